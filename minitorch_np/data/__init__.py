@@ -1,0 +1,18 @@
+"""Digits from files: MNIST, CSV, IDX, and pictures of the reader's own."""
+
+from minitorch_np.data.csv import load_csv
+from minitorch_np.data.dataset import Digits, Images
+from minitorch_np.data.idx import load_idx, save_idx
+from minitorch_np.data.images import as_text, load_image
+from minitorch_np.data.mnist import load_mnist
+
+__all__ = [
+    "Digits",
+    "Images",
+    "as_text",
+    "load_csv",
+    "load_idx",
+    "load_image",
+    "load_mnist",
+    "save_idx",
+]

@@ -1,0 +1,84 @@
+"""Images and their labels, as they come out of a file, and as a network takes them."""
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from minitorch_np.arrays import Array, DType, as_float_dtype
+from minitorch_np.errors import DataError
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+"""Grey values from 0, black, to 255, white; in MNIST the ground is 0 and the ink is 255."""
+
+Labels: TypeAlias = npt.NDArray[np.int64]
+"""Class numbers."""
+
+
+class Images:
+    """n grey images of the same size, and what they show.
+
+    - `images` is uint8 (n, height, width);
+    - `labels` is int64 (n,); to ask for it where there are none raises DataError.
+
+    `source` says in errors where they come from. Raises DataError for arrays of another kind, of
+    different lengths, or empty.
+    """
+
+    def __init__(
+        self, images: Pixels, labels: npt.NDArray[Any] | None = None, source: str = "images"
+    ) -> None:
+        if images.ndim != 3 or images.dtype != np.uint8:
+            raise DataError(
+                f"{source}: expected images as uint8 of shape (n, height, width), "
+                f"got {images.dtype} of shape {images.shape}"
+            )
+        if len(images) == 0:
+            raise DataError(f"{source}: expected at least one image, got none")
+        if labels is not None and labels.shape != (len(images),):
+            raise DataError(
+                f"{source}: expected a label for each of the {len(images)} images, "
+                f"got labels of shape {labels.shape}"
+            )
+        self.images = images
+        self._labels = None if labels is None else labels.astype(np.int64)
+        self.source = source
+
+    @property
+    def labels(self) -> Labels:
+        """The class numbers (n,). Raises DataError where there are none."""
+        if self._labels is None:
+            raise DataError(
+                f"{self.source}: expected a label column, got pixels only: "
+                "for a CSV, the first column has to be the label"
+            )
+        return self._labels
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the images came with labels."""
+        return self._labels is not None
+
+    def features(self, dtype: DType = np.float32) -> Array:
+        """The pixels as a network takes them: (n, height * width), each in [0, 1] (x / 255)."""
+        flat = self.images.reshape(len(self.images), -1)
+        return np.divide(flat, 255, dtype=as_float_dtype(dtype))
+
+    def take(self, rows: slice | npt.NDArray[Any]) -> "Images":
+        """Some of the images, with their labels."""
+        labels = None if self._labels is None else self._labels[rows]
+        return Images(self.images[rows], labels, self.source)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        n, height, width = self.images.shape
+        return f"Images({n:,} of {height}x{width}, {'' if self.has_labels else 'not '}labelled)"
+
+
+class Digits(NamedTuple):
+    """What a network learns from, and what it has never seen when it is tested."""
+
+    train: Images
+    test: Images

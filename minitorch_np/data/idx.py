@@ -1,0 +1,73 @@
+"""IDX, the file format of MNIST.
+
+A file is one array: two zero bytes, a byte for the kind of number, a byte for the number of axes,
+each axis's length as four bytes, and then the numbers, the last axis running fastest; everything is
+big-endian. Files are often compressed with gzip, which is recognised by its first two bytes.
+
+Source: the description that LeCun, Cortes and Burges published with MNIST.
+"""
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from minitorch_np.errors import DataError
+
+_KINDS = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def load_idx(path: str | Path) -> npt.NDArray[Any]:
+    """The array in an IDX file, plain or gzip, in this machine's byte order.
+
+    Raises DataError for a file that is not IDX, is cut short, or is longer than it says;
+    FileNotFoundError for one that is not there.
+    """
+    content = _read(path)
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _KINDS:
+        raise DataError(
+            f"{path}: expected an IDX file, which begins with 00 00 and a type such as 08, "
+            f"got {content[:4].hex(' ') or 'an empty file'}"
+        )
+    kind, axes = np.dtype(_KINDS[content[2]]), content[3]
+    start = 4 + 4 * axes
+    if len(content) < start:
+        raise DataError(f"{path}: expected the lengths of {axes} axes, got {len(content)} bytes")
+    shape = struct.unpack(f">{axes}I", content[4:start])
+    wanted = math.prod(shape) * kind.itemsize
+    if len(content) - start != wanted:
+        word = "truncated" if len(content) - start < wanted else "longer than it says"
+        raise DataError(
+            f"{path}: expected {wanted:,} bytes of data for shape {shape}, "
+            f"got {len(content) - start:,}: the file is {word}"
+        )
+    array = np.frombuffer(content, kind, offset=start).reshape(shape)
+    return array.astype(kind.newbyteorder("="))
+
+
+def save_idx(path: str | Path, array: npt.NDArray[Any]) -> None:
+    """Write an array as IDX; gzip if `path` ends in .gz. Raises DataError for other dtypes."""
+    kind = array.dtype.newbyteorder(">")
+    code = next((code for code, name in _KINDS.items() if np.dtype(name) == kind), None)
+    if code is None or array.ndim > 255:
+        raise DataError(f"{path}: expected a dtype that IDX knows, got {array.dtype}")
+    head = struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
+    content = head + array.astype(kind).tobytes()
+    if str(path).endswith(".gz"):
+        content = gzip.compress(content, mtime=0)  # no clock in it: same array, same file
+    Path(path).write_bytes(content)
+
+
+def _read(path: str | Path) -> bytes:
+    content = Path(path).read_bytes()
+    if content[:2] != b"\x1f\x8b":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(f"{path}: expected a whole gzip file, got a damaged one: {error}") from None

@@ -1,0 +1,92 @@
+"""A picture of the reader's own, made into what the network knows.
+
+MNIST's digits are white on black, scaled so that the longer side of the ink is 20 pixels, and put
+into 28x28 pixels such that the centre of the ink's mass is the centre of the image. A network that
+has learned from them expects just that; a photographed or drawn digit has to be treated the same.
+
+Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition", section III.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from minitorch_np.data.dataset import Pixels
+from minitorch_np.errors import DataError, MissingExtraError
+
+SIDE, INK_SIDE = 28, 20
+
+FAINTEST = 0.15
+"""Ink is what differs from the ground by more than this share of the strongest difference: less is
+paper grain and the shade of a photograph."""
+
+
+def load_image(path: str | Path) -> Pixels:
+    """A PNG, JPEG or other picture of one digit, as uint8 (28, 28) in the manner of MNIST.
+
+    It is made grey, inverted if its ground is bright, cut to the ink, scaled into 20x20 and centred
+    by mass in 28x28. Needs Pillow (extra `images`). Raises DataError for a file that is not a
+    picture, or in which there is nothing to see.
+    """
+    return normalise(_read_grey(path), str(path))
+
+
+def normalise(grey: npt.NDArray[Any], place: str = "image") -> Pixels:
+    """The same for grey values (height, width) of any range, dark on bright or bright on dark."""
+    from PIL import Image
+
+    # The ground is what the border shows, whatever its brightness.
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    ink = np.abs(grey.astype(np.float64) - np.median(border))
+    ink[ink < FAINTEST * ink.max()] = 0.0
+    rows, columns = np.nonzero(ink.any(axis=1))[0], np.nonzero(ink.any(axis=0))[0]
+    if ink.max() < 8.0:
+        raise DataError(f"{place}: expected a digit that stands out from its ground, found nothing")
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = INK_SIDE / max(ink.shape)
+    height, width = (max(1, round(side * scale)) for side in ink.shape)
+    picture = Image.fromarray(np.rint(255 * ink / ink.max()).astype(np.uint8))
+    small = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS))
+    return _centred_by_mass(small)
+
+
+def _centred_by_mass(ink: Pixels) -> Pixels:
+    """`ink` in the middle of a black 28x28 image: its centre of mass, as far as it fits."""
+    mass = ink.astype(np.float64)
+    corner = []
+    for axis, side in enumerate(ink.shape):
+        centre = mass.sum(axis=1 - axis) @ (np.arange(side) + 0.5) / mass.sum()
+        corner.append(int(np.clip(round(SIDE / 2 - centre), 0, SIDE - side)))
+    image = np.zeros((SIDE, SIDE), np.uint8)
+    image[corner[0] : corner[0] + ink.shape[0], corner[1] : corner[1] + ink.shape[1]] = ink
+    return image
+
+
+def _read_grey(path: str | Path) -> Pixels:
+    """The picture as it is meant to be seen, in grey; what is transparent shows white paper."""
+    try:
+        from PIL import Image, ImageOps, UnidentifiedImageError
+    except ImportError:
+        raise MissingExtraError("Pillow", "images", "reading a picture") from None
+    try:
+        with Image.open(path) as opened:
+            picture = ImageOps.exif_transpose(opened).convert("RGBA")
+    except (UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: expected a picture (PNG, JPEG, ...): {error}") from None
+    except OSError as error:
+        if error.errno is not None:  # not there, not readable: the system's own words are best
+            raise
+        raise DataError(f"{path}: expected a whole picture, got a damaged one: {error}") from None
+    paper = Image.new("RGBA", picture.size, "white")
+    return np.asarray(Image.alpha_composite(paper, picture).convert("L"))
+
+
+def as_text(image: Pixels) -> str:
+    """An image in characters, the brighter the denser, two of its rows to a line."""
+    shades = " .:-=+*#%@"
+    height = len(image) - len(image) % 2
+    pairs = image[:height].reshape(height // 2, 2, -1).mean(axis=1)
+    levels = np.rint(pairs / 255 * (len(shades) - 1)).astype(int)
+    return "\n".join("".join(shades[level] for level in row).rstrip() for row in levels)

@@ -1,0 +1,48 @@
+"""MNIST: 28x28 images of handwritten digits, 60,000 to learn from and 10,000 to test with.
+
+A part of it, 10,000 and 2,000, comes inside of this package, so that everything here runs at once
+and without a network. The whole set is read from a folder with the four files under the names by
+which it is known everywhere.
+"""
+
+from pathlib import Path
+
+from minitorch_np.data.dataset import Digits, Images
+from minitorch_np.data.idx import load_idx
+from minitorch_np.errors import DataError
+
+SAMPLE = Path(__file__).parent / "sample"
+"""The folder with the digits that come with this package."""
+
+
+def load_mnist(path: str | Path | None = None) -> Digits:
+    """The digits in a folder, `.train` and `.test`; without a folder, those in this package.
+
+    The folder has train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
+    t10k-labels-idx1-ubyte, each plain or as .gz. Raises DataError where one is missing, damaged,
+    or has another number of entries than its partner.
+    """
+    folder = SAMPLE if path is None else Path(path)
+    return Digits(train=_load_part(folder, "train"), test=_load_part(folder, "t10k"))
+
+
+def _load_part(folder: Path, part: str) -> Images:
+    images_path = _find(folder, f"{part}-images-idx3-ubyte")
+    labels_path = _find(folder, f"{part}-labels-idx1-ubyte")
+    images, labels = load_idx(images_path), load_idx(labels_path)
+    if labels.ndim != 1 or len(labels) != len(images):
+        raise DataError(
+            f"{labels_path}: expected a label for each of the {len(images):,} images in "
+            f"{images_path.name}, got labels of shape {labels.shape}"
+        )
+    return Images(images, labels, source=str(images_path))
+
+
+def _find(folder: Path, name: str) -> Path:
+    # Some copies of MNIST write a dot in the middle: train-images.idx3-ubyte.
+    for candidate in (name, name + ".gz", name.replace("-idx", ".idx")):
+        if (folder / candidate).is_file():
+            return folder / candidate
+    raise DataError(
+        f"{folder}: expected a folder with the four MNIST files, found no {name} or {name}.gz"
+    )

@@ -1,0 +1,45 @@
+"""Everything that can go wrong, by name.
+
+Each error of ours says four things: where it happened, what was expected, what came, and what to
+do about it. All of them share one base class, so that `except MinitorchError` catches what this
+package raises and nothing else. Where Python already has a kind of error that people catch out of
+habit (a wrong shape is a ValueError), ours is that kind too.
+"""
+
+
+class MinitorchError(Exception):
+    """The base of every error that this package raises on purpose."""
+
+
+class ShapeError(MinitorchError, ValueError):
+    """An array, or a layer, does not fit where it was put."""
+
+
+class DataError(MinitorchError, ValueError):
+    """A file or an array of data is not what it has to be."""
+
+
+class ConfigurationError(MinitorchError, ValueError):
+    """An argument has no meaning here: a negative slope, an unknown name, a misplaced softmax."""
+
+
+class NotBuiltError(MinitorchError, AttributeError):
+    """A layer was used before `build` gave it its shapes and parameters."""
+
+
+class DivergenceError(MinitorchError, ArithmeticError):
+    """Training produced a number that is not finite, and was stopped."""
+
+
+class ModelFileError(MinitorchError, ValueError):
+    """A saved model can't be read: damaged, incomplete, of a newer format, of unknown layers."""
+
+
+class MissingExtraError(MinitorchError, ImportError):
+    """An optional library is not installed; the message names the extra that brings it."""
+
+    def __init__(self, library: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose}: expected the library {library} to be installed, but it is not: "
+            f"run  pip install 'minitorch-np[{extra}]'"
+        )

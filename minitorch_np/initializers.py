@@ -1,0 +1,110 @@
+"""What a weight is before it has learned anything.
+
+Weights must start random, or all units of a layer would learn the same thing; and they must start
+at the right size, or the numbers grow or fade from layer to layer. With variance v / fan_in an
+input of unit size comes out with variance v. Half of ReLU's outputs are zero, so He takes v = 2;
+LeCun takes v = 1; Glorot looks at both directions, forward and backward, and takes the mean of
+fan_in and fan_out. Each rule comes as a normal and as a uniform distribution of the same variance
+(a uniform one over (-a, a) has variance a^2 / 3).
+
+An initializer is any function `(rng, shape, fan_in, fan_out) -> array`, where fan_in and fan_out
+are the numbers of inputs and outputs that one weight's unit sees. It draws in float64 whatever the
+model's dtype is, so that a float32 and a float64 model of one seed start from the same numbers.
+
+Sources: He et al. 2015 (arXiv:1502.01852), Glorot and Bengio 2010, LeCun et al. 1998 ("Efficient
+BackProp"); plain uniform(-0.5, 0.5) is what accompanies the notes' network in many lectures.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from minitorch_np.arrays import Array, Shape
+from minitorch_np.errors import ConfigurationError
+
+Initializer: TypeAlias = Callable[[np.random.Generator, Shape, int, int], Array]
+
+
+def he_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+    """Normal with variance 2 / fan_in: for ReLU and its relatives."""
+    return rng.normal(0.0, np.sqrt(2.0 / fan_in), shape)
+
+
+def he_uniform(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+    """Uniform with variance 2 / fan_in: for ReLU and its relatives."""
+    return _uniform(rng, shape, 2.0 / fan_in)
+
+
+def glorot_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+    """Normal with variance 2 / (fan_in + fan_out): for Sigmoid and tanh."""
+    return rng.normal(0.0, np.sqrt(2.0 / (fan_in + fan_out)), shape)
+
+
+def glorot_uniform(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+    """Uniform with variance 2 / (fan_in + fan_out): for Sigmoid and tanh."""
+    return _uniform(rng, shape, 2.0 / (fan_in + fan_out))
+
+
+def lecun_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+    """Normal with variance 1 / fan_in: for SELU and linear layers."""
+    return rng.normal(0.0, np.sqrt(1.0 / fan_in), shape)
+
+
+def lecun_uniform(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+    """Uniform with variance 1 / fan_in: for SELU and linear layers."""
+    return _uniform(rng, shape, 1.0 / fan_in)
+
+
+def uniform(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+    """Uniform over (-0.5, 0.5), whatever the layer's size."""
+    return rng.uniform(-0.5, 0.5, shape)
+
+
+def zeros(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+    """All zero: right for biases, wrong for the weights of a hidden layer."""
+    return np.zeros(shape)
+
+
+def _uniform(rng: np.random.Generator, shape: Shape, variance: float) -> Array:
+    limit = np.sqrt(3.0 * variance)
+    return rng.uniform(-limit, limit, shape)
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    function.__name__: function
+    for function in (
+        he_normal,
+        he_uniform,
+        glorot_normal,
+        glorot_uniform,
+        lecun_normal,
+        lecun_uniform,
+        uniform,
+        zeros,
+    )
+}
+
+
+def get_initializer(initializer: str | Initializer) -> Initializer:
+    """The function that a name stands for; a function stands for itself.
+
+    Raises ConfigurationError for an unknown name.
+    """
+    if callable(initializer):
+        return initializer
+    if initializer not in INITIALIZERS:
+        raise ConfigurationError(
+            f"initializer: expected one of {', '.join(INITIALIZERS)}, or a function "
+            f"(rng, shape, fan_in, fan_out) -> array; got {initializer!r}"
+        )
+    return INITIALIZERS[initializer]
+
+
+def named_initializer(initializer: str | Initializer) -> str | Initializer:
+    """The name of an initializer of ours, however it was given; another function as it is.
+
+    Raises ConfigurationError for an unknown name.
+    """
+    function = get_initializer(initializer)
+    return next((name for name, known in INITIALIZERS.items() if known is function), function)

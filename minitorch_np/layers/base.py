@@ -1,0 +1,245 @@
+"""What a layer is.
+
+A layer is a function with parameters that knows its own derivative. It does three things.
+`build` takes the shape of one sample, makes the parameters and says what shape comes out.
+`forward` computes outputs, and hands back whatever the derivative will need: the cache.
+`backward` takes the gradient of the loss with respect to the outputs and that cache, and returns
+the gradient with respect to the inputs and to each parameter, by the chain rule.
+
+Nothing of a call is kept on the layer. Two forwards before a backward, one layer in two places, an
+evaluation in the middle of a step, two threads: all are right, because the cache belongs to the
+caller. For the same reason there is nothing to zero between steps.
+"""
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array, DType, Shape, as_batch, as_float_dtype, as_shape
+from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError
+
+Cache: TypeAlias = Any
+"""What `forward` hands to `backward`: each layer's own business, and nobody else's."""
+
+Gradients: TypeAlias = dict[str, Array]
+"""A gradient for each parameter, by the parameter's name."""
+
+
+def _recorded(build: Callable[..., Shape]) -> Callable[..., Shape]:
+    """`build`, with its arguments put in order before it and its result remembered after it.
+
+    It is put around every class's `build`, so that a layer of the reader's own need not call
+    `super().build()` to be a full member.
+    """
+
+    @functools.wraps(build)
+    def recorded(
+        layer: "Layer", input_shape: object, *, rng: np.random.Generator, dtype: DType
+    ) -> Shape:
+        shape, dtype = as_shape(input_shape), as_float_dtype(dtype)
+        output_shape = as_shape(build(layer, shape, rng=rng, dtype=dtype))
+        for name in layer.parameter_names:
+            made = layer.__dict__.get(name)
+            if not isinstance(made, np.ndarray) or made.dtype != dtype:
+                raise ConfigurationError(
+                    f"{layer!r}.build: expected it to make the parameter {name!r} as an array of "
+                    f"{dtype}, got {getattr(made, 'dtype', made)}: set self.{name} there"
+                )
+        layer.input_shape, layer.output_shape, layer.dtype = shape, output_shape, dtype
+        return output_shape
+
+    return recorded
+
+
+class Layer(ABC):
+    """The contract of all layers. A new one defines `forward` and `backward`, and, if it has
+    parameters, `parameter_names` and `build`.
+
+    - A batch has one sample a row: x is `(m, *input_shape)`, the output `(m, *output_shape)`.
+    - Inputs, parameters and dy are never changed; what is returned is fresh.
+    - The dtype of what comes in and of the parameters is the dtype of what goes out.
+    - Randomness comes from the generator that is handed in, and from nowhere else.
+    """
+
+    parameter_names: tuple[str, ...] = ()
+    """The attributes that are parameters, in the order in which they are stored."""
+
+    outputs_probabilities: bool = False
+    """True where an output row is a distribution, as Softmax's is: losses on logits refuse it."""
+
+    input_shape: Shape
+    output_shape: Shape
+    dtype: np.dtype[Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            setattr(cls, "build", _recorded(cls.__dict__["build"]))
+
+    @_recorded
+    def build(self, input_shape: Shape, *, rng: np.random.Generator, dtype: DType) -> Shape:
+        """Make the parameters for samples of `input_shape`; return the shape of one output.
+
+        A layer without parameters that keeps the shape need not define it.
+        """
+        return input_shape
+
+    @abstractmethod
+    def forward(
+        self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Cache]:
+        """The outputs for a batch `(m, *input_shape)`, and the cache for `backward`.
+
+        `train` tells training from prediction, for layers that differ in the two; `rng` is the
+        source of whatever is drawn at random.
+        """
+
+    @abstractmethod
+    def backward(
+        self, dy: Array, cache: Cache, *, need_dx: bool = True
+    ) -> tuple[Array | None, Gradients]:
+        """The vector-Jacobian product: from dL/dy, the gradients dL/dx and dL/dparameter.
+
+        `need_dx=False` allows to leave out dL/dx, and to return None for it: the first layer of
+        a model need not compute what nobody uses.
+        """
+
+    def __call__(self, x: object) -> Array:
+        """The outputs for a batch, as `forward` gives them when predicting."""
+        return self.forward(as_batch(x, self.dtype, type(self).__name__))[0]
+
+    # What follows works for every layer as it is.
+
+    @property
+    def built(self) -> bool:
+        """Whether `build` has been called."""
+        return "output_shape" in self.__dict__
+
+    def sublayers(self) -> Mapping[str, "Layer"]:
+        """The layers that this one is made of, by the name that leads their parameters' names."""
+        return {}
+
+    def named_parameters(self) -> dict[str, Array]:
+        """Each parameter by its name, the arrays themselves: change one in place and it counts.
+
+        Names are PyTorch's: "weight", and "0.weight" for the one of sublayer "0". A parameter that
+        stands in several places has the name of the first.
+        """
+        return {name: getattr(owner, key) for name, owner, key in self.parameter_owners()}
+
+    def parameter_owners(self) -> list[tuple[str, "Layer", str]]:
+        """`(name, layer, attribute)` of each parameter, shared ones once, in order."""
+        owners, seen = [], set()
+        for name, owner, key in self._all_parameter_owners():
+            if (id(owner), key) not in seen:
+                seen.add((id(owner), key))
+                owners.append((name, owner, key))
+        return owners
+
+    def _all_parameter_owners(self) -> list[tuple[str, "Layer", str]]:
+        own: list[tuple[str, Layer, str]] = [(key, self, key) for key in self.parameter_names]
+        for prefix, layer in self.sublayers().items():
+            own += [(f"{prefix}.{n}", o, k) for n, o, k in layer._all_parameter_owners()]
+        return own
+
+    def count_parameters(self) -> int:
+        """How many numbers there are to learn."""
+        return sum(array.size for array in self.named_parameters().values())
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of all parameters by name, as PyTorch's method of that name."""
+        return {name: array.copy() for name, array in self.named_parameters().items()}
+
+    def load_state_dict(self, state: Mapping[str, AnyArray], strict: bool = True) -> None:
+        """Set parameters from arrays by name; all of them, or with `strict=False` those there are.
+
+        Raises DataError that lists every missing, unexpected and misshapen name at once; nothing
+        is changed then.
+        """
+        parameters = self.named_parameters()
+        wrong = []
+        if strict:
+            wrong += [f"{name} is missing" for name in parameters if name not in state]
+            wrong += [f"{name} is unexpected" for name in state if name not in parameters]
+        shared = {name: np.asarray(state[name]) for name in parameters if name in state}
+        for name, array in shared.items():
+            if array.shape != parameters[name].shape or array.dtype.kind not in "fiu":
+                wrong.append(
+                    f"{name}: expected numbers of shape {parameters[name].shape}, "
+                    f"got {array.dtype} of shape {array.shape}"
+                )
+        if wrong:
+            raise DataError(f"{type(self).__name__}.load_state_dict: " + "; ".join(wrong))
+        for name, array in shared.items():
+            parameters[name][...] = array
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that would make this layer again, read from the attributes of their names.
+
+        An argument `*layers` appears as one tuple. Override it where arguments are not kept under
+        their own names. Raises ConfigurationError where one is not found.
+        """
+        return {name: self._argument(name) for name in constructor_arguments(type(self))}
+
+    def _argument(self, name: str) -> Any:
+        if name not in self.__dict__:
+            raise ConfigurationError(
+                f"{type(self).__name__}.config: expected the argument {name!r} to be kept as "
+                f"self.{name}, found no such attribute: keep it, or define config()"
+            )
+        return self.__dict__[name]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """A new layer, not built, from what `config` returned."""
+        arguments = constructor_arguments(cls)
+        spread = next((n for n, default in arguments.items() if default is SPREAD), None)
+        named = {name: value for name, value in config.items() if name != spread}
+        return cls(*config.get(spread, ()), **named) if spread else cls(**named)
+
+    def __repr__(self) -> str:
+        shown = []
+        for name, default in constructor_arguments(type(self)).items():
+            value = self.__dict__.get(name, "?")
+            if default is REQUIRED:
+                shown.append(repr(value))
+            elif value != default:
+                shown.append(f"{name}={getattr(value, '__name__', None) or repr(value)}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    if not TYPE_CHECKING:  # a type checker would take this for "every attribute exists"
+
+        def __getattr__(self, name: str) -> Any:
+            # Called only where an attribute was not found, so it costs nothing elsewhere.
+            if name in ("input_shape", "output_shape", "dtype") or name in self.parameter_names:
+                raise NotBuiltError(
+                    f"{self!r}: expected a built layer, but it has no {name} yet: give the model "
+                    "input_shape=..., or call build(input_shape, rng=..., dtype=...)"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+REQUIRED = object()
+"""In `constructor_arguments`: an argument without a default."""
+
+SPREAD = object()
+"""In `constructor_arguments`: an argument like *layers."""
+
+
+def constructor_arguments(cls: type[Layer]) -> dict[str, Any]:
+    """A layer class's constructor arguments and their defaults, REQUIRED or SPREAD."""
+    import inspect  # takes longer to import than the rest of this package; seldom needed
+
+    if cls.__init__ is object.__init__:
+        return {}
+    found: dict[str, Any] = {}
+    for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            found[parameter.name] = SPREAD
+        else:
+            missing = parameter.default is parameter.empty
+            found[parameter.name] = REQUIRED if missing else parameter.default
+    return found

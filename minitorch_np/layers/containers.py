@@ -1,0 +1,249 @@
+"""Layers made of layers.
+
+`Sequential` runs its layers one after the other: the output of each is the input of the next. Its
+backward walks the same way back. It is a layer itself, so one can stand inside of another.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from minitorch_np.arrays import (
+    AnyArray,
+    Array,
+    DType,
+    Seed,
+    Shape,
+    as_batch,
+    as_float_dtype,
+    as_shape,
+)
+from minitorch_np.errors import ConfigurationError, NotBuiltError, ShapeError
+from minitorch_np.layers import storage
+from minitorch_np.layers.base import Cache, Gradients, Layer
+from minitorch_np.layers.names import layer_from_name
+from minitorch_np.layers.softmax import softmax
+from minitorch_np.layers.summary import summary_table
+from minitorch_np.layers.vector import ParameterVector
+
+
+class Sequential(Layer):
+    """Layers one after the other: y = f_n(... f_2(f_1(x))).
+
+    `layers` are Layer objects, or names such as "relu" and "elu(1.7)". With `input_shape` (of one
+    sample: 784, or (28, 28)) the model is built at once, with initial parameters drawn from `seed`
+    (a number, or a Generator to go on with; None is a different start each time) in `dtype`
+    (float32 or float64). Without it, the model is a specification until `build` is called, by
+    hand or by the container that it stands in. A layer that was built before keeps its parameters.
+
+    The parameters' names are the layers' positions and their own: "0.weight". A layer that stands
+    in two places has one set of parameters, and its gradients add up.
+
+    Raises ConfigurationError for something that is not a layer, ShapeError, naming the layer's
+    position, where a layer can't take what the one before it gives.
+    """
+
+    def __init__(
+        self,
+        *layers: Layer | str | Iterable[Layer | str],
+        input_shape: int | Shape | None = None,
+        seed: Seed = None,
+        dtype: DType = np.float32,
+    ) -> None:
+        if len(layers) == 1 and isinstance(layers[0], (list, tuple)):
+            layers = tuple(layers[0])  # Keras' way to write it
+        self.layers = tuple(_as_layer(layer, place) for place, layer in enumerate(layers))
+        if not self.layers:
+            raise ConfigurationError("Sequential: expected at least one layer, got none")
+        dtype = as_float_dtype(dtype)
+        first = self.layers[0]
+        if input_shape is None and first.parameter_names and first.built:
+            input_shape, dtype = first.input_shape, first.dtype
+        if input_shape is not None:
+            self.build(as_shape(input_shape), rng=np.random.default_rng(seed), dtype=dtype)
+
+    def build(self, input_shape: Shape, *, rng: np.random.Generator, dtype: DType) -> Shape:
+        shape, done = input_shape, set[int]()
+        for place, layer in enumerate(self.layers):
+            # What was built elsewhere keeps its parameters, and so does a layer met a second time;
+            # but a model that is built anew starts anew.
+            keep = layer.built and (not self.built or id(layer) in done)
+            done.add(id(layer))
+            try:
+                shape = (_fit if keep else _build)(layer, shape, rng, dtype)
+            except ShapeError as error:
+                raise ShapeError(f"Sequential[{place}] {error}") from None
+        self._plan_backward()
+        ParameterVector(self)  # for the order in memory
+        return shape
+
+    def _plan_backward(self) -> None:
+        """For each layer, from the last to the first: under which names its gradients go, and
+        whether a layer before it learns, so that it has to hand a gradient on.
+        """
+        names = {(id(owner), key): name for name, owner, key in self.parameter_owners()}
+        self._plan: list[tuple[int, Layer, dict[str, str], bool]] = []
+        learns = False
+        for place, layer in enumerate(self.layers):
+            owners = layer.parameter_owners()
+            own = {name: names[id(owner), key] for name, owner, key in owners}
+            self._plan.insert(0, (place, layer, own, learns))
+            learns = learns or bool(own)
+
+    def forward(
+        self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, list[Cache]]:
+        self.check_input(x)
+        caches: list[Cache] = []
+        try:
+            for layer in self.layers:
+                x, cache = layer.forward(x, train=train, rng=rng)
+                caches.append(cache)
+        except ShapeError as error:
+            raise ShapeError(f"Sequential[{len(caches)}] {error}") from None
+        return x, caches
+
+    def check_input(self, x: Array) -> None:
+        """Raise ShapeError, naming the first layer, unless x is (m, *input_shape)."""
+        if x.shape[1:] != self.input_shape:
+            raise ShapeError(
+                f"Sequential[0] {self.layers[0]!r}: expected {_samples(self.input_shape)}, that is "
+                f"x of shape {_batch(self.input_shape)}, got x of shape {x.shape}"
+                f"{_remedy(x.shape, self.input_shape)}"
+            )
+
+    def backward(
+        self, dy: Array, cache: list[Cache], *, need_dx: bool = True
+    ) -> tuple[Array | None, Gradients]:
+        gradients: Gradients = {}
+        dx: Array | None = dy
+        for place, layer, names, learns_below in self._plan:
+            if dx is None or not (need_dx or names or learns_below):
+                return None, gradients
+            dx, own = layer.backward(dx, cache[place], need_dx=need_dx or learns_below)
+            for key, gradient in own.items():
+                name = names.get(key) or f"{place}.{key}"  # an unknown one is refused by `gather`
+                if name in gradients:  # a layer in two places: its gradients add up
+                    gradient = gradients[name] + gradient
+                gradients[name] = gradient
+        return dx, gradients
+
+    def sublayers(self) -> dict[str, Layer]:
+        return {str(place): layer for place, layer in enumerate(self.layers)}
+
+    def predict(self, x: object, batch_size: int = 1024) -> Array:
+        """`model(x)` in slices of `batch_size` samples, so that memory stays bounded.
+
+        x is (m, *input_shape); returns (m, *output_shape), raw outputs.
+        """
+        if batch_size < 1:
+            raise ConfigurationError(f"predict: expected batch_size >= 1, got {batch_size!r}")
+        x = x if isinstance(x, np.ndarray) else as_batch(x, self.dtype, "predict")
+        y = np.empty((len(x), *self.output_shape), self.dtype)
+        for start in range(0, len(x), batch_size):
+            y[start : start + batch_size] = self(x[start : start + batch_size])
+        return y if len(x) else self(x)
+
+    def predict_proba(self, x: object, batch_size: int = 1024) -> Array:
+        """Class probabilities (m, classes): the softmax of the outputs, if they are not that yet.
+
+        Raises ShapeError for a model that does not give at least two scores a sample.
+        """
+        self._require_classes("predict_proba")
+        outputs = self.predict(x, batch_size)
+        return outputs if self.outputs_probabilities else softmax(outputs)
+
+    def predict_classes(self, x: object, batch_size: int = 1024) -> AnyArray:
+        """The most probable class of each sample, as integers (m,)."""
+        self._require_classes("predict_classes")
+        return np.argmax(self.predict(x, batch_size), axis=1)
+
+    def _require_classes(self, method: str) -> None:
+        if len(self.output_shape) != 1 or self.output_shape[0] < 2:
+            raise ShapeError(
+                f"Sequential.{method}: expected a model with a score for each of two or more "
+                f"classes, got outputs of shape {_batch(self.output_shape)}: use predict"
+            )
+
+    @property
+    def outputs_probabilities(self) -> bool:  # type: ignore[override]  # the last layer's
+        return self.layers[-1].outputs_probabilities
+
+    def summary(self) -> None:
+        """Print a table: each layer, the shape that it gives, and how many parameters it has."""
+        print(summary_table(self))
+
+    def save(self, path: str | Path) -> None:
+        """Write architecture and parameters to one .npz file, at once or not at all."""
+        storage.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, custom_layers: Iterable[type[Layer]] = ()) -> Self:
+        """A model from a file that `save` wrote.
+
+        Layers of the reader's own are found by the module and name they had, or among
+        `custom_layers`. Raises ModelFileError for a file that is damaged, incomplete, of a newer
+        format, or names a layer that is not found.
+        """
+        return storage.load(path, cls, custom_layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def __getitem__(self, place: int) -> Layer:
+        return self.layers[place]
+
+    def config(self) -> dict[str, Any]:
+        return {"layers": self.layers}
+
+    def __repr__(self) -> str:
+        lines = [f"({name}): {layer!r}" for name, layer in self.sublayers().items()]
+        return "Sequential(\n" + "\n".join(lines).replace("\n", "\n  ").join(("  ", "\n)"))
+
+
+def _as_layer(layer: object, place: int) -> Layer:
+    if isinstance(layer, str):
+        return layer_from_name(layer)
+    if isinstance(layer, Layer):
+        return layer
+    hint = ": write parentheses after its name" if isinstance(layer, type) else ""
+    raise ConfigurationError(
+        f"Sequential[{place}]: expected a Layer or the name of one, got {layer!r}{hint}"
+    )
+
+
+def _build(layer: Layer, shape: Shape, rng: np.random.Generator, dtype: DType) -> Shape:
+    return layer.build(shape, rng=rng, dtype=dtype)
+
+
+def _fit(layer: Layer, shape: Shape, rng: np.random.Generator, dtype: DType) -> Shape:
+    """Ask a built layer whether it fits here; one without parameters fits anywhere."""
+    if not layer.parameter_owners():
+        return _build(layer, shape, rng, dtype)
+    if (layer.input_shape, layer.dtype) != (shape, dtype):
+        raise ShapeError(
+            f"{layer!r}: expected {_samples(layer.input_shape)} in {layer.dtype}, for which it was "
+            f"built, got {_samples(shape)} in {np.dtype(dtype)}: is a layer missing before it?"
+        )
+    return layer.output_shape
+
+
+def _samples(shape: Shape) -> str:
+    return f"{shape[0]} features" if len(shape) == 1 else f"samples of shape {shape}"
+
+
+def _batch(shape: Shape) -> str:
+    return "(" + ", ".join(["m", *map(str, shape)]) + ")"
+
+
+def _remedy(got: Shape, sample: Shape) -> str:
+    if got == sample:
+        return ": for a batch of one sample, pass x[np.newaxis]"
+    if got[1:] and np.prod(got[1:]) == np.prod(sample):
+        return f": pass x.reshape(len(x), {', '.join(map(str, sample))})"
+    return ""

@@ -1,0 +1,49 @@
+"""Softmax: scores into probabilities.
+
+The scores of one sample become positive numbers that add up to 1, the larger the score the larger
+the probability. It is not elementwise: each output depends on all scores of the row, so its
+derivative is a whole matrix for each sample, and the layer multiplies by that matrix without ever
+writing it out.
+
+For training, prefer `SoftmaxCrossEntropy` on the scores themselves. The two steps in one are exact
+where the two in sequence lose precision. This layer is for those who want the notes' network
+literally, with A2 = softmax(Z2) inside the model; its loss then is `CrossEntropy`.
+"""
+
+import numpy as np
+
+from minitorch_np.arrays import Array
+from minitorch_np.layers.base import Gradients, Layer
+
+
+def softmax(scores: Array) -> Array:
+    """exp(z_k) / sum_j exp(z_j) along the last axis.
+
+    The row's maximum is taken off first: it cancels in the quotient, and exp can't overflow.
+    """
+    p: Array = np.exp(scores - np.maximum.reduce(scores, axis=-1, keepdims=True))
+    p /= np.add.reduce(p, axis=-1, keepdims=True)
+    return p
+
+
+class Softmax(Layer):
+    """p_k = exp(z_k) / sum_j exp(z_j) over a sample's last axis.
+
+    Its Jacobian is dp_k/dz_j = p_k (delta_kj - p_j), so dz = p * (dp - sum_k dp_k p_k).
+    """
+
+    outputs_probabilities = True
+
+    def forward(
+        self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Array]:
+        p = softmax(x)
+        return p, p
+
+    def backward(
+        self, dy: Array, cache: Array, *, need_dx: bool = True
+    ) -> tuple[Array | None, Gradients]:
+        p = cache
+        if not need_dx:
+            return None, {}
+        return p * (dy - np.add.reduce(dy * p, axis=-1, keepdims=True)), {}

@@ -1,0 +1,150 @@
+"""A model in a file.
+
+The file is NumPy's own .npz: a zip of arrays, one for each parameter, under the parameter's name.
+Beside them lies one text, the architecture as JSON. There is no pickle in it, so reading a file
+runs no code that is hidden in it; what can be imported by name is a class of layer, or nothing.
+
+A file is written under another name and renamed when it is complete. So whoever looks at the path
+sees the old file or the new one, and never half of either.
+"""
+
+import importlib
+import os
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray
+from minitorch_np.errors import ConfigurationError, MinitorchError, ModelFileError
+from minitorch_np.layers.base import Layer
+
+if TYPE_CHECKING:
+    from minitorch_np.layers.containers import Sequential
+
+    S = TypeVar("S", bound=Sequential)
+
+FORMAT = 1
+"""Raised whenever an older version of this package could not read the file rightly."""
+
+_ARCHITECTURE = "architecture"
+
+
+def save(model: Layer, path: str | Path) -> None:
+    """Write a built model to `path`. Raises NotBuiltError, ConfigurationError, OSError."""
+    import json
+
+    architecture = {
+        "format": FORMAT,
+        "model": encode_layer(model),
+        "input_shape": model.input_shape,
+        "dtype": str(model.dtype),
+    }
+    arrays = {_ARCHITECTURE: np.array(json.dumps(architecture)), **model.named_parameters()}
+    write_arrays(path, arrays)
+
+
+def load(path: str | Path, cls: "type[S]", custom_layers: Iterable[type[Layer]] = ()) -> "S":
+    """The model in `path`, which must be a `cls`. Raises ModelFileError, FileNotFoundError."""
+    import json
+
+    arrays = read_arrays(path)
+    try:
+        architecture = json.loads(str(arrays.pop(_ARCHITECTURE)))
+        if architecture["format"] > FORMAT:
+            raise ModelFileError(
+                f"{path}: expected a model file of format {FORMAT} or older, got format "
+                f"{architecture['format']}: read it with a newer minitorch_np"
+            )
+        model = decode_layer(architecture["model"], {c.__name__: c for c in custom_layers})
+        if not isinstance(model, cls):
+            raise ModelFileError(f"{path}: expected a {cls.__name__}, got {type(model).__name__}")
+        # The initial parameters are overwritten below; the generator only has to be one.
+        model.build(
+            architecture["input_shape"], rng=np.random.default_rng(0), dtype=architecture["dtype"]
+        )
+        model.load_state_dict(arrays)
+    except ModelFileError:
+        raise
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ModelFileError(
+            f"{path}: expected a model saved by minitorch_np, got a file whose {_ARCHITECTURE} "
+            f"is missing or incomplete ({type(error).__name__}: {error})"
+        ) from None
+    except MinitorchError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    return model
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, AnyArray]) -> None:
+    """Write an .npz at `path` exactly, through a temporary file beside it."""
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_arrays(path: str | Path) -> dict[str, AnyArray]:
+    """All arrays of an .npz. Raises ModelFileError for one that is damaged or not an .npz."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, AttributeError, TypeError) as error:
+        raise ModelFileError(
+            f"{path}: expected a model saved by minitorch_np (an .npz), got a file that is "
+            f"truncated, damaged or something else ({error})"
+        ) from None
+
+
+def encode_layer(value: Any) -> Any:
+    """A layer as JSON can hold it: its class and its constructor's arguments, the same within."""
+    if isinstance(value, Layer):
+        return {
+            "class": type(value).__name__,
+            "module": type(value).__module__,
+            "config": {name: encode_layer(item) for name, item in value.config().items()},
+        }
+    if isinstance(value, (list, tuple)):
+        return [encode_layer(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    raise ConfigurationError(
+        f"save: expected layer arguments made of numbers, texts, layers and lists, got {value!r}: "
+        "give the layer a config() that describes itself in these"
+    )
+
+
+def decode_layer(value: Any, custom: Mapping[str, type[Layer]]) -> Any:
+    """The layer that `encode_layer` described, not built."""
+    if isinstance(value, list):
+        return [decode_layer(item, custom) for item in value]
+    if isinstance(value, dict):
+        cls = _find_class(value["module"], value["class"], custom)
+        return cls.from_config({n: decode_layer(v, custom) for n, v in value["config"].items()})
+    return value
+
+
+def _find_class(module: str, name: str, custom: Mapping[str, type[Layer]]) -> type[Layer]:
+    if name in custom:
+        return custom[name]
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        found = None
+    if not (isinstance(found, type) and issubclass(found, Layer)):
+        raise ModelFileError(
+            f"layer {name}: expected to find the class in the module {module}, but it is not "
+            f"there: pass it, as in Sequential.load(path, custom_layers=[{name}])"
+        )
+    return found

@@ -1,0 +1,31 @@
+"""A model as a table: what each layer is, what shape it gives, and what it has to learn."""
+
+from collections.abc import Iterator
+
+from minitorch_np.layers.base import Layer
+
+
+def summary_table(model: Layer) -> str:
+    """A row for each layer, those inside of others indented; then the sums.
+
+    A parameter that stands in several places counts once in the total.
+    """
+    head = ("Layer", "Output shape", "Params")
+    rows = [head, *_rows(model, "")]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
+    rule = "-" * len(lines[0])
+    total = model.count_parameters()
+    size = total * model.dtype.itemsize
+    return "\n".join(
+        [lines[0], rule, *lines[1:], rule, f"Total params: {total:,} ({size:,} bytes of {model.dtype})"]
+    )
+
+
+def _rows(model: Layer, indent: str) -> Iterator[tuple[str, str, str]]:
+    for name, layer in model.sublayers().items():
+        inner = layer.sublayers()
+        label = type(layer).__name__ if inner else repr(layer)
+        shape = "(" + ", ".join(["m", *map(str, layer.output_shape)]) + ")"
+        yield f"{indent}{name}  {label}", shape, f"{layer.count_parameters():,}"
+        yield from _rows(layer, indent + "  ")

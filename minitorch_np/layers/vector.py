@@ -1,0 +1,85 @@
+"""All parameters of a model as one long vector.
+
+An optimizer treats every number alike, so it is simplest and fastest if it sees one vector instead
+of a list of matrices: a step is a handful of NumPy calls however many layers there are. The layers
+keep working with their matrices, which are windows (views) onto that vector.
+"""
+
+import numpy as np
+
+from minitorch_np.arrays import Array, aligned_empty
+from minitorch_np.errors import ShapeError
+from minitorch_np.layers.base import Gradients, Layer
+
+
+class ParameterVector:
+    """A built layer's parameters, one after the other, in one contiguous array.
+
+    - `values` is (n,): change it in place and the layers have changed;
+    - `gradients` is (n,), in the same order, filled by `gather`.
+
+    Where the parameters already lie one after the other in memory (a model inside of a larger one,
+    or a model that had its vector made before) `values` is that piece of memory. Otherwise they
+    are copied into a new one and the layers' attributes become views of it.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        owners = layer.parameter_owners()
+        arrays = [getattr(owner, key) for _, owner, key in owners]
+        values = _as_one_piece(arrays)
+        if values is None:
+            dtype = arrays[0].dtype if arrays else np.float32
+            values = aligned_empty((sum(array.size for array in arrays),), dtype)
+            windows = _windows(values, arrays)
+            for (_, owner, key), array, window in zip(owners, arrays, windows, strict=True):
+                window[...] = array
+                setattr(owner, key, window)
+        self.values: Array = values
+        self.gradients = aligned_empty(values.shape, values.dtype)
+        names = [name for name, _, _ in owners]
+        self._gradient_windows = dict(zip(names, _windows(self.gradients, arrays), strict=True))
+
+    def gather(self, gradients: Gradients) -> Array:
+        """Copy each parameter's gradient to its place in `self.gradients`, and return that.
+
+        Raises ShapeError for a gradient that is missing or of another shape than its parameter.
+        """
+        for name, window in self._gradient_windows.items():
+            gradient = gradients.get(name)
+            if gradient is None or gradient.shape != window.shape:
+                got = "none" if gradient is None else f"one of shape {gradient.shape}"
+                raise ShapeError(
+                    f"gradient of {name}: expected an array of shape {window.shape}, got {got}: "
+                    "look at the backward of the layer that owns it"
+                )
+            window[...] = gradient
+        return self.gradients
+
+
+def _windows(vector: Array, arrays: list[Array]) -> list[Array]:
+    """Views of consecutive parts of `vector`, shaped as `arrays`."""
+    ends = np.cumsum([array.size for array in arrays], dtype=int)
+    return [
+        vector[end - array.size : end].reshape(array.shape)
+        for array, end in zip(arrays, ends, strict=True)
+    ]
+
+
+def _as_one_piece(arrays: list[Array]) -> Array | None:
+    """The stretch of memory in which `arrays` lie without a gap, or None if they do not."""
+    if not arrays:
+        return None
+    first, total = arrays[0], sum(array.size for array in arrays)
+    base = first.base
+    if not isinstance(base, np.ndarray) or base.ndim != 1 or not base.flags.c_contiguous:
+        return None
+    start = first.ctypes.data - base.ctypes.data
+    if start + total * first.itemsize > base.nbytes:
+        return None
+    stretch = base.view(np.uint8)[start : start + total * first.itemsize].view(first.dtype)
+    for array, window in zip(arrays, _windows(stretch, arrays), strict=True):
+        if array.base is not base or array.dtype != first.dtype or not array.flags.c_contiguous:
+            return None
+        if array.ctypes.data != window.ctypes.data:
+            return None
+    return stretch

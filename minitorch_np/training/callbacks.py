@@ -1,0 +1,32 @@
+"""Hooks into training: what to do when it begins, after a batch, after an epoch, when it ends.
+
+The hooks are Keras'. A callback of the reader's own overrides those that it needs; the others cost
+nothing, for a hook that is not overridden is not called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minitorch_np.training.trainer import Trainer
+
+
+class Callback:
+    """The contract of all callbacks: every hook does nothing until it is overridden."""
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        """Before the first epoch; `batches` is the number of steps an epoch."""
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        """Before epoch number `epoch`, counted from 0."""
+
+    def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
+        """After a step, with the batch's mean loss as it was before the step."""
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: Mapping[str, float]) -> None:
+        """After an epoch and its validation, with what goes into the history."""
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """After the last epoch; not called where training was stopped by an error."""
