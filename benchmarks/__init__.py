@@ -1,1 +1,1 @@
-"""Measurements, each a command: `python -m benchmarks.NAME`. What they show stands in the README."""
+"""Measurements, each a command: `python -m benchmarks.NAME`. The README has their results."""

@@ -32,7 +32,7 @@ from minitorch_np.layers import (
 from minitorch_np.losses import CrossEntropy, Loss, SoftmaxCrossEntropy, loss_for
 from minitorch_np.networks import notes_network
 from minitorch_np.optimizers import SGD, Optimizer
-from minitorch_np.training import Accuracy, Callback, History, Metric, Trainer
+from minitorch_np.training import Accuracy, Callback, History, Metric, Progress, Trainer
 
 __version__ = "0.1.0"
 
@@ -57,6 +57,7 @@ __all__ = [
     "ModelFileError",
     "NotBuiltError",
     "Optimizer",
+    "Progress",
     "ReLU",
     "Sequential",
     "ShapeError",

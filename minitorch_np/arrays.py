@@ -26,7 +26,10 @@ Shape: TypeAlias = tuple[int, ...]
 DType: TypeAlias = Any
 """float32 or float64, as whatever NumPy takes for a dtype."""
 
-Seed: TypeAlias = int | np.random.Generator | None
+Generator: TypeAlias = "np.random.Generator"
+"""The source of all that is random. (A text, for NumPy loads its generators when they are used.)"""
+
+Seed: TypeAlias = "int | np.random.Generator | None"
 """What a generator can be made of: a number, a generator to share, or None for a fresh one."""
 
 
@@ -62,14 +65,16 @@ def as_batch(x: object, dtype: DType, place: str) -> Array:
     """
     array = np.asarray(x)
     if array.dtype.kind not in "fiub":
-        raise DataError(f"{place}: expected an array of numbers, got {array.dtype} ({type(x).__name__})")
+        raise DataError(
+            f"{place}: expected an array of numbers, got {array.dtype} ({type(x).__name__})"
+        )
     if array.ndim == 0 or len(array) == 0:
         raise DataError(f"{place}: expected at least one sample, got shape {array.shape}")
     return np.ascontiguousarray(array, dtype=dtype)
 
 
-# Sums and maxima of small matrices. NumPy's own reductions are written for large arrays; at the 64x10
-# of a step of the notes' network these take a half to a quarter of the time, at 1000x10 a tenth.
+# Sums and maxima of small matrices. NumPy's own reductions are written for large arrays; at the
+# 64x10 of a step of the notes' network these take a half to a quarter of the time.
 
 
 def row_maxima(x: Array) -> Array:
@@ -77,17 +82,20 @@ def row_maxima(x: Array) -> Array:
 
     Along the short axis a reduction does one small loop a row; transposed, it runs along the rows.
     """
-    return np.maximum.reduce(x.T.copy(), axis=0)[:, np.newaxis]
+    maxima: Array = np.maximum.reduce(x.T.copy(), axis=0)
+    return maxima[:, np.newaxis]
 
 
 def row_sums(x: Array) -> Array:
     """The sum of each row of (m, k), as (m, 1): `x.sum(axis=1, keepdims=True)` as a product."""
-    return x.dot(_ones(x.shape[1], x.dtype)[:, np.newaxis])
+    sums: Array = x.dot(_ones(x.shape[1], x.dtype)[:, np.newaxis])
+    return sums
 
 
 def column_sums(x: Array) -> Array:
     """The sum of each column of (m, k), as (k,): `x.sum(axis=0)` as a product."""
-    return _ones(len(x), x.dtype).dot(x)
+    sums: Array = _ones(len(x), x.dtype).dot(x)
+    return sums
 
 
 @functools.lru_cache(maxsize=16)

@@ -15,58 +15,60 @@ Sources: He et al. 2015 (arXiv:1502.01852), Glorot and Bengio 2010, LeCun et al.
 BackProp"); plain uniform(-0.5, 0.5) is what accompanies the notes' network in many lectures.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import Array, Shape
+from minitorch_np.arrays import Array, Generator, Shape
 from minitorch_np.errors import ConfigurationError
 
-Initializer: TypeAlias = Callable[[np.random.Generator, Shape, int, int], Array]
+Initializer: TypeAlias = Callable[[Generator, Shape, int, int], Array]
 
 
-def he_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+def he_normal(rng: Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
     """Normal with variance 2 / fan_in: for ReLU and its relatives."""
     return rng.normal(0.0, np.sqrt(2.0 / fan_in), shape)
 
 
-def he_uniform(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+def he_uniform(rng: Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
     """Uniform with variance 2 / fan_in: for ReLU and its relatives."""
     return _uniform(rng, shape, 2.0 / fan_in)
 
 
-def glorot_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+def glorot_normal(rng: Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
     """Normal with variance 2 / (fan_in + fan_out): for Sigmoid and tanh."""
     return rng.normal(0.0, np.sqrt(2.0 / (fan_in + fan_out)), shape)
 
 
-def glorot_uniform(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+def glorot_uniform(rng: Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
     """Uniform with variance 2 / (fan_in + fan_out): for Sigmoid and tanh."""
     return _uniform(rng, shape, 2.0 / (fan_in + fan_out))
 
 
-def lecun_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+def lecun_normal(rng: Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
     """Normal with variance 1 / fan_in: for SELU and linear layers."""
     return rng.normal(0.0, np.sqrt(1.0 / fan_in), shape)
 
 
-def lecun_uniform(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+def lecun_uniform(rng: Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
     """Uniform with variance 1 / fan_in: for SELU and linear layers."""
     return _uniform(rng, shape, 1.0 / fan_in)
 
 
-def uniform(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+def uniform(rng: Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
     """Uniform over (-0.5, 0.5), whatever the layer's size."""
     return rng.uniform(-0.5, 0.5, shape)
 
 
-def zeros(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+def zeros(rng: Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
     """All zero: right for biases, wrong for the weights of a hidden layer."""
     return np.zeros(shape)
 
 
-def _uniform(rng: np.random.Generator, shape: Shape, variance: float) -> Array:
+def _uniform(rng: Generator, shape: Shape, variance: float) -> Array:
     limit = np.sqrt(3.0 * variance)
     return rng.uniform(-limit, limit, shape)
 

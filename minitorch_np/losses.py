@@ -72,7 +72,9 @@ class _CategoricalLoss(Loss):
             )
         sums = np.add.reduce(targets, axis=1, dtype=np.float64)
         wrong = ~((np.abs(sums - 1) < 1e-5) & (np.minimum.reduce(targets, axis=1) >= 0))
-        _refuse(wrong, targets, f"{place}: expected one-hot rows, or probabilities that add up to 1")
+        _refuse(
+            wrong, targets, f"{place}: expected one-hot rows, or probabilities that add up to 1"
+        )
         return targets
 
     def one_hot(self, targets: AnyArray, scores: Array) -> Array:

@@ -16,7 +16,7 @@ def notes_network(
     hidden: int = 10,
     features: int = 784,
     classes: int = 10,
-    initializer: str | Initializer = "he_normal",
+    initializer: str | Initializer = "glorot_uniform",
     seed: Seed = None,
     dtype: DType = "float32",
 ) -> Sequential:
@@ -33,6 +33,6 @@ def notes_network(
         activation,
         Dense(classes, weight_initializer=initializer),
     ]
-    if output_activation not in (None, "none"):
-        layers.append(output_activation)  # type: ignore[arg-type]  # None is excluded above
+    if output_activation is not None:
+        layers.append(output_activation)
     return Sequential(*layers, input_shape=features, seed=seed, dtype=dtype)

@@ -7,10 +7,7 @@ big-endian. Files are often compressed with gzip, which is recognised by its fir
 Source: the description that LeCun, Cortes and Burges published with MNIST.
 """
 
-import gzip
 import math
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +25,8 @@ def load_idx(path: str | Path) -> npt.NDArray[Any]:
     Raises DataError for a file that is not IDX, is cut short, or is longer than it says;
     FileNotFoundError for one that is not there.
     """
+    import struct
+
     content = _read(path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _KINDS:
         raise DataError(
@@ -53,6 +52,9 @@ def load_idx(path: str | Path) -> npt.NDArray[Any]:
 def save_idx(path: str | Path, array: npt.NDArray[Any]) -> None:
     """Write an array as IDX; gzip if `path` ends in .gz. Raises DataError for other dtypes."""
     kind = array.dtype.newbyteorder(">")
+    import gzip
+    import struct
+
     code = next((code for code, name in _KINDS.items() if np.dtype(name) == kind), None)
     if code is None or array.ndim > 255:
         raise DataError(f"{path}: expected a dtype that IDX knows, got {array.dtype}")
@@ -64,6 +66,9 @@ def save_idx(path: str | Path, array: npt.NDArray[Any]) -> None:
 
 
 def _read(path: str | Path) -> bytes:
+    import gzip  # like struct and zlib: not needed before a file is read
+    import zlib
+
     content = Path(path).read_bytes()
     if content[:2] != b"\x1f\x8b":
         return content

@@ -9,12 +9,14 @@ of these: 0 for ReLU. The notes disagree with each other on which side the equal
 value is the same either way, and the derivative at that one point is a choice.
 """
 
+from __future__ import annotations
+
 import math
 from abc import abstractmethod
 
 import numpy as np
 
-from minitorch_np.arrays import Array
+from minitorch_np.arrays import Array, Generator
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.layers.base import Gradients, Layer
 
@@ -34,7 +36,7 @@ class Activation(Layer):
         """
 
     def forward(
-        self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, tuple[Array, Array]]:
         a = self.value(x)
         return a, (x, a)
@@ -66,7 +68,8 @@ class LeakyReLU(Activation):
         self.negative_slope = _number(self, "negative_slope", negative_slope, 0.0, 1.0)
 
     def value(self, z: Array) -> Array:
-        return np.maximum(z, self.negative_slope * z)  # right for slopes up to 1
+        a: Array = np.maximum(z, self.negative_slope * z)  # right for slopes up to 1
+        return a
 
     def derivative(self, z: Array, a: Array) -> Array:
         slopes = np.array([self.negative_slope, 1.0], z.dtype)
@@ -97,7 +100,8 @@ class Sigmoid(Activation):
     def value(self, z: Array) -> Array:
         # exp of a negative number only: no overflow on either side, and full relative precision.
         e = np.exp(-np.abs(z))
-        return np.where(z >= 0, np.ones((), z.dtype), e) / (1 + e)
+        a: Array = np.where(z >= 0, np.ones((), z.dtype), e) / (1 + e)
+        return a
 
     def derivative(self, z: Array, a: Array) -> Array:
         return a * (1 - a)

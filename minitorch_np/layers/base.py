@@ -11,6 +11,8 @@ evaluation in the middle of a step, two threads: all are right, because the cach
 caller. For the same reason there is nothing to zero between steps.
 """
 
+from __future__ import annotations
+
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -18,7 +20,16 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, DType, Shape, as_batch, as_float_dtype, as_shape
+from minitorch_np.arrays import (
+    AnyArray,
+    Array,
+    DType,
+    Generator,
+    Shape,
+    as_batch,
+    as_float_dtype,
+    as_shape,
+)
 from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError
 
 Cache: TypeAlias = Any
@@ -36,9 +47,7 @@ def _recorded(build: Callable[..., Shape]) -> Callable[..., Shape]:
     """
 
     @functools.wraps(build)
-    def recorded(
-        layer: "Layer", input_shape: object, *, rng: np.random.Generator, dtype: DType
-    ) -> Shape:
+    def recorded(layer: Layer, input_shape: object, *, rng: Generator, dtype: DType) -> Shape:
         shape, dtype = as_shape(input_shape), as_float_dtype(dtype)
         output_shape = as_shape(build(layer, shape, rng=rng, dtype=dtype))
         for name in layer.parameter_names:
@@ -80,7 +89,7 @@ class Layer(ABC):
             setattr(cls, "build", _recorded(cls.__dict__["build"]))
 
     @_recorded
-    def build(self, input_shape: Shape, *, rng: np.random.Generator, dtype: DType) -> Shape:
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         """Make the parameters for samples of `input_shape`; return the shape of one output.
 
         A layer without parameters that keeps the shape need not define it.
@@ -89,7 +98,7 @@ class Layer(ABC):
 
     @abstractmethod
     def forward(
-        self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, Cache]:
         """The outputs for a batch `(m, *input_shape)`, and the cache for `backward`.
 
@@ -118,7 +127,7 @@ class Layer(ABC):
         """Whether `build` has been called."""
         return "output_shape" in self.__dict__
 
-    def sublayers(self) -> Mapping[str, "Layer"]:
+    def sublayers(self) -> Mapping[str, Layer]:
         """The layers that this one is made of, by the name that leads their parameters' names."""
         return {}
 
@@ -130,7 +139,7 @@ class Layer(ABC):
         """
         return {name: getattr(owner, key) for name, owner, key in self.parameter_owners()}
 
-    def parameter_owners(self) -> list[tuple[str, "Layer", str]]:
+    def parameter_owners(self) -> list[tuple[str, Layer, str]]:
         """`(name, layer, attribute)` of each parameter, shared ones once, in order."""
         owners, seen = [], set()
         for name, owner, key in self._all_parameter_owners():
@@ -139,7 +148,7 @@ class Layer(ABC):
                 owners.append((name, owner, key))
         return owners
 
-    def _all_parameter_owners(self) -> list[tuple[str, "Layer", str]]:
+    def _all_parameter_owners(self) -> list[tuple[str, Layer, str]]:
         own: list[tuple[str, Layer, str]] = [(key, self, key) for key in self.parameter_names]
         for prefix, layer in self.sublayers().items():
             own += [(f"{prefix}.{n}", o, k) for n, o, k in layer._all_parameter_owners()]

@@ -4,9 +4,11 @@
 backward walks the same way back. It is a layer itself, so one can stand inside of another.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,13 +16,14 @@ from minitorch_np.arrays import (
     AnyArray,
     Array,
     DType,
+    Generator,
     Seed,
     Shape,
     as_batch,
     as_float_dtype,
     as_shape,
 )
-from minitorch_np.errors import ConfigurationError, NotBuiltError, ShapeError
+from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import storage
 from minitorch_np.layers.base import Cache, Gradients, Layer
 from minitorch_np.layers.names import layer_from_name
@@ -64,7 +67,7 @@ class Sequential(Layer):
         if input_shape is not None:
             self.build(as_shape(input_shape), rng=np.random.default_rng(seed), dtype=dtype)
 
-    def build(self, input_shape: Shape, *, rng: np.random.Generator, dtype: DType) -> Shape:
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         shape, done = input_shape, set[int]()
         for place, layer in enumerate(self.layers):
             # What was built elsewhere keeps its parameters, and so does a layer met a second time;
@@ -93,7 +96,7 @@ class Sequential(Layer):
             learns = learns or bool(own)
 
     def forward(
-        self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, list[Cache]]:
         self.check_input(x)
         caches: list[Cache] = []
@@ -125,9 +128,8 @@ class Sequential(Layer):
             dx, own = layer.backward(dx, cache[place], need_dx=need_dx or learns_below)
             for key, gradient in own.items():
                 name = names.get(key) or f"{place}.{key}"  # an unknown one is refused by `gather`
-                if name in gradients:  # a layer in two places: its gradients add up
-                    gradient = gradients[name] + gradient
-                gradients[name] = gradient
+                # A layer that stands in two places: its gradients add up.
+                gradients[name] = gradients[name] + gradient if name in gradients else gradient
         return dx, gradients
 
     def sublayers(self) -> dict[str, Layer]:
@@ -158,7 +160,8 @@ class Sequential(Layer):
     def predict_classes(self, x: object, batch_size: int = 1024) -> AnyArray:
         """The most probable class of each sample, as integers (m,)."""
         self._require_classes("predict_classes")
-        return np.argmax(self.predict(x, batch_size), axis=1)
+        classes: AnyArray = np.argmax(self.predict(x, batch_size), axis=1)
+        return classes
 
     def _require_classes(self, method: str) -> None:
         if len(self.output_shape) != 1 or self.output_shape[0] < 2:
@@ -217,11 +220,11 @@ def _as_layer(layer: object, place: int) -> Layer:
     )
 
 
-def _build(layer: Layer, shape: Shape, rng: np.random.Generator, dtype: DType) -> Shape:
+def _build(layer: Layer, shape: Shape, rng: Generator, dtype: DType) -> Shape:
     return layer.build(shape, rng=rng, dtype=dtype)
 
 
-def _fit(layer: Layer, shape: Shape, rng: np.random.Generator, dtype: DType) -> Shape:
+def _fit(layer: Layer, shape: Shape, rng: Generator, dtype: DType) -> Shape:
     """Ask a built layer whether it fits here; one without parameters fits anywhere."""
     if not layer.parameter_owners():
         return _build(layer, shape, rng, dtype)

@@ -4,11 +4,13 @@ It is what the notes call Z = W A + b. Each row of the weight matrix belongs to 
 one number for each input feature.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import Array, DType, Shape, column_sums
+from minitorch_np.arrays import Array, DType, Generator, Shape, column_sums
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.initializers import Initializer, get_initializer, named_initializer
 from minitorch_np.layers.base import Gradients, Layer
@@ -28,12 +30,12 @@ class Dense(Layer):
     a sample is not a flat row of features.
     """
 
-    parameter_names = ("weight", "bias")
+    parameter_names: tuple[str, ...] = ("weight", "bias")
 
     def __init__(
         self,
         units: int,
-        weight_initializer: str | Initializer = "he_normal",
+        weight_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
         use_bias: bool = True,
     ) -> None:
@@ -51,7 +53,7 @@ class Dense(Layer):
     weight: Array
     bias: Array
 
-    def build(self, input_shape: Shape, *, rng: np.random.Generator, dtype: DType) -> Shape:
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         if len(input_shape) != 1:
             raise ShapeError(
                 f"{self!r}: expected samples that are flat rows of features, got samples of shape "
@@ -75,7 +77,7 @@ class Dense(Layer):
         return {name: value for name, value in super().config().items() if not callable(value)}
 
     def forward(
-        self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, Array]:
         if x.shape[1:] != self.input_shape:
             raise ShapeError(

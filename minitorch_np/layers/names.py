@@ -28,7 +28,7 @@ def layer_from_name(text: str) -> Layer:
     name, arguments = match.groups() if match else (text, None)
     found = next((c for c in layer_classes() if _key(c.__name__) == _key(name)), None)
     if found is None:
-        known = sorted({_snake(cls.__name__) for cls in layer_classes()})
+        known = sorted({cls.__name__ for cls in layer_classes()}, key=str.lower)
         raise ConfigurationError(f"layer: expected one of {', '.join(known)}; got {text!r}")
     try:
         values = [_number(part) for part in arguments.split(",")] if arguments else []
@@ -39,10 +39,6 @@ def layer_from_name(text: str) -> Layer:
 
 def _key(name: str) -> str:
     return name.replace("_", "").lower()
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def _number(text: str) -> int | float:

@@ -10,9 +10,11 @@ where the two in sequence lose precision. This layer is for those who want the n
 literally, with A2 = softmax(Z2) inside the model; its loss then is `CrossEntropy`.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
-from minitorch_np.arrays import Array
+from minitorch_np.arrays import Array, Generator
 from minitorch_np.layers.base import Gradients, Layer
 
 
@@ -35,7 +37,7 @@ class Softmax(Layer):
     outputs_probabilities = True
 
     def forward(
-        self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, Array]:
         p = softmax(x)
         return p, p

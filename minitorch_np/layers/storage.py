@@ -10,8 +10,6 @@ sees the old file or the new one, and never half of either.
 
 import importlib
 import os
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -85,7 +83,7 @@ def write_arrays(path: str | Path, arrays: Mapping[str, AnyArray]) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+            np.savez(file, allow_pickle=False, **arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
@@ -95,10 +93,20 @@ def write_arrays(path: str | Path, arrays: Mapping[str, AnyArray]) -> None:
 
 def read_arrays(path: str | Path) -> dict[str, AnyArray]:
     """All arrays of an .npz. Raises ModelFileError for one that is damaged or not an .npz."""
+    import zipfile
+    import zlib
+
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, AttributeError, TypeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        ValueError,
+        AttributeError,
+        TypeError,
+    ) as error:
         raise ModelFileError(
             f"{path}: expected a model saved by minitorch_np (an .npz), got a file that is "
             f"truncated, damaged or something else ({error})"

@@ -18,7 +18,13 @@ def summary_table(model: Layer) -> str:
     total = model.count_parameters()
     size = total * model.dtype.itemsize
     return "\n".join(
-        [lines[0], rule, *lines[1:], rule, f"Total params: {total:,} ({size:,} bytes of {model.dtype})"]
+        [
+            lines[0],
+            rule,
+            *lines[1:],
+            rule,
+            f"Total params: {total:,} ({size:,} bytes of {model.dtype})",
+        ]
     )
 
 

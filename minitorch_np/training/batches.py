@@ -5,11 +5,19 @@ array is a fifth of the cost of a step of a small network, so the rows are gathe
 into an array that is used again for each batch.
 """
 
+from __future__ import annotations
+
+import math
 from collections.abc import Iterator
 
-import numpy as np
-
-from minitorch_np.arrays import AnyArray, Array, aligned_empty, all_finite, require_finite
+from minitorch_np.arrays import (
+    AnyArray,
+    Array,
+    Generator,
+    aligned_empty,
+    all_finite,
+    require_finite,
+)
 
 
 class Batches:
@@ -30,9 +38,9 @@ class Batches:
         self.checked = False
 
     def __len__(self) -> int:
-        return -(-len(self.x) // self.size)
+        return math.ceil(len(self.x) / self.size)
 
-    def epoch(self, rng: np.random.Generator) -> Iterator[tuple[Array, AnyArray]]:
+    def epoch(self, rng: Generator) -> Iterator[tuple[Array, AnyArray]]:
         """The batches of one epoch, in an order drawn from `rng` if they are shuffled.
 
         Raises DataError, with row and column, for a NaN or infinity in x.
@@ -48,7 +56,7 @@ class Batches:
             stop = start + self.size
             yield self.x[start:stop], self.y[start:stop]
 
-    def _shuffled(self, rng: np.random.Generator) -> Iterator[tuple[Array, AnyArray]]:
+    def _shuffled(self, rng: Generator) -> Iterator[tuple[Array, AnyArray]]:
         x, y, size = self.x, self.y, self.size
         buffer = aligned_empty((size, *x.shape[1:]), x.dtype)
         order = rng.permutation(len(x))

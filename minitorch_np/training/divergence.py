@@ -21,7 +21,7 @@ def divergence(
     parameters[:] = good
     return DivergenceError(
         f"training: expected finite numbers, got {place} at {when} of the epoch: stopped, with "
-        "the last parameters that were put aside while the loss was finite; try a smaller learning rate"
+        "the parameters last put aside while the loss was finite; try a smaller learning rate"
     )
 
 

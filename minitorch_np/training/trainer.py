@@ -6,6 +6,8 @@ propagation, update of all parameters. It checks the data before it trains on an
 as soon as a loss is not a finite number.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Sequence
 

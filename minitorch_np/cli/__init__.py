@@ -1,0 +1,81 @@
+"""The command line: train a network, evaluate it, let it read an image, look into its file.
+
+Each verb is a module with two functions: `add_arguments` says what it takes, `run` does it and
+returns the exit code. What a verb finds out goes to standard output; everything else, errors too,
+goes to standard error. Exit codes: 0 success, 1 an operation failed, 2 bad usage or bad input,
+130 interrupted.
+"""
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+from minitorch_np import __version__
+from minitorch_np.cli import evaluate, info, predict, train
+from minitorch_np.cli.threads import pin_threads
+from minitorch_np.errors import DivergenceError, MinitorchError
+
+VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "info": info}
+
+SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    parser = argparse.ArgumentParser(
+        prog="minitorch-np", description="Neural networks to understand and to trust, in NumPy."
+    )
+    parser.add_argument("--version", action="version", version=f"minitorch-np {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, module in VERBS.items():
+        summary = (module.__doc__ or "").split("\n")[0]
+        verb = verbs.add_parser(name, help=summary, description=summary)
+        module.add_arguments(verb)
+        verb.add_argument("--json", action="store_true", help="print the result as JSON")
+        verb.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (None: this process's own); returns the exit code."""
+    arguments = build_parser().parse_args(argv)
+    if argv is None:
+        pin_threads(getattr(arguments, "threads", None))
+    try:
+        code: int = VERBS[arguments.verb].run(arguments)
+        sys.stdout.flush()
+    except (MinitorchError, OSError, KeyboardInterrupt, MemoryError) as error:
+        if arguments.debug:
+            raise
+        return _explain(error)
+    return code
+
+
+def _explain(error: BaseException) -> int:
+    """Say on standard error what went wrong, and return the exit code for it."""
+    if isinstance(error, BrokenPipeError):  # whoever reads has enough, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SUCCESS
+    message = str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        message = f"{error.filename}: {error.strerror}"
+    elif isinstance(error, KeyboardInterrupt):
+        message = "interrupted; nothing was saved"
+    elif isinstance(error, MemoryError):
+        message = f"out of memory: {error}: try a smaller --batch-size"
+    print(f"minitorch-np: error: {message}", file=sys.stderr)
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    return FAILURE if isinstance(error, DivergenceError) or _is_no_input(error) else BAD_INPUT
+
+
+def _is_no_input(error: BaseException) -> bool:
+    """Whether the machine failed (a full disk, no memory), and not what was given to us."""
+    of_the_input = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EACCES)
+    return isinstance(error, MemoryError) or (
+        isinstance(error, OSError)
+        and not isinstance(error, MinitorchError)
+        and error.errno not in of_the_input
+    )

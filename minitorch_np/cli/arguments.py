@@ -1,0 +1,86 @@
+"""What the verbs share: kinds of arguments, and where the digits come from."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.data import Digits, Images, load_csv, load_mnist
+from minitorch_np.errors import ConfigurationError, DataError
+from minitorch_np.layers import Activation, Layer, Softmax, layer_from_name
+
+HELD_OUT = 6
+"""Of the digits in one CSV file, every sixth is kept for the test."""
+
+
+def positive_integer(text: str) -> int:
+    """A whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+positive_integer.__name__ = "whole number of at least 1"  # argparse names the kind in its errors
+
+
+def learning_rate(text: str) -> float:
+    """A finite number greater than 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+learning_rate.__name__ = "learning rate (a finite number greater than 0)"
+
+
+def activation(text: str) -> Layer:
+    """An activation by its name, as in relu, leaky_relu(0.1), softmax."""
+    try:
+        layer = layer_from_name(text)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not isinstance(layer, (Activation, Softmax)):
+        raise argparse.ArgumentTypeError(f"expected an activation, got the layer {layer!r}")
+    return layer
+
+
+def load_digits(path: str | None) -> Digits:
+    """Digits to train and to test with: from a folder, from a CSV file, or from this package."""
+    if path is None or Path(path).is_dir():
+        return load_mnist(path)
+    images = load_csv_file(path)
+    held_out = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
+    if not held_out.any():
+        raise DataError(
+            f"{path}: expected at least {HELD_OUT} images, of which every "
+            f"{HELD_OUT}th is kept for the test, got {len(images)}"
+        )
+    return Digits(train=images.take(~held_out), test=images.take(held_out))
+
+
+def load_test_images(path: str | None) -> Images:
+    """Digits to test with: a folder's test set, a whole CSV file, or this package's test set."""
+    if path is None or Path(path).is_dir():
+        return load_mnist(path).test
+    return load_csv_file(path)
+
+
+def load_csv_file(path: str) -> Images:
+    """A CSV, or the error that says that another kind of file was given."""
+    with open(path, "rb") as file:
+        start = file.read(4)
+    if start[:2] in (b"\x1f\x8b", b"\0\0") or b"\0" in start:
+        raise DataError(
+            f"{path}: expected a CSV file or a folder with the four MNIST files, got a binary "
+            "file: for IDX files name the folder that they are in"
+        )
+    return load_csv(path)
+
+
+def print_json(result: dict[str, Any]) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(result, indent=2))

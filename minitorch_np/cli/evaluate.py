@@ -1,0 +1,35 @@
+"""Test a saved network on digits that it has not seen."""
+
+import argparse
+
+from minitorch_np.cli.arguments import load_test_images, print_json
+from minitorch_np.layers import Sequential
+from minitorch_np.losses import loss_for
+from minitorch_np.optimizers import SGD
+from minitorch_np.training import Accuracy, Trainer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `minitorch-np evaluate` takes."""
+    parser.add_argument("model", metavar="MODEL", help="a file that train has saved")
+    parser.add_argument(
+        "--data",
+        metavar="PATH",
+        help="folder with the MNIST files (its test set), or a labelled CSV (all of it); "
+        "else the test digits here",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Load, test, report."""
+    model = Sequential.load(arguments.model)
+    images = load_test_images(arguments.data)
+    trainer = Trainer(model, loss_for(model), SGD(), metrics=[Accuracy()])
+    result = trainer.evaluate(images.features(), images.labels)
+    if arguments.json:
+        print_json({"model": arguments.model, "images": len(images), **result})
+    else:
+        print(
+            f"accuracy {result['accuracy']:.4f}, loss {result['loss']:.4f} on {len(images)} images"
+        )
+    return 0

@@ -1,0 +1,33 @@
+"""Show what is in a saved network."""
+
+import argparse
+
+from minitorch_np.cli.arguments import print_json
+from minitorch_np.layers import Sequential
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `minitorch-np info` takes."""
+    parser.add_argument("model", metavar="MODEL", help="a file that train has saved")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Load, show."""
+    model = Sequential.load(arguments.model)
+    if arguments.json:
+        shapes = {name: array.shape for name, array in model.named_parameters().items()}
+        print_json(
+            {
+                "model": arguments.model,
+                "layers": [repr(layer) for layer in model],
+                "input_shape": model.input_shape,
+                "output_shape": model.output_shape,
+                "dtype": str(model.dtype),
+                "parameters": shapes,
+                "total": model.count_parameters(),
+            }
+        )
+    else:
+        print(model)
+        model.summary()
+    return 0

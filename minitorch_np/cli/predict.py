@@ -1,0 +1,69 @@
+"""Let a saved network read digits: pictures, or the lines of CSV files.
+
+For a picture, the digit is shown as the network sees it, with the ten probabilities. For CSV files
+the result is the table that Kaggle's competition asks for.
+"""
+
+import argparse
+from typing import Any
+
+from minitorch_np.cli.arguments import load_csv_file, print_json
+from minitorch_np.data import Images, as_text, load_image
+from minitorch_np.errors import DataError
+from minitorch_np.layers import Sequential
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `minitorch-np predict` takes."""
+    parser.add_argument("model", metavar="MODEL", help="a file that train has saved")
+    parser.add_argument(
+        "files",
+        metavar="IMAGE|CSV",
+        nargs="+",
+        help="pictures of one digit each (PNG, JPEG, ...), or CSV files of pixels",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Load, read, report."""
+    model = Sequential.load(arguments.model)
+    tables = [path for path in arguments.files if path.lower().endswith(".csv")]
+    if tables and len(tables) < len(arguments.files):
+        raise DataError("predict: expected pictures, or CSV files, got both: run it once for each")
+    if tables:
+        _predict_tables(model, tables, arguments.json)
+    else:
+        _predict_pictures(model, arguments.files, arguments.json)
+    return 0
+
+
+def _predict_tables(model: Sequential, paths: list[str], as_json: bool) -> None:
+    # All files are read before a line is printed: half a table would look like a whole one.
+    labels = [
+        int(label)
+        for path in paths
+        for label in model.predict_classes(load_csv_file(path).features())
+    ]
+    if as_json:
+        print_json({"labels": labels})
+        return
+    print("ImageId,Label")
+    for number, label in enumerate(labels, 1):
+        print(f"{number},{label}")
+
+
+def _predict_pictures(model: Sequential, paths: list[str], as_json: bool) -> None:
+    results: list[dict[str, Any]] = []
+    for path in paths:
+        image = load_image(path)
+        features = Images(image[None], source=path).features()
+        probabilities = [float(p) for p in model.predict_proba(features)[0]]
+        best = max(range(len(probabilities)), key=probabilities.__getitem__)
+        results.append({"file": path, "label": best, "probabilities": probabilities})
+        if not as_json:
+            print(f"{path}: {best}, with probability {probabilities[best]:.3f}\n")
+            print(as_text(image) + "\n")
+            for digit, p in enumerate(probabilities):
+                print(f"  {digit}  {p:.4f}  {'#' * round(40 * p)}".rstrip())
+    if as_json:
+        print_json({"predictions": results})

@@ -1,0 +1,126 @@
+"""Train a network on digits, and save it.
+
+Without arguments it is the notes' network on the digits in this package.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from minitorch_np.cli.arguments import (
+    activation,
+    learning_rate,
+    load_digits,
+    positive_integer,
+    print_json,
+)
+from minitorch_np.data import Digits
+from minitorch_np.errors import DataError
+from minitorch_np.layers import Layer, ReLU, Sequential
+from minitorch_np.losses import loss_for
+from minitorch_np.networks import notes_network
+from minitorch_np.optimizers import SGD
+from minitorch_np.training import Accuracy, History, Progress, Trainer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `minitorch-np train` takes."""
+    add = parser.add_argument
+    add(
+        "--data", metavar="PATH", help="folder with the MNIST files, or a CSV; else the digits here"
+    )
+    add("--hidden", type=positive_integer, default=10, metavar="N", help="hidden units (10)")
+    add("--activation", type=activation, default=ReLU(), metavar="NAME", help="of layer 1 (relu)")
+    add(
+        "--output-activation",
+        type=_activation_or_none,
+        default=None,
+        metavar="NAME",
+        help="of layer 2: none (scores; the default), softmax, relu, elu, ...",
+    )
+    add("--epochs", type=positive_integer, default=25, metavar="N", help="rounds (25)")
+    add(
+        "--batch-size",
+        type=_batch_size,
+        default=50,
+        metavar="N|full",
+        help="images a step (50); full: all of them, as in the notes",
+    )
+    add("--lr", type=learning_rate, default=0.05, metavar="RATE", help="learning rate (0.05)")
+    add("--seed", type=int, default=0, metavar="N", help="fixes all that is random (0)")
+    add("--threads", type=positive_integer, default=1, metavar="N", help="BLAS threads (1)")
+    add("--out", default="model.npz", metavar="FILE", help="where to save it (model.npz)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, test, save, report."""
+    _require_writable(arguments.out)  # before anything is trained that could then be lost
+    digits = load_digits(arguments.data)
+    model = notes_network(
+        arguments.activation,
+        arguments.output_activation,
+        hidden=arguments.hidden,
+        features=digits.train.images[0].size,
+        seed=arguments.seed,
+    )
+    start = time.perf_counter()
+    # Where standard output is for JSON, whoever waits still wants to see it learn.
+    progress = Progress(sys.stderr if arguments.json else None)
+    history, test = _train(model, digits, arguments, progress)
+    seconds = time.perf_counter() - start
+    model.save(arguments.out)
+    if arguments.json:
+        print_json(
+            {
+                "model": str(arguments.out),
+                "parameters": model.count_parameters(),
+                "history": history.history,
+                "test": test,
+                "seconds": seconds,
+            }
+        )
+    else:
+        print(f"test accuracy {test['accuracy']:.4f}, loss {test['loss']:.4f} ({seconds:.1f} s)")
+        print(f"saved to {arguments.out}")
+    return 0
+
+
+def _train(
+    model: Sequential, digits: Digits, arguments: argparse.Namespace, progress: Progress
+) -> tuple[History, dict[str, float]]:
+    trainer = Trainer(
+        model,
+        loss_for(model),
+        SGD(arguments.lr),
+        metrics=[Accuracy()],
+        seed=arguments.seed,
+    )
+    history = trainer.fit(
+        digits.train.features(),
+        digits.train.labels,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        callbacks=[progress],
+    )
+    return history, trainer.evaluate(digits.test.features(), digits.test.labels)
+
+
+def _require_writable(out: str) -> None:
+    path = Path(out)
+    if path.is_dir():
+        raise DataError(f"--out {out}: expected the name of a file, got a folder")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise DataError(f"--out {out}: expected a folder that can be written to, got {path.parent}")
+
+
+def _batch_size(text: str) -> int | None:
+    return None if text == "full" else positive_integer(text)
+
+
+_batch_size.__name__ = "batch size (a whole number of at least 1, or full)"
+
+
+def _activation_or_none(text: str) -> Layer | None:
+    return None if text == "none" else activation(text)

@@ -1,0 +1,53 @@
+"""Something to watch while a network learns: a bar within an epoch, a line after it.
+
+The bar is tqdm's, where tqdm is installed (extra `progress`) and there is a terminal to draw on.
+The lines come in any case.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+from minitorch_np.training.callbacks import Callback
+
+if TYPE_CHECKING:
+    from minitorch_np.training.trainer import Trainer
+
+
+class Progress(Callback):
+    """Prints a line an epoch to `file` (None: standard output), and shows a bar on stderr."""
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self.file = file
+        self._bar: Any = None
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        self.epochs, self.batches = epochs, batches
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        self._bar = _bar(self.batches, f"epoch {epoch + 1}/{self.epochs}")
+
+    def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
+        if self._bar is not None:
+            self._bar.update()
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: Mapping[str, float]) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        width = len(str(self.epochs))
+        shown = "  ".join(f"{name} {number:.4f}" for name, number in numbers.items())
+        # Flushed, so that a log is as far as the training is.
+        print(f"epoch {epoch + 1:{width}}/{self.epochs}  {shown}", file=self.file, flush=True)
+
+
+def _bar(total: int, label: str) -> Any:
+    """A bar that goes when it is full, or None where there is nothing to draw it with or on."""
+    if not sys.stderr.isatty():
+        return None
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        return None
+    return tqdm(total=total, desc=label, leave=False)

@@ -1,0 +1,151 @@
+"""The losses: values, gradients, and everything that must not be taken for a target."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import minitorch_np as mt
+from minitorch_np.arrays import AnyArray, Array, DType
+from tests.numeric import numeric_gradient
+
+SCORES = np.array([[1.3, 5.1, 2.2, 0.7, 1.1], [-0.5, 0.25, 2.0, -1.75, 0.0]])
+LABELS = np.array([1, 2])
+VALUE = 0.2247353926967743  # (log sum e^z - z[label]) with 30 digits, the mean of the two rows
+
+
+def test_softmax_cross_entropy_is_the_reference() -> None:
+    loss = mt.SoftmaxCrossEntropy()
+    for targets in (LABELS, LABELS.astype(np.uint8), LABELS.astype(float), np.eye(5)[LABELS]):
+        value, _ = loss.forward(SCORES, targets)
+        assert value == pytest.approx(VALUE, rel=1e-14)
+        assert isinstance(value, float)
+    p = np.exp(SCORES) / np.exp(SCORES).sum(axis=1, keepdims=True)
+    assert mt.CrossEntropy().forward(p, LABELS)[0] == pytest.approx(VALUE, rel=1e-14)
+
+
+def test_the_gradient_is_the_notes_one() -> None:
+    """dZ = (A - Y) / m."""
+    loss = mt.SoftmaxCrossEntropy()
+    _, cache = loss.forward(SCORES, LABELS)
+    a = np.exp(SCORES) / np.exp(SCORES).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(loss.backward(cache), (a - np.eye(5)[LABELS]) / 2, rtol=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["labels", "one-hot", "probabilities"])
+@pytest.mark.parametrize("loss", [mt.SoftmaxCrossEntropy(), mt.CrossEntropy()])
+def test_gradients_match_finite_differences(loss: mt.Loss, kind: str, rng: np.random.Generator) -> None:
+    scores = rng.normal(size=(6, 4))
+    if isinstance(loss, mt.CrossEntropy):
+        scores = rng.dirichlet(np.ones(4), size=6) + 0.02
+    labels = rng.integers(0, 4, 6)
+    targets: AnyArray = {
+        "labels": labels,
+        "one-hot": np.eye(4)[labels],
+        "probabilities": rng.dirichlet(np.ones(4), size=6),
+    }[kind]
+    before = scores.copy()
+    _, cache = loss.forward(scores, targets)
+    analytic = loss.backward(cache)
+    numeric = numeric_gradient(lambda: loss.forward(scores, targets)[0], scores)
+    np.testing.assert_allclose(analytic, numeric, rtol=1e-7, atol=1e-9)
+    np.testing.assert_array_equal(scores, before)
+    np.testing.assert_array_equal(loss.backward(cache), analytic)  # once more, the same
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0.0, 1e4, -1e4])
+def test_uniform_logits_of_any_offset_cost_log_ten(dtype: DType, offset: float) -> None:
+    value, cache = mt.SoftmaxCrossEntropy().forward(np.full((3, 10), offset, dtype), np.arange(3))
+    assert value == pytest.approx(math.log(10), rel=1e-6)
+    gradient = mt.SoftmaxCrossEntropy().backward(cache)
+    assert gradient.dtype == dtype
+    assert np.isfinite(gradient).all()
+
+
+@given(
+    hnp.arrays(np.float64, (4, 3), elements=st.floats(-30, 30)),
+    hnp.arrays(np.int64, 4, elements=st.integers(0, 2)),
+)
+def test_laws_of_softmax_cross_entropy(scores: Array, labels: AnyArray) -> None:
+    """At least 0; rows of the gradient add up to 0; the batch is the mean of its samples."""
+    loss = mt.SoftmaxCrossEntropy()
+    value, cache = loss.forward(scores, labels)
+    assert value >= -1e-12
+    np.testing.assert_allclose(loss.backward(cache).sum(axis=1), 0, atol=1e-15)
+    singles = [loss.forward(scores[i : i + 1], labels[i : i + 1])[0] for i in range(4)]
+    assert value == pytest.approx(np.mean(singles), rel=1e-12, abs=1e-12)
+
+
+@given(hnp.arrays(np.float64, (5, 3), elements=st.floats(-5, 5)))
+def test_both_cross_entropies_are_one(scores: Array) -> None:
+    labels = np.arange(5) % 3
+    probabilities = mt.Softmax().forward(scores)[0]
+    one = mt.SoftmaxCrossEntropy().forward(scores, labels)[0]
+    assert mt.CrossEntropy().forward(probabilities, labels)[0] == pytest.approx(one, rel=1e-10)
+
+
+@pytest.mark.parametrize("loss", [mt.SoftmaxCrossEntropy(), mt.CrossEntropy()])
+@pytest.mark.parametrize(
+    ("targets", "error", "message"),
+    [
+        (np.array([0, 5]), mt.DataError, "from 0 to 4; got 5 at row 1"),
+        (np.array([0, 5], np.uint8), mt.DataError, "from 0 to 4; got 5 at row 1"),
+        (np.array([-1, 0]), mt.DataError, "from 0 to 4; got -1 at row 0"),
+        (np.array([0.5, 0.0]), mt.DataError, "from 0 to 4; got 0.5 at row 0"),
+        (np.array([0, np.nan]), mt.DataError, "got nan at row 1"),
+        (np.array(["0", "1"]), mt.DataError, "expected class numbers, got <U1"),
+        (np.array([0, 1, 2]), mt.ShapeError, r"scores of shape \(2, 5\), targets of shape \(3,\)"),
+        (np.array([1]), mt.ShapeError, r"targets of shape \(1,\)"),
+        (np.array([[0], [1]]), mt.ShapeError, r"got shape \(2, 1\)"),
+        (np.eye(4)[:2], mt.ShapeError, r"one-hot rows of shape \(m, 5\), got shape \(2, 4\)"),
+        (np.eye(5)[:1], mt.ShapeError, r"targets of shape \(1, 5\)"),
+        (np.ones((2, 5)), mt.DataError, "add up to 1.*at row 0"),
+        (np.array([[2.0, -1, 0, 0, 0]] * 2), mt.DataError, "add up to 1.*at row 0"),
+    ],
+)
+def test_targets_that_do_not_fit(
+    loss: mt.Loss, targets: AnyArray, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        loss.forward(np.full((2, 5), 0.2), targets)
+
+
+@pytest.mark.parametrize("loss", [mt.SoftmaxCrossEntropy(), mt.CrossEntropy()])
+@pytest.mark.parametrize("scores", [np.ones((3, 1)), np.ones(3), np.ones((3, 2, 2))])
+def test_scores_that_are_not_rows_of_classes(loss: mt.Loss, scores: Array) -> None:
+    """Among them (N, 1) against (N,), which broadcasts to (N, N) wherever nobody looks."""
+    with pytest.raises(mt.ShapeError, match="score for each of two or more classes"):
+        loss.forward(scores, np.zeros(3, int))
+
+
+@pytest.mark.parametrize("loss", [mt.SoftmaxCrossEntropy(), mt.CrossEntropy()])
+def test_an_empty_batch_has_no_loss(loss: mt.Loss) -> None:
+    with pytest.raises(mt.ShapeError, match="at least one sample"):
+        loss.forward(np.ones((0, 4)), np.zeros(0, int))
+
+
+def test_negative_probabilities_are_refused() -> None:
+    with pytest.raises(mt.DataError, match="from 0 to 1; got -0.1 at row 0, column 1"):
+        mt.CrossEntropy().forward(np.array([[1.1, -0.1]]), np.array([0]))
+
+
+def test_losses_refuse_the_wrong_kind_of_model() -> None:
+    ends_in_softmax = mt.notes_network(output_activation="softmax", seed=0)
+    nested = mt.Sequential(mt.Dense(5), mt.Sequential(mt.Dense(3), mt.Softmax()), input_shape=4)
+    for model in (ends_in_softmax, nested):
+        with pytest.raises(mt.ConfigurationError, match="softmax would be applied twice"):
+            mt.Trainer(model, mt.SoftmaxCrossEntropy(), mt.SGD())
+        assert isinstance(mt.loss_for(model), mt.CrossEntropy)
+    with pytest.raises(mt.ConfigurationError, match=r"put Softmax\(\) at its end"):
+        mt.Trainer(mt.notes_network(), mt.CrossEntropy(), mt.SGD())
+
+
+@pytest.mark.parametrize("rate", [-0.1, float("nan"), float("inf")])
+def test_a_learning_rate_is_a_finite_number(rate: Any) -> None:
+    with pytest.raises(mt.ConfigurationError, match="learning_rate"):
+        mt.SGD(rate)
