@@ -26,9 +26,7 @@ def main() -> None:
             model, mt.SoftmaxCrossEntropy(), mt.SGD(0.1), metrics=[mt.Accuracy()], seed=seed
         )
         trainer.fit(x, y, epochs=3, batch_size=64)
-        accuracies.append(
-            trainer.evaluate(digits.test.features(), digits.test.labels)["accuracy"]
-        )
+        accuracies.append(trainer.evaluate(digits.test.features(), digits.test.labels)["accuracy"])
         print(f"seed {seed}: {accuracies[-1]:.4f}", flush=True)
     print(f"mean {statistics.mean(accuracies):.4f}")
 

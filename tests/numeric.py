@@ -13,7 +13,7 @@ def numeric_gradient(f: Callable[[], float], array: Array) -> Array:
     gradient = np.empty_like(array)
     step = 1e-3 * float(np.sqrt(np.mean(array**2)) + 1e-3)
     for place in np.ndindex(array.shape):
-        at = array[place]
+        at = float(array[place])
 
         def slope(h: float, place: tuple[int, ...] = place, at: float = at) -> float:
             array[place] = at + h

@@ -1,7 +1,7 @@
 """Each layer: its values against an independent source, its gradients, and the contract."""
 
 import threading
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -88,7 +88,9 @@ def test_dense_is_the_weighted_sum() -> None:
 
 
 @every_layer
-def test_gradients_match_finite_differences(layer: mt.Layer, shape: Shape, rng: np.random.Generator) -> None:
+def test_gradients_match_finite_differences(
+    layer: mt.Layer, shape: Shape, rng: np.random.Generator
+) -> None:
     check_layer(built(layer, shape), batch(shape), rng, tolerance=1e-9)
 
 
@@ -210,6 +212,7 @@ def test_no_overflow_at_large_inputs(layer: mt.Layer, dtype: DType) -> None:
     x = np.array([[-1e4, -1e3, 0.0, 1e3, 1e4]], dtype)
     y, cache = layer.forward(x)  # a warning would be an error
     dx, _ = layer.backward(np.ones_like(y), cache)
+    assert dx is not None
     assert np.isfinite(y).all()
     assert np.isfinite(dx).all()
 
@@ -228,9 +231,7 @@ def test_not_a_number_passes_through_activations() -> None:
         assert np.isnan(layer.value(np.array([np.nan]))).all()
 
 
-@given(
-    hnp.arrays(np.float64, (3, 4), elements=st.floats(-50, 50)), st.floats(-1e6, 1e6)
-)
+@given(hnp.arrays(np.float64, (3, 4), elements=st.floats(-50, 50)), st.floats(-1e6, 1e6))
 def test_softmax_rows_are_distributions_and_ignore_an_offset(z: Array, offset: float) -> None:
     softmax = mt.Softmax()
     p, _ = softmax.forward(z)
@@ -253,9 +254,9 @@ def test_sigmoid_is_symmetric(z: Array) -> None:
         (lambda: mt.ELU(float("inf")), "alpha.*got inf"),
         (lambda: mt.LeakyReLU(-0.1), "negative_slope.*from 0 to 1.*got -0.1"),
         (lambda: mt.LeakyReLU(2), "negative_slope"),
-        (lambda: mt.LeakyReLU("0.1"), "negative_slope"),
+        (lambda: mt.LeakyReLU(cast(Any, "0.1")), "negative_slope"),
         (lambda: mt.Dense(0), "units.*got 0"),
-        (lambda: mt.Dense(2.5), "units.*got 2.5"),
+        (lambda: mt.Dense(cast(Any, 2.5)), "units.*got 2.5"),
         (lambda: mt.Dense(3, weight_initializer="he"), "he_normal.*got 'he'"),
     ],
 )

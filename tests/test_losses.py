@@ -38,7 +38,9 @@ def test_the_gradient_is_the_notes_one() -> None:
 
 @pytest.mark.parametrize("kind", ["labels", "one-hot", "probabilities"])
 @pytest.mark.parametrize("loss", [mt.SoftmaxCrossEntropy(), mt.CrossEntropy()])
-def test_gradients_match_finite_differences(loss: mt.Loss, kind: str, rng: np.random.Generator) -> None:
+def test_gradients_match_finite_differences(
+    loss: mt.Loss, kind: str, rng: np.random.Generator
+) -> None:
     scores = rng.normal(size=(6, 4))
     if isinstance(loss, mt.CrossEntropy):
         scores = rng.dirichlet(np.ones(4), size=6) + 0.02

@@ -52,7 +52,7 @@ def load_digits(path: str | None) -> Digits:
     """Digits to train and to test with: from a folder, from a CSV file, or from this package."""
     if path is None or Path(path).is_dir():
         return load_mnist(path)
-    images = load_csv_file(path)
+    images = load_csv(path)
     held_out = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
     if not held_out.any():
         raise DataError(
@@ -66,18 +66,6 @@ def load_test_images(path: str | None) -> Images:
     """Digits to test with: a folder's test set, a whole CSV file, or this package's test set."""
     if path is None or Path(path).is_dir():
         return load_mnist(path).test
-    return load_csv_file(path)
-
-
-def load_csv_file(path: str) -> Images:
-    """A CSV, or the error that says that another kind of file was given."""
-    with open(path, "rb") as file:
-        start = file.read(4)
-    if start[:2] in (b"\x1f\x8b", b"\0\0") or b"\0" in start:
-        raise DataError(
-            f"{path}: expected a CSV file or a folder with the four MNIST files, got a binary "
-            "file: for IDX files name the folder that they are in"
-        )
     return load_csv(path)
 
 

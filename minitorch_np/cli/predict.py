@@ -7,8 +7,8 @@ the result is the table that Kaggle's competition asks for.
 import argparse
 from typing import Any
 
-from minitorch_np.cli.arguments import load_csv_file, print_json
-from minitorch_np.data import Images, as_text, load_image
+from minitorch_np.cli.arguments import print_json
+from minitorch_np.data import Images, as_text, load_csv, load_image
 from minitorch_np.errors import DataError
 from minitorch_np.layers import Sequential
 
@@ -40,9 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _predict_tables(model: Sequential, paths: list[str], as_json: bool) -> None:
     # All files are read before a line is printed: half a table would look like a whole one.
     labels = [
-        int(label)
-        for path in paths
-        for label in model.predict_classes(load_csv_file(path).features())
+        int(label) for path in paths for label in model.predict_classes(load_csv(path).features())
     ]
     if as_json:
         print_json({"labels": labels})

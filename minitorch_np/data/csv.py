@@ -29,6 +29,8 @@ def load_csv(path: str | Path) -> Images:
     columns = _read_head(path)
     try:
         table = _read_numbers(path, skip=columns.header_lines)
+        if table.shape[1] != len(columns.names):
+            raise ValueError(f"{len(columns.names)} names, {table.shape[1]} columns")
     except (ValueError, DeprecationWarning, UserWarning) as error:
         for problem in _problems(path, columns):
             raise DataError(problem) from None
@@ -49,6 +51,12 @@ class _Columns(NamedTuple):
 
 def _read_head(path: str | Path) -> _Columns:
     """What the first line tells about the columns."""
+    with open(path, "rb") as binary:
+        if b"\0" in binary.read(4096):
+            raise DataError(
+                f"{path}: expected a CSV file, got a binary one: "
+                "for IDX files give load_mnist, or --data, the folder that they are in"
+            )
     with open(path, encoding="utf-8-sig", errors="replace") as file:
         number, line = next(((n, t) for n, t in enumerate(file, 1) if t.strip()), (1, ""))
     if not line:

@@ -123,6 +123,11 @@ class Layer(ABC):
     # What follows works for every layer as it is.
 
     @property
+    def label(self) -> str:
+        """The layer in a few words, for errors and tables: its repr, if that is one line."""
+        return type(self).__name__ if self.sublayers() else repr(self)
+
+    @property
     def built(self) -> bool:
         """Whether `build` has been called."""
         return "output_shape" in self.__dict__
@@ -225,8 +230,8 @@ class Layer(ABC):
             # Called only where an attribute was not found, so it costs nothing elsewhere.
             if name in ("input_shape", "output_shape", "dtype") or name in self.parameter_names:
                 raise NotBuiltError(
-                    f"{self!r}: expected a built layer, but it has no {name} yet: give the model "
-                    "input_shape=..., or call build(input_shape, rng=..., dtype=...)"
+                    f"{self.label}: expected a built layer, but it has no {name} yet: "
+                    "give the model input_shape=..., or call build(input_shape, rng=..., dtype=...)"
                 )
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 

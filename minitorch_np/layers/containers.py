@@ -112,8 +112,8 @@ class Sequential(Layer):
         """Raise ShapeError, naming the first layer, unless x is (m, *input_shape)."""
         if x.shape[1:] != self.input_shape:
             raise ShapeError(
-                f"Sequential[0] {self.layers[0]!r}: expected {_samples(self.input_shape)}, that is "
-                f"x of shape {_batch(self.input_shape)}, got x of shape {x.shape}"
+                f"Sequential[0] {self.layers[0].label}: expected "
+                f"{_samples(self.input_shape)}, that is x of shape {_batch(self.input_shape)}, got x of shape {x.shape}"
                 f"{_remedy(x.shape, self.input_shape)}"
             )
 
@@ -230,8 +230,8 @@ def _fit(layer: Layer, shape: Shape, rng: Generator, dtype: DType) -> Shape:
         return _build(layer, shape, rng, dtype)
     if (layer.input_shape, layer.dtype) != (shape, dtype):
         raise ShapeError(
-            f"{layer!r}: expected {_samples(layer.input_shape)} in {layer.dtype}, for which it was "
-            f"built, got {_samples(shape)} in {np.dtype(dtype)}: is a layer missing before it?"
+            f"{layer.label}: expected {_samples(layer.input_shape)} in {layer.dtype}, "
+            f"for which it was built, got {_samples(shape)} in {np.dtype(dtype)}: is a layer missing before it?"
         )
     return layer.output_shape
 

@@ -30,8 +30,6 @@ def summary_table(model: Layer) -> str:
 
 def _rows(model: Layer, indent: str) -> Iterator[tuple[str, str, str]]:
     for name, layer in model.sublayers().items():
-        inner = layer.sublayers()
-        label = type(layer).__name__ if inner else repr(layer)
         shape = "(" + ", ".join(["m", *map(str, layer.output_shape)]) + ")"
-        yield f"{indent}{name}  {label}", shape, f"{layer.count_parameters():,}"
+        yield f"{indent}{name}  {layer.label}", shape, f"{layer.count_parameters():,}"
         yield from _rows(layer, indent + "  ")

@@ -30,7 +30,7 @@ def first_not_finite(model: Sequential, loss: Loss, x: Array, y: AnyArray) -> st
     caches = []
     h = x
     for place, layer in enumerate(model):
-        name = f"Sequential[{place}] {layer!r}"
+        name = f"Sequential[{place}] {layer.label}"
         for key, parameter in layer.named_parameters().items():
             if not np.isfinite(parameter).all():
                 return f"{_first_bad(parameter)} in the parameter {key} of {name}"
@@ -48,7 +48,7 @@ def first_not_finite(model: Sequential, loss: Loss, x: Array, y: AnyArray) -> st
         for key, gradient in {"its input": dy, **gradients}.items():
             if gradient is not None and not np.isfinite(gradient).all():
                 what = f"in the gradient of {key}"
-                return f"{_first_bad(gradient)} {what}, in Sequential[{place}] {model[place]!r}"
+                return f"{_first_bad(gradient)} {what}, in Sequential[{place}] {model[place].label}"
     return "a number that is not finite, which did not show again when the batch was repeated"
 
 

@@ -1,0 +1,1 @@
+"""Runnable scripts, each of which says what it shows."""

@@ -1,0 +1,257 @@
+"""The command line as people run it: real processes, real files, exit codes and streams."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+from minitorch_np.cli import main
+from minitorch_np.cli.arguments import HELD_OUT
+from tests.test_data import write_csv
+
+
+def run(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "minitorch_np", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that `train` has saved, and the folder that it was run in."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = run("train", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "train.txt").write_text(done.stdout)
+    assert done.stderr == ""
+    return folder
+
+
+def test_train_with_its_defaults(trained: Path) -> None:
+    *epochs, test, saved = (trained / "train.txt").read_text().splitlines()
+    assert len(epochs) == 25
+    assert epochs[0].startswith("epoch  1/25  loss ")
+    assert test.startswith("test accuracy ")
+    assert float(test.split()[2].rstrip(",")) >= 0.90
+    assert saved == "saved to model.npz"
+    model = mt.Sequential.load(trained / "model.npz")
+    assert model.count_parameters() == 7960
+    assert [p.name for p in trained.glob("*.npz")] == ["model.npz"]
+
+
+def test_evaluate_gives_the_same_numbers(trained: Path) -> None:
+    done = run("evaluate", "model.npz", "--json", cwd=trained)
+    result = json.loads(done.stdout)
+    assert (
+        f"test accuracy {result['accuracy']:.4f}, loss {result['loss']:.4f}"
+        in (trained / "train.txt").read_text()
+    )
+    assert result["images"] == 2000
+    assert "on 2000 images" in run("evaluate", "model.npz", cwd=trained).stdout
+
+
+def test_train_in_json_keeps_to_its_streams(tmp_path: Path) -> None:
+    arguments = ["--epochs", 2, "--batch-size", "full", "--activation", "leaky_relu(0.1)"]
+    arguments += ["--output-activation", "elu", "--hidden", 7, "--lr", 0.5, "--seed", 3]
+    done = run("train", *arguments, "--out", "other.npz", "--json", cwd=tmp_path)
+    result = json.loads(done.stdout)
+    assert len(result["history"]["loss"]) == 2
+    assert set(result["test"]) == {"loss", "accuracy"}
+    assert result["parameters"] == 785 * 7 + 8 * 10
+    assert done.stderr.count("epoch") == 2
+    info = json.loads(run("info", "other.npz", "--json", cwd=tmp_path).stdout)
+    assert info["layers"] == ["Dense(7)", "LeakyReLU(negative_slope=0.1)", "Dense(10)", "ELU()"]
+    assert info["parameters"]["0.weight"] == [7, 784]
+    assert info["total"] == result["parameters"]
+
+
+def test_the_literal_softmax(tmp_path: Path) -> None:
+    done = run("train", "--output-activation", "softmax", "--epochs", 1, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shown = run("info", "model.npz", cwd=tmp_path).stdout
+    assert "(3): Softmax()" in shown
+    assert "Total params: 7,960" in shown
+
+
+def test_one_seed_is_one_file_content(tmp_path: Path) -> None:
+    states = []
+    for name in ("a.npz", "b.npz"):
+        run("train", "--epochs", 1, "--out", name, cwd=tmp_path)
+        states.append(mt.Sequential.load(tmp_path / name).state_dict())
+    for name, array in states[0].items():
+        np.testing.assert_array_equal(array, states[1][name])
+
+
+def test_training_on_a_csv_keeps_a_part_for_the_test(
+    tmp_path: Path, digits: mt.data.Digits
+) -> None:
+    part = digits.train.take(slice(600))
+    path = write_csv(tmp_path / "kaggle.csv", part)
+    done = run("train", "--data", path, "--epochs", 20, "--json", cwd=tmp_path)
+    accuracy = json.loads(done.stdout)["test"]["accuracy"]
+    held_out = part.take(np.arange(600) % HELD_OUT == HELD_OUT - 1)
+    model = mt.Sequential.load(tmp_path / "model.npz")
+    assert accuracy == (model.predict_classes(held_out.features()) == held_out.labels).mean()
+    assert accuracy > 0.6
+    whole = json.loads(run("evaluate", "model.npz", "--data", path, "--json", cwd=tmp_path).stdout)
+    assert whole["images"] == 600
+
+
+def test_predict_a_csv_as_kaggle_wants_it(trained: Path, digits: mt.data.Digits) -> None:
+    part = digits.test.take(slice(5))
+    for labels in (True, False):
+        path = write_csv(trained / "test.csv", part, labels=labels)
+        done = run("predict", "model.npz", path, cwd=trained)
+        lines = done.stdout.splitlines()
+        assert lines[0] == "ImageId,Label"
+        assert [line.split(",")[0] for line in lines[1:]] == ["1", "2", "3", "4", "5"]
+    expected = mt.Sequential.load(trained / "model.npz").predict_classes(part.features())
+    assert [int(line.split(",")[1]) for line in lines[1:]] == expected.tolist()
+    twice = json.loads(run("predict", "model.npz", path, path, "--json", cwd=trained).stdout)
+    assert twice["labels"] == expected.tolist() * 2
+
+
+def test_predict_a_picture(trained: Path, digits: mt.data.Digits) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    place = int(np.flatnonzero(digits.test.labels == 7)[0])
+    drawn = 255 - digits.test.images[place]
+    image.fromarray(drawn).resize((200, 200)).save(trained / "seven.png")
+    done = run("predict", "model.npz", "seven.png", "seven.png", cwd=trained)
+    assert done.returncode == 0
+    assert done.stdout.count("seven.png: 7, with probability") == 2
+    rows = [line for line in done.stdout.splitlines() if line.startswith("  ") and "#" in line]
+    assert any(line.startswith("  7  0.") for line in rows)
+    result = json.loads(run("predict", "model.npz", "seven.png", "--json", cwd=trained).stdout)
+    (prediction,) = result["predictions"]
+    assert prediction["label"] == 7
+    assert len(prediction["probabilities"]) == 10
+    assert sum(prediction["probabilities"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_bad_usage_and_bad_input_exit_with_2(trained: Path) -> None:
+    (trained / "bad.csv").write_text("label,p0\n3,256\n")
+    (trained / "digits.csv").write_text("p0\n3\n")
+    (trained / "broken.npz").write_bytes((trained / "model.npz").read_bytes()[:-100])
+    for arguments, message in (
+        ([], "VERB"),
+        (["fly"], "invalid choice: 'fly'"),
+        (["train", "--epochs", "0"], "invalid whole number of at least 1 value: '0'"),
+        (["train", "--batch-size", "some"], "invalid batch size"),
+        (["train", "--lr", "-1"], "invalid learning rate"),
+        (["train", "--activation", "swoosh"], "got 'swoosh'"),
+        (["train", "--activation", "dense(3)"], "expected an activation"),
+        (["train", "--data", "nowhere"], "nowhere: No such file"),
+        (["train", "--data", "bad.csv"], "bad.csv:2: expected a whole number from 0 to 255"),
+        (["train", "--data", "digits.csv"], "at least 6 images"),
+        (["train", "--data", "model.npz"], "expected a CSV file, got a binary one"),
+        (["train", "--out", "no/such/folder.npz"], "expected a folder that can be written to"),
+        (["train", "--out", "."], "expected the name of a file"),
+        (["evaluate", "nowhere.npz"], "nowhere.npz: No such file"),
+        (["evaluate", "broken.npz"], "broken.npz: expected a model saved by minitorch_np"),
+        (["evaluate", "model.npz", "--data", "digits.csv"], "expected a label column"),
+        (["predict", "model.npz", "digits.csv"], "expected 784 features"),
+        (["predict", "model.npz", "digits.csv", "a.png"], "got both"),
+        (["predict", "model.npz", "bad.csv"], "bad.csv:2"),
+        (["predict", "model.npz"], "IMAGE|CSV"),
+    ):
+        done = run(*arguments, cwd=trained)
+        assert done.returncode == 2, (arguments, done)
+        assert message in done.stderr, (arguments, done.stderr)
+        assert done.stdout == ""
+        assert "Traceback" not in done.stderr
+    assert "Traceback" in run("evaluate", "nowhere.npz", "--debug", cwd=trained).stderr
+
+
+def test_divergence_exits_with_1_and_saves_nothing(tmp_path: Path) -> None:
+    done = run("train", "--lr", "1e30", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "minitorch-np: error: training: expected finite numbers" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_exits_with_130_and_saves_nothing(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minitorch_np", "train", "--epochs", "100000"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("epoch")  # it is training
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors == "minitorch-np: error: interrupted; nothing was saved\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    command = (
+        f"{sys.executable} -m minitorch_np train --epochs 30 | head -n 1; exit ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.startswith("epoch  1/30")
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_threads_are_pinned_before_numpy_is_loaded(tmp_path: Path) -> None:
+    """The process starts itself again with the environment set; seen from a callback's side."""
+    probe = (
+        "import os, sys; from minitorch_np.cli.threads import pin_threads; pin_threads(2); "
+        "print(os.environ['OPENBLAS_NUM_THREADS'], sys.argv[1])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe, "kept"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["2", "kept"]
+
+
+def test_progress_is_a_bar_on_a_terminal_only(tmp_path: Path) -> None:
+    pytest.importorskip("tqdm", reason="tqdm is not installed")
+    pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
+    reader, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minitorch_np", "train", "--epochs", "2"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+    )
+    output, _ = process.communicate(timeout=60)
+    drawn = os.read(reader, 65536).decode()
+    os.close(terminal)
+    os.close(reader)
+    assert process.returncode == 0
+    assert "epoch 1/2" in drawn
+    assert "it/s" in drawn
+    assert output.count("epoch") == 2
+    assert "it/s" not in output
+
+
+def test_it_can_be_called_from_python(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--epochs", "1", "--out", "m.npz"]) == 0
+    assert main(["info", "m.npz"]) == 0
+    assert "Total params: 7,960" in capsys.readouterr().out
+    assert main(["info", "nowhere.npz"]) == 2
+    with pytest.raises(SystemExit) as exited:
+        main(["--version"])
+    assert exited.value.code == 0
+    assert mt.__version__ in capsys.readouterr().out

@@ -1,0 +1,57 @@
+"""Every example runs and says what it promises; the code in the README runs as it stands there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# What the last line of each example has to look like.
+ENDINGS = {
+    "notes_network": r"It reads \d, with probability \d\.\d\d\.",
+    "custom_activation": r"ReLU\(\)\s+test accuracy 0\.[89]\d\d",
+    "custom_layer": r"the saved and loaded model gives the same outputs: True",
+}
+
+
+def test_every_example_is_run() -> None:
+    scripts = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"__init__"}
+    assert scripts == set(ENDINGS)
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_example(name: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", ROOT / "examples" / f"{name}.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(ENDINGS[name], done.stdout.strip().splitlines()[-1]), done.stdout
+
+
+def test_the_readme_runs(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    assert blocks
+    for block in blocks:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", block],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_what_the_readme_points_at_is_there() -> None:
+    text = (ROOT / "README.md").read_text()
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / target).exists(), target
+    for path in re.findall(r"`((?:minitorch_np|examples|benchmarks|tests)/[\w./]+)`", text):
+        assert (ROOT / path).exists(), path

@@ -1,0 +1,217 @@
+"""A model in a file: what is saved is loaded, and what is damaged is said to be."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+from minitorch_np.arrays import Array
+from minitorch_np.layers.storage import FORMAT
+
+
+class Twice(mt.Activation):
+    """A layer of the reader's own, importable from this module."""
+
+    def __init__(self, factor: float = 2.0) -> None:
+        self.factor = factor
+
+    def value(self, z: Array) -> Array:
+        return self.factor * z
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return np.full_like(z, self.factor)
+
+
+def example(dtype: Any = np.float32) -> mt.Sequential:
+    return mt.Sequential(
+        mt.Dense(4, weight_initializer="he_normal"),
+        mt.Sequential(mt.ELU(1.7), Twice(3.0), mt.Dense(3, use_bias=False)),
+        mt.Softmax(),
+        input_shape=5,
+        seed=0,
+        dtype=dtype,
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_saved_is_loaded(tmp_path: Path, dtype: Any) -> None:
+    model = example(dtype)
+    path = tmp_path / "a model without suffix"
+    model.save(path)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    loaded = mt.Sequential.load(path)
+    assert repr(loaded) == repr(model)
+    x = np.random.default_rng(0).normal(size=(6, 5))
+    np.testing.assert_array_equal(loaded(x), model(x))
+    assert loaded.dtype == dtype
+    loaded.save(str(path))  # over the old one
+    assert repr(mt.Sequential.load(path)) == repr(model)
+
+
+def test_the_file_is_plain_numpy(tmp_path: Path) -> None:
+    model = example()
+    model.save(tmp_path / "m.npz")
+    with np.load(tmp_path / "m.npz", allow_pickle=False) as archive:
+        assert set(archive.files) == {"architecture", *model.named_parameters()}
+        architecture = json.loads(str(archive["architecture"]))
+    assert architecture["format"] == FORMAT
+    assert architecture["input_shape"] == [5]
+    assert architecture["model"]["config"]["layers"][0]["config"]["units"] == 4
+
+
+def test_shared_layers_stay_shared(tmp_path: Path) -> None:
+    shared = mt.Dense(4)
+    model = mt.Sequential(shared, mt.ReLU(), shared, input_shape=4, seed=0)
+    model.save(tmp_path / "m.npz")
+    loaded = mt.Sequential.load(tmp_path / "m.npz")
+    assert loaded[0] is loaded[2]
+    assert loaded.count_parameters() == 20
+    np.testing.assert_array_equal(loaded(np.ones((2, 4))), model(np.ones((2, 4))))
+
+
+def test_an_initializer_of_the_readers_own_does_not_prevent_saving(tmp_path: Path) -> None:
+    model = mt.Sequential(
+        mt.Dense(2, weight_initializer=lambda rng, shape, i, o: np.ones(shape)), input_shape=3
+    )
+    model.save(tmp_path / "m.npz")
+    assert (mt.Sequential.load(tmp_path / "m.npz").named_parameters()["0.weight"] == 1).all()
+
+
+def test_custom_layers_are_passed_where_they_cannot_be_imported(tmp_path: Path) -> None:
+    class Local(Twice):
+        pass
+
+    mt.Sequential(mt.Dense(2), Local(), input_shape=3).save(tmp_path / "m.npz")
+    with pytest.raises(mt.ModelFileError, match=r"layer Local.*custom_layers=\[Local\]"):
+        mt.Sequential.load(tmp_path / "m.npz")
+    loaded = mt.Sequential.load(tmp_path / "m.npz", custom_layers=[Local])
+    assert isinstance(loaded[1], Local)
+
+
+def test_only_layers_are_taken_from_modules(tmp_path: Path) -> None:
+    for module, name in (("os", "system"), ("builtins", "print"), ("no.such.module", "X")):
+        content = {
+            "format": FORMAT,
+            "model": {"class": name, "module": module, "config": {}},
+            "input_shape": [3],
+            "dtype": "float32",
+        }
+        np.savez(tmp_path / "m.npz", architecture=np.array(json.dumps(content)))
+        with pytest.raises(mt.ModelFileError, match=f"layer {name}: expected to find the class"):
+            mt.Sequential.load(tmp_path / "m.npz")
+
+
+def test_a_layer_that_cannot_be_described_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    class Odd(mt.ReLU):
+        def __init__(self, thing: Any) -> None:
+            self.thing = thing
+
+    class Silent(mt.ReLU):
+        def __init__(self, amount: int) -> None:
+            self.kept_elsewhere = amount
+
+    for layer, message in (
+        (Odd(object()), "numbers, texts, layers and lists, got <object"),
+        (Silent(3), "'amount' to be kept as self.amount"),
+    ):
+        model = mt.Sequential(mt.Dense(2), layer, input_shape=3)
+        with pytest.raises(mt.ConfigurationError, match=message):
+            model.save(tmp_path / "m.npz")
+        assert not list(tmp_path.iterdir())
+
+
+def edited(path: Path, **changes: Any) -> Path:
+    """A copy of a saved model in which arrays are replaced, or dropped where None is given."""
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    architecture = changes.pop("architecture", None)
+    if isinstance(architecture, dict):
+        old = json.loads(str(arrays["architecture"]))
+        architecture = np.array(json.dumps(old | architecture))
+    if architecture is not None:
+        arrays["architecture"] = architecture
+    arrays = {k: v for k, v in {**arrays, **changes}.items() if v is not None}
+    new = path.with_name("edited.npz")
+    np.savez(new, **arrays)
+    return new
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"architecture": {"format": FORMAT + 1}}, f"format {FORMAT} or older, got.*{FORMAT + 1}"),
+        ({"architecture": {"format": "new"}}, "missing or incomplete"),
+        ({"architecture": np.array("{}")}, "missing or incomplete.*format"),
+        ({"architecture": np.array("{")}, "missing or incomplete"),
+        ({"architecture": {"model": None}}, "expected a Sequential, got NoneType"),
+        ({"architecture": {"dtype": "float16"}}, "float32 or float64"),
+        ({"architecture": {"input_shape": [6]}}, "0.weight: expected.*4, 6.*4, 5"),
+        ({"0.bias": None}, "0.bias is missing"),
+        ({"0.weight": np.ones((5, 4), np.float32)}, r"0.weight: expected.*\(4, 5\).*\(5, 4\)"),
+        ({"0.bias": np.array(["a"] * 4)}, "0.bias: expected numbers"),
+        ({"9.weight": np.ones(3)}, "9.weight is unexpected"),
+    ],
+)
+def test_files_that_are_not_right(tmp_path: Path, changes: Any, message: str) -> None:
+    example().save(tmp_path / "m.npz")
+    with pytest.raises(mt.ModelFileError, match=f"(?s)edited.npz.*{message}"):
+        mt.Sequential.load(edited(tmp_path / "m.npz", **changes))
+
+
+def test_files_that_are_something_else(tmp_path: Path) -> None:
+    np.save(tmp_path / "array.npy", np.ones(3))
+    np.savez(tmp_path / "other.npz", x=np.ones(3))
+    np.savez(tmp_path / "pickled.npz", architecture=np.array([{}], dtype=object))
+    (tmp_path / "text.npz").write_text("hello")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    for path in list(tmp_path.iterdir()):
+        with pytest.raises(mt.ModelFileError, match=path.name):
+            mt.Sequential.load(path)
+    with pytest.raises(FileNotFoundError):
+        mt.Sequential.load(tmp_path / "nowhere.npz")
+
+
+def test_every_truncation_and_every_changed_byte_is_noticed(tmp_path: Path) -> None:
+    model = mt.Sequential(mt.Dense(2), input_shape=2, seed=0)
+    path = tmp_path / "m.npz"
+    model.save(path)
+    whole = path.read_bytes()
+    expected = model.state_dict()
+    rng = np.random.default_rng(0)
+    damaged = [whole[:n] for n in range(0, len(whole), 7)]
+    for place in range(len(whole)):
+        changed = bytearray(whole)
+        changed[place] ^= int(rng.integers(1, 256))
+        damaged.append(bytes(changed))
+    refused = 0
+    for content in damaged:
+        path.write_bytes(content)
+        try:
+            loaded = mt.Sequential.load(path).state_dict()
+        except mt.ModelFileError:
+            refused += 1
+            continue
+        for name, array in expected.items():  # a byte that means nothing, such as a time stamp
+            np.testing.assert_array_equal(loaded[name], array)
+    assert refused > 0.5 * len(damaged)
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "m.npz"
+    example().save(path)
+    old = path.read_bytes()
+
+    def full_disk(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        example(np.float64).save(path)
+    assert path.read_bytes() == old
+    assert [p.name for p in tmp_path.iterdir()] == ["m.npz"]
