@@ -88,7 +88,7 @@ def row_maxima(x: Array) -> Array:
 
 def row_sums(x: Array) -> Array:
     """The sum of each row of (m, k), as (m, 1): `x.sum(axis=1, keepdims=True)` as a product."""
-    sums: Array = x.dot(_ones(x.shape[1], x.dtype)[:, np.newaxis])
+    sums: Array = x.dot(_ones((x.shape[1], 1), x.dtype))
     return sums
 
 
@@ -99,8 +99,8 @@ def column_sums(x: Array) -> Array:
 
 
 @functools.lru_cache(maxsize=16)
-def _ones(n: int, dtype: np.dtype[Any]) -> Array:
-    ones = np.ones(n, dtype)
+def _ones(shape: int | Shape, dtype: np.dtype[Any]) -> Array:
+    ones = np.ones(shape, dtype)
     ones.flags.writeable = False
     return ones
 

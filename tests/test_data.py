@@ -236,10 +236,14 @@ def test_csv_that_is_wrong(tmp_path: Path, text: str, message: str) -> None:
 
 def test_a_large_csv_needs_little_memory(tmp_path: Path, digits: mt.data.Digits) -> None:
     """The pixels once and not much more, measured over the import in a process of its own."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the peak of a process's memory is read from /proc, which is not here")
     path = write_csv(tmp_path / "large.csv", digits.train)
     script = (
-        "import resource, sys, minitorch_np as mt\n"
-        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "import re, sys, minitorch_np as mt\n"
+        "def peak():\n"
+        "    status = open('/proc/self/status').read()\n"
+        "    return int(re.search(r'VmHWM:\\s+(\\d+)', status)[1])\n"
         "before = peak()\n"
         "n = len(mt.data.load_csv(sys.argv[1]))\n"
         "print(n, (peak() - before) / 1024)"
@@ -249,7 +253,7 @@ def test_a_large_csv_needs_little_memory(tmp_path: Path, digits: mt.data.Digits)
     )
     n, mebibytes = run.stdout.split()
     assert int(n) == 10_000
-    assert float(mebibytes) < 150 / 4.2  # a 4.2th of Kaggle's 42,000 lines
+    assert 5 < float(mebibytes) < 150 / 4.2  # a 4.2th of Kaggle's 42,000 lines
 
 
 # Images in memory

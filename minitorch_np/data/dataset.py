@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from minitorch_np.arrays import Array, DType, as_float_dtype
+from minitorch_np.arrays import Array, DType, aligned_empty, as_float_dtype
 from minitorch_np.errors import DataError
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
@@ -62,7 +62,8 @@ class Images:
     def features(self, dtype: DType = np.float32) -> Array:
         """The pixels as a network takes them: (n, height * width), each in [0, 1] (x / 255)."""
         flat = self.images.reshape(len(self.images), -1)
-        return np.divide(flat, 255, dtype=as_float_dtype(dtype))
+        features = aligned_empty(flat.shape, as_float_dtype(dtype))
+        return np.divide(flat, 255, out=features, dtype=features.dtype)
 
     def take(self, rows: slice | npt.NDArray[Any]) -> "Images":
         """Some of the images, with their labels."""

@@ -113,7 +113,8 @@ class Sequential(Layer):
         if x.shape[1:] != self.input_shape:
             raise ShapeError(
                 f"Sequential[0] {self.layers[0].label}: expected "
-                f"{_samples(self.input_shape)}, that is x of shape {_batch(self.input_shape)}, got x of shape {x.shape}"
+                f"{_samples(self.input_shape)}, that is x of shape {_batch(self.input_shape)}, "
+                f"got x of shape {x.shape}"
                 f"{_remedy(x.shape, self.input_shape)}"
             )
 
@@ -231,7 +232,8 @@ def _fit(layer: Layer, shape: Shape, rng: Generator, dtype: DType) -> Shape:
     if (layer.input_shape, layer.dtype) != (shape, dtype):
         raise ShapeError(
             f"{layer.label}: expected {_samples(layer.input_shape)} in {layer.dtype}, "
-            f"for which it was built, got {_samples(shape)} in {np.dtype(dtype)}: is a layer missing before it?"
+            f"for which it was built, got {_samples(shape)} in {np.dtype(dtype)}: "
+            "is a layer missing before it?"
         )
     return layer.output_shape
 

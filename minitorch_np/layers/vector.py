@@ -37,19 +37,20 @@ class ParameterVector:
         self.values: Array = values
         self.gradients = aligned_empty(values.shape, values.dtype)
         names = [name for name, _, _ in owners]
-        self._gradient_windows = dict(zip(names, _windows(self.gradients, arrays), strict=True))
+        shapes = [array.shape for array in arrays]
+        self._slots = list(zip(names, shapes, _windows(self.gradients, arrays), strict=True))
 
     def gather(self, gradients: Gradients) -> Array:
         """Copy each parameter's gradient to its place in `self.gradients`, and return that.
 
         Raises ShapeError for a gradient that is missing or of another shape than its parameter.
         """
-        for name, window in self._gradient_windows.items():
+        for name, shape, window in self._slots:
             gradient = gradients.get(name)
-            if gradient is None or gradient.shape != window.shape:
+            if gradient is None or gradient.shape != shape:
                 got = "none" if gradient is None else f"one of shape {gradient.shape}"
                 raise ShapeError(
-                    f"gradient of {name}: expected an array of shape {window.shape}, got {got}: "
+                    f"gradient of {name}: expected an array of shape {shape}, got {got}: "
                     "look at the backward of the layer that owns it"
                 )
             window[...] = gradient
