@@ -83,7 +83,7 @@ class _CategoricalLoss(Loss):
         This stands in the training loop: class numbers that are unsigned, as `prepare` returns
         them, need no check but the one against K, which indexing does.
         """
-        if scores.ndim != 2 or targets.ndim != 1 or targets.dtype.kind != "u":
+        if targets.ndim != 1 or scores.ndim != 2 or targets.dtype.kind != "u":
             targets = self.prepare(np.asarray(targets), scores.shape[1:])
         if len(targets) != len(scores) or not len(targets):
             raise ShapeError(
@@ -92,6 +92,10 @@ class _CategoricalLoss(Loss):
             )
         if targets.ndim == 2:
             return targets.astype(scores.dtype)
+        if scores.shape[1] > LARGEST_TABLE:
+            targets = self.prepare(targets, scores.shape[1:])
+            rows: Array = targets[:, np.newaxis] == np.arange(scores.shape[1])
+            return rows.astype(scores.dtype)
         try:
             return _unit_rows(scores.shape[1], scores.dtype).take(targets, axis=0)
         except IndexError:
@@ -117,8 +121,11 @@ class SoftmaxCrossEntropy(_CategoricalLoss):
         a: Array = np.exp(shifted)
         total = row_sums(a)
         a /= total
+        picked = np.vdot(y, shifted)
+        if picked != picked:  # 0 times -infinity, for a class that is ruled out
+            picked = np.vdot(y, np.where(y > 0, shifted, 0))
         log_total = np.add.reduce(np.log(total), axis=None)
-        return float((log_total - np.vdot(y, shifted)) / len(y)), (a, y)
+        return float((log_total - picked) / len(y)), (a, y)
 
     def backward(self, cache: tuple[Array, Array]) -> Array:
         a, y = cache
@@ -174,6 +181,10 @@ def loss_for(model: Layer) -> Loss:
 def _unit_rows(classes: int, dtype: np.dtype[Any]) -> Array:
     """The one-hot rows of all classes: picking from them is a quarter of setting ones in zeros."""
     return np.eye(classes, dtype=dtype)
+
+
+LARGEST_TABLE = 1024
+"""Up to how many classes one-hot rows are picked from a table, which is of their number squared."""
 
 
 def _refuse(wrong: AnyArray, array: AnyArray, expected: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -149,6 +150,8 @@ def test_bad_usage_and_bad_input_exit_with_2(trained: Path) -> None:
         (["train", "--epochs", "0"], "invalid whole number of at least 1 value: '0'"),
         (["train", "--batch-size", "some"], "invalid batch size"),
         (["train", "--lr", "-1"], "invalid learning rate"),
+        (["train", "--seed", "-1"], "invalid seed"),
+        (["train", "--hidden", "99999999999999999999"], "invalid whole number"),
         (["train", "--activation", "swoosh"], "got 'swoosh'"),
         (["train", "--activation", "dense(3)"], "expected an activation"),
         (["train", "--data", "nowhere"], "nowhere: No such file"),
@@ -177,7 +180,26 @@ def test_divergence_exits_with_1_and_saves_nothing(tmp_path: Path) -> None:
     done = run("train", "--lr", "1e30", cwd=tmp_path)
     assert done.returncode == 1
     assert "minitorch-np: error: training: expected finite numbers" in done.stderr
+    last_step = ["--epochs", 1, "--batch-size", "full", "--lr", "1e22", "--json"]
+    done = run("train", *last_step, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "expected a finite loss" in done.stderr
+    assert done.stdout == ""
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_has_diverged_reads_nothing(tmp_path: Path) -> None:
+    model = mt.notes_network(seed=0)
+    model.named_parameters()["0.bias"][:] = np.nan
+    model.save(tmp_path / "nan.npz")
+    done = run("evaluate", "nan.npz", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    image.fromarray(np.eye(28, dtype=np.uint8) * 255).save(tmp_path / "line.png")
+    done = run("predict", "nan.npz", "line.png", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "one that diverged" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_interrupt_exits_with_130_and_saves_nothing(tmp_path: Path) -> None:
@@ -187,11 +209,16 @@ def test_an_interrupt_exits_with_130_and_saves_nothing(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # What runs in the background of a script is deaf to interrupts, and so are its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     assert process.stdout.readline().startswith("epoch")  # it is training
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    try:
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert errors == "minitorch-np: error: interrupted; nothing was saved\n"
     assert not list(tmp_path.iterdir())
@@ -207,6 +234,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert done.stdout.startswith("epoch  1/30")
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+    assert (tmp_path / "model.npz").exists()  # what was asked for is done all the same
 
 
 def test_threads_are_pinned_before_numpy_is_loaded(tmp_path: Path) -> None:
@@ -223,8 +251,9 @@ def test_threads_are_pinned_before_numpy_is_loaded(tmp_path: Path) -> None:
 
 def test_progress_is_a_bar_on_a_terminal_only(tmp_path: Path) -> None:
     pytest.importorskip("tqdm", reason="tqdm is not installed")
-    pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
-    reader, terminal = pty.openpty()
+    termios = pytest.importorskip("termios", reason="no pseudo-terminals here")
+    reader, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))  # a terminal without columns shows no bar
     process = subprocess.Popen(
         [sys.executable, "-m", "minitorch_np", "train", "--epochs", "2"],
         cwd=tmp_path,
@@ -233,6 +262,7 @@ def test_progress_is_a_bar_on_a_terminal_only(tmp_path: Path) -> None:
         text=True,
     )
     output, _ = process.communicate(timeout=60)
+    assert select.select([reader], [], [], 10)[0], "nothing was drawn"
     drawn = os.read(reader, 65536).decode()
     os.close(terminal)
     os.close(reader)

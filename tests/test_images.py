@@ -104,7 +104,30 @@ def test_extreme_strokes_fit() -> None:
     for shape in ((200, 3), (3, 200), (1, 1)):
         paper = np.full((220, 220), 255, np.uint8)
         paper[5 : 5 + shape[0], 10 : 10 + shape[1]] = 0
-        assert normalise(paper).max() > 100
+        assert normalise(paper).max() == 255
+
+
+def test_thin_strokes_come_out_in_full_ink() -> None:
+    paper = np.full((1000, 1000), 255, np.uint8)
+    paper[100:900, 500] = 0
+    assert normalise(paper).max() == 255
+    specks = np.full((3000, 3000), 255, np.uint8)
+    specks[10, 10] = specks[2990, 2990] = 0
+    with pytest.raises(mt.DataError, match="specks"):
+        normalise(specks)
+
+
+def test_pictures_of_more_than_eight_bits(tmp_path: Path, digits: mt.data.Digits) -> None:
+    plain = np.asarray(picture(digits.test.images[0], 255, 0))
+    expected = normalise(plain).astype(int)
+    for name, grey in (
+        ("sixteen.png", Image.fromarray(8000 + 120 * plain.astype(np.uint16))),
+        ("float.tiff", Image.fromarray((plain / 255).astype(np.float32))),
+        ("int.tiff", Image.fromarray(plain.astype(np.int32) * 1000)),
+    ):
+        grey.save(tmp_path / name)
+        loaded = mt.data.load_image(tmp_path / name).astype(int)
+        assert np.abs(loaded - expected).max() <= 3
 
 
 def test_pictures_that_are_none(tmp_path: Path) -> None:

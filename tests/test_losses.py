@@ -151,3 +151,21 @@ def test_losses_refuse_the_wrong_kind_of_model() -> None:
 def test_a_learning_rate_is_a_finite_number(rate: Any) -> None:
     with pytest.raises(mt.ConfigurationError, match="learning_rate"):
         mt.SGD(rate)
+
+
+def test_a_class_that_is_ruled_out_costs_nothing() -> None:
+    """A logit of -infinity, as masks make it: probability 0, and no NaN."""
+    scores = np.array([[1.0, -np.inf, 2.0]])
+    value, cache = mt.SoftmaxCrossEntropy().forward(scores, np.array([2]))
+    assert value == pytest.approx(math.log1p(math.exp(-1)), rel=1e-14)
+    assert mt.SoftmaxCrossEntropy().backward(cache)[0, 1] == 0
+    with np.errstate(all="ignore"):
+        assert mt.SoftmaxCrossEntropy().forward(scores, np.array([1]))[0] == np.inf
+
+
+def test_many_classes_need_no_table_of_their_square(rng: np.random.Generator) -> None:
+    scores = rng.normal(size=(4, 50_000))
+    labels = rng.integers(0, 50_000, 4)
+    value, _ = mt.SoftmaxCrossEntropy().forward(scores, labels.astype(np.uint16))
+    expected = np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(4), labels]
+    assert value == pytest.approx(expected.mean(), rel=1e-12)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.arrays import Array
 from minitorch_np.layers.vector import ParameterVector
 from tests.numeric import check_layer
 
@@ -199,16 +200,134 @@ def test_a_wrong_feature_count_names_the_layer() -> None:
         small(input_shape=(5, 2))
 
 
-def test_a_layer_that_lies_about_its_output_is_found() -> None:
+def test_a_layer_whose_build_and_forward_disagree_is_found() -> None:
     class Liar(mt.ReLU):
         def build(
             self, input_shape: tuple[int, ...], *, rng: np.random.Generator, dtype: Any
         ) -> tuple[int, ...]:
             return (7,)
 
+    class Sum(mt.ReLU):
+        def value(self, z: Array) -> Array:
+            total: Array = z.sum(axis=1, keepdims=True)
+            return total
+
     model = mt.Sequential(Liar(), mt.Dense(2), input_shape=5)
     with pytest.raises(mt.ShapeError, match=r"Sequential\[1\] Dense\(2\): expected 7.*\(3, 5\)"):
         model(np.ones((3, 5)))
+    summed = mt.Sequential(Sum(), input_shape=5)
+    for use in (summed, summed.predict):  # and not a silent broadcast into (3, 5)
+        with pytest.raises(mt.ShapeError, match=r"outputs of shape \(m, 5\).*got \(3, 1\)"):
+            use(np.ones((3, 5)))
+
+
+def test_the_mistakes_of_a_first_layer_are_explained() -> None:
+    class NoCache(mt.ReLU):
+        def forward(self, x: Array, **_: Any) -> Any:
+            return np.maximum(x, 0)
+
+    class NoShape(mt.ReLU):
+        def build(self, input_shape: Any, *, rng: Any, dtype: Any) -> Any:
+            return None
+
+    model = mt.Sequential("relu", NoCache(), input_shape=5)
+    with pytest.raises(ValueError, match="unpack") as caught:
+        model(np.ones((3, 5)))
+    assert caught.value.__notes__ == ["in the forward of Sequential[1] NoCache()"]
+    with pytest.raises(mt.ShapeError):
+        model(np.ones((2, 5)))  # two rows unpack; what comes of it does not fit
+    with pytest.raises(mt.ConfigurationError, match=r"NoShape\(\).build: expected it to return"):
+        mt.Sequential(NoShape(), input_shape=5)
+
+
+def test_a_layer_with_an_array_for_an_argument_can_be_shown() -> None:
+    class Shift(mt.ReLU):
+        def __init__(self, mean: Any = 0.0) -> None:
+            self.mean = mean
+
+    assert repr(Shift(np.zeros(2))) == "Shift(mean=array([0., 0.]))"
+    assert repr(Shift()) == "Shift()"
+
+
+def test_dy_of_another_shape_does_not_broadcast() -> None:
+    model = mt.Sequential(mt.Dense(3), mt.ReLU(), input_shape=5, seed=0)
+    _, cache = model.forward(np.ones((4, 5), np.float32))
+    for dy in (np.ones((1, 3)), np.ones((4, 1)), np.ones(3)):
+        with pytest.raises(mt.ShapeError, match="expected dy of shape"):
+            model.backward(dy, cache)
+    softmax = mt.Softmax()
+    _, p = softmax.forward(np.ones((4, 3)))
+    with pytest.raises(mt.ShapeError, match="expected dy of shape"):
+        softmax.backward(np.ones((1, 3)), p)
+
+
+def test_a_build_that_fails_changes_nothing() -> None:
+    class Picky(mt.ReLU):
+        def build(self, input_shape: Any, *, rng: Any, dtype: Any) -> Any:
+            if input_shape != (5,):
+                raise mt.ShapeError("expected 5")
+            return input_shape
+
+    dense, model = mt.Dense(5), mt.Sequential(mt.Dense(5), Picky(), input_shape=3, seed=0)
+    before = model.state_dict()
+    with pytest.raises(mt.ShapeError, match=r"Sequential\[1\]"):
+        mt.Sequential(mt.Sequential(dense, mt.Dense(4)), Picky(), input_shape=7)
+    assert not dense.built
+    assert mt.Sequential(dense, input_shape=6).built
+    with pytest.raises(mt.ShapeError):
+        model.build((3, 2), rng=np.random.default_rng(0), dtype=np.float64)
+    assert model(np.ones((2, 3))).dtype == np.float32
+    for name, array in model.named_parameters().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_building_anew_with_layers_shared_across_containers() -> None:
+    shared = mt.Dense(5)
+    model = mt.Sequential(mt.Sequential(shared), mt.Sequential(shared), input_shape=5, seed=1)
+    first = model.state_dict()
+    model.build((5,), rng=np.random.default_rng(1), dtype=np.float32)
+    np.testing.assert_array_equal(model.state_dict()["0.0.weight"], first["0.0.weight"])
+    with pytest.raises(mt.ShapeError, match=r"Sequential\[1\] Sequential\[0\] Dense"):
+        model.build((7,), rng=np.random.default_rng(1), dtype=np.float32)
+
+
+def test_parameters_are_never_somebody_elses_memory() -> None:
+    mine = np.arange(15, dtype=np.float32).reshape(3, 5)
+    models = [
+        mt.Sequential(
+            mt.Dense(3, weight_initializer=lambda *_: mine, use_bias=False), input_shape=5
+        )
+        for _ in range(2)
+    ]
+    ParameterVector(models[0]).values[:] = 0
+    assert mine[0].tolist() == [0, 1, 2, 3, 4]
+    assert models[1].named_parameters()["0.weight"].sum() == mine.sum()
+
+
+def test_a_replaced_parameter_keeps_dtype_and_shape() -> None:
+    model = small()
+    dense = model[0]
+    assert isinstance(dense, mt.Dense)
+    dense.weight = np.zeros((4, 5))  # float64, as everybody writes it
+    assert ParameterVector(model).values.dtype == np.float32
+    dense.weight = np.zeros((5, 4))
+    for use in (lambda: ParameterVector(model), lambda: model.save("nowhere.npz")):
+        with pytest.raises(mt.ShapeError, match=r"weight to have the shape \(4, 5\).*in place"):
+            use()
+
+
+def test_not_a_number_is_not_predicted_on() -> None:
+    model, x = small(), np.ones((3000, 5))
+    x[2500, 2] = np.nan
+    for use in (model.predict, model.predict_proba, model.predict_classes):
+        with pytest.raises(mt.DataError, match="predict: x.*nan at row 2500, column 2"):
+            use(x)
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 1.5])
+def test_a_seed_is_a_whole_number(seed: Any) -> None:
+    with pytest.raises(mt.ConfigurationError, match="seed: expected a whole number"):
+        small(seed=seed)
 
 
 def test_a_backward_with_wrong_names_or_shapes_is_found() -> None:

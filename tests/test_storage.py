@@ -215,3 +215,48 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
         example(np.float64).save(path)
     assert path.read_bytes() == old
     assert [p.name for p in tmp_path.iterdir()] == ["m.npz"]
+
+
+class Net(mt.Sequential):
+    """A model of the reader's own, as one writes it in PyTorch or Keras."""
+
+    def __init__(self, hidden: int = 4) -> None:
+        super().__init__(mt.Dense(hidden), mt.ReLU(), mt.Dense(2), input_shape=3, seed=0)
+        self.hidden = hidden
+
+
+def test_a_subclass_of_sequential(tmp_path: Path) -> None:
+    model = Net(7)
+    model.named_parameters()["0.bias"][:] = 3
+    model.save(tmp_path / "m.npz")
+    for cls in (Net, mt.Sequential):
+        loaded = cls.load(tmp_path / "m.npz")
+        assert isinstance(loaded, Net)
+        assert loaded.hidden == 7
+        np.testing.assert_array_equal(loaded(np.ones((2, 3))), model(np.ones((2, 3))))
+    example().save(tmp_path / "plain.npz")
+    with pytest.raises(mt.ModelFileError, match="expected a Net, got Sequential"):
+        Net.load(tmp_path / "plain.npz")
+
+
+def test_links_stay_links_and_devices_stay_devices(tmp_path: Path) -> None:
+    (tmp_path / "link.npz").symlink_to(tmp_path / "target.npz")
+    example().save(tmp_path / "link.npz")
+    assert (tmp_path / "link.npz").is_symlink()
+    assert mt.Sequential.load(tmp_path / "target.npz").built
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(mt.ConfigurationError, match="expected a file or a new name"):
+        example().save(tmp_path / "pipe")
+    with pytest.raises(FileNotFoundError) as caught:
+        example().save(tmp_path / "no" / "folder.npz")
+    assert caught.value.filename == str(tmp_path / "no" / "folder.npz")
+    example().save(tmp_path / ("x" * 250))
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_our_own_layers_cannot_be_replaced_by_name(tmp_path: Path) -> None:
+    class Dense(mt.Dense):
+        pass
+
+    mt.Sequential(mt.Dense(2), input_shape=3).save(tmp_path / "m.npz")
+    assert type(mt.Sequential.load(tmp_path / "m.npz", custom_layers=[Dense])[0]) is mt.Dense

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -183,7 +183,7 @@ def test_divergence_is_stopped_and_explained(few: Any) -> None:
 def test_divergence_in_the_last_step_is_not_missed(few: Any) -> None:
     model = mt.notes_network(seed=0)
     before = model.state_dict()
-    with pytest.raises(mt.DivergenceError, match="its last step"):
+    with pytest.raises(mt.DivergenceError, match="step 1 of the epoch, the last"):
         trainer_for(model, rate=1e39 / 2).fit(*few, epochs=1, batch_size=None)
     for name, array in model.named_parameters().items():
         np.testing.assert_array_equal(array, before[name])
@@ -205,12 +205,15 @@ class Breaks(mt.Activation):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("value", r"nan in the output of Sequential\[1\] Breaks\('value'\)"),
-        ("derivative", r"nan in the (gradient|parameter)"),
+        ("value", r"nan in the output of Sequential\[1\] Sequential\[0\] Breaks\('value'\)"),
+        (
+            "derivative",
+            r"nan in the gradient of its input, in Sequential\[1\] Sequential\[0\] Breaks",
+        ),
     ],
 )
 def test_the_first_broken_layer_is_named(what: str, message: str) -> None:
-    layers: tuple[Any, ...] = (mt.Dense(4), Breaks(what), mt.Dense(3))
+    layers: tuple[Any, ...] = (mt.Dense(4), mt.Sequential(Breaks(what), mt.Dense(3)))
     model = mt.Sequential(*layers, input_shape=5, seed=0)
     before = model.state_dict()
     with pytest.raises(mt.DivergenceError, match=message):
@@ -266,3 +269,104 @@ def test_lists_integers_and_columns_first_arrays_will_do() -> None:
         results.append(model.state_dict()["0.weight"])
     for other in results[1:]:
         np.testing.assert_array_equal(other, results[0])
+
+
+def test_a_validation_that_is_not_finite_stops_training(few: Any) -> None:
+    model = mt.notes_network(seed=0)
+    with pytest.raises(mt.DivergenceError, match="the validation after epoch 1"):
+        trainer_for(model, rate=1e22).fit(*few, batch_size=None, validation_data=few)
+    assert np.isfinite(trainer_for(model).evaluate(*few)["loss"])
+
+
+class LossTwice(mt.Metric):
+    name = "loss"
+
+    def count(self, scores: Array, targets: Any) -> Any:
+        return np.ones(1)
+
+    def value(self, counts: Any) -> float:
+        return 0.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"metrics": mt.Accuracy()}, r"write \[...\] around it"),
+        ({"metrics": "accuracy"}, r"metrics: expected a list"),
+        ({"metrics": ["accuracy"]}, "expected a Metric.*got 'accuracy'"),
+        ({"metrics": [mt.Accuracy]}, "write parentheses after its name"),
+        ({"metrics": [mt.Accuracy(), mt.Accuracy()]}, "different names"),
+        ({"metrics": [LossTwice()]}, "different names.*'loss', 'loss'"),
+        ({"seed": -1}, "seed: expected a whole number of at least 0"),
+        ({"seed": "a"}, "seed: expected a whole number of at least 0"),
+        ({"loss": mt.SoftmaxCrossEntropy}, "loss: expected a Loss.*parentheses"),
+        ({"optimizer": "sgd"}, "optimizer: expected a Optimizer|optimizer: expected an"),
+        ({"model": mt.Dense(3)}, "model: expected a Sequential"),
+    ],
+)
+def test_what_a_trainer_is_made_of(arguments: Any, message: str) -> None:
+    complete = {
+        "model": mt.Sequential(mt.Dense(3), input_shape=5),
+        "loss": mt.SoftmaxCrossEntropy(),
+        "optimizer": mt.SGD(),
+    }
+    with pytest.raises(mt.ConfigurationError, match=message):
+        mt.Trainer(**{**complete, **arguments})
+
+
+def test_what_fit_is_given_beside_the_data() -> None:
+    trainer = trainer_for(mt.Sequential(mt.Dense(3), input_shape=5))
+    with pytest.raises(mt.ConfigurationError, match=r"callbacks.*\[...\] around it"):
+        trainer.fit(X, Y, callbacks=cast(Any, mt.Progress()))
+    with pytest.raises(mt.ConfigurationError, match=r"expected a pair \(x, y\), got 3"):
+        trainer.fit(X, Y, validation_data=cast(Any, (X, Y, Y)))
+    with pytest.raises(mt.DataError, match="rows of one length"):
+        trainer.fit([[1.0, 2.0], [3.0]], [0, 1])
+    with pytest.raises(mt.DataError, match="got inf at row 0, column 0"):
+        trainer.fit(np.full((3, 5), 1e300), [0, 1, 2])  # too large for float32
+
+
+def test_callbacks_see_nothing_of_data_that_is_refused() -> None:
+    class Forbidden(mt.Callback):
+        def on_batch_end(self, trainer: mt.Trainer, batch: int, loss: float) -> None:
+            raise AssertionError("a batch was trained on")
+
+    trainer = trainer_for(mt.Sequential(mt.Dense(3), input_shape=5))
+    with pytest.raises(mt.DataError, match="row 59"):
+        trainer.fit(bad(X, 59, 0, np.nan), Y, shuffle=False, batch_size=8, callbacks=[Forbidden()])
+
+
+def test_gradients_that_nobody_owns_are_refused() -> None:
+    class Hidden(mt.Layer):
+        """Hands on the gradients of the layer within under names that are not its own."""
+
+        def build(
+            self, input_shape: Any, *, rng: np.random.Generator, dtype: Any
+        ) -> tuple[int, ...]:
+            self.inner = mt.Dense(5)
+            return self.inner.build(input_shape, rng=rng, dtype=dtype)
+
+        def forward(
+            self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None
+        ) -> tuple[Array, Any]:
+            return self.inner.forward(x)
+
+        def backward(self, dy: Array, cache: Any, *, need_dx: bool = True) -> Any:
+            return self.inner.backward(dy, cache)
+
+    class TooMuch(mt.ReLU):
+        def backward(self, dy: Array, cache: Any, *, need_dx: bool = True) -> Any:
+            return dy, {"slope": np.ones(3)}
+
+    extra = mt.Sequential(mt.Dense(3), TooMuch(), input_shape=5)
+    with pytest.raises(mt.ShapeError, match=r"gradients of \['1.slope'\].*parameter_names"):
+        trainer_for(extra).fit(X, Y)
+    model = mt.Sequential(Hidden(), mt.Dense(3), input_shape=5)
+    with pytest.raises(mt.ShapeError, match=r"gradient of 0.inner.weight: expected.*got none"):
+        trainer_for(model).fit(X, Y)
+
+
+def test_accuracy_wants_classes() -> None:
+    for scores, targets in (((4, 3), (1,)), ((4, 3), (4, 1)), ((4,), (4,))):
+        with pytest.raises(mt.ShapeError, match="Accuracy: expected scores"):
+            mt.Accuracy().count(np.ones(scores), np.ones(targets))

@@ -64,7 +64,7 @@ def _explain(error: BaseException) -> int:
     elif isinstance(error, KeyboardInterrupt):
         message = "interrupted; nothing was saved"
     elif isinstance(error, MemoryError):
-        message = f"out of memory: {error}: try a smaller --batch-size"
+        message = f"out of memory: {error}: try a smaller --batch-size or --hidden"
     print(f"minitorch-np: error: {message}", file=sys.stderr)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED

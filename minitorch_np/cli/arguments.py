@@ -2,13 +2,14 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minitorch_np.data import Digits, Images, load_csv, load_mnist
-from minitorch_np.errors import ConfigurationError, DataError
+from minitorch_np.errors import ConfigurationError, DataError, DivergenceError
 from minitorch_np.layers import Activation, Layer, Softmax, layer_from_name
 
 HELD_OUT = 6
@@ -18,12 +19,23 @@ HELD_OUT = 6
 def positive_integer(text: str) -> int:
     """A whole number of at least 1."""
     number = int(text)
-    if number < 1:
+    if not 1 <= number < 2**31:
         raise ValueError
     return number
 
 
 positive_integer.__name__ = "whole number of at least 1"  # argparse names the kind in its errors
+
+
+def seed(text: str) -> int:
+    """A whole number of at least 0."""
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+seed.__name__ = "seed (a whole number of at least 0)"
 
 
 def learning_rate(text: str) -> float:
@@ -71,4 +83,12 @@ def load_test_images(path: str | None) -> Images:
 
 def print_json(result: dict[str, Any]) -> None:
     """One JSON document on standard output."""
-    print(json.dumps(result, indent=2))
+    print(json.dumps(result, indent=2, allow_nan=False))
+
+
+def require_finite_result(result: dict[str, float], what: str) -> None:
+    """Raise DivergenceError where a loss is not a finite number."""
+    if not math.isfinite(result["loss"]):
+        raise DivergenceError(
+            f"{what}: expected a finite loss, got {result['loss']}: the model has diverged"
+        )

@@ -5,6 +5,7 @@ the result is the table that Kaggle's competition asks for.
 """
 
 import argparse
+import math
 from typing import Any
 
 from minitorch_np.cli.arguments import print_json
@@ -56,6 +57,8 @@ def _predict_pictures(model: Sequential, paths: list[str], as_json: bool) -> Non
         image = load_image(path)
         features = Images(image[None], source=path).features()
         probabilities = [float(p) for p in model.predict_proba(features)[0]]
+        if not math.isfinite(sum(probabilities)):
+            raise DataError("predict: expected a model with finite outputs, got one that diverged")
         best = max(range(len(probabilities)), key=probabilities.__getitem__)
         results.append({"file": path, "label": best, "probabilities": probabilities})
         if not as_json:

@@ -15,6 +15,8 @@ from minitorch_np.cli.arguments import (
     load_digits,
     positive_integer,
     print_json,
+    require_finite_result,
+    seed,
 )
 from minitorch_np.data import Digits
 from minitorch_np.errors import DataError
@@ -49,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="images a step (50); full: all of them, as in the notes",
     )
     add("--lr", type=learning_rate, default=0.05, metavar="RATE", help="learning rate (0.05)")
-    add("--seed", type=int, default=0, metavar="N", help="fixes all that is random (0)")
+    add("--seed", type=seed, default=0, metavar="N", help="fixes all that is random (0)")
     add("--threads", type=positive_integer, default=1, metavar="N", help="BLAS threads (1)")
     add("--out", default="model.npz", metavar="FILE", help="where to save it (model.npz)")
 
@@ -70,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     progress = Progress(sys.stderr if arguments.json else None)
     history, test = _train(model, digits, arguments, progress)
     seconds = time.perf_counter() - start
+    require_finite_result(test, "test")  # the last step of all may have gone too far
     model.save(arguments.out)
     if arguments.json:
         print_json(

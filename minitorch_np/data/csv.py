@@ -62,7 +62,10 @@ def _read_head(path: str | Path) -> _Columns:
     if not line:
         raise DataError(f"{path}:1: expected label,pixel0,... or numbers, got an empty file")
     fields = [field.strip().strip('"') for field in line.split(",")]
-    header = any(field[:1].isalpha() for field in fields) and not fields[-1].isdigit()
+    # Columns may be named by numbers, as in label,0,1,2: then the first field tells.
+    header = fields[0].lower() == "label" or (
+        any(field[:1].isalpha() for field in fields) and not fields[-1].isdigit()
+    )
     n = len(fields)
     labelled = fields[0].lower() == "label" if header else math.isqrt(n) ** 2 != n
     pixels = n - labelled

@@ -41,7 +41,7 @@ class Images:
                 f"got labels of shape {labels.shape}"
             )
         self.images = images
-        self._labels = None if labels is None else labels.astype(np.int64)
+        self._labels = None if labels is None else _as_classes(labels, source)
         self.source = source
 
     @property
@@ -76,6 +76,19 @@ class Images:
     def __repr__(self) -> str:
         n, height, width = self.images.shape
         return f"Images({n:,} of {height}x{width}, {'' if self.has_labels else 'not '}labelled)"
+
+
+def _as_classes(labels: npt.NDArray[Any], source: str) -> Labels:
+    """Labels as class numbers; DataError for what is not a whole number of at least 0."""
+    if labels.dtype.kind not in "fiu":
+        raise DataError(f"{source}: expected labels that are numbers, got {labels.dtype}")
+    wrong = ~((labels >= 0) & (labels == np.floor(labels)) & (labels < 2**31))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            f"{source}: expected labels that are whole numbers from 0, got {labels[row]} at {row}"
+        )
+    return labels.astype(np.int64)
 
 
 class Digits(NamedTuple):

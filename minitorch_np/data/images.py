@@ -48,8 +48,11 @@ def normalise(grey: npt.NDArray[Any], place: str = "image") -> Pixels:
     scale = INK_SIDE / max(ink.shape)
     height, width = (max(1, round(side * scale)) for side in ink.shape)
     picture = Image.fromarray(np.rint(255 * ink / ink.max()).astype(np.uint8))
-    small = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS))
-    return _centred_by_mass(small)
+    small = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS), np.float64)
+    if small.max() < 1:
+        raise DataError(f"{place}: expected a digit, found specks that vanish at {SIDE}x{SIDE}")
+    # A stroke that was thin has become faint: full ink again, as in MNIST.
+    return _centred_by_mass(np.rint(255 * small / small.max()).astype(np.uint8))
 
 
 def _centred_by_mass(ink: Pixels) -> Pixels:
@@ -72,7 +75,10 @@ def _read_grey(path: str | Path) -> Pixels:
         raise MissingExtraError("Pillow", "images", "reading a picture") from None
     try:
         with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened).convert("RGBA")
+            upright = ImageOps.exif_transpose(opened)
+            if upright.mode[0] in "IF":  # 16 bits, 32 bits or floats: grey already
+                return _as_bytes(np.asarray(upright, np.float64))
+            picture = upright.convert("RGBA")
     except (UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: expected a picture (PNG, JPEG, ...): {error}") from None
     except OSError as error:
@@ -81,6 +87,13 @@ def _read_grey(path: str | Path) -> Pixels:
         raise DataError(f"{path}: expected a whole picture, got a damaged one: {error}") from None
     paper = Image.new("RGBA", picture.size, "white")
     return np.asarray(Image.alpha_composite(paper, picture).convert("L"))
+
+
+def _as_bytes(grey: npt.NDArray[Any]) -> Pixels:
+    """Grey values of any range, stretched to 0 to 255."""
+    low, high = float(grey.min()), float(grey.max())
+    stretched: Pixels = np.rint(255 * (grey - low) / ((high - low) or 1)).astype(np.uint8)
+    return stretched
 
 
 def as_text(image: Pixels) -> str:

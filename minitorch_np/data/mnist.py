@@ -30,6 +30,10 @@ def _load_part(folder: Path, part: str) -> Images:
     images_path = _find(folder, f"{part}-images-idx3-ubyte")
     labels_path = _find(folder, f"{part}-labels-idx1-ubyte")
     images, labels = load_idx(images_path), load_idx(labels_path)
+    if images.ndim != 3:
+        raise DataError(
+            f"{images_path}: expected images, that is three axes, got shape {images.shape}"
+        )
     if labels.ndim != 1 or len(labels) != len(images):
         raise DataError(
             f"{labels_path}: expected a label for each of the {len(images):,} images in "

@@ -17,7 +17,7 @@ from abc import abstractmethod
 import numpy as np
 
 from minitorch_np.arrays import Array, Generator
-from minitorch_np.errors import ConfigurationError
+from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers.base import Gradients, Layer
 
 
@@ -45,6 +45,10 @@ class Activation(Layer):
         self, dy: Array, cache: tuple[Array, Array], *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
         z, a = cache
+        if dy.shape != a.shape:
+            raise ShapeError(
+                f"{self!r}.backward: expected dy of shape {a.shape}, as the outputs, got {dy.shape}"
+            )
         return (dy * self.derivative(z, a) if need_dx else None), {}
 
 

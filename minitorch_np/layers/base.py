@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
@@ -30,7 +30,7 @@ from minitorch_np.arrays import (
     as_float_dtype,
     as_shape,
 )
-from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError
+from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError, ShapeError
 
 Cache: TypeAlias = Any
 """What `forward` hands to `backward`: each layer's own business, and nobody else's."""
@@ -49,18 +49,43 @@ def _recorded(build: Callable[..., Shape]) -> Callable[..., Shape]:
     @functools.wraps(build)
     def recorded(layer: Layer, input_shape: object, *, rng: Generator, dtype: DType) -> Shape:
         shape, dtype = as_shape(input_shape), as_float_dtype(dtype)
-        output_shape = as_shape(build(layer, shape, rng=rng, dtype=dtype))
-        for name in layer.parameter_names:
-            made = layer.__dict__.get(name)
-            if not isinstance(made, np.ndarray) or made.dtype != dtype:
-                raise ConfigurationError(
-                    f"{layer!r}.build: expected it to make the parameter {name!r} as an array of "
-                    f"{dtype}, got {getattr(made, 'dtype', made)}: set self.{name} there"
-                )
+        before = [(each, dict(vars(each))) for each in layer.walk()]
+        try:
+            if layer.built:  # built anew, all of it: nothing below counts as built either
+                for each, _ in before:
+                    vars(each).pop("output_shape", None)
+            output_shape = _require_shape(layer, build(layer, shape, rng=rng, dtype=dtype))
+            layer.parameter_shapes = _take_parameters(layer, dtype)
+        except BaseException:  # a build that fails changes nothing
+            for each, attributes in before:
+                vars(each).clear()
+                vars(each).update(attributes)
+            raise
         layer.input_shape, layer.output_shape, layer.dtype = shape, output_shape, dtype
         return output_shape
 
     return recorded
+
+
+def _require_shape(layer: Layer, shape: Any) -> Shape:
+    if shape is None:
+        raise ConfigurationError(
+            f"{layer.label}.build: expected it to return the shape of one output sample, got None"
+        )
+    return as_shape(shape)
+
+
+def _take_parameters(layer: Layer, dtype: np.dtype[Any]) -> dict[str, Shape]:
+    """Make the parameters the layer's own memory, whoever made them; return their shapes."""
+    for name in layer.parameter_names:
+        made = vars(layer).get(name)
+        if not isinstance(made, np.ndarray) or made.dtype != dtype:
+            raise ConfigurationError(
+                f"{layer.label}.build: expected it to make the parameter {name!r} as an array of "
+                f"{dtype}, got {getattr(made, 'dtype', made)}: set self.{name} there"
+            )
+        setattr(layer, name, np.array(made, order="C"))
+    return {name: getattr(layer, name).shape for name in layer.parameter_names}
 
 
 class Layer(ABC):
@@ -82,6 +107,7 @@ class Layer(ABC):
     input_shape: Shape
     output_shape: Shape
     dtype: np.dtype[Any]
+    parameter_shapes: dict[str, Shape]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -133,8 +159,33 @@ class Layer(ABC):
         return "output_shape" in self.__dict__
 
     def sublayers(self) -> Mapping[str, Layer]:
-        """The layers that this one is made of, by the name that leads their parameters' names."""
-        return {}
+        """The layers that this one is made of, by the name that leads their parameters' names.
+
+        These are the attributes that are layers; a container that keeps a list overrides it.
+        """
+        return {name: value for name, value in vars(self).items() if isinstance(value, Layer)}
+
+    def walk(self) -> Iterator[Layer]:
+        """This layer and all that it is made of, from the outside in."""
+        yield self
+        for layer in self.sublayers().values():
+            yield from layer.walk()
+
+    def build_once(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        """`build`, as a container calls it for the layers that it is made of.
+
+        A layer whose parameters exist already, since it was built elsewhere or stands in two
+        places, keeps them, and is only asked whether it fits. Raises ShapeError if it does not.
+        """
+        if not (self.built and self.parameter_owners()):
+            return self.build(input_shape, rng=rng, dtype=dtype)
+        if (self.input_shape, self.dtype) != (input_shape, dtype):
+            raise ShapeError(
+                f"{self.label}: expected {samples(self.input_shape)} in {self.dtype}, for which "
+                f"it was built, got {samples(input_shape)} in {np.dtype(dtype)}: "
+                "is a layer missing before it?"
+            )
+        return self.output_shape
 
     def named_parameters(self) -> dict[str, Array]:
         """Each parameter by its name, the arrays themselves: change one in place and it counts.
@@ -142,7 +193,16 @@ class Layer(ABC):
         Names are PyTorch's: "weight", and "0.weight" for the one of sublayer "0". A parameter that
         stands in several places has the name of the first.
         """
-        return {name: getattr(owner, key) for name, owner, key in self.parameter_owners()}
+        named = {}
+        for name, owner, key in self.parameter_owners():
+            named[name] = getattr(owner, key)
+            if named[name].shape != owner.parameter_shapes[key]:
+                raise ShapeError(
+                    f"{owner.label}: expected its {key} to have the shape "
+                    f"{owner.parameter_shapes[key]}, for which it was built, got "
+                    f"{named[name].shape}: set its values in place, {key}[...] = values"
+                )
+        return named
 
     def parameter_owners(self) -> list[tuple[str, Layer, str]]:
         """`(name, layer, attribute)` of each parameter, shared ones once, in order."""
@@ -220,7 +280,7 @@ class Layer(ABC):
             value = self.__dict__.get(name, "?")
             if default is REQUIRED:
                 shown.append(repr(value))
-            elif value != default:
+            elif not _is_default(value, default):
                 shown.append(f"{name}={getattr(value, '__name__', None) or repr(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -228,7 +288,7 @@ class Layer(ABC):
 
         def __getattr__(self, name: str) -> Any:
             # Called only where an attribute was not found, so it costs nothing elsewhere.
-            if name in ("input_shape", "output_shape", "dtype") or name in self.parameter_names:
+            if name in Layer.__annotations__ or name in self.parameter_names:
                 raise NotBuiltError(
                     f"{self.label}: expected a built layer, but it has no {name} yet: "
                     "give the model input_shape=..., or call build(input_shape, rng=..., dtype=...)"
@@ -241,6 +301,16 @@ REQUIRED = object()
 
 SPREAD = object()
 """In `constructor_arguments`: an argument like *layers."""
+
+
+def samples(shape: Shape) -> str:
+    """A sample's shape in words, for errors."""
+    return f"{shape[0]} features" if len(shape) == 1 else f"samples of shape {shape}"
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    same = value is default or value == default
+    return same if isinstance(same, bool) else False  # arrays compare entry by entry
 
 
 def constructor_arguments(cls: type[Layer]) -> dict[str, Any]:

@@ -19,13 +19,16 @@ from minitorch_np.arrays import (
     Generator,
     Seed,
     Shape,
+    all_finite,
     as_batch,
     as_float_dtype,
+    as_generator,
     as_shape,
+    require_finite,
 )
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import storage
-from minitorch_np.layers.base import Cache, Gradients, Layer
+from minitorch_np.layers.base import Cache, Gradients, Layer, samples
 from minitorch_np.layers.names import layer_from_name
 from minitorch_np.layers.softmax import softmax
 from minitorch_np.layers.summary import summary_table
@@ -65,17 +68,13 @@ class Sequential(Layer):
         if input_shape is None and first.parameter_names and first.built:
             input_shape, dtype = first.input_shape, first.dtype
         if input_shape is not None:
-            self.build(as_shape(input_shape), rng=np.random.default_rng(seed), dtype=dtype)
+            self.build(as_shape(input_shape), rng=as_generator(seed), dtype=dtype)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
-        shape, done = input_shape, set[int]()
+        shape = input_shape
         for place, layer in enumerate(self.layers):
-            # What was built elsewhere keeps its parameters, and so does a layer met a second time;
-            # but a model that is built anew starts anew.
-            keep = layer.built and (not self.built or id(layer) in done)
-            done.add(id(layer))
             try:
-                shape = (_fit if keep else _build)(layer, shape, rng, dtype)
+                shape = layer.build_once(shape, rng=rng, dtype=dtype)
             except ShapeError as error:
                 raise ShapeError(f"Sequential[{place}] {error}") from None
         self._plan_backward()
@@ -106,14 +105,22 @@ class Sequential(Layer):
                 caches.append(cache)
         except ShapeError as error:
             raise ShapeError(f"Sequential[{len(caches)}] {error}") from None
+        except Exception as error:  # a layer of the reader's own: say which, and let it speak
+            error.add_note(f"in the forward of {self._name(len(caches))}")
+            raise
+        if x.shape[1:] != self.output_shape:
+            raise ShapeError(
+                f"Sequential: expected outputs of shape {_batch(self.output_shape)}, as its "
+                f"layers' build promised, got {x.shape}: a layer's build and forward disagree"
+            )
         return x, caches
 
     def check_input(self, x: Array) -> None:
         """Raise ShapeError, naming the first layer, unless x is (m, *input_shape)."""
         if x.shape[1:] != self.input_shape:
             raise ShapeError(
-                f"Sequential[0] {self.layers[0].label}: expected "
-                f"{_samples(self.input_shape)}, that is x of shape {_batch(self.input_shape)}, "
+                f"{self._name(0)}: expected "
+                f"{samples(self.input_shape)}, that is x of shape {_batch(self.input_shape)}, "
                 f"got x of shape {x.shape}"
                 f"{_remedy(x.shape, self.input_shape)}"
             )
@@ -121,17 +128,29 @@ class Sequential(Layer):
     def backward(
         self, dy: Array, cache: list[Cache], *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
+        if dy.shape[1:] != self.output_shape:
+            raise ShapeError(
+                f"Sequential.backward: expected dy of shape {_batch(self.output_shape)}, "
+                f"as the outputs, got {dy.shape}"
+            )
         gradients: Gradients = {}
         dx: Array | None = dy
         for place, layer, names, learns_below in self._plan:
             if dx is None or not (need_dx or names or learns_below):
                 return None, gradients
-            dx, own = layer.backward(dx, cache[place], need_dx=need_dx or learns_below)
+            try:
+                dx, own = layer.backward(dx, cache[place], need_dx=need_dx or learns_below)
+            except Exception as error:
+                error.add_note(f"in the backward of {self._name(place)}")
+                raise
             for key, gradient in own.items():
                 name = names.get(key) or f"{place}.{key}"  # an unknown one is refused by `gather`
                 # A layer that stands in two places: its gradients add up.
                 gradients[name] = gradients[name] + gradient if name in gradients else gradient
         return dx, gradients
+
+    def _name(self, place: int) -> str:
+        return f"Sequential[{place}] {self.layers[place].label}"
 
     def sublayers(self) -> dict[str, Layer]:
         return {str(place): layer for place, layer in enumerate(self.layers)}
@@ -139,15 +158,21 @@ class Sequential(Layer):
     def predict(self, x: object, batch_size: int = 1024) -> Array:
         """`model(x)` in slices of `batch_size` samples, so that memory stays bounded.
 
-        x is (m, *input_shape); returns (m, *output_shape), raw outputs.
+        x is (m, *input_shape); returns (m, *output_shape), raw outputs. Raises DataError, with row
+        and column, for a NaN or infinity in x.
         """
-        if batch_size < 1:
+        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ConfigurationError(f"predict: expected batch_size >= 1, got {batch_size!r}")
-        x = x if isinstance(x, np.ndarray) else as_batch(x, self.dtype, "predict")
+        if not isinstance(x, np.ndarray) or not len(np.atleast_1d(x)):
+            x = as_batch(x, self.dtype, "predict")
+        self.check_input(x)
         y = np.empty((len(x), *self.output_shape), self.dtype)
         for start in range(0, len(x), batch_size):
-            y[start : start + batch_size] = self(x[start : start + batch_size])
-        return y if len(x) else self(x)
+            rows = as_batch(x[start : start + batch_size], self.dtype, "predict")
+            if not all_finite(rows):
+                require_finite(x, "predict: x")
+            y[start : start + batch_size] = self.forward(rows)[0]
+        return y
 
     def predict_proba(self, x: object, batch_size: int = 1024) -> Array:
         """Class probabilities (m, classes): the softmax of the outputs, if they are not that yet.
@@ -203,7 +228,9 @@ class Sequential(Layer):
         return self.layers[place]
 
     def config(self) -> dict[str, Any]:
-        return {"layers": self.layers}
+        # A subclass with a constructor of its own is made again by its own arguments.
+        own = type(self).__init__ is not Sequential.__init__
+        return super().config() if own else {"layers": self.layers}
 
     def __repr__(self) -> str:
         lines = [f"({name}): {layer!r}" for name, layer in self.sublayers().items()]
@@ -219,27 +246,6 @@ def _as_layer(layer: object, place: int) -> Layer:
     raise ConfigurationError(
         f"Sequential[{place}]: expected a Layer or the name of one, got {layer!r}{hint}"
     )
-
-
-def _build(layer: Layer, shape: Shape, rng: Generator, dtype: DType) -> Shape:
-    return layer.build(shape, rng=rng, dtype=dtype)
-
-
-def _fit(layer: Layer, shape: Shape, rng: Generator, dtype: DType) -> Shape:
-    """Ask a built layer whether it fits here; one without parameters fits anywhere."""
-    if not layer.parameter_owners():
-        return _build(layer, shape, rng, dtype)
-    if (layer.input_shape, layer.dtype) != (shape, dtype):
-        raise ShapeError(
-            f"{layer.label}: expected {_samples(layer.input_shape)} in {layer.dtype}, "
-            f"for which it was built, got {_samples(shape)} in {np.dtype(dtype)}: "
-            "is a layer missing before it?"
-        )
-    return layer.output_shape
-
-
-def _samples(shape: Shape) -> str:
-    return f"{shape[0]} features" if len(shape) == 1 else f"samples of shape {shape}"
 
 
 def _batch(shape: Shape) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.arrays import Array, Generator
+from minitorch_np.errors import ShapeError
 from minitorch_np.layers.base import Gradients, Layer
 
 
@@ -46,6 +47,10 @@ class Softmax(Layer):
         self, dy: Array, cache: Array, *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
         p = cache
+        if dy.shape != p.shape:
+            raise ShapeError(
+                f"Softmax.backward: expected dy of shape {p.shape}, as the outputs, got {dy.shape}"
+            )
         if not need_dx:
             return None, {}
         return p * (dy - np.add.reduce(dy * p, axis=-1, keepdims=True)), {}

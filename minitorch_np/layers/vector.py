@@ -25,10 +25,10 @@ class ParameterVector:
 
     def __init__(self, layer: Layer) -> None:
         owners = layer.parameter_owners()
-        arrays = [getattr(owner, key) for _, owner, key in owners]
+        arrays = list(layer.named_parameters().values())
         values = _as_one_piece(arrays)
         if values is None:
-            dtype = arrays[0].dtype if arrays else np.float32
+            dtype = owners[0][1].dtype if owners else np.float32
             values = aligned_empty((sum(array.size for array in arrays),), dtype)
             windows = _windows(values, arrays)
             for (_, owner, key), array, window in zip(owners, arrays, windows, strict=True):
@@ -47,13 +47,19 @@ class ParameterVector:
         """
         for name, shape, window in self._slots:
             gradient = gradients.get(name)
-            if gradient is None or gradient.shape != shape:
-                got = "none" if gradient is None else f"one of shape {gradient.shape}"
+            if getattr(gradient, "shape", None) != shape:
+                got = "none" if gradient is None else f"one of shape {np.shape(gradient)}"
                 raise ShapeError(
                     f"gradient of {name}: expected an array of shape {shape}, got {got}: "
                     "look at the backward of the layer that owns it"
                 )
             window[...] = gradient
+        if len(gradients) != len(self._slots):
+            known = {name for name, _, _ in self._slots}
+            raise ShapeError(
+                f"gradients of {sorted(set(gradients) - known)}: expected those of {sorted(known)} "
+                "only: name the others in parameter_names, or the layer within in sublayers()"
+            )
         return self.gradients
 
 
@@ -72,7 +78,8 @@ def _as_one_piece(arrays: list[Array]) -> Array | None:
         return None
     first, total = arrays[0], sum(array.size for array in arrays)
     base = first.base
-    if not isinstance(base, np.ndarray) or base.ndim != 1 or not base.flags.c_contiguous:
+    # Only memory that `aligned_empty` made, which is of bytes: never an array of somebody else's.
+    if not isinstance(base, np.ndarray) or base.dtype != np.uint8 or base.ndim != 1:
         return None
     start = first.ctypes.data - base.ctypes.data
     if start + total * first.itemsize > base.nbytes:

@@ -5,11 +5,13 @@ layer that caused it is what one wants to know. So the batch is run again, layer
 first output or gradient that is not finite is named.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.arrays import AnyArray, Array, all_finite
 from minitorch_np.errors import DivergenceError
-from minitorch_np.layers import Sequential
+from minitorch_np.layers import Layer, Sequential
 from minitorch_np.losses import Loss
 
 
@@ -17,20 +19,24 @@ def divergence(
     model: Sequential, loss: Loss, x: Array, y: AnyArray, when: str, good: Array, parameters: Array
 ) -> DivergenceError:
     """The error to raise; puts the `good` parameters back in place of the present ones."""
-    place = first_not_finite(model, loss, x, y)
-    parameters[:] = good
+    with np.errstate(all="ignore"):
+        place = first_not_finite(model, loss, x, y)
+        bad = not all_finite(parameters)
+        parameters[:] = good
+        if bad:  # by a gradient some steps ago: it may show again where all was still well
+            place = first_not_finite(model, loss, x, y) or place
     return DivergenceError(
-        f"training: expected finite numbers, got {place} at {when} of the epoch: stopped, with "
+        f"training: expected finite numbers, got {place or 'others'} at {when}: stopped, with "
         "the parameters last put aside while the loss was finite; try a smaller learning rate"
     )
 
 
 def first_not_finite(model: Sequential, loss: Loss, x: Array, y: AnyArray) -> str:
-    """In words, the first thing that is not finite when the batch goes through the model."""
+    """In words, the first thing that is not finite when the batch goes through the model; or ""."""
+    leaves = list(_leaves(model, ""))
     caches = []
     h = x
-    for place, layer in enumerate(model):
-        name = f"Sequential[{place}] {layer.label}"
+    for name, layer in leaves:
         for key, parameter in layer.named_parameters().items():
             if not np.isfinite(parameter).all():
                 return f"{_first_bad(parameter)} in the parameter {key} of {name}"
@@ -42,14 +48,23 @@ def first_not_finite(model: Sequential, loss: Loss, x: Array, y: AnyArray) -> st
     if not np.isfinite(value):
         return f"a loss of {value} from {type(loss).__name__}, on finite outputs"
     dy: Array | None = loss.backward(loss_cache)
-    for place in reversed(range(len(model))):
+    for (name, layer), cache in zip(reversed(leaves), reversed(caches), strict=True):
         assert dy is not None
-        dy, gradients = model[place].backward(dy, caches[place])
-        for key, gradient in {"its input": dy, **gradients}.items():
+        dy, gradients = layer.backward(dy, cache)
+        for key, gradient in {**gradients, "its input": dy}.items():
             if gradient is not None and not np.isfinite(gradient).all():
-                what = f"in the gradient of {key}"
-                return f"{_first_bad(gradient)} {what}, in Sequential[{place}] {model[place].label}"
-    return "a number that is not finite, which did not show again when the batch was repeated"
+                return f"{_first_bad(gradient)} in the gradient of {key}, in {name}"
+    return ""
+
+
+def _leaves(model: Sequential, prefix: str) -> Iterator[tuple[str, Layer]]:
+    """The layers in the order in which they run, those of models within models too."""
+    for place, layer in enumerate(model):
+        name = f"{prefix}Sequential[{place}] "
+        if isinstance(layer, Sequential):
+            yield from _leaves(layer, name)
+        else:
+            yield name + layer.label, layer
 
 
 def _first_bad(array: Array) -> str:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.errors import ShapeError
 
 
 class Metric(ABC):
@@ -35,7 +36,13 @@ class Accuracy(Metric):
     name = "accuracy"
 
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
-        labels = targets.argmax(axis=1) if targets.ndim == 2 else targets
+        one_hot = targets.ndim == 2 and targets.shape == scores.shape
+        labels = targets.argmax(axis=1) if one_hot else targets
+        if scores.ndim != 2 or labels.shape != scores.shape[:1]:
+            raise ShapeError(
+                f"Accuracy: expected scores (m, classes) and targets (m,) or one-hot, got shapes "
+                f"{scores.shape} and {targets.shape}"
+            )
         return np.array([np.count_nonzero(scores.argmax(axis=1) == labels), len(labels)])
 
     def value(self, counts: AnyArray) -> float:

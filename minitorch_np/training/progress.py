@@ -22,6 +22,7 @@ class Progress(Callback):
     def __init__(self, file: TextIO | None = None) -> None:
         self.file = file
         self._bar: Any = None
+        self._silent = False
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         self.epochs, self.batches = epochs, batches
@@ -38,8 +39,12 @@ class Progress(Callback):
             self._bar.close()
         width = len(str(self.epochs))
         shown = "  ".join(f"{name} {number:.4f}" for name, number in numbers.items())
-        # Flushed, so that a log is as far as the training is.
-        print(f"epoch {epoch + 1:{width}}/{self.epochs}  {shown}", file=self.file, flush=True)
+        if self._silent:
+            return
+        try:  # flushed, so that a log is as far as the training is
+            print(f"epoch {epoch + 1:{width}}/{self.epochs}  {shown}", file=self.file, flush=True)
+        except BrokenPipeError:  # who reads has gone, as in `train | head`: no reason to stop
+            self._silent = True
 
 
 def _bar(total: int, label: str) -> Any:

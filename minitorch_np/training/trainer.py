@@ -10,10 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Seed, as_batch, require_finite
+from minitorch_np.arrays import (
+    AnyArray,
+    Array,
+    Seed,
+    all_finite,
+    as_batch,
+    as_generator,
+    require_finite,
+)
 from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError, ShapeError
 from minitorch_np.layers import Sequential
 from minitorch_np.layers.vector import ParameterVector
@@ -29,6 +38,8 @@ KEEP_EVERY = 50
 """After how many steps the parameters are put aside, in case that training diverges. At every step
 it would cost 2 % of the time, and bring back parameters that are already on their way to infinity.
 """
+
+T = TypeVar("T")
 
 EVALUATION_ROWS = 1024
 """How many samples are evaluated at a time: enough to be fast, few enough for little memory."""
@@ -51,6 +62,9 @@ class Trainer:
         metrics: Sequence[Metric] = (),
         seed: Seed = None,
     ) -> None:
+        _require_instance("model", model, Sequential)
+        _require_instance("loss", loss, Loss)
+        _require_instance("optimizer", optimizer, Optimizer)
         if not model.built:
             raise NotBuiltError(
                 f"Trainer: expected a built model, got {type(model).__name__} without shapes: "
@@ -58,8 +72,11 @@ class Trainer:
             )
         loss.check_model(model)
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.metrics = tuple(metrics)
-        self.rng = np.random.default_rng(seed)
+        self.metrics = _require_all("metrics", metrics, Metric)
+        names = ["loss", *(metric.name for metric in self.metrics)]
+        if len(set(names)) < len(names):
+            raise ConfigurationError(f"metrics: expected different names, got {names}")
+        self.rng = as_generator(seed)
 
     def fit(
         self,
@@ -84,16 +101,23 @@ class Trainer:
         _require_count("epochs", epochs)
         if batch_size is not None:
             _require_count("batch_size", batch_size)
+        hooks = _require_all("callbacks", callbacks, Callback)
         samples, targets = self._checked(x, y, "fit")
+        if hooks:  # which might write something down before the bad sample is met
+            require_finite(samples, "fit: x")
         held_out = None
         if validation_data is not None:
+            if len(validation_data) != 2:
+                raise ConfigurationError(
+                    f"validation_data: expected a pair (x, y), got {len(validation_data)} things"
+                )
             held_out = self._checked(*validation_data, place="validation_data")
             require_finite(held_out[0], "validation_data: x")
         batches = Batches(samples, targets, batch_size, shuffle=shuffle, place="fit: x")
         vector = ParameterVector(self.model)
         before = vector.values.copy()
         try:
-            return self._run(epochs, batches, held_out, vector, tuple(callbacks))
+            return self._run(epochs, batches, held_out, vector, hooks)
         except DataError:  # a NaN in x is met on the way: take back what was learned before it
             vector.values[:] = before
             raise
@@ -116,6 +140,10 @@ class Trainer:
             numbers = self._train_epoch(batches, hooks, vector, good)
             if held_out:
                 measured = self._measure(*held_out, place="validation_data")
+                if not math.isfinite(measured["loss"]):
+                    when = f"the validation after epoch {epoch + 1}"
+                    x, y = held_out[0][:EVALUATION_ROWS], held_out[1][:EVALUATION_ROWS]
+                    raise divergence(self.model, self.loss, x, y, when, good, vector.values)
                 numbers |= {f"val_{name}": number for name, number in measured.items()}
             history.append(numbers)
             for hook in hooks:
@@ -135,6 +163,10 @@ class Trainer:
         model, loss, step, rng = self.model, self.loss, self.optimizer.step, self.rng
         parameters, gather = vector.values, vector.gather
         totals = _Totals(self.metrics)
+
+        def when(number: int) -> str:
+            return f"step {number + 1} of the epoch"
+
         batch_hooks = [h for h in hooks if type(h).on_batch_end is not Callback.on_batch_end]
         # Overflow on the way to a divergence is reported by the divergence, not by warnings.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -142,7 +174,7 @@ class Trainer:
                 scores, cache = model.forward(x, train=True, rng=rng)
                 value, loss_cache = loss.forward(scores, y)
                 if not math.isfinite(value):
-                    raise divergence(model, loss, x, y, f"step {number + 1}", good, parameters)
+                    raise divergence(model, loss, x, y, when(number), good, parameters)
                 if number % KEEP_EVERY == 0:
                     good[:] = parameters
                 dy = loss.backward(loss_cache)
@@ -151,8 +183,8 @@ class Trainer:
                 totals.add(value, scores, y)
                 for hook in batch_hooks:
                     hook.on_batch_end(self, number, value)
-            if not np.isfinite(parameters).all():
-                raise divergence(model, loss, x, y, "its last step", good, parameters)
+            if not all_finite(parameters):
+                raise divergence(model, loss, x, y, f"{when(number)}, the last", good, parameters)
         return totals.means()
 
     def _measure(self, x: Array, y: AnyArray, place: str) -> dict[str, float]:
@@ -194,6 +226,22 @@ class _Totals:
         pairs = zip(self.metrics, self.counts, strict=True)
         values = {metric.name: metric.value(np.asarray(counts)) for metric, counts in pairs}
         return {"loss": self.loss / self.samples, **values}
+
+
+def _require_instance(name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        hint = ": write parentheses after its name" if isinstance(value, type) else ""
+        raise ConfigurationError(
+            f"{name}: expected a {kind.__name__} of minitorch_np, got {value!r}{hint}"
+        )
+
+
+def _require_all(name: str, values: Iterable[T], kind: Any) -> tuple[T, ...]:
+    if isinstance(values, (str, kind)) or not isinstance(values, Iterable):
+        raise ConfigurationError(f"{name}: expected a list, got {values!r}: write [...] around it")
+    for value in (found := tuple(values)):
+        _require_instance(name, value, kind)
+    return found
 
 
 def _require_count(name: str, number: int) -> None:
