@@ -109,9 +109,9 @@ def row_sums(x: Array) -> Array:
     return sums
 
 
-def column_sums(x: Array) -> Array:
+def column_sums(x: Array, out: Array | None = None) -> Array:
     """The sum of each column of (m, k), as (k,): `x.sum(axis=0)` as a product."""
-    sums: Array = _ones(len(x), x.dtype).dot(x)
+    sums: Array = _ones(len(x), x.dtype).dot(x, out)
     return sums
 
 

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 import minitorch_np as mt
 from minitorch_np.arrays import Array, DType, Shape
+from minitorch_np.layers.vector import ParameterVector
 from tests.numeric import check_layer
 
 # (layer, shape of one sample): arguments that are not the defaults, sizes that differ.
@@ -197,6 +198,27 @@ def test_the_input_gradient_can_be_left_out(layer: mt.Layer, shape: Shape) -> No
     assert dx is None
     for name, gradient in layer.backward(np.ones_like(y), cache)[1].items():
         np.testing.assert_array_equal(gradients[name], gradient)
+
+
+@every_layer
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gradients_in_one_vector_are_the_same(layer: mt.Layer, shape: Shape, dtype: DType) -> None:
+    layer = built(layer, shape, dtype)
+    vector = ParameterVector(layer)
+    y, cache = layer.forward(batch(shape, dtype=dtype))
+    dy = batch(y.shape[1:], dtype=dtype)
+    expected = layer.backward(dy, cache)[1]
+    for upstream in (dy, dy.astype(np.float64)):  # one that is wider is converted
+        flat = vector.backward(upstream, cache)
+        assert flat is vector.gradients
+        places = layer.divide({name: np.empty_like(g) for name, g in expected.items()})
+        dx = layer.backward_into(upstream, cache, places)
+        other = layer.backward(upstream, cache)[0]
+        assert dx is not None
+        assert other is not None
+        np.testing.assert_array_equal(dx, other)
+        ordered = [expected[name].ravel() for name in layer.named_parameters()]
+        np.testing.assert_allclose(flat, np.concatenate([np.zeros(0), *ordered]), 1e-5, 1e-6)
 
 
 @every_layer

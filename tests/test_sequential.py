@@ -114,9 +114,12 @@ def test_a_layer_in_two_places_is_one_set_of_parameters(rng: np.random.Generator
     assert list(model.named_parameters()) == ["0.weight", "0.bias"]
     assert model.count_parameters() == 20
     check_layer(model, rng.normal(size=(5, 4)), rng, tolerance=1e-9)
-    ParameterVector(model).gather(
-        model.backward(np.ones((2, 4)), model.forward(np.ones((2, 4)))[1])[1]
-    )
+    dy = np.ones((2, 4))
+    _, cache = model.forward(dy)
+    flat = ParameterVector(model).backward(dy, cache)
+    gradients = model.backward(dy, cache)[1]
+    expected = [gradients["0.weight"].ravel(), gradients["0.bias"]]
+    np.testing.assert_array_equal(flat, np.concatenate(expected))
     with pytest.raises(mt.ShapeError, match=r"Sequential\[1\] Dense\(4\): expected 3 features"):
         same = mt.Dense(4)
         mt.Sequential(same, same, input_shape=3)
@@ -331,20 +334,28 @@ def test_a_seed_is_a_whole_number(seed: Any) -> None:
 
 
 def test_a_backward_with_wrong_names_or_shapes_is_found() -> None:
-    class Wrong(mt.Dense):
+    class Wrong(mt.Layer):
+        parameter_names = ("weight", "bias")
         answer: Any = {}
+
+        def build(self, input_shape: Any, *, rng: Any, dtype: Any) -> tuple[int, ...]:
+            self.weight, self.bias = np.ones((2, 3), dtype), np.ones(2, dtype)
+            return (2,)
+
+        def forward(self, x: Array, *, train: bool = False, rng: Any = None) -> Any:
+            return x.dot(self.weight.T), x
 
         def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
             return None, self.answer
 
     for answer, message in (
-        ({"wieght": np.ones((2, 3))}, "gradient of 0.weight.*got none"),
-        ({"weight": np.ones((3, 2)), "bias": np.ones(2)}, r"0.weight.*\(2, 3\).*\(3, 2\)"),
-        ({"weight": np.ones((1, 3)), "bias": np.ones(2)}, r"0.weight.*\(2, 3\).*\(1, 3\)"),
+        ({"wieght": np.ones((2, 3))}, "gradient of weight.*got none"),
+        ({"weight": np.ones((3, 2)), "bias": np.ones(2)}, r"weight.*\(2, 3\).*\(3, 2\)"),
+        ({"weight": np.ones((1, 3)), "bias": np.ones(2)}, r"weight.*\(2, 3\).*\(1, 3\)"),
     ):
-        model = mt.Sequential(Wrong(2), input_shape=3)
+        model = mt.Sequential(Wrong(), input_shape=3)
         Wrong.answer = answer
-        with pytest.raises(mt.ShapeError, match=message):
+        with pytest.raises(mt.ShapeError, match=f"Wrong.*{message}"):
             mt.Trainer(model, mt.SoftmaxCrossEntropy(), mt.SGD()).fit(np.ones((2, 3)), [0, 1])
 
 

@@ -359,10 +359,12 @@ def test_gradients_that_nobody_owns_are_refused() -> None:
             return dy, {"slope": np.ones(3)}
 
     extra = mt.Sequential(mt.Dense(3), TooMuch(), input_shape=5)
-    with pytest.raises(mt.ShapeError, match=r"gradients of \['1.slope'\].*parameter_names"):
+    with pytest.raises(
+        mt.ShapeError, match=r"TooMuch.*gradients of \[\] only, got \['slope'\].*parameter_names"
+    ):
         trainer_for(extra).fit(X, Y)
     model = mt.Sequential(Hidden(), mt.Dense(3), input_shape=5)
-    with pytest.raises(mt.ShapeError, match=r"gradient of 0.inner.weight: expected.*got none"):
+    with pytest.raises(mt.ShapeError, match=r"gradient of inner.weight of.*got none"):
         trainer_for(model).fit(X, Y)
 
 

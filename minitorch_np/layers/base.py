@@ -142,6 +142,36 @@ class Layer(ABC):
         a model need not compute what nobody uses.
         """
 
+    def backward_into(
+        self, dy: Array, cache: Cache, places: Any, *, need_dx: bool = True
+    ) -> Array | None:
+        """`backward`, with the parameters' gradients written to `places`; returns dL/dx.
+
+        Training uses it, to have all gradients in one vector. `places` is what `divide` made of a
+        dictionary of arrays. A layer that can compute a gradient in place may override it, and
+        saves a copy. Raises ShapeError for gradients that are not those of the parameters.
+        """
+        dx, gradients = self.backward(dy, cache, need_dx=need_dx)
+        for name, place in places.items():
+            gradient = gradients.get(name)
+            if getattr(gradient, "shape", None) != place.shape:
+                got = "none" if gradient is None else f"one of shape {np.shape(gradient)}"
+                raise ShapeError(
+                    f"{self.label}.backward: expected a gradient of {name} of shape {place.shape}, "
+                    f"got {got}"
+                )
+            place[...] = gradient
+        if len(gradients) != len(places):
+            raise ShapeError(
+                f"{self.label}.backward: expected gradients of {sorted(places)} only, got "
+                f"{sorted(gradients)}: name all parameters in parameter_names"
+            )
+        return dx
+
+    def divide(self, arrays: Gradients) -> Any:
+        """Arrays by the parameters' names, arranged as `backward_into` wants its `places`."""
+        return arrays
+
     def __call__(self, x: object) -> Array:
         """The outputs for a batch, as `forward` gives them when predicting."""
         return self.forward(as_batch(x, self.dtype, type(self).__name__))[0]
@@ -207,16 +237,17 @@ class Layer(ABC):
     def parameter_owners(self) -> list[tuple[str, Layer, str]]:
         """`(name, layer, attribute)` of each parameter, shared ones once, in order."""
         owners, seen = [], set()
-        for name, owner, key in self._all_parameter_owners():
+        for name, owner, key in self.all_parameter_owners():
             if (id(owner), key) not in seen:
                 seen.add((id(owner), key))
                 owners.append((name, owner, key))
         return owners
 
-    def _all_parameter_owners(self) -> list[tuple[str, Layer, str]]:
+    def all_parameter_owners(self) -> list[tuple[str, Layer, str]]:
+        """The same, with a shared one in each of the places in which it stands."""
         own: list[tuple[str, Layer, str]] = [(key, self, key) for key in self.parameter_names]
         for prefix, layer in self.sublayers().items():
-            own += [(f"{prefix}.{n}", o, k) for n, o, k in layer._all_parameter_owners()]
+            own += [(f"{prefix}.{n}", o, k) for n, o, k in layer.all_parameter_owners()]
         return own
 
     def count_parameters(self) -> int:

@@ -128,11 +128,7 @@ class Sequential(Layer):
     def backward(
         self, dy: Array, cache: list[Cache], *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
-        if dy.shape[1:] != self.output_shape:
-            raise ShapeError(
-                f"Sequential.backward: expected dy of shape {_batch(self.output_shape)}, "
-                f"as the outputs, got {dy.shape}"
-            )
+        self._check_dy(dy)
         gradients: Gradients = {}
         dx: Array | None = dy
         for place, layer, names, learns_below in self._plan:
@@ -144,10 +140,38 @@ class Sequential(Layer):
                 error.add_note(f"in the backward of {self._name(place)}")
                 raise
             for key, gradient in own.items():
-                name = names.get(key) or f"{place}.{key}"  # an unknown one is refused by `gather`
+                name = names.get(key, f"{place}.{key}")
                 # A layer that stands in two places: its gradients add up.
                 gradients[name] = gradients[name] + gradient if name in gradients else gradient
         return dx, gradients
+
+    def backward_into(
+        self, dy: Array, cache: list[Cache], places: list[Any], *, need_dx: bool = True
+    ) -> Array | None:
+        self._check_dy(dy)
+        dx: Array | None = dy
+        for (place, layer, names, learns_below), own in zip(self._plan, places, strict=True):
+            if dx is None or not (need_dx or names or learns_below):
+                return None
+            try:
+                dx = layer.backward_into(dx, cache[place], own, need_dx=need_dx or learns_below)
+            except Exception as error:
+                error.add_note(f"in the backward of {self._name(place)}")
+                raise
+        return dx
+
+    def divide(self, arrays: Gradients) -> list[Any]:
+        return [
+            layer.divide({own: arrays[name] for own, name in names.items()})
+            for _, layer, names, _ in self._plan
+        ]
+
+    def _check_dy(self, dy: Array) -> None:
+        if dy.shape[1:] != self.output_shape:
+            raise ShapeError(
+                f"Sequential.backward: expected dy of shape {_batch(self.output_shape)}, "
+                f"as the outputs, got {dy.shape}"
+            )
 
     def _name(self, place: int) -> str:
         return f"Sequential[{place}] {self.layers[place].label}"

@@ -96,3 +96,13 @@ class Dense(Layer):
         if self.use_bias:
             gradients["bias"] = column_sums(dy)
         return (dy.dot(self.weight) if need_dx else None), gradients
+
+    def backward_into(
+        self, dy: Array, cache: Array, places: Gradients, *, need_dx: bool = True
+    ) -> Array | None:
+        if dy.dtype != self.dtype or cache.dtype != self.dtype:  # `dot` converts nothing
+            return super().backward_into(dy, cache, places, need_dx=need_dx)
+        dy.T.dot(cache, places["weight"])
+        if self.use_bias:
+            column_sums(dy, places["bias"])
+        return dy.dot(self.weight) if need_dx else None

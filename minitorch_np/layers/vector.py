@@ -5,18 +5,19 @@ of a list of matrices: a step is a handful of NumPy calls however many layers th
 keep working with their matrices, which are windows (views) onto that vector.
 """
 
+from functools import partial
+
 import numpy as np
 
 from minitorch_np.arrays import Array, aligned_empty
-from minitorch_np.errors import ShapeError
-from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.layers.base import Cache, Layer
 
 
 class ParameterVector:
     """A built layer's parameters, one after the other, in one contiguous array.
 
     - `values` is (n,): change it in place and the layers have changed;
-    - `gradients` is (n,), in the same order, filled by `gather`.
+    - `gradients` is (n,), in the same order, filled by `backward`.
 
     Where the parameters already lie one after the other in memory (a model inside of a larger one,
     or a model that had its vector made before) `values` is that piece of memory. Otherwise they
@@ -30,36 +31,26 @@ class ParameterVector:
         if values is None:
             dtype = owners[0][1].dtype if owners else np.float32
             values = aligned_empty((sum(array.size for array in arrays),), dtype)
-            windows = _windows(values, arrays)
-            for (_, owner, key), array, window in zip(owners, arrays, windows, strict=True):
+            pieces = _windows(values, arrays)
+            for (_, owner, key), array, window in zip(owners, arrays, pieces, strict=True):
                 window[...] = array
                 setattr(owner, key, window)
         self.values: Array = values
         self.gradients = aligned_empty(values.shape, values.dtype)
         names = [name for name, _, _ in owners]
-        shapes = [array.shape for array in arrays]
-        self._slots = list(zip(names, shapes, _windows(self.gradients, arrays), strict=True))
+        windows = dict(zip(names, _windows(self.gradients, arrays), strict=True))
+        if len(owners) == len(layer.all_parameter_owners()):
+            self._into, self._places = layer.backward_into, layer.divide(windows)
+        else:  # a layer stands in two places: its gradients are added up before they are copied
+            self._into, self._places = partial(Layer.backward_into, layer), windows
 
-    def gather(self, gradients: Gradients) -> Array:
-        """Copy each parameter's gradient to its place in `self.gradients`, and return that.
+    def backward(self, dy: Array, cache: Cache) -> Array:
+        """The layer's backward; `self.gradients`, filled with the parameters' gradients.
 
-        Raises ShapeError for a gradient that is missing or of another shape than its parameter.
+        Raises ShapeError for a gradient that is missing, of another shape than its parameter, or
+        of a parameter that there is not.
         """
-        for name, shape, window in self._slots:
-            gradient = gradients.get(name)
-            if getattr(gradient, "shape", None) != shape:
-                got = "none" if gradient is None else f"one of shape {np.shape(gradient)}"
-                raise ShapeError(
-                    f"gradient of {name}: expected an array of shape {shape}, got {got}: "
-                    "look at the backward of the layer that owns it"
-                )
-            window[...] = gradient
-        if len(gradients) != len(self._slots):
-            known = {name for name, _, _ in self._slots}
-            raise ShapeError(
-                f"gradients of {sorted(set(gradients) - known)}: expected those of {sorted(known)} "
-                "only: name the others in parameter_names, or the layer within in sublayers()"
-            )
+        self._into(dy, cache, self._places, need_dx=False)
         return self.gradients
 
 

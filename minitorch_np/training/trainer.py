@@ -161,7 +161,7 @@ class Trainer:
     ) -> dict[str, float]:
         """One round over the data; `good` keeps parameters whose loss was finite."""
         model, loss, step, rng = self.model, self.loss, self.optimizer.step, self.rng
-        parameters, gather = vector.values, vector.gather
+        parameters = vector.values
         totals = _Totals(self.metrics)
 
         def when(number: int) -> str:
@@ -178,8 +178,7 @@ class Trainer:
                 if number % KEEP_EVERY == 0:
                     good[:] = parameters
                 dy = loss.backward(loss_cache)
-                # Gradients are not given a name here: their memory is free for the next step.
-                step(parameters, gather(model.backward(dy, cache, need_dx=False)[1]))
+                step(parameters, vector.backward(dy, cache))
                 totals.add(value, scores, y)
                 for hook in batch_hooks:
                     hook.on_batch_end(self, number, value)
