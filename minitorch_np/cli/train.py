@@ -34,13 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", metavar="PATH", help="folder with the MNIST files, or a CSV; else the digits here"
     )
     add("--hidden", type=positive_integer, default=10, metavar="N", help="hidden units (10)")
-    add("--activation", type=activation, default=ReLU(), metavar="NAME", help="of layer 1 (relu)")
+    add(
+        "--activation",
+        type=activation,
+        default=ReLU(),
+        metavar="NAME",
+        help="of layer 1: relu (the default), leaky_relu(0.01), elu(1.0), sigmoid",
+    )
     add(
         "--output-activation",
         type=_activation_or_none,
         default=None,
         metavar="NAME",
-        help="of layer 2: none (scores; the default), softmax, relu, elu, ...",
+        help="of layer 2: none (scores; the default), softmax, or as for layer 1",
     )
     add("--epochs", type=positive_integer, default=25, metavar="N", help="rounds (25)")
     add(

@@ -27,8 +27,9 @@ def load_image(path: str | Path) -> Pixels:
     """A PNG, JPEG or other picture of one digit, as uint8 (28, 28) in the manner of MNIST.
 
     It is made grey, inverted if its ground is bright, cut to the ink, scaled into 20x20 and centred
-    by mass in 28x28. Needs Pillow (extra `images`). Raises DataError for a file that is not a
-    picture, or in which there is nothing to see.
+    by mass in 28x28.
+    A network takes it as `load_image(path).reshape(1, -1) / 255`. Needs Pillow (extra `images`).
+    Raises DataError for a file that is not a picture, or in which there is nothing to see.
     """
     return normalise(_read_grey(path), str(path))
 

@@ -23,6 +23,8 @@ def load_mnist(path: str | Path | None = None) -> Digits:
     or has another number of entries than its partner.
     """
     folder = SAMPLE if path is None else Path(path)
+    if folder.is_file():
+        raise DataError(f"{path}: expected a folder, got a file: for a CSV use load_csv")
     return Digits(train=_load_part(folder, "train"), test=_load_part(folder, "t10k"))
 
 

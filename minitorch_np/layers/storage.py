@@ -99,6 +99,11 @@ def write_arrays(path: str | Path, arrays: Mapping[str, AnyArray]) -> None:
 def read_arrays(path: str | Path) -> dict[str, AnyArray]:
     """All arrays of an .npz. Raises ModelFileError for one that is damaged or not an .npz."""
     with open(path, "rb") as file:
+        if file.read(2) != b"PK":
+            raise ModelFileError(
+                f"{path}: expected a model saved by minitorch_np (an .npz), got something else"
+            )
+        file.seek(0)
         try:
             with np.load(file, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}

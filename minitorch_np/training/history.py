@@ -29,6 +29,10 @@ class History(Mapping[str, list[float]]):
         return max(map(len, self._columns.values()), default=0)
 
     def __getitem__(self, name: str) -> list[float]:
+        if name not in self._columns:
+            raise KeyError(
+                f"{name!r}: expected one of {', '.join(self._columns)}; see metrics=[...]"
+            )
         return self._columns[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -1,0 +1,163 @@
+"""Derivatives by finite differences, each with an error bar that has been measured.
+
+A slope is (f(x + h) - f(x - h)) / 2h, and two things spoil it. With a large h the curve bends
+between the two points (truncation). With a small one the two values agree in so many digits that
+what is left of their difference is rounding (noise). So the slope is taken at h, 2h and 4h. Were it
+not for the bend, the three would agree; from how they differ, most of the bend is taken out
+(Richardson's extrapolation), and what the last step of that changes is the truncation error that
+may remain. The noise is measured too: at points so near to each other that the function is a
+straight line, whatever is not straight is rounding.
+
+A tolerance made of the two has no free constant but a factor of safety. It is as tight as the
+function allows, at any scale of the inputs.
+
+Sources: Richardson 1911; Hamming, "Introduction to Applied Numerical Analysis", 1971 (difference
+tables); More and Wild 2011, "Estimating computational noise".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from minitorch_np.arrays import Array
+from minitorch_np.gradcheck.subjects import Subject
+
+EPSILON = float(np.finfo(np.float64).eps)
+
+STEP = 1e-3
+"""The smallest of the three steps, over the size of what is moved."""
+
+SHRINK, SHRINKS = 16.0, 5
+"""A kink within reach of the steps is escaped by steps so many times smaller, so many times."""
+
+KAPPA = 4.0
+"""The factor of safety on all error bars: the only constant of policy."""
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The derivative of a scalar function of one variable at 0, and what is known about it.
+
+    `left` and `right` are the slopes of the two sides; they differ at a kink.
+    """
+
+    value: float
+    error: float
+    left: float
+    right: float
+    kind: str  # "smooth", "kink", "jump"
+    step: float
+
+
+def line(subject: Subject, name: str, direction: Array, u: Array) -> Callable[[float], float]:
+    """t -> u . (F(p + t d) - F(p)), where p is the array `name` and F the subject's value.
+
+    The difference is taken first, entry by entry: what is common to both cancels exactly.
+    """
+    array = subject.arrays[name]
+    start, origin = array.copy(), subject.value()
+
+    def phi(t: float) -> float:
+        array[...] = start + t * direction
+        try:
+            moved = subject.value()
+        finally:
+            array[...] = start
+        return float(np.vdot(u, moved - origin))
+
+    return phi
+
+
+def entry_line(
+    subject: Subject, name: str, place: int, u: Array, origin: Array
+) -> Callable[[float], float]:
+    """The same along one entry, without touching the others; `origin` is the value at 0."""
+    flat = subject.arrays[name].reshape(-1)
+    start = float(flat[place])
+
+    def phi(t: float) -> float:
+        flat[place] = start + t
+        try:
+            moved = subject.value()
+        finally:
+            flat[place] = start
+        return float(np.vdot(u, moved - origin))
+
+    return phi
+
+
+def noise(phi: Callable[[float], float], size: float, floor: float) -> float:
+    """The standard deviation of phi's rounding error, at least `floor`.
+
+    Third differences of values 1e-9 `size` apart: a line, and a parabola too, leave nothing in
+    them, so what is there is noise, times the square root of 20 (1 + 9 + 9 + 1).
+    """
+    values = np.array([phi(1e-9 * size * k) for k in range(8)])
+    third = np.diff(values, n=3)
+    return max(float(np.sqrt(np.mean(third**2) / 20)), floor)
+
+
+def slope(phi: Callable[[float], float], size: float, sigma: float) -> Slope:
+    """The derivative of phi at 0, where phi(0) = 0, phi's variable is of `size`, its noise sigma.
+
+    Steps that meet a kink are made smaller until they do not; a kink that stays is at 0 itself.
+    """
+    step = power_of_two(STEP * size)
+    first = _measure(phi, step, sigma)
+    if first.kind == "smooth":
+        return first
+    found, bends = first, [abs(first.right - first.left)]
+    for _ in range(SHRINKS):
+        step /= SHRINK
+        found = _measure(phi, step, sigma)
+        if found.kind == "smooth":
+            return found
+        bends.append(abs(found.right - found.left))
+    if bends[-1] > 4 * bends[0]:  # the nearer, the steeper: a jump of the value itself
+        return Slope(found.value, found.error, found.left, found.right, "jump", step)
+    return found
+
+
+def _measure(phi: Callable[[float], float], h: float, sigma: float) -> Slope:
+    up = np.array([phi(k * h) for k in (1, 2, 4)])
+    down = np.array([phi(-k * h) for k in (1, 2, 4)])
+    steps = h * np.array([1.0, 2.0, 4.0])
+    rounding = sigma / h
+    value, truncation = _extrapolate((up - down) / (2 * steps), order=2)
+    right, right_error = _extrapolate(up / steps, order=1)
+    left, left_error = _extrapolate(-down / steps, order=1)
+    # Where f is smooth, (f(h) + f(-h)) / h is proportional to h, and so are the one-sided slopes
+    # before they are extrapolated; at a kink it is the difference of the two slopes, at any h.
+    one_sided = right_error + left_error + 4 * rounding
+    smooth = abs(right - left) <= KAPPA * one_sided + 4 * EPSILON * (abs(right) + abs(left))
+    scale = max(abs(value), abs(left), abs(right))
+    settled = truncation + rounding <= 1e-7 * scale + KAPPA * rounding
+    kind = "smooth" if smooth and settled else "kink"
+    return Slope(value, truncation + rounding, left, right, kind, h)
+
+
+def _extrapolate(slopes: Array, order: int) -> tuple[float, float]:
+    """Richardson's tableau for slopes at h, 2h, 4h; its corner, and how far the last step went.
+
+    The error of a central difference is a series in h^2 (order 2), of a one-sided one in h.
+    """
+    a, b, c = map(float, slopes)
+    p, q = 2.0**order, 4.0**order
+    first, second = (p * a - b) / (p - 1), (p * b - c) / (p - 1)
+    corner = (q * first - second) / (q - 1)
+    return corner, abs(corner - first)
+
+
+def power_of_two(number: float) -> float:
+    """The power of two nearest to a positive number: adding it rounds as little as can be."""
+    return 2.0 ** round(math.log2(number))
+
+
+def root_mean_square(array: Array) -> float:
+    """The size of an array's entries; 1 for one that is all zero."""
+    size = float(np.sqrt(np.mean(np.square(array)))) if array.size else 0.0
+    return size if size > 0 and math.isfinite(size) else 1.0

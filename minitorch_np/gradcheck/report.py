@@ -1,0 +1,157 @@
+"""What a gradient check has found, to read and to compute with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
+
+WORST_RESOLUTION = 1e-6
+"""A check that would not have seen an error of this share of the gradient has shown nothing."""
+
+
+@dataclass
+class TensorResult:
+    """One array's gradient: the inputs' or a parameter's.
+
+    - `ratio` is the worst |analytic - numeric| over its tolerance: above 1 the gradient is wrong;
+    - `resolution` is the largest tolerance over the largest entry: what could have been seen;
+    - `entries` of `size` were checked one by one, or all of them in so many `directions`;
+    - `wrong` entries differ; `kinks` lie at a corner, where the gradient is a choice.
+    """
+
+    name: str
+    size: int
+    entries: int = 0
+    directions: int = 0
+    ratio: float = 0.0
+    resolution: float = 0.0
+    wrong: int = 0
+    kinks: int = 0
+    place: tuple[int, ...] | None = None
+    analytic: float = 0.0
+    numeric: float = 0.0
+    cause: str = ""
+    remark: str = ""
+
+    @property
+    def status(self) -> str:
+        """pass, fail or inconclusive."""
+        if self.wrong:
+            return FAIL
+        return INCONCLUSIVE if self.remark or self.resolution > WORST_RESOLUTION else PASS
+
+    def lines(self) -> list[str]:
+        """The result in words."""
+        how = f"{self.entries} of {self.size} entries" if self.entries else "all entries"
+        if self.directions:
+            how += f" in {self.directions} directions"
+        kinks = f", {self.kinks} at a kink" if self.kinks else ""
+        head = (
+            f"  {self.status.upper():12} d/d{self.name}: {how}{kinks}; |a-n| = "
+            f"{self.ratio:.2g} tolerances, resolution {self.resolution:.1g}"
+        )
+        lines = [head]
+        if self.wrong:
+            at = f"[{', '.join(map(str, self.place))}]" if self.place is not None else ""
+            lines.append(
+                f"    {self.wrong} wrong; the worst is {self.name}{at}: analytic "
+                f"{self.analytic:.10g}, numeric {self.numeric:.10g}"
+            )
+        if self.cause:
+            lines.append(f"    cause: {self.cause}")
+        if self.remark:
+            lines.append(f"    {self.remark}")
+        return lines
+
+
+@dataclass
+class ContractResult:
+    """One rule that every layer keeps, and how this one did not."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+@dataclass
+class GradientCheck:
+    """The result of `gradcheck`. True only if everything was checked and is right."""
+
+    subject: str
+    tensors: list[TensorResult] = field(default_factory=list)
+    contracts: list[ContractResult] = field(default_factory=list)
+    parts: list[GradientCheck] = field(default_factory=list)
+    seconds: float = 0.0
+    reproduce: str = ""
+
+    @property
+    def status(self) -> str:
+        """pass, fail or inconclusive: the worst of all parts."""
+        states = [tensor.status for tensor in self.tensors] + [part.status for part in self.parts]
+        if FAIL in states or not all(contract.ok for contract in self.contracts):
+            return FAIL
+        return INCONCLUSIVE if INCONCLUSIVE in states or not states else PASS
+
+    def __bool__(self) -> bool:
+        return self.status == PASS
+
+    @property
+    def ratio(self) -> float:
+        """The worst error over tolerance in any part."""
+        own = [tensor.ratio for tensor in self.tensors]
+        return max([*own, *(part.ratio for part in self.parts)], default=0.0)
+
+    @property
+    def resolution(self) -> float:
+        """The worst resolution of any part."""
+        own = [tensor.resolution for tensor in self.tensors]
+        return max([*own, *(part.resolution for part in self.parts)], default=0.0)
+
+    @property
+    def entries(self) -> int:
+        """How many entries were checked one by one."""
+        own = sum(tensor.entries for tensor in self.tensors)
+        return own + sum(part.entries for part in self.parts)
+
+    @property
+    def kinks(self) -> int:
+        """How many entries lie at a kink."""
+        return sum(t.kinks for t in self.tensors) + sum(part.kinks for part in self.parts)
+
+    @property
+    def failed_contracts(self) -> list[ContractResult]:
+        """The rules that were broken, in any part."""
+        own = [contract for contract in self.contracts if not contract.ok]
+        return own + [contract for part in self.parts for contract in part.failed_contracts]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain dictionaries, lists and numbers."""
+        return {
+            "subject": self.subject,
+            "status": self.status,
+            "ratio": self.ratio,
+            "resolution": self.resolution,
+            "tensors": [{**asdict(tensor), "status": tensor.status} for tensor in self.tensors],
+            "contracts": [asdict(contract) for contract in self.contracts],
+            "parts": [part.to_dict() for part in self.parts],
+            "seconds": self.seconds,
+            "reproduce": self.reproduce,
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.status.upper()} {self.subject}"]
+        for tensor in self.tensors:
+            lines += tensor.lines()
+        broken = [contract for contract in self.contracts if not contract.ok]
+        lines += [f"  BROKEN       {contract.name}: {contract.detail}" for contract in broken]
+        if self.contracts and not broken:
+            lines.append(f"  PASS         {len(self.contracts)} contracts")
+        for part in self.parts:
+            lines += ["  " + line for line in str(part).split("\n")]
+        if self.reproduce:
+            lines.append(f"  reproduce: {self.reproduce}")
+        return "\n".join(lines)
+
+    __repr__ = __str__

@@ -1,0 +1,102 @@
+"""What a gradient check sees of a layer, a loss or a model: arrays, a value, and gradients.
+
+The check itself does not care what it checks. It needs a few named arrays (the inputs, the
+parameters), a function of them, and the gradients that somebody claims for it. A subject is just
+that. It works on float64 copies, so that the object that was given is never touched.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.errors import ShapeError
+from minitorch_np.layers import Layer, Sequential
+from minitorch_np.losses import Loss
+
+
+class Subject(ABC):
+    """A function of named float64 arrays, and its claimed vector-Jacobian product.
+
+    `arrays` are live: the check moves them in place and puts them back, and `value` must follow.
+    """
+
+    label: str
+    arrays: dict[str, Array]
+
+    @abstractmethod
+    def value(self) -> Array:
+        """The function at the present arrays; always a fresh array."""
+
+    @abstractmethod
+    def gradients(self, dy: Array) -> dict[str, Array]:
+        """dL/d(array) for each array, for dL/d(value) = dy, as the object's own backward says."""
+
+
+class LayerSubject(Subject):
+    """A layer or a whole model: y = f(x; parameters), with the same random draws at each call."""
+
+    def __init__(self, layer: Layer, x: Array, *, seed: int = 0, train: bool = True) -> None:
+        self.layer, self.seed, self.train = layer, seed, train
+        self.label = layer.label
+        self.arrays = {"x": x, **layer.named_parameters()}
+
+    def value(self) -> Array:
+        return np.array(self._forward()[0], dtype=np.float64)
+
+    def gradients(self, dy: Array) -> dict[str, Array]:
+        _, cache = self._forward()
+        dx, gradients = self.layer.backward(dy, cache)
+        if dx is None:
+            raise ShapeError(f"{self.label}.backward: expected dx, got None with need_dx=True")
+        return {"x": dx, **gradients}
+
+    def _forward(self) -> tuple[Array, object]:
+        rng = np.random.default_rng(self.seed)
+        return self.layer.forward(self.arrays["x"], train=self.train, rng=rng)
+
+
+class LossSubject(Subject):
+    """A loss as a function of the scores; its value is an array of one number."""
+
+    def __init__(self, loss: Loss, scores: Array, targets: AnyArray) -> None:
+        self.loss, self.targets = loss, targets
+        self.label = f"{type(loss).__name__}()"
+        self.arrays = {"scores": scores}
+
+    def value(self) -> Array:
+        return np.array([self.loss.forward(self.arrays["scores"], self.targets)[0]])
+
+    def gradients(self, dy: Array) -> dict[str, Array]:
+        _, cache = self.loss.forward(self.arrays["scores"], self.targets)
+        return {"scores": float(dy[0]) * self.loss.backward(cache)}
+
+
+class TrainingSubject(Subject):
+    """A model and its loss in one: what training descends on, from the loss's own report."""
+
+    def __init__(
+        self, model: Sequential, loss: Loss, x: Array, targets: AnyArray, *, seed: int = 0
+    ) -> None:
+        self.inner, self.loss, self.targets = LayerSubject(model, x, seed=seed), loss, targets
+        self.label = f"{model.label} under {type(loss).__name__}"
+        self.arrays = self.inner.arrays
+
+    def value(self) -> Array:
+        return np.array([self.loss.forward(self.inner.value(), self.targets)[0]])
+
+    def gradients(self, dy: Array) -> dict[str, Array]:
+        _, cache = self.loss.forward(self.inner.value(), self.targets)
+        return self.inner.gradients(float(dy[0]) * self.loss.backward(cache))
+
+
+def in_float64(layer: Layer) -> Layer:
+    """A copy of a built layer, in float64 and with the same parameters."""
+    state = layer.state_dict()
+    double = copy.deepcopy(layer)
+    double.build(layer.input_shape, rng=np.random.default_rng(0), dtype=np.float64)
+    double.load_state_dict(state)
+    return double
