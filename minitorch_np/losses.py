@@ -83,8 +83,17 @@ class _CategoricalLoss(Loss):
         This stands in the training loop: class numbers that are unsigned, as `prepare` returns
         them, need no check but the one against K, which indexing does.
         """
-        if targets.ndim != 1 or scores.ndim != 2 or targets.dtype.kind != "u":
-            targets = self.prepare(np.asarray(targets), scores.shape[1:])
+        if targets.ndim == 1 and targets.dtype.kind == "u" and scores.ndim == 2:
+            m, classes = scores.shape
+            if 0 < m == len(targets) and classes <= LARGEST_TABLE:
+                try:
+                    return _unit_rows(classes, scores.dtype).take(targets, 0)
+                except IndexError:
+                    pass  # explained below
+        return self._checked_one_hot(np.asarray(targets), scores)
+
+    def _checked_one_hot(self, targets: AnyArray, scores: Array) -> Array:
+        targets = self.prepare(targets, scores.shape[1:])
         if len(targets) != len(scores) or not len(targets):
             raise ShapeError(
                 f"{type(self).__name__}: expected a target for each of at least one sample, "
@@ -92,15 +101,8 @@ class _CategoricalLoss(Loss):
             )
         if targets.ndim == 2:
             return targets.astype(scores.dtype)
-        if scores.shape[1] > LARGEST_TABLE:
-            targets = self.prepare(targets, scores.shape[1:])
-            rows: Array = targets[:, np.newaxis] == np.arange(scores.shape[1])
-            return rows.astype(scores.dtype)
-        try:
-            return _unit_rows(scores.shape[1], scores.dtype).take(targets, axis=0)
-        except IndexError:
-            self.prepare(targets, scores.shape[1:])  # which says what is wrong
-            raise
+        rows: Array = targets[:, np.newaxis] == np.arange(scores.shape[1])
+        return rows.astype(scores.dtype)
 
 
 class SoftmaxCrossEntropy(_CategoricalLoss):

@@ -179,7 +179,8 @@ def _sigma(subject: Subject, name: str, claim: Claim) -> float:
 
 def cotangent(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Random numbers of both signs, none of them near zero."""
-    return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+    sized: Array = rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+    return sized
 
 
 def largest(array: Array) -> float:

@@ -97,7 +97,8 @@ class Sequential(Layer):
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, list[Cache]]:
-        self.check_input(x)
+        if x.shape[1:] != self.input_shape:
+            self.check_input(x)
         caches: list[Cache] = []
         try:
             for layer in self.layers:
@@ -150,8 +151,8 @@ class Sequential(Layer):
     ) -> Array | None:
         self._check_dy(dy)
         dx: Array | None = dy
-        for (place, layer, names, learns_below), own in zip(self._plan, places, strict=True):
-            if dx is None or not (need_dx or names or learns_below):
+        for place, layer, own, learns_below in places:
+            if dx is None or not (need_dx or own or learns_below):
                 return None
             try:
                 dx = layer.backward_into(dx, cache[place], own, need_dx=need_dx or learns_below)
@@ -162,8 +163,8 @@ class Sequential(Layer):
 
     def divide(self, arrays: Gradients) -> list[Any]:
         return [
-            layer.divide({own: arrays[name] for own, name in names.items()})
-            for _, layer, names, _ in self._plan
+            (place, layer, layer.divide({own: arrays[n] for own, n in names.items()}), below)
+            for place, layer, names, below in self._plan
         ]
 
     def _check_dy(self, dy: Array) -> None:

@@ -160,8 +160,8 @@ class Trainer:
         self, batches: Batches, hooks: tuple[Callback, ...], vector: ParameterVector, good: Array
     ) -> dict[str, float]:
         """One round over the data; `good` keeps parameters whose loss was finite."""
-        model, loss, step, rng = self.model, self.loss, self.optimizer.step, self.rng
-        parameters = vector.values
+        model, loss, rng = self.model, self.loss, self.rng
+        forward, step, parameters = model.forward, self.optimizer.step, vector.values
         totals = _Totals(self.metrics)
 
         def when(number: int) -> str:
@@ -171,14 +171,13 @@ class Trainer:
         # Overflow on the way to a divergence is reported by the divergence, not by warnings.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for number, (x, y) in enumerate(batches.epoch(rng)):
-                scores, cache = model.forward(x, train=True, rng=rng)
+                scores, cache = forward(x, train=True, rng=rng)
                 value, loss_cache = loss.forward(scores, y)
                 if not math.isfinite(value):
                     raise divergence(model, loss, x, y, when(number), good, parameters)
                 if number % KEEP_EVERY == 0:
                     good[:] = parameters
-                dy = loss.backward(loss_cache)
-                step(parameters, vector.backward(dy, cache))
+                step(parameters, vector.backward(loss.backward(loss_cache), cache))
                 totals.add(value, scores, y)
                 for hook in batch_hooks:
                     hook.on_batch_end(self, number, value)
@@ -216,8 +215,9 @@ class _Totals:
         self.loss, self.samples = 0.0, 0
 
     def add(self, loss: float, scores: Array, targets: AnyArray) -> None:
-        self.loss += loss * len(scores)
-        self.samples += len(scores)
+        m = len(scores)
+        self.loss += loss * m
+        self.samples += m
         for place, metric in enumerate(self.metrics):
             self.counts[place] = self.counts[place] + metric.count(scores, targets)
 
