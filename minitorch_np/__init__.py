@@ -12,12 +12,14 @@ from minitorch_np.errors import (
     ConfigurationError,
     DataError,
     DivergenceError,
+    GradientError,
     MinitorchError,
     MissingExtraError,
     ModelFileError,
     NotBuiltError,
     ShapeError,
 )
+from minitorch_np.gradcheck import assert_gradients, gradcheck, gradcheck_all
 from minitorch_np.layers import (
     ELU,
     Activation,
@@ -47,6 +49,7 @@ __all__ = [
     "DataError",
     "Dense",
     "DivergenceError",
+    "GradientError",
     "History",
     "Layer",
     "LeakyReLU",
@@ -65,7 +68,10 @@ __all__ = [
     "Softmax",
     "SoftmaxCrossEntropy",
     "Trainer",
+    "assert_gradients",
     "data",
+    "gradcheck",
+    "gradcheck_all",
     "initializers",
     "loss_for",
     "notes_network",

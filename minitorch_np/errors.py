@@ -27,6 +27,10 @@ class NotBuiltError(MinitorchError, AttributeError):
     """A layer was used before `build` gave it its shapes and parameters."""
 
 
+class GradientError(MinitorchError, AssertionError):
+    """A gradient is not what finite differences say, or could not be checked."""
+
+
 class DivergenceError(MinitorchError, ArithmeticError):
     """Training produced a number that is not finite, and was stopped."""
 

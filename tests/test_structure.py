@@ -61,7 +61,7 @@ def test_importing_loads_nothing_slow() -> None:
     script = "import sys, minitorch_np; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
-    slow = {"numpy.random", "argparse", "gzip", "zipfile", "dataclasses", "asyncio", "PIL", "tqdm"}
+    slow = {"numpy.random", "argparse", "gzip", "zipfile", "asyncio", "PIL", "tqdm"}
     assert not loaded & slow
 
 

@@ -13,11 +13,17 @@ import sys
 from collections.abc import Sequence
 
 from minitorch_np import __version__
-from minitorch_np.cli import evaluate, info, predict, train
+from minitorch_np.cli import evaluate, gradcheck, info, predict, train
 from minitorch_np.cli.threads import pin_threads
 from minitorch_np.errors import DivergenceError, MinitorchError
 
-VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "info": info}
+VERBS = {
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "info": info,
+    "gradcheck": gradcheck,
+}
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 

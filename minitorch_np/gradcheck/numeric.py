@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from minitorch_np.arrays import Array
+from minitorch_np.errors import MinitorchError
 from minitorch_np.gradcheck.subjects import Subject
 
 EPSILON = float(np.finfo(np.float64).eps)
@@ -104,40 +105,57 @@ def noise(phi: Callable[[float], float], size: float, floor: float) -> float:
 def slope(phi: Callable[[float], float], size: float, sigma: float) -> Slope:
     """The derivative of phi at 0, where phi(0) = 0, phi's variable is of `size`, its noise sigma.
 
-    Steps that meet a kink are made smaller until they do not; a kink that stays is at 0 itself.
+    Steps that meet a kink, or the end of what phi is defined on, are made smaller until they do
+    not; a kink that stays is at 0 itself. Steps in which there is little but noise are made larger.
     """
     step = power_of_two(STEP * size)
-    first = _measure(phi, step, sigma)
-    if first.kind == "smooth":
-        return first
-    found, bends = first, [abs(first.right - first.left)]
+    found = _measure(phi, step, sigma)
+    if found.kind == "smooth":
+        return _widened(phi, found, sigma)
+    best, bends = found, [abs(found.right - found.left)]
     for _ in range(SHRINKS):
         step /= SHRINK
         found = _measure(phi, step, sigma)
         if found.kind == "smooth":
             return found
         bends.append(abs(found.right - found.left))
-    if bends[-1] > 4 * bends[0]:  # the nearer, the steeper: a jump of the value itself
-        return Slope(found.value, found.error, found.left, found.right, "jump", step)
+        best = min(best, found, key=lambda measured: measured.error)
+    if bends[-1] > SHRINK * bends[-2] / 2 and bends[-1] > KAPPA * found.error:
+        return replace(best, kind="jump")  # the nearer, the steeper: the value itself jumps
+    return best
+
+
+def _widened(phi: Callable[[float], float], found: Slope, sigma: float) -> Slope:
+    for _ in range(SHRINKS):
+        if sigma / found.step <= 1e-9 * abs(found.value):
+            break
+        wider = _measure(phi, SHRINK * found.step, sigma)
+        if wider.kind != "smooth" or wider.error >= found.error:
+            break
+        found = wider
     return found
 
 
 def _measure(phi: Callable[[float], float], h: float, sigma: float) -> Slope:
-    up = np.array([phi(k * h) for k in (1, 2, 4)])
-    down = np.array([phi(-k * h) for k in (1, 2, 4)])
+    try:
+        up = np.array([phi(k * h) for k in (1, 2, 4)])
+        down = np.array([phi(-k * h) for k in (1, 2, 4)])
+    except MinitorchError:  # outside of what phi is defined on, such as a negative probability
+        return Slope(math.nan, math.inf, math.nan, math.nan, "kink", h)
     steps = h * np.array([1.0, 2.0, 4.0])
     rounding = sigma / h
     value, truncation = _extrapolate((up - down) / (2 * steps), order=2)
     right, right_error = _extrapolate(up / steps, order=1)
     left, left_error = _extrapolate(-down / steps, order=1)
-    # Where f is smooth, (f(h) + f(-h)) / h is proportional to h, and so are the one-sided slopes
-    # before they are extrapolated; at a kink it is the difference of the two slopes, at any h.
-    one_sided = right_error + left_error + 4 * rounding
-    smooth = abs(right - left) <= KAPPA * one_sided + 4 * EPSILON * (abs(right) + abs(left))
+    # Where f is smooth the two sides agree, but for what their extrapolation leaves; at a kink they
+    # differ by the same at any h. Noise is amplified sixfold by the one-sided tableau.
+    sides = right_error + left_error + 6 * rounding
     scale = max(abs(value), abs(left), abs(right))
-    settled = truncation + rounding <= 1e-7 * scale + KAPPA * rounding
-    kind = "smooth" if smooth and settled else "kink"
-    return Slope(value, truncation + rounding, left, right, kind, h)
+    smooth = abs(right - left) <= KAPPA * sides + 8 * EPSILON * scale
+    settled = truncation <= 1e-7 * scale + 4 * rounding
+    if smooth and settled:
+        return Slope(value, truncation + rounding, left, right, "smooth", h)
+    return Slope(value, sides, left, right, "kink", h)
 
 
 def _extrapolate(slopes: Array, order: int) -> tuple[float, float]:

@@ -7,6 +7,8 @@ every wrong entry at once; when one fails, it is halved again and again until th
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from minitorch_np.arrays import Array
@@ -155,6 +157,8 @@ def _distance(found: Slope, analytic: float) -> float:
     """How far a claimed derivative is from the numeric one; at a kink, from between its sides."""
     if found.kind == "smooth":
         return abs(analytic - found.value)
+    if math.isnan(found.value):
+        return math.inf
     low, high = sorted((found.left, found.right))
     return max(0.0, low - analytic, analytic - high)
 

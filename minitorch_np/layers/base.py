@@ -104,6 +104,9 @@ class Layer(ABC):
     outputs_probabilities: bool = False
     """True where an output row is a distribution, as Softmax's is: losses on logits refuse it."""
 
+    couples_samples: bool = False
+    """True where one sample's output depends on the others of its batch, as in BatchNorm."""
+
     input_shape: Shape
     output_shape: Shape
     dtype: np.dtype[Any]
@@ -319,13 +322,16 @@ class Layer(ABC):
 
         def __getattr__(self, name: str) -> Any:
             # Called only where an attribute was not found, so it costs nothing elsewhere.
-            if name in Layer.__annotations__ or name in self.parameter_names:
+            if name in MADE_BY_BUILD or name in self.parameter_names:
                 raise NotBuiltError(
                     f"{self.label}: expected a built layer, but it has no {name} yet: "
                     "give the model input_shape=..., or call build(input_shape, rng=..., dtype=...)"
                 )
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+
+MADE_BY_BUILD = ("input_shape", "output_shape", "dtype", "parameter_shapes")
+"""The attributes that a layer has once it is built."""
 
 REQUIRED = object()
 """In `constructor_arguments`: an argument without a default."""

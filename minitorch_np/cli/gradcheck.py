@@ -1,0 +1,113 @@
+"""Check gradients: of components, of a saved model, of layers described in a line.
+
+Prints a row for each component, and the whole report for each that is not right.
+"""
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+
+from minitorch_np.cli.arguments import print_json, seed
+from minitorch_np.errors import ConfigurationError, DataError
+from minitorch_np.gradcheck.cases import AllChecks, check_class, components, gradcheck_all
+from minitorch_np.gradcheck.check import gradcheck
+from minitorch_np.gradcheck.report import FAIL, PASS, GradientCheck
+from minitorch_np.layers import Sequential, layer_from_name
+
+MODULE = "minitorch_np_imported"
+"""The name under which a file of the reader's own is imported."""
+
+FEATURES = 7
+"""How many features `--layers` has for its inputs."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `minitorch-np gradcheck` takes."""
+    add = parser.add_argument
+    add("names", metavar="NAME", nargs="*", help="components, as ELU; else all of them")
+    add("--all", action="store_true", help="all components (the default)")
+    add("--case", type=int, metavar="N", help="only case N of the component that is named")
+    add("--model", metavar="FILE", help="a saved model, layer by layer and as a whole")
+    add("--layers", metavar="TEXT", help='layers in a line, as "dense:5 elu:1.7 dense:3"')
+    add("--import", dest="imported", metavar="FILE", help="a Python file with layers of your own")
+    add("--exhaustive", action="store_true", help="every entry, in models too")
+    add("--seed", type=seed, default=0, metavar="N", help="of the inputs (0)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, report; 0 if all is right, 1 if not, 2 if it could not be seen."""
+    if arguments.imported:
+        _import(arguments.imported)
+    checks = _checks(arguments)
+    if arguments.json:
+        results = {name: [r.to_dict() for r in rs] for name, rs in checks.results.items()}
+        print_json({"status": checks.status, "components": results})
+    else:
+        print(checks)
+        for results_of_one in checks.results.values():
+            for result in results_of_one:
+                if not result:
+                    print(f"\n{result}")
+    return {PASS: 0, FAIL: 1}.get(checks.status, 2)
+
+
+def _checks(arguments: argparse.Namespace) -> AllChecks:
+    mode = "exhaustive" if arguments.exhaustive else "auto"
+    if arguments.model or arguments.layers:
+        return AllChecks({"model": [_check_model(arguments, mode)]})
+    if not arguments.names:
+        checks = gradcheck_all(seed=arguments.seed)
+        if arguments.imported:
+            own = gradcheck_all(MODULE, seed=arguments.seed)
+            checks = own if not arguments.all else AllChecks({**checks.results, **own.results})
+        return checks
+    known = {cls.__name__.lower(): cls for cls in [*components(), *components(MODULE)]}
+    checks = AllChecks()
+    for name in arguments.names:
+        cls = known.get(name.replace("_", "").lower())
+        if cls is None:
+            names = ", ".join(sorted(found.__name__ for found in known.values()))
+            raise ConfigurationError(f"gradcheck: expected one of {names}; got {name!r}")
+        results = check_class(cls, seed=arguments.seed)
+        if arguments.case is not None:
+            if not 0 <= arguments.case < len(results):
+                raise ConfigurationError(
+                    f"--case: expected a number below {len(results)}, got {arguments.case}"
+                )
+            results = [results[arguments.case]]
+        checks.results[cls.__name__] = results
+    return checks
+
+
+def _check_model(arguments: argparse.Namespace, mode: str) -> GradientCheck:
+    if arguments.model:
+        model = Sequential.load(arguments.model)
+        result = gradcheck(model, mode=mode, seed=arguments.seed)
+        result.reproduce = f"minitorch-np gradcheck --model {arguments.model}"
+        return result
+    texts = [_call(text) for text in arguments.layers.split()]
+    model = Sequential(
+        *[layer_from_name(text) for text in texts], input_shape=FEATURES, seed=arguments.seed
+    )
+    result = gradcheck(model, mode=mode, seed=arguments.seed)
+    result.reproduce = f'minitorch-np gradcheck --layers "{arguments.layers}"'
+    return result
+
+
+def _call(text: str) -> str:
+    """dense:5 as dense(5); what has parentheses already stays."""
+    name, colon, rest = text.partition(":")
+    return f"{name}({rest})" if colon else text
+
+
+def _import(path: str) -> None:
+    spec = importlib.util.spec_from_file_location(MODULE, Path(path))
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise DataError(f"--import {path}: expected a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MODULE] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise DataError(f"--import {path}: {type(error).__name__}: {error}") from error

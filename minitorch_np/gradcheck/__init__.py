@@ -1,0 +1,14 @@
+"""Gradient checking: are the gradients right, and would it have been seen if they were not?"""
+
+from minitorch_np.gradcheck.cases import Case, components, gradcheck_all
+from minitorch_np.gradcheck.check import assert_gradients, gradcheck
+from minitorch_np.gradcheck.report import GradientCheck
+
+__all__ = [
+    "Case",
+    "GradientCheck",
+    "assert_gradients",
+    "components",
+    "gradcheck",
+    "gradcheck_all",
+]

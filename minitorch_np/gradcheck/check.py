@@ -1,0 +1,209 @@
+"""`gradcheck`: is every gradient right, and could a wrong one have been seen?
+
+A layer is checked on every entry of its inputs and parameters, and on the rules of its contract. A
+model is checked layer by layer, in place, on the activations and upstream gradients that it really
+has; then as a whole, along directions, which catches what is wrong between layers; and, given
+targets, against the value that its loss reports. The method is in `numeric`, the rules in
+`contracts`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array, Shape
+from minitorch_np.errors import ConfigurationError, GradientError, MinitorchError, ShapeError
+from minitorch_np.gradcheck.contracts import check_contracts
+from minitorch_np.gradcheck.report import GradientCheck
+from minitorch_np.gradcheck.subjects import (
+    LayerSubject,
+    LossSubject,
+    Subject,
+    TrainingSubject,
+    in_float64,
+)
+from minitorch_np.gradcheck.tensors import Claim, check_directions, check_entries
+from minitorch_np.layers import Layer, Sequential
+from minitorch_np.losses import Loss, loss_for
+
+MODES = ("auto", "exhaustive", "directional")
+
+FEW = 512
+"""In auto mode an array of at most so many entries is checked on each of them."""
+
+SAMPLES = 4
+"""How many samples a made-up batch has."""
+
+
+def gradcheck(
+    obj: Layer | Loss,
+    x: object = None,
+    target: object = None,
+    *,
+    mode: str = "auto",
+    seed: int = 0,
+    loss: Loss | None = None,
+    contracts: bool = True,
+) -> GradientCheck:
+    """Check the gradients of a Layer, an Activation, a Loss or a model.
+
+    - `x` is a batch (m, *input_shape), or the scores for a Loss; made up from `seed` where it is
+      not given, as is the shape of a layer that is not built.
+    - `target` is what a Loss compares with; with a model, `loss` (else the one that goes with its
+      outputs) is checked at its end.
+    - `mode`: "exhaustive" checks every entry, "directional" random directions, "auto" the entries
+      of small arrays and directions of large ones.
+
+    The object is not changed: float64 copies are checked. Returns a GradientCheck, true where all
+    is right. Raises ConfigurationError for an object or a mode that can't be checked.
+    """
+    if mode not in MODES:
+        raise ConfigurationError(f"gradcheck: expected a mode of {MODES}, got {mode!r}")
+    start = time.perf_counter()
+    if isinstance(obj, Loss):
+        result = _check_loss(obj, x, target, mode, seed)
+    elif isinstance(obj, Layer):
+        result = _check_layer(obj, x, target, mode, seed, loss, contracts)
+    else:
+        raise ConfigurationError(f"gradcheck: expected a Layer or a Loss, got {obj!r}")
+    result.seconds = time.perf_counter() - start
+    return result
+
+
+def assert_gradients(obj: Layer | Loss, x: object = None, target: object = None, **kw: Any) -> None:
+    """`gradcheck`, for tests: raises GradientError with the report unless everything is right."""
+    result = gradcheck(obj, x, target, **kw)
+    if not result:
+        raise GradientError(f"gradients are not right\n{result}")
+
+
+def _check_loss(loss: Loss, x: object, target: object, mode: str, seed: int) -> GradientCheck:
+    rng = np.random.default_rng(seed)
+    if x is None or target is None:
+        raise ConfigurationError(
+            f"gradcheck: expected scores and targets for {type(loss).__name__}, got none"
+        )
+    scores = np.array(x, dtype=np.float64)
+    subject = LossSubject(loss, scores, np.asarray(target))
+    result = GradientCheck(subject.label)
+    _check_arrays(result, subject, mode, rng)
+    return result
+
+
+def _check_layer(
+    layer: Layer,
+    x: object,
+    target: object,
+    mode: str,
+    seed: int,
+    loss: Loss | None,
+    contracts: bool,
+) -> GradientCheck:
+    rng = np.random.default_rng(seed)
+    double = in_float64(layer) if layer.built else _built(layer, x, rng)
+    batch = made_up(double.input_shape, rng) if x is None else np.array(x, dtype=np.float64)
+    if batch.shape[1:] != double.input_shape or not len(batch):
+        raise ShapeError(
+            f"gradcheck: expected x of shape (m, {', '.join(map(str, double.input_shape))}) for "
+            f"{double.label}, got {batch.shape}"
+        )
+    if isinstance(double, Sequential):
+        return _check_model(double, batch, target, mode, seed, loss, contracts)
+    subject = LayerSubject(double, batch, seed=seed)
+    return _check_subject(subject, double, mode, seed, contracts)
+
+
+def _check_subject(
+    subject: LayerSubject, layer: Layer, mode: str, seed: int, contracts: bool
+) -> GradientCheck:
+    result = GradientCheck(subject.label)
+    claim = _check_arrays(result, subject, mode, np.random.default_rng(seed))
+    if contracts:
+        result.contracts = check_contracts(layer, subject.arrays["x"], claim, seed)
+    return result
+
+
+def _check_model(
+    model: Sequential,
+    x: Array,
+    target: object,
+    mode: str,
+    seed: int,
+    loss: Loss | None,
+    contracts: bool,
+) -> GradientCheck:
+    result = GradientCheck(model.label)
+    h: Array = x
+    for place, layer in enumerate(model):
+        subject = LayerSubject(layer, h.copy(), seed=seed)
+        part = _check_subject(subject, layer, mode, seed, contracts)
+        part.subject = f"[{place}] {layer.label}"
+        result.parts.append(part)
+        h = subject.value()
+    rng = np.random.default_rng(seed)
+    # The layers' entries have been seen; directions show what is wrong between the layers.
+    _check_arrays(result, LayerSubject(model, x, seed=seed), _whole(mode), rng)
+    if target is not None:
+        chosen = loss or loss_for(model)
+        part = GradientCheck(f"the value of {type(chosen).__name__}")
+        training = TrainingSubject(model, chosen, x, np.asarray(target), seed=seed)
+        _check_arrays(part, training, _whole(mode), rng)
+        result.parts.append(part)
+    return result
+
+
+def _whole(mode: str) -> str:
+    return "exhaustive" if mode == "exhaustive" else "directional"
+
+
+def _check_arrays(
+    result: GradientCheck, subject: Subject, mode: str, rng: np.random.Generator
+) -> Claim:
+    claim = Claim(subject, rng)
+    for name, array in subject.arrays.items():
+        if name not in claim.defects:
+            got = claim.gradients.get(name)
+            shape = "none" if got is None else f"shape {got.shape}"
+            raise ShapeError(
+                f"{subject.label}.backward: expected a gradient of {name} of shape {array.shape}, "
+                f"got {shape}"
+            )
+        entries = mode == "exhaustive" or (mode == "auto" and array.size <= FEW)
+        if entries:
+            result.tensors.append(check_entries(subject, name, claim))
+        else:
+            result.tensors.append(check_directions(subject, name, claim, rng))
+    return claim
+
+
+def _built(layer: Layer, x: object, rng: np.random.Generator) -> Layer:
+    """A built float64 copy of a layer that is not built, for x's shape or one that it accepts."""
+    given = None if x is None else np.shape(np.asarray(x))[1:]
+    shapes: list[Shape] = [given] if given is not None else [(5,), (3, 4), (2, 6, 6)]
+    problem: Exception | None = None
+    for shape in shapes:
+        fresh = type(layer).from_config(layer.config())
+        try:
+            fresh.build(shape, rng=rng, dtype=np.float64)
+        except MinitorchError as error:
+            problem = error
+            continue
+        return fresh
+    assert problem is not None
+    raise problem
+
+
+def made_up(shape: Shape, rng: np.random.Generator, samples: int = SAMPLES) -> Array:
+    """A batch with both signs, and one entry at 0, where many functions have their corner."""
+    batch: Array = rng.normal(size=(samples, *shape))
+    batch.reshape(-1)[1] = 0.0
+    return batch
+
+
+def targets_for(scores: AnyArray, rng: np.random.Generator) -> AnyArray:
+    """Class numbers for rows of scores."""
+    labels: AnyArray = rng.integers(0, scores.shape[1], len(scores))
+    return labels
