@@ -16,7 +16,7 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, Shape
 from minitorch_np.errors import ConfigurationError, GradientError, MinitorchError, ShapeError
-from minitorch_np.gradcheck.contracts import check_contracts
+from minitorch_np.gradcheck.contracts import check_contracts, check_loss_contracts
 from minitorch_np.gradcheck.report import GradientCheck
 from minitorch_np.gradcheck.subjects import (
     LayerSubject,
@@ -90,6 +90,7 @@ def _check_loss(loss: Loss, x: object, target: object, mode: str, seed: int) -> 
     subject = LossSubject(loss, scores, np.asarray(target))
     result = GradientCheck(subject.label)
     _check_arrays(result, subject, mode, rng)
+    result.contracts = check_loss_contracts(subject)
     return result
 
 

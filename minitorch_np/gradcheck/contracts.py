@@ -17,6 +17,7 @@ import numpy as np
 from minitorch_np.arrays import Array
 from minitorch_np.errors import MinitorchError
 from minitorch_np.gradcheck.report import ContractResult
+from minitorch_np.gradcheck.subjects import LossSubject
 from minitorch_np.gradcheck.tensors import Claim, largest
 from minitorch_np.layers import Layer
 
@@ -239,6 +240,53 @@ EXPERIMENTS: list[Experiment] = [
     prediction_runs,
     finite_far_out,
 ]
+
+
+def check_loss_contracts(subject: LossSubject) -> list[ContractResult]:
+    """The rules of a loss: nothing changes, calls repeat, a batch is the mean of its samples."""
+    results = []
+    for experiment in (loss_changes_nothing, loss_is_a_mean, loss_is_repeatable):
+        detail = experiment(subject)
+        name = experiment.__name__.replace("_", " ")
+        results.append(ContractResult(name, detail is None, detail or ""))
+    return results
+
+
+def loss_changes_nothing(subject: LossSubject) -> str | None:
+    """Scores, targets and the cache stay as they are."""
+    scores, targets = subject.arrays["scores"], subject.targets
+    before, kept = scores.copy(), targets.copy()
+    subject.gradients(np.ones(1))
+    changed = [] if same(scores, before) else ["scores"]
+    changed += [] if same(targets, kept) else ["targets"]
+    return f"changed in place: {', '.join(changed)}" if changed else None
+
+
+def loss_is_a_mean(subject: LossSubject) -> str | None:
+    """The value and the gradient of a batch are the means of those of its samples."""
+    scores, targets, loss = subject.arrays["scores"], subject.targets, subject.loss
+    m = len(scores)
+    value, cache = loss.forward(scores, targets)
+    gradient, total = loss.backward(cache), 0.0
+    for row in range(m):
+        one = slice(row, row + 1)
+        alone, cache = loss.forward(scores[one], targets[one])
+        total += alone
+        if not near(loss.backward(cache) / m, gradient[one]):
+            return f"the gradient of sample {row} in the batch is not 1/{m} of what it is alone"
+    if abs(total / m - value) > 1e-12 * max(abs(value), 1e-300):
+        return f"the value {value:.10g} is not the mean of the samples' values, {total / m:.10g}"
+    return None
+
+
+def loss_is_repeatable(subject: LossSubject) -> str | None:
+    """Two calls, and a second backward from one cache, give the same bits."""
+    value, cache = subject.loss.forward(subject.arrays["scores"], subject.targets)
+    first, second = subject.loss.backward(cache), subject.loss.backward(cache)
+    if not same(first, second):
+        return "a second backward from the same cache differs"
+    again, _ = subject.loss.forward(subject.arrays["scores"], subject.targets)
+    return None if again == value else "two forwards of one batch differ"
 
 
 def check_contracts(layer: Layer, x: Array, claim: Claim, seed: int) -> list[ContractResult]:

@@ -49,14 +49,15 @@ class LayerSubject(Subject):
 
     def gradients(self, dy: Array) -> dict[str, Array]:
         _, cache = self._forward()
-        dx, gradients = self.layer.backward(dy, cache)
+        dx, gradients = self.layer.backward(dy.copy(), cache)
         if dx is None:
             raise ShapeError(f"{self.label}.backward: expected dx, got None with need_dx=True")
         return {"x": dx, **gradients}
 
     def _forward(self) -> tuple[Array, object]:
         rng = np.random.default_rng(self.seed)
-        return self.layer.forward(self.arrays["x"], train=self.train, rng=rng)
+        # A copy, for a layer that changes its input would change what it is compared with.
+        return self.layer.forward(self.arrays["x"].copy(), train=self.train, rng=rng)
 
 
 class LossSubject(Subject):

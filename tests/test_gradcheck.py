@@ -1,0 +1,345 @@
+"""The gradient check checked: it finds what is wrong, it says what, and it does not cry wolf."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+from minitorch_np.cli import main
+from minitorch_np.gradcheck.cases import CASES, Case, cases_for, components
+from minitorch_np.gradcheck.numeric import slope
+from tests.mutants import MUTATIONS, mutant_of
+from tests.planted import PLANTED
+
+CLASSES = list(CASES)
+
+# What a report has to say of a mutation, where it says anything.
+RIGHT_CAUSE = {
+    "negated": "sign",
+    "doubled": r"\* 2|doubled|factor too much",
+    "halved": r"0\.5|/ 2|missing",
+    "zero": "zero",
+    "times m": r"factor too much|\* \d",
+    "over m": r"missing|\* 0\.|/ \d",
+    "off by 1e-6": r"1\.000001",
+    "off by 0.1 %": r"1\.001",
+    "constant added": "constant",
+    "absolute": "absolute|sign",
+    "negatives cut": "negative|zero|linear",
+    "flipped": "reversed|shifted|transposed",
+    "flipped along the last axis": "reversed|shifted|transposed",
+    "rolled": "shifted|reversed|transposed",
+    "transposed": "transposed|reversed|shifted",
+    "last row dropped": "last|index",
+    "only the last row": "last|index",
+    "first row doubled": "first|index|row|alone",
+    "one entry 1 % off": "alone|index|row|sample",
+    "mean taken off": "mean",
+    "averaged": "averaged|summed",
+    "in float32": "float32",
+}
+
+
+def causes(result: Any) -> list[str]:
+    parts = [result, *result.parts]
+    return [t.cause for p in parts for t in p.tensors if t.cause] + [
+        c.detail for p in parts for c in p.failed_contracts
+    ]
+
+
+def test_all_components_are_right(capsys: pytest.CaptureFixture[str]) -> None:
+    start = time.perf_counter()
+    checks = mt.gradcheck_all()
+    seconds = time.perf_counter() - start
+    print(checks, f"\n{seconds:.2f} s for all components")
+    assert checks, str(checks)
+    assert set(checks.results) == {cls.__name__ for cls in components()}
+    for results in checks.results.values():
+        assert all(result.resolution < 1e-6 for result in results)
+
+
+@pytest.mark.parametrize("cls", components(), ids=lambda c: c.__name__)
+def test_no_component_is_without_cases(cls: Any) -> None:
+    assert cases_for(cls)
+
+
+def test_the_mutation_gate(capsys: pytest.CaptureFixture[str]) -> None:
+    found, named = 0, 0
+    missed: list[str] = []
+    unnamed: list[str] = []
+    equivalent: list[str] = []
+    for cls in CLASSES:
+        for tensor in _tensors(cls):
+            for name, mutation in MUTATIONS.items():
+                said = _first_failure(cls, tensor, mutation)
+                where = f"{cls.__name__} d{tensor} {name}"
+                if said is None:
+                    # A vector is its own transposition: such a mutant is no mutant.
+                    vector = name == "transposed" and tensor.endswith("bias")
+                    (equivalent if vector else missed).append(where)
+                    continue
+                found += 1
+                right = any(re.search(RIGHT_CAUSE[name], cause) for cause in said)
+                named += right
+                unnamed += [] if right else [f"{where}: {said}"]
+    total = found + len(missed)
+    with capsys.disabled():
+        print(f"\nmutation gate: {found} of {total} found, cause named right for {named}; ", end="")
+        print(f"equivalent: {', '.join(equivalent)}")
+    assert not missed
+    assert named >= 0.85 * total, unnamed
+
+
+def _tensors(cls: Any) -> list[str]:
+    case = cases_for(cls)[0]
+    if issubclass(cls, mt.Loss):
+        return ["scores"]
+    assert isinstance(case.obj, mt.Layer)
+    layer = cls.from_config(case.obj.config())
+    layer.build(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
+    return ["x", *layer.named_parameters()]
+
+
+def _first_failure(cls: Any, tensor: str, mutation: Any) -> list[str] | None:
+    for case in cases_for(cls):
+        names = case.obj.parameter_names if isinstance(case.obj, mt.Layer) else ()
+        if tensor not in ("x", "scores", *names) and cls is not mt.Sequential:
+            continue
+        mutant = Case(mutant_of(case.obj, tensor, mutation), case.shape, case.samples, case.targets)
+        try:
+            result = mutant.check(0, "exhaustive")
+        except KeyError:
+            continue  # this case has no such parameter
+        if result.status == "fail":
+            return causes(result)
+    return None
+
+
+@pytest.mark.parametrize(("name", "obj", "says"), PLANTED, ids=[name for name, _, _ in PLANTED])
+def test_planted_bugs_are_found(name: str, obj: Any, says: str) -> None:
+    shape = (4,) if isinstance(obj, mt.Loss) else (6,)
+    try:
+        result = Case(obj, shape, 5).check(0, "exhaustive")
+    except mt.ShapeError as error:
+        report = str(error)
+    else:
+        assert result.status == "fail", result
+        report = str(result)
+    assert re.search(says, report), report
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1.0, 1e3, 1e6])
+def test_no_false_alarm_at_any_scale(scale: float) -> None:
+    """A part of `python -m benchmarks.false_alarms`, which runs 1,000 seeds."""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        for cls in CLASSES:
+            for case in cases_for(cls):
+                if isinstance(case.obj, mt.Loss):
+                    continue
+                x = rng.normal(size=(3, *case.shape)) * scale
+                x.reshape(-1)[rng.integers(x.size)] = 0.0
+                result = mt.gradcheck(case.obj, x, seed=seed, contracts=False)
+                assert result.status != "fail", result
+
+
+def test_kinks_are_told_from_wrong_gradients() -> None:
+    x = np.array([[0.0, 1e-5, -1e-5, 2e-3, -2e-3, 1.0]])
+    result = mt.gradcheck(mt.ReLU(), x)
+    assert result, result
+    (tensor,) = result.tensors
+    assert tensor.kinks == 1  # only 0 itself; the others are near one, and are seen beside it
+
+    class Outside(mt.ReLU):
+        def derivative(self, z: Any, a: Any) -> Any:
+            return np.where(z == 0, 1.5, z > 0).astype(z.dtype)
+
+    wrong = mt.gradcheck(Outside(), x)
+    assert wrong.status == "fail"
+    assert wrong.tensors[0].place == (0, 0)
+
+    class Inside(mt.ReLU):
+        def derivative(self, z: Any, a: Any) -> Any:
+            return np.where(z == 0, 0.5, z > 0).astype(z.dtype)
+
+    assert mt.gradcheck(Inside(), x)
+
+
+def test_what_shows_nothing_is_inconclusive() -> None:
+    result = mt.gradcheck(mt.Sigmoid(), np.full((2, 3), 800.0))
+    assert result.status == "inconclusive"
+    assert not result
+    assert "zero everywhere" in str(result)
+    with pytest.raises(mt.GradientError, match="zero everywhere"):
+        mt.assert_gradients(mt.Sigmoid(), np.full((2, 3), 800.0))
+
+
+def test_one_wrong_entry_of_7840_is_located() -> None:
+    class Slip(mt.Dense):
+        backward_into = mt.Layer.backward_into
+
+        def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
+            dx, g = super().backward(dy, cache)
+            g["weight"][3, 456] *= 1.01
+            return dx, g
+
+    x = np.random.default_rng(0).random((4, 784))
+    result = mt.gradcheck(Slip(10), x, contracts=False)
+    assert result.status == "fail"
+    weight = next(t for t in result.tensors if t.name == "weight")
+    assert weight.place == (3, 456)
+    assert weight.analytic == pytest.approx(1.01 * weight.numeric)
+
+
+def test_the_notes_network_on_real_digits(digits: mt.data.Digits) -> None:
+    part = digits.train.take(slice(32))
+    model = mt.notes_network(seed=0)
+    before = model.state_dict()
+    result = mt.gradcheck(model, part.features(), part.labels)
+    assert result, result
+    assert [part.subject for part in result.parts] == [
+        "[0] Dense(10)",
+        "[1] ReLU()",
+        "[2] Dense(10)",
+        "the value of SoftmaxCrossEntropy",
+    ]
+    for name, array in model.named_parameters().items():
+        np.testing.assert_array_equal(array, before[name])
+        assert array.dtype == np.float32
+
+
+def test_a_loss_that_reports_a_mean_and_descends_on_a_sum_is_found() -> None:
+    class Summed(mt.SoftmaxCrossEntropy):
+        def backward(self, cache: Any) -> Any:
+            return super().backward(cache) * len(cache[0])
+
+    model = mt.Sequential(mt.Dense(4), mt.Dense(3), input_shape=5, seed=0)
+    x = np.random.default_rng(0).normal(size=(6, 5))
+    assert mt.gradcheck(model, x)
+    result = mt.gradcheck(model, x, np.arange(6) % 3, loss=Summed())
+    assert result.status == "fail"
+    assert result.parts[-1].status == "fail"
+    assert result.parts[-1].subject == "the value of Summed"
+
+
+def test_a_report_can_be_read_and_computed_with() -> None:
+    result = mt.gradcheck(mt.ELU(1.7))
+    data = json.loads(json.dumps(result.to_dict()))
+    assert data["status"] == "pass"
+    assert data["tensors"][0]["name"] == "x"
+    assert "PASS ELU(alpha=1.7)" in str(result)
+    assert str(result) == repr(result)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((mt.ReLU(), None, None, "fast"), "expected a mode"),
+        ((3, None, None, "auto"), "expected a Layer or a Loss"),
+        ((mt.SoftmaxCrossEntropy(), None, None, "auto"), "scores and targets"),
+    ],
+)
+def test_what_cannot_be_checked(arguments: Any, message: str) -> None:
+    obj, x, target, mode = arguments
+    with pytest.raises(mt.ConfigurationError, match=message):
+        mt.gradcheck(obj, x, target, mode=mode)
+
+
+def test_x_has_to_fit() -> None:
+    with pytest.raises(mt.ShapeError, match=r"x of shape \(m, 784\)"):
+        mt.gradcheck(mt.notes_network(), np.ones((2, 5)))
+
+
+def test_slopes_have_error_bars_that_hold() -> None:
+    """For functions whose derivative is known: the error is inside of the bar."""
+    functions: list[tuple[Any, Any, float]] = [
+        (np.sin, np.cos, 0.7),
+        (np.exp, np.exp, 3.0),
+        (np.tanh, lambda t: 1 - np.tanh(t) ** 2, -1.2),
+        (lambda t: t**3, lambda t: 3 * t**2, 1e-4),
+        (lambda t: 1 / t, lambda t: -1 / t**2, 250.0),
+    ]
+    for f, derivative, at in functions:
+
+        def phi(h: float, f: Any = f, at: float = at) -> float:
+            return float(f(at + h) - f(at))
+
+        found = slope(phi, abs(at), 4e-16 * abs(f(at)))
+        true = float(derivative(at))
+        assert found.kind == "smooth"
+        assert abs(found.value - true) <= 4 * found.error
+        assert found.error <= 1e-8 * abs(true)
+
+
+# The command
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(["gradcheck", *arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, _ = run(capsys)
+    assert code == 0
+    assert out.splitlines()[0].split() == [
+        "component", "status", "entries", "error/tol", "resolution", "kinks", "broken", "s"
+    ]  # fmt: skip
+    assert {line.split()[0] for line in out.splitlines()[1:]} == {c.__name__ for c in components()}
+    assert run(capsys, "elu", "--case", "1", "--seed", "3")[0] == 0
+    assert run(capsys, "--layers", "dense:5 elu:1.7 dense:3")[0] == 0
+    mt.notes_network(seed=0, hidden=3, features=6).save(tmp_path / "m.npz")
+    assert run(capsys, "--model", str(tmp_path / "m.npz"), "--exhaustive")[0] == 0
+    code, out, _ = run(capsys, "Dense", "--json")
+    assert json.loads(out)["components"]["Dense"][0]["status"] == "pass"
+
+
+WRONG = """
+import numpy as np
+import minitorch_np as mt
+
+class Swish(mt.Activation):
+    def value(self, z):
+        return z / (1 + np.exp(-z))
+
+    def derivative(self, z, a):
+        s = 1 / (1 + np.exp(-z))
+        return {derivative}
+
+class Fine(mt.Activation):
+    def value(self, z):
+        return z**2
+
+    def derivative(self, z, a):
+        return 2 * z
+"""
+
+
+def test_layers_of_ones_own_on_the_command_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "my_layers.py"
+    path.write_text(WRONG.format(derivative="a + s * (1 - a)"))
+    assert run(capsys, "--import", str(path))[0] == 0
+    path.write_text(WRONG.format(derivative="2 * (a + s * (1 - a))"))
+    code, out, _ = run(capsys, "--import", str(path), "Swish", "Fine")
+    assert code == 1
+    assert "cause: analytic = numeric * 2" in out
+    assert "reproduce: minitorch-np gradcheck Swish --case 0 --seed 0" in out
+    for arguments, message in (
+        (["Swoosh"], "expected one of"),
+        (["ELU", "--case", "9"], "expected a number below 2"),
+        (["--import", str(tmp_path / "nowhere.py")], "expected a Python file"),
+        (["--model", str(tmp_path / "nowhere.npz")], "No such file"),
+    ):
+        code, _, errors = run(capsys, *arguments)
+        assert code == 2
+        assert message in errors
