@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 ENDINGS = {
     "notes_network": r"It reads \d, with probability \d\.\d\d\.",
     "custom_activation": r"ReLU\(\)\s+test accuracy 0\.[89]\d\d",
+    "gradcheck_tour": r"found: True",
     "custom_layer": r"the saved and loaded model gives the same outputs: True",
 }
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +184,17 @@ def test_what_shows_nothing_is_inconclusive() -> None:
         mt.assert_gradients(mt.Sigmoid(), np.full((2, 3), 800.0))
 
 
+def test_kinks_that_meet_are_stepped_away_from() -> None:
+    """A network of zeros: every ReLU at its corner, for every sample."""
+    model = mt.Sequential(
+        mt.Dense(4, weight_initializer="zeros"), "relu", mt.Dense(3), input_shape=5, seed=0
+    )
+    result = mt.gradcheck(model, np.random.default_rng(0).normal(size=(6, 5)), np.arange(6) % 3)
+    assert result, result
+    assert result.subject.endswith("moved by 1 %")
+    assert (model.named_parameters()["0.weight"] == 0).all()
+
+
 def test_one_wrong_entry_of_7840_is_located() -> None:
     class Slip(mt.Dense):
         backward_into = mt.Layer.backward_into
@@ -343,3 +357,70 @@ def test_layers_of_ones_own_on_the_command_line(
         code, _, errors = run(capsys, *arguments)
         assert code == 2
         assert message in errors
+
+
+# The pytest plugin
+
+OWN_PACKAGE = """
+import numpy as np
+import minitorch_np as mt
+
+class Square(mt.Activation):
+    def value(self, z):
+        return z**2
+
+    def derivative(self, z, a):
+        return {derivative}
+
+class Scaled(mt.Activation):
+    def __init__(self, factor):
+        self.factor = factor
+
+    def value(self, z):
+        return self.factor * z
+
+    def derivative(self, z, a):
+        return np.full_like(z, self.factor)
+{cases}
+"""
+
+OWN_TESTS = """
+import numpy as np
+import pytest
+from my_layers import Square
+
+def test_one(gradcheck):
+    gradcheck(Square(), np.ones((2, 3)))
+
+@pytest.mark.gradcheck_components("my_layers")
+def test_all_of_mine(component, gradcheck):
+    gradcheck(component)
+"""
+
+
+@pytest.mark.parametrize(
+    ("derivative", "cases", "outcome"),
+    [
+        ("2 * z", True, {"passed": 3}),
+        ("3 * z", True, {"passed": 1, "failed": 2}),
+        ("2 * z", False, {"passed": 2, "failed": 1}),  # no cases for Scaled
+    ],
+)
+def test_the_pytest_plugin(tmp_path: Path, derivative: str, cases: bool, outcome: Any) -> None:
+    own = "    @classmethod\n    def gradcheck_cases(cls):\n        return [cls(1.5)]\n"
+    text = OWN_PACKAGE.format(derivative=derivative, cases=own if cases else "")
+    (tmp_path / "my_layers.py").write_text(text)
+    (tmp_path / "test_mine.py").write_text(OWN_TESTS)
+    installed = "minitorch-np" in {entry.name for entry in metadata.entry_points(group="pytest11")}
+    plugin = [] if installed else ["-p", "minitorch_np.gradcheck.pytest_plugin"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", *plugin],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    for word, number in outcome.items():
+        assert f"{number} {word}" in done.stdout, done.stdout
+    if not cases:
+        assert "expected cases for Scaled, found none" in done.stdout

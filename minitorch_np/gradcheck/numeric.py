@@ -102,16 +102,17 @@ def noise(phi: Callable[[float], float], size: float, floor: float) -> float:
     return max(float(np.sqrt(np.mean(third**2) / 20)), floor)
 
 
-def slope(phi: Callable[[float], float], size: float, sigma: float) -> Slope:
+def slope(phi: Callable[[float], float], size: float, sigma: float, scale: float = 0.0) -> Slope:
     """The derivative of phi at 0, where phi(0) = 0, phi's variable is of `size`, its noise sigma.
 
     Steps that meet a kink, or the end of what phi is defined on, are made smaller until they do
-    not; a kink that stays is at 0 itself. Steps in which there is little but noise are made larger.
+    not; a kink that stays is at 0 itself. Steps in which there is little but noise are made larger,
+    until the noise is small beside the slope, or beside `scale`.
     """
     step = power_of_two(STEP * size)
     found = _measure(phi, step, sigma)
     if found.kind == "smooth":
-        return _widened(phi, found, sigma)
+        return _widened(phi, found, sigma, scale)
     best, bends = found, [abs(found.right - found.left)]
     for _ in range(SHRINKS):
         step /= SHRINK
@@ -122,12 +123,15 @@ def slope(phi: Callable[[float], float], size: float, sigma: float) -> Slope:
         best = min(best, found, key=lambda measured: measured.error)
     if bends[-1] > SHRINK * bends[-2] / 2 and bends[-1] > KAPPA * found.error:
         return replace(best, kind="jump")  # the nearer, the steeper: the value itself jumps
-    return best
+    # A wider step has less noise, but may have a kink on either side of 0 and take them for one.
+    both = KAPPA * (best.error + found.error)
+    agree = abs(best.left - found.left) <= both and abs(best.right - found.right) <= both
+    return best if agree else found
 
 
-def _widened(phi: Callable[[float], float], found: Slope, sigma: float) -> Slope:
+def _widened(phi: Callable[[float], float], found: Slope, sigma: float, scale: float) -> Slope:
     for _ in range(SHRINKS):
-        if sigma / found.step <= 1e-9 * abs(found.value):
+        if sigma / found.step <= 1e-9 * max(abs(found.value), scale):
             break
         wider = _measure(phi, SHRINK * found.step, sigma)
         if wider.kind != "smooth" or wider.error >= found.error:

@@ -7,6 +7,10 @@ from typing import Any
 
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
 
+ZERO = "the gradient is zero everywhere: nothing to compare; check at another point"
+
+AT_KINKS = "the point lies at several kinks at once: check at another point"
+
 WORST_RESOLUTION = 1e-6
 """A check that would not have seen an error of this share of the gradient has shown nothing."""
 
@@ -46,7 +50,7 @@ class TensorResult:
         """The result in words."""
         how = f"{self.entries} of {self.size} entries" if self.entries else "all entries"
         if self.directions:
-            how += f" in {self.directions} directions"
+            how += f" in {self.directions} direction{'s' * (self.directions > 1)}"
         kinks = f", {self.kinks} at a kink" if self.kinks else ""
         head = (
             f"  {self.status.upper():12} d/d{self.name}: {how}{kinks}; |a-n| = "
@@ -119,6 +123,12 @@ class GradientCheck:
     def kinks(self) -> int:
         """How many entries lie at a kink."""
         return sum(t.kinks for t in self.tensors) + sum(part.kinks for part in self.parts)
+
+    @property
+    def shows_nothing(self) -> bool:
+        """Whether some part could not be told at this point, and no part is wrong."""
+        own = any(tensor.remark for tensor in self.tensors)
+        return self.status != FAIL and (own or any(part.shows_nothing for part in self.parts))
 
     @property
     def failed_contracts(self) -> list[ContractResult]:

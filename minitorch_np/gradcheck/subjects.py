@@ -27,6 +27,9 @@ class Subject(ABC):
     label: str
     arrays: dict[str, Array]
 
+    composed: bool = False
+    """Whether several functions stand behind one another: their kinks may then add up."""
+
     @abstractmethod
     def value(self) -> Array:
         """The function at the present arrays; always a fresh array."""
@@ -41,8 +44,9 @@ class LayerSubject(Subject):
 
     def __init__(self, layer: Layer, x: Array, *, seed: int = 0, train: bool = True) -> None:
         self.layer, self.seed, self.train = layer, seed, train
-        self.label = layer.label
+        self.label, self.composed = layer.label, bool(layer.sublayers())
         self.arrays = {"x": x, **layer.named_parameters()}
+        self._rng, self._draws = np.random.default_rng(seed), True
 
     def value(self) -> Array:
         return np.array(self._forward()[0], dtype=np.float64)
@@ -55,9 +59,14 @@ class LayerSubject(Subject):
         return {"x": dx, **gradients}
 
     def _forward(self) -> tuple[Array, object]:
-        rng = np.random.default_rng(self.seed)
+        if self._draws:
+            self._rng = np.random.default_rng(self.seed)
+            before = self._rng.bit_generator.state
         # A copy, for a layer that changes its input would change what it is compared with.
-        return self.layer.forward(self.arrays["x"].copy(), train=self.train, rng=rng)
+        result = self.layer.forward(self.arrays["x"].copy(), train=self.train, rng=self._rng)
+        if self._draws:  # a generator that nobody has used need not be put back
+            self._draws = bool(self._rng.bit_generator.state != before)
+        return result
 
 
 class LossSubject(Subject):
@@ -84,7 +93,7 @@ class TrainingSubject(Subject):
     ) -> None:
         self.inner, self.loss, self.targets = LayerSubject(model, x, seed=seed), loss, targets
         self.label = f"{model.label} under {type(loss).__name__}"
-        self.arrays = self.inner.arrays
+        self.arrays, self.composed = self.inner.arrays, True
 
     def value(self) -> Array:
         return np.array([self.loss.forward(self.inner.value(), self.targets)[0]])

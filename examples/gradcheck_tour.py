@@ -1,0 +1,76 @@
+"""A tour of the gradient check: one bug at a time, and what the report says of it.
+
+python examples/gradcheck_tour.py
+"""
+
+from typing import Any
+
+import numpy as np
+
+import minitorch_np as mt
+from minitorch_np.arrays import Array
+
+
+class ForgottenAlpha(mt.ELU):
+    """ELU'(z) is alpha exp(z) for z < 0; here alpha is forgotten."""
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return np.where(z > 0, 1, a / self.alpha + 1).astype(z.dtype)
+
+
+class MeanInsteadOfSum(mt.Dense):
+    """The 1/m of the notes belongs to the loss; here the layer divides once more."""
+
+    backward_into = mt.Layer.backward_into
+
+    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Any:
+        dx, gradients = super().backward(dy, cache)
+        return dx, {**gradients, "bias": gradients["bias"] / len(dy)}
+
+
+class MaskFromTheWrongSide(mt.ReLU):
+    """The mask is taken from dy where it should be taken from z."""
+
+    def backward(self, dy: Array, cache: Any, *, need_dx: bool = True) -> Any:
+        return dy * (dy > 0), {}
+
+
+class WorksInPlace(mt.ReLU):
+    """Right numbers, but dy is changed on the way."""
+
+    def backward(self, dy: Array, cache: Any, *, need_dx: bool = True) -> Any:
+        dy *= cache[0] > 0
+        return dy, {}
+
+
+class SumInsteadOfMean(mt.SoftmaxCrossEntropy):
+    """Reports the mean over the batch, and descends on the sum."""
+
+    def backward(self, cache: Any) -> Array:
+        return super().backward(cache) * len(cache[0])
+
+
+def show(title: str, result: object) -> None:
+    """A heading and a report."""
+    print(f"--- {title}\n{result}\n")
+
+
+def main() -> None:
+    """Check what is right, then what is wrong."""
+    show("a layer that is right, at its kink too", mt.gradcheck(mt.ReLU()))
+    show("a factor is forgotten", mt.gradcheck(ForgottenAlpha(1.7)))
+    show("the mean where the sum is meant", mt.gradcheck(MeanInsteadOfSum(3)))
+    show("the mask of another array", mt.gradcheck(MaskFromTheWrongSide()))
+    show("an input is changed", mt.gradcheck(WorksInPlace()))
+
+    digits = mt.data.load_mnist().train.take(slice(32))
+    x, y = digits.features(), digits.labels
+    model = mt.notes_network(seed=0)
+    show("the notes' network, under its loss", mt.gradcheck(model, x, y))
+    wrong = mt.gradcheck(model, x, y, loss=SumInsteadOfMean())
+    show("the same under a loss that is m times too steep", wrong)
+    print("found:", wrong.status == "fail")
+
+
+if __name__ == "__main__":
+    main()

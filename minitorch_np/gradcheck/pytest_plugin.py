@@ -1,0 +1,60 @@
+"""Gradient checks in the reader's own tests.
+
+Installed with this package, pytest knows two things more. The fixture `gradcheck` checks an object
+and fails with the report:
+
+    def test_my_layer(gradcheck):
+        gradcheck(MyLayer(3), x)
+
+And the mark `gradcheck_components` runs a test once for each layer and loss that a package defines,
+those without cases too, so that none can be forgotten:
+
+    @pytest.mark.gradcheck_components("my_package")
+    def test_all_of_mine(component, gradcheck):
+        gradcheck(component)
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line(
+        "markers",
+        "gradcheck_components(package): run for each layer and loss that the package defines",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One run of a marked test for each component."""
+    mark = metafunc.definition.get_closest_marker("gradcheck_components")
+    if mark is None:
+        return
+    from minitorch_np.gradcheck.cases import components
+
+    (package,) = mark.args
+    importlib.import_module(package)  # a class is known as soon as it is defined
+    found = components(package)
+    metafunc.parametrize("component", found, ids=[cls.__name__ for cls in found])
+
+
+@pytest.fixture
+def gradcheck() -> Callable[..., None]:
+    """Check an object as `minitorch_np.assert_gradients` does, or all cases of a class."""
+    from minitorch_np.gradcheck.cases import check_class
+    from minitorch_np.gradcheck.check import assert_gradients
+
+    def check(obj: Any, *arguments: Any, **options: Any) -> None:
+        if not isinstance(obj, type):
+            assert_gradients(obj, *arguments, **options)
+            return
+        for result in check_class(obj, **options):
+            assert result, str(result)
+
+    return check
