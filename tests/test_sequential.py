@@ -170,7 +170,7 @@ def test_layers_by_name_and_in_a_list() -> None:
         ((), "at least one layer"),
         ((mt.ReLU,), r"Sequential\[0\]: expected a Layer.*write parentheses"),
         ((mt.Dense(3), 5), r"Sequential\[1\]: expected a Layer or the name of one, got 5"),
-        (("swoosh",), "expected one of .*Dense, ELU,.* LeakyReLU,.* got 'swoosh'"),
+        (("swoosh",), "expected one of .*Dense.* ELU,.* LeakyReLU,.* got 'swoosh'"),
         (("elu(0)",), r"alpha"),
         (("elu(x)",), r"elu\(x\)"),
         (("relu(1)",), r"relu\(1\)"),

@@ -80,6 +80,9 @@ def gradcheck(
     else:
         raise ConfigurationError(f"gradcheck: expected a Layer or a Loss, got {obj!r}")
     result.seconds = time.perf_counter() - start
+    label = obj.label if isinstance(obj, Layer) else f"{type(obj).__name__}()"
+    given = "".join(", " + n for n, v in (("x", x), ("target", target)) if v is not None)
+    result.reproduce = f"minitorch_np.gradcheck({label}{given}, mode={mode!r}, seed={seed})"
     return result
 
 

@@ -160,7 +160,7 @@ class GradientCheck:
             lines.append(f"  PASS         {len(self.contracts)} contracts")
         for part in self.parts:
             lines += ["  " + line for line in str(part).split("\n")]
-        if self.reproduce:
+        if self.reproduce and not self:
             lines.append(f"  reproduce: {self.reproduce}")
         return "\n".join(lines)
 

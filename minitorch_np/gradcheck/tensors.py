@@ -1,6 +1,6 @@
 """One array's gradient held against finite differences: entry by entry, or along directions.
 
-Every entry costs six evaluations, so a small array is checked whole. A large one is checked along
+Every entry costs eight evaluations, so a small array is checked whole. A large one is checked along
 random directions: d/dt u . F(p + t d) has to be the sum of the gradient times d. A direction sees
 every wrong entry at once; when one fails, it is halved again and again until the entry is found.
 """
