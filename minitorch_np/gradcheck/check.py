@@ -10,7 +10,7 @@ targets, against the value that its loss reports. The method is in `numeric`, th
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,11 +32,16 @@ from minitorch_np.losses import Loss, loss_for
 
 MODES = ("auto", "exhaustive", "directional")
 
-FEW, FEW_IN_A_MODEL = 512, 32
-"""In auto mode an array of at most so many entries is checked on each of them."""
 
-DIRECTIONS = 2
-"""How many random directions stand for a large array; of a whole model, one."""
+class Effort(NamedTuple):
+    """Arrays of at most `few` entries are checked on each of them, others in `directions`."""
+
+    few: int
+    directions: int
+
+
+LAYER, MODEL_LAYER, WHOLE_MODEL = Effort(512, 2), Effort(32, 1), Effort(0, 1)
+"""In auto mode. In a model each array is seen twice: in its layer, and in the whole."""
 
 MOVED = 1e-2
 """How far a point that shows nothing is moved, over the size of its arrays."""
@@ -102,7 +107,7 @@ def _check_loss(loss: Loss, x: object, target: object, mode: str, seed: int) -> 
     scores = np.array(x, dtype=np.float64)
     subject = LossSubject(loss, scores, np.asarray(target))
     result = GradientCheck(subject.label)
-    _check_arrays(result, subject, mode, rng, FEW)
+    _check_arrays(result, subject, mode, rng, LAYER)
     result.contracts = check_loss_contracts(subject)
     return result
 
@@ -129,7 +134,7 @@ def _check_layer(
         if isinstance(double, Sequential):
             return _check_model(double, at, target, mode, seed, loss, contracts)
         subject = LayerSubject(double, at, seed=seed)
-        return _check_subject(subject, double, mode, seed, contracts, FEW)
+        return _check_subject(subject, double, mode, seed, contracts, LAYER)
 
     result = check(batch)
     if not result.shows_nothing:
@@ -143,11 +148,11 @@ def _check_layer(
 
 
 def _check_subject(
-    subject: LayerSubject, layer: Layer, mode: str, seed: int, contracts: bool, few: int
+    subject: LayerSubject, layer: Layer, mode: str, seed: int, contracts: bool, effort: Effort
 ) -> GradientCheck:
     result = GradientCheck(subject.label)
     rng = np.random.default_rng(seed)
-    _check_arrays(result, subject, mode, rng, few)
+    _check_arrays(result, subject, mode, rng, effort)
     if contracts:
         x = subject.arrays["x"][:CONTRACT_SAMPLES]
         claim = Claim(LayerSubject(layer, x, seed=seed), rng)
@@ -168,7 +173,7 @@ def _check_model(
     h: Array = x
     for place, layer in enumerate(model):
         subject = LayerSubject(layer, h.copy(), seed=seed)
-        part = _check_subject(subject, layer, mode, seed, contracts, FEW_IN_A_MODEL)
+        part = _check_subject(subject, layer, mode, seed, contracts, MODEL_LAYER)
         part.subject = f"[{place}] {layer.label}"
         result.parts.append(part)
         h = subject.value()
@@ -181,7 +186,7 @@ def _check_model(
         part = GradientCheck(f"the value of {type(chosen).__name__}")
         whole = TrainingSubject(model, chosen, x, np.asarray(target), seed=seed)
         result.parts.append(part)
-    _check_arrays(part, whole, _whole(mode), rng, 0, directions=1)
+    _check_arrays(part, whole, _whole(mode), rng, WHOLE_MODEL)
     return result
 
 
@@ -194,8 +199,7 @@ def _check_arrays(
     subject: Subject,
     mode: str,
     rng: np.random.Generator,
-    few: int,
-    directions: int = DIRECTIONS,
+    effort: Effort,
 ) -> None:
     claim = Claim(subject, rng)
     for name, array in subject.arrays.items():
@@ -206,11 +210,11 @@ def _check_arrays(
                 f"{subject.label}.backward: expected a gradient of {name} of shape {array.shape}, "
                 f"got {shape}"
             )
-        entries = mode == "exhaustive" or (mode == "auto" and array.size <= few)
+        entries = mode == "exhaustive" or (mode == "auto" and array.size <= effort.few)
         if entries:
             result.tensors.append(check_entries(subject, name, claim))
         else:
-            result.tensors.append(check_directions(subject, name, claim, rng, directions))
+            result.tensors.append(check_directions(subject, name, claim, rng, effort.directions))
 
 
 def _built(layer: Layer, x: object, rng: np.random.Generator) -> Layer:
