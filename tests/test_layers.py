@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import minitorch_np as mt
+from examples.custom_layer import Scale
 from minitorch_np.arrays import Array, DType, Shape
 from minitorch_np.layers.vector import ParameterVector
-from tests.numeric import check_layer
 
 # (layer, shape of one sample): arguments that are not the defaults, sizes that differ.
 CASES: list[tuple[mt.Layer, Shape]] = [
@@ -89,10 +89,8 @@ def test_dense_is_the_weighted_sum() -> None:
 
 
 @every_layer
-def test_gradients_match_finite_differences(
-    layer: mt.Layer, shape: Shape, rng: np.random.Generator
-) -> None:
-    check_layer(built(layer, shape), batch(shape), rng, tolerance=1e-9)
+def test_gradients_match_finite_differences(layer: mt.Layer, shape: Shape) -> None:
+    mt.assert_gradients(built(layer, shape), batch(shape), mode="exhaustive")
 
 
 @every_layer
@@ -313,31 +311,10 @@ def test_a_layer_that_is_not_built_says_so() -> None:
         dense.wieght  # type: ignore[attr-defined]  # noqa: B018
 
 
-class Scale(mt.Layer):
-    """The custom layer of the design, nothing left out."""
-
-    parameter_names = ("scale",)
-    scale: Array
-
-    def build(self, input_shape: Shape, *, rng: np.random.Generator, dtype: DType) -> Shape:
-        self.scale = np.ones(input_shape, dtype)
-        return input_shape
-
-    def forward(
-        self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Array]:
-        return x * self.scale, x
-
-    def backward(
-        self, dy: Array, cache: Array, *, need_dx: bool = True
-    ) -> tuple[Array | None, dict[str, Array]]:
-        return dy * self.scale, {"scale": (dy * cache).sum(axis=0)}
-
-
 def test_a_custom_layer_is_a_full_member(rng: np.random.Generator) -> None:
     model = mt.Sequential(mt.Dense(4), Scale(), mt.ReLU(), input_shape=3, seed=0, dtype="float64")
     assert list(model.named_parameters()) == ["0.weight", "0.bias", "1.scale"]
-    check_layer(model, rng.normal(size=(5, 3)), rng, tolerance=1e-9)
+    mt.assert_gradients(model, rng.normal(size=(5, 3)))
     lone = Scale()
     assert lone.build(3, rng=rng, dtype=np.float64) == (3,)  # type: ignore[arg-type]
     assert lone.built

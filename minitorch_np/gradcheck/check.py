@@ -81,7 +81,7 @@ def gradcheck(
     if isinstance(obj, Loss):
         result = _check_loss(obj, x, target, mode, seed)
     elif isinstance(obj, Layer):
-        result = _check_layer(obj, x, target, mode, seed, loss, contracts)
+        result = _check_layer(obj, x, Options(mode, seed, target, loss, contracts))
     else:
         raise ConfigurationError(f"gradcheck: expected a Layer or a Loss, got {obj!r}")
     result.seconds = time.perf_counter() - start
@@ -112,16 +112,18 @@ def _check_loss(loss: Loss, x: object, target: object, mode: str, seed: int) -> 
     return result
 
 
-def _check_layer(
-    layer: Layer,
-    x: object,
-    target: object,
-    mode: str,
-    seed: int,
-    loss: Loss | None,
-    contracts: bool,
-) -> GradientCheck:
-    rng = np.random.default_rng(seed)
+class Options(NamedTuple):
+    """The arguments of `gradcheck` beside the object and its inputs."""
+
+    mode: str
+    seed: int
+    target: object
+    loss: Loss | None
+    contracts: bool
+
+
+def _check_layer(layer: Layer, x: object, options: Options) -> GradientCheck:
+    rng = np.random.default_rng(options.seed)
     double = in_float64(layer) if layer.built else _built(layer, x, rng)
     batch = made_up(double.input_shape, rng) if x is None else np.array(x, dtype=np.float64)
     if batch.shape[1:] != double.input_shape or not len(batch):
@@ -129,64 +131,53 @@ def _check_layer(
             f"gradcheck: expected x of shape (m, {', '.join(map(str, double.input_shape))}) for "
             f"{double.label}, got {batch.shape}"
         )
-
-    def check(at: Array) -> GradientCheck:
-        if isinstance(double, Sequential):
-            return _check_model(double, at, target, mode, seed, loss, contracts)
-        subject = LayerSubject(double, at, seed=seed)
-        return _check_subject(subject, double, mode, seed, contracts, LAYER)
-
-    result = check(batch)
+    result = _check_at(double, batch, options)
     if not result.shows_nothing:
         return result
     # Where kinks meet, or all is zero, as in a network of zeros, nothing can be told: step aside.
     for array in [batch, *double.named_parameters().values()]:
         np.add(array, MOVED * root_mean_square(array) * rng.normal(size=array.shape), out=array)
-    result = check(batch)
+    result = _check_at(double, batch, options)
     result.subject += ", moved by 1 %"
     return result
 
 
-def _check_subject(
-    subject: LayerSubject, layer: Layer, mode: str, seed: int, contracts: bool, effort: Effort
-) -> GradientCheck:
+def _check_at(layer: Layer, x: Array, options: Options) -> GradientCheck:
+    if isinstance(layer, Sequential):
+        return _check_model(layer, x, options)
+    return _check_part(LayerSubject(layer, x, seed=options.seed), options, LAYER)
+
+
+def _check_part(subject: LayerSubject, options: Options, effort: Effort) -> GradientCheck:
     result = GradientCheck(subject.label)
-    rng = np.random.default_rng(seed)
-    _check_arrays(result, subject, mode, rng, effort)
-    if contracts:
-        x = subject.arrays["x"][:CONTRACT_SAMPLES]
-        claim = Claim(LayerSubject(layer, x, seed=seed), rng)
-        result.contracts = check_contracts(layer, x, claim, seed)
+    rng = np.random.default_rng(options.seed)
+    _check_arrays(result, subject, options.mode, rng, effort)
+    if options.contracts:
+        layer, x = subject.layer, subject.arrays["x"][:CONTRACT_SAMPLES]
+        claim = Claim(LayerSubject(layer, x, seed=options.seed), rng)
+        result.contracts = check_contracts(layer, x, claim, options.seed)
     return result
 
 
-def _check_model(
-    model: Sequential,
-    x: Array,
-    target: object,
-    mode: str,
-    seed: int,
-    loss: Loss | None,
-    contracts: bool,
-) -> GradientCheck:
+def _check_model(model: Sequential, x: Array, options: Options) -> GradientCheck:
     result = GradientCheck(model.label)
     h: Array = x
     for place, layer in enumerate(model):
-        subject = LayerSubject(layer, h.copy(), seed=seed)
-        part = _check_subject(subject, layer, mode, seed, contracts, MODEL_LAYER)
+        subject = LayerSubject(layer, h.copy(), seed=options.seed)
+        part = _check_part(subject, options, MODEL_LAYER)
         part.subject = f"[{place}] {layer.label}"
         result.parts.append(part)
         h = subject.value()
-    rng = np.random.default_rng(seed)
     # The layers have been seen; a direction shows what is wrong between them, and in their sharing.
-    whole: Subject = LayerSubject(model, x, seed=seed)
+    whole: Subject = LayerSubject(model, x, seed=options.seed)
     part = result
-    if target is not None:  # to the very end: the value that the loss reports
-        chosen = loss or loss_for(model)
-        part = GradientCheck(f"the value of {type(chosen).__name__}")
-        whole = TrainingSubject(model, chosen, x, np.asarray(target), seed=seed)
+    if options.target is not None:  # to the very end: the value that the loss reports
+        loss = options.loss or loss_for(model)
+        part = GradientCheck(f"the value of {type(loss).__name__}")
+        whole = TrainingSubject(model, loss, x, np.asarray(options.target), seed=options.seed)
         result.parts.append(part)
-    _check_arrays(part, whole, _whole(mode), rng, WHOLE_MODEL)
+    rng = np.random.default_rng(options.seed)
+    _check_arrays(part, whole, _whole(options.mode), rng, WHOLE_MODEL)
     return result
 
 

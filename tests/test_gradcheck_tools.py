@@ -1,0 +1,146 @@
+"""The gradient check as a command, and in the reader's own tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import minitorch_np as mt
+from minitorch_np.cli import main
+from minitorch_np.gradcheck.cases import components
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(["gradcheck", *arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, _ = run(capsys)
+    assert code == 0
+    assert out.splitlines()[0].split() == [
+        "component", "status", "entries", "error/tol", "resolution", "kinks", "broken", "s"
+    ]  # fmt: skip
+    assert {line.split()[0] for line in out.splitlines()[1:]} == {c.__name__ for c in components()}
+    assert run(capsys, "elu", "--case", "1", "--seed", "3")[0] == 0
+    assert run(capsys, "--layers", "dense:5 elu:1.7 dense:3")[0] == 0
+    mt.notes_network(seed=0, hidden=3, features=6).save(tmp_path / "m.npz")
+    assert run(capsys, "--model", str(tmp_path / "m.npz"), "--exhaustive")[0] == 0
+    code, out, _ = run(capsys, "Dense", "--json")
+    assert json.loads(out)["components"]["Dense"][0]["status"] == "pass"
+
+
+WRONG = """
+import numpy as np
+import minitorch_np as mt
+
+class Swish(mt.Activation):
+    def value(self, z):
+        return z / (1 + np.exp(-z))
+
+    def derivative(self, z, a):
+        s = 1 / (1 + np.exp(-z))
+        return {derivative}
+
+class Fine(mt.Activation):
+    def value(self, z):
+        return z**2
+
+    def derivative(self, z, a):
+        return 2 * z
+"""
+
+
+def test_layers_of_ones_own_on_the_command_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "my_layers.py"
+    path.write_text(WRONG.format(derivative="a + s * (1 - a)"))
+    assert run(capsys, "--import", str(path))[0] == 0
+    path.write_text(WRONG.format(derivative="2 * (a + s * (1 - a))"))
+    code, out, _ = run(capsys, "--import", str(path), "Swish", "Fine")
+    assert code == 1
+    assert "cause: analytic = numeric * 2" in out
+    assert "reproduce: minitorch-np gradcheck Swish --case 0 --seed 0" in out
+    for arguments, message in (
+        (["Swoosh"], "expected one of"),
+        (["ELU", "--case", "9"], "expected a number below 2"),
+        (["--import", str(tmp_path / "nowhere.py")], "expected a Python file"),
+        (["--model", str(tmp_path / "nowhere.npz")], "No such file"),
+    ):
+        code, _, errors = run(capsys, *arguments)
+        assert code == 2
+        assert message in errors
+
+
+OWN_PACKAGE = """
+import numpy as np
+import minitorch_np as mt
+
+class Square(mt.Activation):
+    def value(self, z):
+        return z**2
+
+    def derivative(self, z, a):
+        return {derivative}
+
+class Scaled(mt.Activation):
+    def __init__(self, factor):
+        self.factor = factor
+
+    def value(self, z):
+        return self.factor * z
+
+    def derivative(self, z, a):
+        return np.full_like(z, self.factor)
+{cases}
+"""
+
+
+OWN_TESTS = """
+import numpy as np
+import pytest
+from my_layers import Square
+
+def test_one(gradcheck):
+    gradcheck(Square(), np.ones((2, 3)))
+
+@pytest.mark.gradcheck_components("my_layers")
+def test_all_of_mine(component, gradcheck):
+    gradcheck(component)
+"""
+
+
+@pytest.mark.parametrize(
+    ("derivative", "cases", "outcome"),
+    [
+        ("2 * z", True, {"passed": 3}),
+        ("3 * z", True, {"passed": 1, "failed": 2}),
+        ("2 * z", False, {"passed": 2, "failed": 1}),  # no cases for Scaled
+    ],
+)
+def test_the_pytest_plugin(tmp_path: Path, derivative: str, cases: bool, outcome: Any) -> None:
+    own = "    @classmethod\n    def gradcheck_cases(cls):\n        return [cls(1.5)]\n"
+    text = OWN_PACKAGE.format(derivative=derivative, cases=own if cases else "")
+    (tmp_path / "my_layers.py").write_text(text)
+    (tmp_path / "test_mine.py").write_text(OWN_TESTS)
+    installed = "minitorch-np" in {entry.name for entry in metadata.entry_points(group="pytest11")}
+    plugin = [] if installed else ["-p", "minitorch_np.gradcheck.pytest_plugin"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", *plugin],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    for word, number in outcome.items():
+        assert f"{number} {word}" in done.stdout, done.stdout
+    if not cases:
+        assert "expected cases for Scaled, found none" in done.stdout
