@@ -252,13 +252,31 @@ def test_a_report_can_be_read_and_computed_with() -> None:
     [
         ((mt.ReLU(), None, None, "fast"), "expected a mode"),
         ((3, None, None, "auto"), "expected a Layer or a Loss"),
-        ((mt.SoftmaxCrossEntropy(), None, None, "auto"), "scores and targets"),
+        ((mt.SoftmaxCrossEntropy(), np.ones((2, 3)), None, "auto"), "expected targets"),
     ],
 )
 def test_what_cannot_be_checked(arguments: Any, message: str) -> None:
     obj, x, target, mode = arguments
     with pytest.raises(mt.ConfigurationError, match=message):
         mt.gradcheck(obj, x, target, mode=mode)
+
+
+def test_inputs_are_made_up_for_losses_too() -> None:
+    class HalfSquares(mt.Loss):
+        """Of the reader's own, with targets of the scores' shape."""
+
+        def forward(self, scores: Any, targets: Any) -> Any:
+            self.prepare(targets, scores.shape[1:])
+            return float(((scores - targets) ** 2).sum() / (2 * len(scores))), (scores, targets)
+
+        def backward(self, cache: Any) -> Any:
+            scores, targets = cache
+            return (scores - targets) / len(scores)
+
+    for loss in (mt.SoftmaxCrossEntropy(), mt.CrossEntropy(), HalfSquares()):
+        result = mt.gradcheck(loss)
+        assert result, result
+        assert len(result.contracts) == 3
 
 
 def test_x_has_to_fit() -> None:

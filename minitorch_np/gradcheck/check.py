@@ -100,9 +100,12 @@ def assert_gradients(obj: Layer | Loss, x: object = None, target: object = None,
 
 def _check_loss(loss: Loss, x: object, target: object, mode: str, seed: int) -> GradientCheck:
     rng = np.random.default_rng(seed)
-    if x is None or target is None:
+    if x is None:
+        x, labels = made_up_for(loss, rng)
+        target = labels if target is None else target
+    if target is None:
         raise ConfigurationError(
-            f"gradcheck: expected scores and targets for {type(loss).__name__}, got none"
+            f"gradcheck: expected targets for {type(loss).__name__} beside the scores, got none"
         )
     scores = np.array(x, dtype=np.float64)
     subject = LossSubject(loss, scores, np.asarray(target))
@@ -232,7 +235,19 @@ def made_up(shape: Shape, rng: np.random.Generator, samples: int = SAMPLES) -> A
     return batch
 
 
-def targets_for(scores: AnyArray, rng: np.random.Generator) -> AnyArray:
-    """Class numbers for rows of scores."""
-    labels: AnyArray = rng.integers(0, scores.shape[1], len(scores))
-    return labels
+def made_up_for(
+    loss: Loss, rng: np.random.Generator, shape: Shape = (5,), samples: int = SAMPLES
+) -> tuple[Array, AnyArray]:
+    """Scores and targets that a loss accepts: logits or probabilities with class numbers, or
+    numbers with numbers. Raises what the loss says of the last of them, if it takes none.
+    """
+    logits = made_up(shape, rng, samples)
+    probabilities = rng.dirichlet(np.ones(shape[-1]), samples) * 0.9 + 0.02
+    labels = rng.integers(0, shape[-1], samples)
+    for scores, targets in ((logits, labels), (probabilities, labels)):
+        try:
+            loss.forward(scores, targets)
+        except MinitorchError:
+            continue
+        return scores, targets
+    return logits, rng.normal(size=logits.shape)
