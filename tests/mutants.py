@@ -65,7 +65,7 @@ def mutant_of(obj: Any, tensor: str, mutation: Callable[[Array, int], Array]) ->
         dx, gradients = cls.backward(self, dy, cache, need_dx=True)
         if tensor == "x":
             dx = mutation(dx, len(dy))
-        else:
+        elif tensor in gradients:  # not every case has every parameter
             gradients = {**gradients, tensor: mutation(gradients[tensor], len(dy))}
         return dx, gradients
 

@@ -202,7 +202,7 @@ PLANTED: list[tuple[str, Any, str]] = [
     ("float64 out of float32", Widens(), "float32 in, but y is float64"),
     ("loss without 1/m", loss_bug(SCE, lambda g, c: g * len(g)), "number of samples"),
     ("loss without Y", loss_bug(SCE, lambda g, c: c[0] / len(g)), "scores"),
-    ("loss 1e-6 off", loss_bug(SCE, lambda g, c: g * (1 + 1e-6)), "1.000001"),
+    ("loss 1e-6 off", loss_bug(SCE, lambda g, c: g * (1 + 1e-6)), r"1 \+ 1e-06"),
     ("loss over m twice", loss_bug(CE, lambda g, c: g / len(g)), "number of samples"),
     ("loss negated", loss_bug(CE, lambda g, c: -g), "sign is wrong"),
 ]  # fmt: skip

@@ -71,6 +71,8 @@ def test_layers_of_ones_own_on_the_command_line(
     assert "reproduce: minitorch-np gradcheck Swish --case 0 --seed 0" in out
     for arguments, message in (
         (["Swoosh"], "expected one of"),
+        (["--case", "1"], "expected the name of one component"),
+        (["ELU", "--layers", "dense:3"], "got several"),
         (["ELU", "--case", "9"], "expected a number below 2"),
         (["--import", str(tmp_path / "nowhere.py")], "expected a Python file"),
         (["--model", str(tmp_path / "nowhere.npz")], "No such file"),

@@ -40,6 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.imported:
         _import(arguments.imported)
     checks = _checks(arguments)
+    for of_one in checks.results.values():
+        for result in of_one:
+            if arguments.imported and "--import" not in result.reproduce:
+                result.reproduce += f" --import {arguments.imported}"
     if arguments.json:
         results = {name: [r.to_dict() for r in rs] for name, rs in checks.results.items()}
         print_json({"status": checks.status, "components": results})
@@ -54,7 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _checks(arguments: argparse.Namespace) -> AllChecks:
     mode = "exhaustive" if arguments.exhaustive else "auto"
-    if arguments.model or arguments.layers:
+    chosen = [bool(arguments.names), arguments.model is not None, arguments.layers is not None]
+    if sum(chosen) > 1:
+        raise ConfigurationError("gradcheck: expected names, --model or --layers, got several")
+    if arguments.case is not None and len(arguments.names) != 1:
+        raise ConfigurationError("--case: expected the name of one component beside it")
+    if arguments.model is not None or arguments.layers is not None:
         return AllChecks({"model": [_check_model(arguments, mode)]})
     if not arguments.names:
         checks = gradcheck_all(seed=arguments.seed)
@@ -84,15 +93,23 @@ def _check_model(arguments: argparse.Namespace, mode: str) -> GradientCheck:
     if arguments.model:
         model = Sequential.load(arguments.model)
         result = gradcheck(model, mode=mode, seed=arguments.seed)
-        result.reproduce = f"minitorch-np gradcheck --model {arguments.model}"
+        result.reproduce = f"minitorch-np gradcheck --model {arguments.model}{_rest(arguments)}"
         return result
     texts = [_call(text) for text in arguments.layers.split()]
     model = Sequential(
         *[layer_from_name(text) for text in texts], input_shape=FEATURES, seed=arguments.seed
     )
     result = gradcheck(model, mode=mode, seed=arguments.seed)
-    result.reproduce = f'minitorch-np gradcheck --layers "{arguments.layers}"'
+    layers = f'--layers "{arguments.layers}"'
+    result.reproduce = f"minitorch-np gradcheck {layers}{_rest(arguments)}"
     return result
+
+
+def _rest(arguments: argparse.Namespace) -> str:
+    """The options that a line to reproduce a result needs beside its own."""
+    imported = f" --import {arguments.imported}" if arguments.imported else ""
+    exhaustive = " --exhaustive" if arguments.exhaustive else ""
+    return f"{imported}{exhaustive} --seed {arguments.seed}"
 
 
 def _call(text: str) -> str:
@@ -109,5 +126,5 @@ def _import(path: str) -> None:
     sys.modules[MODULE] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(f"--import {path}: {type(error).__name__}: {error}") from error

@@ -59,6 +59,15 @@ def explain(subject: Subject, name: str, analytic: Array, numeric: Array, u: Arr
     return _by_residue(analytic, numeric, scale, factors)
 
 
+def explain_ratio(subject: Subject, analytic: Array, numeric: Array, shape: tuple[int, ...]) -> str:
+    """The cause, if some entries of a gradient of `shape` are all off by one factor; else ""."""
+    scale = float(np.abs(numeric).max()) + float(np.abs(analytic).max())
+    ratio = _constant_ratio(analytic, numeric, scale) if np.isfinite(scale) else None
+    if not np.abs(analytic).max():
+        return "it is zero where it should not be"
+    return "" if ratio is None else _name_ratio(ratio, dict(_factors(subject, shape)))
+
+
 def _factors(subject: Subject, shape: tuple[int, ...]) -> Iterator[tuple[str, float]]:
     """Numbers that a formula may have forgotten or had too often."""
     first = next(iter(subject.arrays.values()))
@@ -89,12 +98,18 @@ def _constant_ratio(analytic: Array, numeric: Array, scale: float) -> float | No
 def _name_ratio(ratio: float, factors: dict[str, float]) -> str:
     if abs(ratio + 1) < 1e-6:
         return "the sign is wrong: analytic = -numeric"
-    for name, factor in factors.items():
-        for sign, word in ((1.0, ""), (-1.0, ", and the sign is wrong")):
-            if factor not in (0.0, 1.0) and abs(sign * ratio / factor - 1) < 1e-6:
-                return f"analytic = numeric * {factor:g}: a factor too much, {name}{word}"
-            if factor not in (0.0, 1.0) and abs(sign * ratio * factor - 1) < 1e-6:
-                return f"analytic = numeric / {factor:g}: a factor is missing, {name}{word}"
+    for sign, word in ((1.0, ""), (-1.0, ", and the sign is wrong")):
+        for power, relation in (
+            (1, "numeric * {:g}: a factor too much"),
+            (-1, "numeric / {:g}: a factor is missing"),
+        ):
+            fitting = {n: f for n, f in factors.items() if f not in (0.0, 1.0)}
+            names = [n for n, f in fitting.items() if abs(sign * ratio / f**power - 1) < 1e-6]
+            if names:
+                factor = fitting[names[0]]
+                return f"analytic = {relation.format(factor)}, {' or '.join(names)}{word}"
+    if abs(ratio - 1) < 1e-5:
+        return f"analytic = numeric * (1 + {ratio - 1:.3g}), in every entry"
     return f"analytic = numeric * {ratio:.8g}, in every entry"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -44,7 +45,8 @@ class TensorResult:
         """pass, fail or inconclusive."""
         if self.wrong:
             return FAIL
-        return INCONCLUSIVE if self.remark or self.resolution > WORST_RESOLUTION else PASS
+        seen = self.resolution <= WORST_RESOLUTION  # false for NaN too
+        return INCONCLUSIVE if self.remark or not seen else PASS
 
     def lines(self) -> list[str]:
         """The result in words."""
@@ -68,6 +70,15 @@ class TensorResult:
         if self.remark:
             lines.append(f"    {self.remark}")
         return lines
+
+
+def _without_nan(value: Any) -> Any:
+    """The same with None for numbers that JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclass
@@ -138,17 +149,20 @@ class GradientCheck:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain dictionaries, lists and numbers."""
-        return {
-            "subject": self.subject,
-            "status": self.status,
-            "ratio": self.ratio,
-            "resolution": self.resolution,
-            "tensors": [{**asdict(tensor), "status": tensor.status} for tensor in self.tensors],
-            "contracts": [asdict(contract) for contract in self.contracts],
-            "parts": [part.to_dict() for part in self.parts],
-            "seconds": self.seconds,
-            "reproduce": self.reproduce,
-        }
+        data: dict[str, Any] = _without_nan(
+            {
+                "subject": self.subject,
+                "status": self.status,
+                "ratio": self.ratio,
+                "resolution": self.resolution,
+                "tensors": [{**asdict(tensor), "status": tensor.status} for tensor in self.tensors],
+                "contracts": [asdict(contract) for contract in self.contracts],
+                "parts": [part.to_dict() for part in self.parts],
+                "seconds": self.seconds,
+                "reproduce": self.reproduce,
+            }
+        )
+        return data
 
     def __str__(self) -> str:
         lines = [f"{self.status.upper()} {self.subject}"]

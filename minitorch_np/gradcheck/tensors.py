@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from minitorch_np.arrays import Array
-from minitorch_np.gradcheck.diagnosis import explain
+from minitorch_np.gradcheck.diagnosis import explain, explain_ratio
 from minitorch_np.gradcheck.numeric import (
     EPSILON,
     KAPPA,
@@ -62,6 +62,8 @@ def check_entries(subject: Subject, name: str, claim: Claim) -> TensorResult:
     """Every entry of the array `name`."""
     array, gradient = subject.arrays[name], claim.gradients[name].reshape(-1)
     result = TensorResult(name, array.size, entries=array.size)
+    if _not_finite(result, claim):
+        return result
     size, sigma = root_mean_square(array), claim.sigma
     scale, allowance = largest(gradient), claim.rounding(name, size)
     worst_tolerance = 0.0
@@ -95,6 +97,8 @@ def check_directions(
     """Random directions of the array `name`; one that fails leads to the wrong entry."""
     array, gradient = subject.arrays[name], claim.gradients[name]
     result = TensorResult(name, array.size, directions=directions)
+    if _not_finite(result, claim):
+        return result
     size, sigma = root_mean_square(array), claim.sigma
     scale, worst_tolerance = 0.0, 0.0
     for _ in range(directions):
@@ -108,7 +112,7 @@ def check_directions(
             result.kinks += 1
         if found.kind == "kink" and ratio > 1:  # many kinks at once need not give a subgradient
             result.remark = AT_KINKS
-        elif ratio > 1:
+        elif not ratio <= 1:
             _locate(result, subject, name, claim, direction, size, sigma)
             break
     result.resolution = worst_tolerance / scale if scale else 0.0
@@ -148,12 +152,46 @@ def _locate(
         masked[half] = direction.reshape(-1)[half]
         ratio, *_ = _along(subject, name, claim, masked.reshape(direction.shape), size, sigma)
         places = half if ratio > 1 else places[len(places) // 2 :]
-    phi = entry_line(subject, name, int(places[0]), claim.u, claim.origin)
-    found = slope(phi, size, sigma)
-    result.wrong = 1
-    result.analytic = float(claim.gradients[name].reshape(-1)[places[0]])
-    result.numeric = found.value
-    result.place = _unravel(int(places[0]), direction.shape)
+    _sample(result, subject, name, claim, int(places[0]), size)
+
+
+SAMPLED = 24
+"""How many more entries of a large array are looked at once one of them is wrong."""
+
+
+def _sample(
+    result: TensorResult, subject: Subject, name: str, claim: Claim, located: int, size: float
+) -> None:
+    """Look at the entry that was located and at others, for how many are wrong, and how."""
+    flat = claim.gradients[name].reshape(-1)
+    spread = np.linspace(0, flat.size - 1, SAMPLED).astype(int)
+    places = [located, *(int(place) for place in spread if place != located)]
+    values = np.empty(len(places))
+    for row, place in enumerate(places):
+        phi = entry_line(subject, name, place, claim.u, claim.origin)
+        values[row] = slope(phi, size, claim.sigma, largest(flat)).value
+    claimed = flat[places]
+    off = np.abs(claimed - values) > 1e-6 * (largest(values) + largest(claimed))
+    result.entries = len(places)
+    result.wrong = max(1, int(off.sum()))
+    result.analytic, result.numeric = float(claimed[0]), float(values[0])
+    result.place = _unravel(located, claim.gradients[name].shape)
+    if off.sum() > len(places) / 2:
+        result.cause = explain_ratio(subject, claimed, values, claim.gradients[name].shape)
+
+
+def _not_finite(result: TensorResult, claim: Claim) -> bool:
+    """Whether there is nothing to compare with: a gradient, or a value, that is not finite."""
+    bad = np.argwhere(~np.isfinite(claim.gradients[result.name]))
+    if not np.isfinite(claim.origin).all():
+        result.remark = "the value is not finite here: check at another point"
+    elif len(bad):
+        result.wrong, result.ratio = len(bad), math.inf
+        result.place = tuple(int(i) for i in bad[0])
+        result.analytic = float(claim.gradients[result.name][result.place])
+        result.numeric = math.nan
+        result.cause = "it is not finite"
+    return bool(result.remark or result.wrong)
 
 
 def _judge(
@@ -163,7 +201,7 @@ def _judge(
     ratio = _distance(found, analytic) / tolerance
     if found.kind != "smooth":
         result.kinks += 1
-    if ratio > 1:
+    if not ratio <= 1:
         result.wrong += 1
     if ratio > result.ratio:
         result.ratio, result.analytic, result.numeric = ratio, analytic, found.value
