@@ -12,11 +12,13 @@ import minitorch_np as mt
 
 
 class Dropout(mt.Layer):
-    """Correct, and drawing from the generator that it is handed."""
+    """Correct, drawing from the generator that it is handed, and with two modes."""
 
     def forward(
         self, x: Any, *, train: bool = False, rng: np.random.Generator | None = None
     ) -> Any:
+        if not train:
+            return 0.6 * x, np.full_like(x, 0.6)
         assert rng is not None
         mask = (rng.random(x.shape) >= 0.4).astype(x.dtype)
         return x * mask, mask
@@ -137,3 +139,26 @@ def test_the_cause_is_named_in_large_arrays_too() -> None:
     x = np.random.default_rng(0).normal(size=(7, 40))
     result = mt.gradcheck(Mean(30), x, contracts=False)
     assert "number of samples" in str(result), result
+
+
+def test_gradients_when_predicting_are_checked_too() -> None:
+    class ForgetsTheScale(Dropout):
+        def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
+            return dy * (cache > 0), {}
+
+    result = mt.gradcheck(ForgetsTheScale())
+    assert result.status == "fail"
+    assert [part.subject for part in result.parts if part.status == "fail"] == ["when predicting"]
+
+    class Twofold(mt.Sigmoid):
+        def forward(
+            self, x: Any, *, train: bool = False, rng: np.random.Generator | None = None
+        ) -> Any:
+            y, cache = super().forward(x)
+            return y, (cache, train)
+
+        def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
+            inner, train = cache
+            return super().backward(dy if train else 2 * dy, inner)
+
+    assert "the outputs are those of training, but dx is not" in str(mt.gradcheck(Twofold()))

@@ -158,7 +158,20 @@ def _check_part(subject: LayerSubject, options: Options, effort: Effort) -> Grad
     rng = np.random.default_rng(options.seed)
     _check_arrays(result, subject, options.mode, rng, effort)
     _add_contracts(result, subject, options, rng)
+    predicting = LayerSubject(subject.layer, subject.arrays["x"], seed=options.seed, train=False)
+    if _has_two_modes(subject, predicting):
+        part = GradientCheck("when predicting")
+        _check_arrays(part, predicting, options.mode, rng, effort)
+        result.parts.append(part)
     return result
+
+
+def _has_two_modes(training: LayerSubject, predicting: LayerSubject) -> bool:
+    """Whether a layer gives other outputs when it predicts, as Dropout does."""
+    try:
+        return not np.array_equal(training.value(), predicting.value(), equal_nan=True)
+    except Exception:  # said in the result already
+        return False
 
 
 def _add_contracts(

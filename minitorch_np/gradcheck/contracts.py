@@ -216,11 +216,18 @@ def in_place_is_the_same(bench: Bench) -> str | None:
 
 
 def prediction_runs(bench: Bench) -> str | None:
-    """train=False gives outputs of the same shape, and they are finite."""
-    y = bench.forward(bench.x, train=False)[0]
+    """train=False gives finite outputs of the same shape; if the same ones, the same gradients."""
+    y, cache = bench.forward(bench.x, train=False)
     if y.shape != bench.dy.shape:
         return f"expected outputs of shape {bench.dy.shape} when predicting, got {y.shape}"
-    return None if np.isfinite(y).all() else "outputs are not finite when predicting"
+    if not np.isfinite(y).all():
+        return "outputs are not finite when predicting"
+    if not same(y, bench.claim.origin):
+        return None  # a layer of two modes: its gradients when predicting are checked as well
+    dx, gradients = bench.layer.backward(bench.dy, cache)
+    found = {"x": np.asarray(dx), **gradients}
+    wrong = [n for n, g in bench.claim.gradients.items() if not near(found[n], g)]
+    return f"the outputs are those of training, but d{wrong[0]} is not" if wrong else None
 
 
 def finite_far_out(bench: Bench) -> str | None:
