@@ -142,7 +142,8 @@ def all_finite(x: Array) -> bool:
     squares would do as well, were it not twenty times slower where squares underflow.)
     """
     rows = x if x.ndim == 1 else x.reshape(len(x), -1)
-    found = rows.dot(_zeros(rows.shape[-1], x.dtype))
+    with np.errstate(invalid="ignore"):  # 0 times infinity
+        found = rows.dot(_zeros(rows.shape[-1], x.dtype))
     return not (found if x.ndim == 1 else found.any())  # NaN counts as true
 
 
@@ -153,6 +154,8 @@ def _zeros(n: int, dtype: np.dtype[Any]) -> Array:
 
 def require_finite(x: Array, place: str) -> None:
     """Raise DataError with row and column of the first NaN or infinity in `x`, if there is one."""
+    if all_finite(x):
+        return
     for row in range(len(x)):
         bad = np.argwhere(~np.isfinite(x[row]))
         if len(bad):

@@ -238,6 +238,12 @@ def test_not_a_number_is_not_predicted_on() -> None:
     for use in (model.predict, model.predict_proba, model.predict_classes):
         with pytest.raises(mt.DataError, match="predict: x.*nan at row 2500, column 2"):
             use(x)
+    x[2500, 2] = -np.inf
+    with pytest.raises(mt.DataError, match="-inf at row 2500, column 2"):
+        model.predict(x)
+    x[2500, 2] = 1e300  # too large for float32
+    with pytest.raises(mt.DataError, match="inf at row 2500, column 2"):
+        model.predict(x)
 
 
 @pytest.mark.parametrize("seed", [-1, "a", 1.5])

@@ -9,7 +9,6 @@ targets, against the value that its loss reports. The method is in `numeric`, th
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from typing import Any, NamedTuple
@@ -246,12 +245,7 @@ def _built(layer: Layer, x: object, rng: np.random.Generator) -> Layer:
     shapes: list[Shape] = [given] if given is not None else [(5,), (3, 4), (2, 6, 6)]
     problem: Exception | None = None
     for shape in shapes:
-        fresh = copy.deepcopy(layer)  # its sublayers are the user's own objects
-        for part in list(fresh.walk())[1:]:
-            if part.built and part.dtype != np.float64 and part.parameter_owners():
-                state = part.state_dict()
-                part.build(part.input_shape, rng=rng, dtype=np.float64)
-                part.load_state_dict(state)
+        fresh = in_float64(layer)  # a copy: its sublayers are the user's own objects
         try:
             fresh.build(shape, rng=rng, dtype=np.float64)
         except MinitorchError as error:

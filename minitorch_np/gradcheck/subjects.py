@@ -101,9 +101,11 @@ class TrainingSubject(Subject):
 
 
 def in_float64(layer: Layer) -> Layer:
-    """A copy of a built layer, in float64 and with the same parameters."""
-    state = layer.state_dict()
+    """A copy of a layer, with whatever is built of it in float64 and with the same parameters."""
     double = copy.deepcopy(layer)
-    double.build(layer.input_shape, rng=np.random.default_rng(0), dtype=np.float64)
-    double.load_state_dict(state)
+    for part in list(double.walk()):  # from the outside in: a built container builds what it has
+        if part.built and part.dtype != np.float64:
+            state = part.state_dict()
+            part.build(part.input_shape, rng=np.random.default_rng(0), dtype=np.float64)
+            part.load_state_dict(state)
     return double

@@ -64,14 +64,14 @@ def check_entries(subject: Subject, name: str, claim: Claim) -> TensorResult:
     result = TensorResult(name, array.size, entries=array.size)
     if _not_finite(result, claim):
         return result
-    size, sigma = root_mean_square(array), claim.sigma
-    scale, allowance = largest(gradient), claim.rounding(name, size)
+    size, scale = root_mean_square(array), largest(gradient)
+    allowance = claim.rounding(name, size)
     worst_tolerance = 0.0
     left, right = np.empty(array.size), np.empty(array.size)
     for place in range(array.size):
         phi = entry_line(subject, name, place, claim.u, claim.origin)
         entry_size = max(abs(float(array.reshape(-1)[place])), size)
-        found = slope(phi, entry_size, sigma, scale)
+        found = slope(phi, entry_size, claim.sigma, scale)
         tolerance = KAPPA * found.error + allowance
         worst_tolerance = max(worst_tolerance, tolerance)
         smooth = found.kind == "smooth"
@@ -99,11 +99,10 @@ def check_directions(
     result = TensorResult(name, array.size, directions=directions)
     if _not_finite(result, claim):
         return result
-    size, sigma = root_mean_square(array), claim.sigma
     scale, worst_tolerance = 0.0, 0.0
     for _ in range(directions):
         direction = cotangent(rng, array.shape)
-        ratio, found, _expected, tolerance = _along(subject, name, claim, direction, size, sigma)
+        ratio, found, tolerance = _along(subject, name, claim, direction)
         # What a direction adds up to is the size of the gradient times the root of its length.
         scale = max(scale, float(np.linalg.norm(gradient * direction)))
         worst_tolerance = max(worst_tolerance, tolerance)
@@ -113,7 +112,7 @@ def check_directions(
         if found.kind == "kink" and ratio > 1:  # many kinks at once need not give a subgradient
             result.remark = AT_KINKS
         elif not ratio <= 1:
-            _locate(result, subject, name, claim, direction, size, sigma)
+            _locate(result, subject, name, claim, direction)
             break
     result.resolution = worst_tolerance / scale if scale else 0.0
     if not scale:
@@ -124,25 +123,20 @@ def check_directions(
 
 
 def _along(
-    subject: Subject, name: str, claim: Claim, direction: Array, size: float, sigma: float
-) -> tuple[float, Slope, float, float]:
-    """Error over tolerance along a direction, and what it is made of."""
-    found = slope(line(subject, name, direction, claim.u), size, sigma)
+    subject: Subject, name: str, claim: Claim, direction: Array
+) -> tuple[float, Slope, float]:
+    """Error over tolerance along a direction, the slope that was found, and the tolerance."""
+    size = root_mean_square(subject.arrays[name])
+    found = slope(line(subject, name, direction, claim.u), size, claim.sigma)
     products = claim.gradients[name] * direction
     expected = float(products.sum())
     rounding = claim.rounding(name, size) * float(np.linalg.norm(direction))
     tolerance = KAPPA * found.error + rounding + 4 * EPSILON * float(np.abs(products).sum())
-    return _distance(found, expected) / tolerance, found, expected, tolerance
+    return _distance(found, expected) / tolerance, found, tolerance
 
 
 def _locate(
-    result: TensorResult,
-    subject: Subject,
-    name: str,
-    claim: Claim,
-    direction: Array,
-    size: float,
-    sigma: float,
+    result: TensorResult, subject: Subject, name: str, claim: Claim, direction: Array
 ) -> None:
     """Halve the set of entries that a failing direction moves until one is left."""
     places = np.flatnonzero(direction)
@@ -150,20 +144,18 @@ def _locate(
         half = places[: len(places) // 2]
         masked = np.zeros(direction.size)
         masked[half] = direction.reshape(-1)[half]
-        ratio, *_ = _along(subject, name, claim, masked.reshape(direction.shape), size, sigma)
+        ratio, *_ = _along(subject, name, claim, masked.reshape(direction.shape))
         places = half if ratio > 1 else places[len(places) // 2 :]
-    _sample(result, subject, name, claim, int(places[0]), size)
+    _sample(result, subject, name, claim, int(places[0]))
 
 
 SAMPLED = 24
 """How many more entries of a large array are looked at once one of them is wrong."""
 
 
-def _sample(
-    result: TensorResult, subject: Subject, name: str, claim: Claim, located: int, size: float
-) -> None:
+def _sample(result: TensorResult, subject: Subject, name: str, claim: Claim, located: int) -> None:
     """Look at the entry that was located and at others, for how many are wrong, and how."""
-    flat = claim.gradients[name].reshape(-1)
+    flat, size = claim.gradients[name].reshape(-1), root_mean_square(subject.arrays[name])
     spread = np.linspace(0, flat.size - 1, SAMPLED).astype(int)
     places = [located, *(int(place) for place in spread if place != located)]
     values = np.empty(len(places))

@@ -195,7 +195,7 @@ class Sequential(Layer):
         for start in range(0, len(x), batch_size):
             rows = as_batch(x[start : start + batch_size], self.dtype, "predict")
             if not all_finite(rows):
-                require_finite(x, "predict: x")
+                require_finite(as_batch(x, self.dtype, "predict"), "predict: x")
             y[start : start + batch_size] = self.forward(rows)[0]
         return y
 

@@ -47,7 +47,7 @@ class Batches:
         """
         for x, y in self._shuffled(rng) if self.shuffle else self._in_order():
             if not self.checked and not all_finite(x):
-                require_finite(self.x, self.place)
+                require_finite(self.x, self.place)  # all of it, for the row's number
             yield x, y
         self.checked = True
 
