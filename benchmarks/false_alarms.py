@@ -13,7 +13,7 @@ from collections import Counter
 import numpy as np
 
 import minitorch_np as mt
-from minitorch_np.gradcheck.cases import CASES
+from minitorch_np.gradcheck.catalogue import CASES
 
 SCALES = (1e-6, 1e-3, 1.0, 1e3, 1e6)
 
@@ -29,7 +29,7 @@ def main() -> None:
         rng = np.random.default_rng(seed)
         for cases in CASES.values():
             case = cases[seed % len(cases)]
-            if not isinstance(case.obj, mt.Layer):
+            if not isinstance(case.obj, mt.Layer) or case.obj.index_limit:
                 result = case.check(seed)
                 counts[result.status] += 1
                 worst = max(worst, result.ratio)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import minitorch_np as mt
-from minitorch_np.gradcheck.cases import Case
+from minitorch_np.gradcheck import Case
 from minitorch_np.gradcheck.check import made_up, made_up_for
 from tests.planted import PLANTED
 

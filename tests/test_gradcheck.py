@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.gradcheck.cases import CASES, Case, cases_for, components
+from minitorch_np.gradcheck.case import Case
+from minitorch_np.gradcheck.cases import cases_for, components
+from minitorch_np.gradcheck.catalogue import CASES
+from minitorch_np.gradcheck.check import made_up_inputs
 from minitorch_np.gradcheck.numeric import slope
 from tests.mutants import MUTATIONS, mutant_of
 from tests.planted import PLANTED
@@ -76,12 +80,14 @@ def test_the_mutation_gate(capsys: pytest.CaptureFixture[str]) -> None:
     for cls in CLASSES:
         for tensor in _tensors(cls):
             for name, mutation in MUTATIONS.items():
-                said = _first_failure(cls, tensor, mutation)
                 where = f"{cls.__name__} d{tensor} {name}"
+                # A vector is its own transposition, one number its own mean: no mutants.
+                if _changes_nothing(cls, tensor, mutation):
+                    equivalent.append(where)
+                    continue
+                said = _first_failure(cls, tensor, mutation)
                 if said is None:
-                    # A vector is its own transposition: such a mutant is no mutant.
-                    vector = name == "transposed" and tensor.endswith("bias")
-                    (equivalent if vector else missed).append(where)
+                    missed.append(where)
                     continue
                 found += 1
                 right = any(re.search(RIGHT_CAUSE[name], cause) for cause in said)
@@ -90,7 +96,7 @@ def test_the_mutation_gate(capsys: pytest.CaptureFixture[str]) -> None:
     total = found + len(missed)
     with capsys.disabled():
         print(f"\nmutation gate: {found} of {total} found, cause named right for {named}; ", end="")
-        print(f"equivalent: {', '.join(equivalent)}")
+        print(f"{len(equivalent)} equivalent")
     assert not missed
     assert named >= 0.85 * total, unnamed
 
@@ -102,19 +108,34 @@ def _tensors(cls: Any) -> list[str]:
     assert isinstance(case.obj, mt.Layer)
     layer = cls.from_config(case.obj.config())
     layer.build(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
-    return ["x", *layer.named_parameters()]
+    return [*([] if layer.index_limit else ["x"]), *layer.named_parameters()]
 
 
 def _first_failure(cls: Any, tensor: str, mutation: Any) -> list[str] | None:
     for case in cases_for(cls):
-        names = case.obj.parameter_names if isinstance(case.obj, mt.Layer) else ()
-        if tensor not in ("x", "scores", *names) and cls is not mt.Sequential:
-            continue
-        mutant = Case(mutant_of(case.obj, tensor, mutation), case.shape, case.samples, case.targets)
+        mutant = replace(case, obj=mutant_of(case.obj, tensor, mutation))
         result = mutant.check(0, "exhaustive")
         if result.status == "fail":
             return causes(result)
     return None
+
+
+def _changes_nothing(cls: Any, tensor: str, mutation: Any) -> bool:
+    """Whether the gradients of all cases are what the mutation leaves as they are."""
+    for case in cases_for(cls):
+        if isinstance(case.obj, mt.Loss):
+            return False
+        layer = cls.from_config(case.obj.config())
+        layer.build(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
+        rng = np.random.default_rng(1)
+        y, cache = layer.forward(made_up_inputs(layer, rng, case.samples), train=True, rng=rng)
+        dx, gradients = layer.backward(rng.normal(size=y.shape), cache)
+        gradient = {"x": dx, **gradients}.get(tensor)
+        if gradient is None:
+            continue  # not every case has every parameter
+        if np.abs(mutation(gradient, case.samples) - gradient).max() > 1e-12:
+            return False
+    return True
 
 
 @pytest.mark.parametrize(("name", "obj", "says"), PLANTED, ids=[name for name, _, _ in PLANTED])
@@ -137,7 +158,7 @@ def test_no_false_alarm_at_any_scale(scale: float) -> None:
         rng = np.random.default_rng(seed)
         for cls in CLASSES:
             for case in cases_for(cls):
-                if isinstance(case.obj, mt.Loss):
+                if isinstance(case.obj, mt.Loss) or case.obj.index_limit:
                     continue
                 x = rng.normal(size=(3, *case.shape)) * scale
                 x.reshape(-1)[rng.integers(x.size)] = 0.0

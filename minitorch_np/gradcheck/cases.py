@@ -1,10 +1,8 @@
 """What is checked of each component, and that none is left out.
 
-Every concrete layer and loss is known as soon as its class is defined. Each has cases here, with
-arguments that are not the defaults (a factor of 1 hides its own absence), with sizes that differ
-(a square matrix hides its transposition) and one square one. A class of the reader's own has cases
-too: those that its classmethod `gradcheck_cases` returns, or else an object made without arguments.
-A test fails for a class that has neither.
+Every concrete layer and loss is known as soon as its class is defined. Ours have their cases in
+`catalogue`. A class of the reader's own has cases too: those that its classmethod `gradcheck_cases`
+returns, or else an object made without arguments. A test fails for a class that has neither.
 """
 
 from __future__ import annotations
@@ -13,81 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from minitorch_np.arrays import AnyArray, Shape
 from minitorch_np.errors import ConfigurationError
-from minitorch_np.gradcheck.check import gradcheck, made_up, made_up_for
+from minitorch_np.gradcheck.case import Case
+from minitorch_np.gradcheck.catalogue import CASES
 from minitorch_np.gradcheck.report import FAIL, INCONCLUSIVE, PASS, ContractResult, GradientCheck
-from minitorch_np.layers import (
-    ELU,
-    Dense,
-    Layer,
-    LeakyReLU,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    Softmax,
-)
+from minitorch_np.layers import Layer
 from minitorch_np.layers.names import layer_classes
-from minitorch_np.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
-
-
-@dataclass(frozen=True)
-class Case:
-    """An object to check and the inputs to check it on.
-
-    - `shape` is that of one sample, for a loss of one row of scores;
-    - `targets` for a loss: "labels", "one-hot" or "rows" that add up to 1.
-    """
-
-    obj: Layer | Loss
-    shape: Shape = (5,)
-    samples: int = 4
-    targets: str = "labels"
-
-    def check(self, seed: int = 0, mode: str = "auto") -> GradientCheck:
-        """Run it. The same seed gives the same inputs."""
-        rng = np.random.default_rng(seed)
-        if isinstance(self.obj, Loss):
-            x, labels = made_up_for(self.obj, rng, self.shape, self.samples)
-            return gradcheck(self.obj, x, self._targets(labels, rng), mode=mode, seed=seed)
-        return gradcheck(self.obj, made_up(self.shape, rng, self.samples), mode=mode, seed=seed)
-
-    def _targets(self, labels: AnyArray, rng: np.random.Generator) -> AnyArray:
-        if self.targets == "labels":
-            return labels
-        if self.targets == "one-hot":
-            return np.eye(self.shape[0])[labels]
-        return rng.dirichlet(np.ones(self.shape[0]), self.samples)
-
-
-CASES: dict[type[Layer] | type[Loss], list[Case]] = {
-    Dense: [
-        Case(Dense(4), (3,)),
-        Case(Dense(3, weight_initializer="uniform", bias_initializer="uniform"), (3,), 3),
-        Case(Dense(2, use_bias=False), (6,), 1),
-    ],
-    ReLU: [Case(ReLU(), (5,)), Case(ReLU(), (3, 3), 3)],
-    LeakyReLU: [Case(LeakyReLU(0.3), (5,)), Case(LeakyReLU(0.07), (3, 3), 3)],
-    ELU: [Case(ELU(1.7), (5,)), Case(ELU(0.4), (3, 3), 3)],
-    Sigmoid: [Case(Sigmoid(), (5,)), Case(Sigmoid(), (3, 3), 3)],
-    Softmax: [Case(Softmax(), (5,)), Case(Softmax(), (3, 3), 3)],
-    Sequential: [
-        Case(Sequential(Dense(4), ELU(0.6), Dense(3)), (5,)),
-        Case(Sequential(Sequential(Dense(3), Sigmoid()), LeakyReLU(0.2)), (3,), 3),
-    ],
-    SoftmaxCrossEntropy: [
-        Case(SoftmaxCrossEntropy(), (5,)),
-        Case(SoftmaxCrossEntropy(), (4,), 4, "one-hot"),
-        Case(SoftmaxCrossEntropy(), (3,), 5, "rows"),
-    ],
-    CrossEntropy: [
-        Case(CrossEntropy(), (5,)),
-        Case(CrossEntropy(), (4,), 4, "one-hot"),
-        Case(CrossEntropy(), (3,), 5, "rows"),
-    ],
-}
+from minitorch_np.losses import Loss
 
 
 def components(package: str = "minitorch_np") -> list[type[Layer] | type[Loss]]:

@@ -129,7 +129,7 @@ class Options(NamedTuple):
 def _check_layer(layer: Layer, x: object, options: Options) -> GradientCheck:
     rng = np.random.default_rng(options.seed)
     double = in_float64(layer) if layer.built else _built(layer, x, rng)
-    batch = made_up(double.input_shape, rng) if x is None else _as_point(x, "x")
+    batch = made_up_inputs(double, rng) if x is None else _as_point(x, "x")
     if batch.shape[1:] != double.input_shape or not len(batch):
         raise ShapeError(
             f"gradcheck: expected x of shape (m, {', '.join(map(str, double.input_shape))}) for "
@@ -139,7 +139,8 @@ def _check_layer(layer: Layer, x: object, options: Options) -> GradientCheck:
     if not result.shows_nothing:
         return result
     # Where kinks meet, or all is zero, as in a network of zeros, nothing can be told: step aside.
-    for array in [batch, *double.named_parameters().values()]:
+    inputs = [] if double.index_limit else [batch]
+    for array in [*inputs, *double.named_parameters().values()]:
         np.add(array, MOVED * root_mean_square(array) * rng.normal(size=array.shape), out=array)
     result = _check_at(double, batch, options)
     result.subject += ", moved by 1 %"
@@ -157,7 +158,7 @@ def _check_part(subject: LayerSubject, options: Options, effort: Effort) -> Grad
     rng = np.random.default_rng(options.seed)
     _check_arrays(result, subject, options.mode, rng, effort)
     _add_contracts(result, subject, options, rng)
-    predicting = LayerSubject(subject.layer, subject.arrays["x"], seed=options.seed, train=False)
+    predicting = LayerSubject(subject.layer, subject.x, seed=options.seed, train=False)
     if _has_two_modes(subject, predicting):
         part = GradientCheck("when predicting")
         _check_arrays(part, predicting, options.mode, rng, effort)
@@ -178,7 +179,7 @@ def _add_contracts(
 ) -> None:
     if not options.contracts or result.contracts:
         return
-    layer, x = subject.layer, subject.arrays["x"][:CONTRACT_SAMPLES]
+    layer, x = subject.layer, subject.x[:CONTRACT_SAMPLES]
     claim = Claim(LayerSubject(layer, x, seed=options.seed), rng)
     if np.isfinite(claim.origin).all():
         result.contracts = check_contracts(layer, x, claim, options.seed)
@@ -261,6 +262,13 @@ def _as_point(x: object, name: str) -> Array:
     point = np.array(as_batch(x, np.float64, f"gradcheck: {name}"), order="C")
     require_finite(point, f"gradcheck: {name}")
     return point
+
+
+def made_up_inputs(layer: Layer, rng: np.random.Generator, samples: int = SAMPLES) -> Array:
+    """A batch for a built layer: whole numbers for one that wants them."""
+    if layer.index_limit is None:
+        return made_up(layer.input_shape, rng, samples)
+    return rng.integers(layer.index_limit, size=(samples, *layer.input_shape)).astype(np.float64)
 
 
 def made_up(shape: Shape, rng: np.random.Generator, samples: int = SAMPLES) -> Array:

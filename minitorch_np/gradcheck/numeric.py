@@ -122,9 +122,12 @@ def slope(phi: Callable[[float], float], size: float, sigma: float, scale: float
     for _ in range(SHRINKS):
         step /= SHRINK
         found = _measure(phi, step, sigma)
-        if found.kind == "smooth":
-            return found
         bends.append(abs(found.right - found.left))
+        # In steps that are too small a kink drowns in the noise: it has to have gone, not just
+        # to be no longer certain.
+        gone = bends[-1] <= max(bends[-2] / 2, 1e-6 * max(abs(found.value), scale))
+        if found.kind == "smooth" and gone:
+            return found
         best = min(best, found, key=lambda measured: measured.error)
     if bends[-1] > SHRINK * bends[-2] / 2 and bends[-1] > KAPPA * found.error:
         return replace(best, kind="jump")  # the nearer, the steeper: the value itself jumps

@@ -44,7 +44,9 @@ class LayerSubject(Subject):
     def __init__(self, layer: Layer, x: Array, *, seed: int = 0, train: bool = True) -> None:
         self.layer, self.seed, self.train = layer, seed, train
         self.label, self.composed = layer.label, bool(layer.sublayers())
-        self.arrays = {"x": x, **layer.named_parameters()}
+        self.x = x
+        inputs = {} if layer.index_limit else {"x": x}  # whole numbers can't be moved a little
+        self.arrays = {**inputs, **layer.named_parameters()}
         self._rng, self._draws = np.random.default_rng(seed), True
 
     def value(self) -> Array:
@@ -60,7 +62,7 @@ class LayerSubject(Subject):
             self._rng = np.random.default_rng(self.seed)
             before = self._rng.bit_generator.state
         # A copy, for a layer that changes its input would change what it is compared with.
-        result = self.layer.forward(self.arrays["x"].copy(), train=self.train, rng=self._rng)
+        result = self.layer.forward(self.x.copy(), train=self.train, rng=self._rng)
         if self._draws:  # a generator that nobody has used need not be put back
             self._draws = bool(self._rng.bit_generator.state != before)
         return result

@@ -4,9 +4,11 @@ Without something bent in between, layers of weighted sums collapse into one wei
 activation bends each number on its own. It is written as the notes write it: a function g(z), and
 its derivative g'(z). Backward then is dz = da * g'(z), in one place for all of them.
 
-A function with a corner (ReLU at 0) has no derivative there. We take g'(0) = the left one for all
-of these: 0 for ReLU. The notes disagree with each other on which side the equals sign is; the
-value is the same either way, and the derivative at that one point is a choice.
+A function with a corner (ReLU at 0) has no derivative there. We take the left one for all of these:
+0 for ReLU. The notes disagree with each other on which side the equals sign is; the value is the
+same either way, and the derivative at that one point is a choice.
+
+None overflows: an exponential is only taken of numbers that are not positive.
 """
 
 from __future__ import annotations
@@ -16,9 +18,13 @@ from abc import abstractmethod
 
 import numpy as np
 
-from minitorch_np.arrays import Array, Generator
+from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.layers.normal import normal_density, normal_distribution
+
+LARGEST = math.nextafter(math.inf, 0)
+"""The largest finite number."""
 
 
 class Activation(Layer):
@@ -88,7 +94,7 @@ class ELU(Activation):
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = _number(self, "alpha", alpha, math.ulp(0.0), math.nextafter(math.inf, 0))
+        self.alpha = _number(self, "alpha", alpha, math.ulp(0.0), LARGEST)
 
     def value(self, z: Array) -> Array:
         # expm1 sees no positive number, which keeps it from overflowing where it is not used.
@@ -98,17 +104,226 @@ class ELU(Activation):
         return np.where(z > 0, np.ones((), z.dtype), a + self.alpha)
 
 
+class ReLU6(Activation):
+    """g(z) = min(max(z, 0), 6); g'(z) = 1 for 0 < z <= 6, else 0. Source: Krizhevsky 2010."""
+
+    def value(self, z: Array) -> Array:
+        return np.clip(z, 0, 6)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return (z > 0) & (z <= 6)  # type: ignore[return-value]
+
+
+class SELU(Activation):
+    """g(z) = l z for z > 0, else l alpha (exp(z) - 1); g'(z) = l for z > 0, else g(z) + l alpha.
+
+    With these two constants, and weights of variance 1 / fan_in (`lecun_normal`), a layer's outputs
+    keep mean 0 and variance 1. Source: Klambauer et al. 2017 (arXiv:1706.02515).
+    """
+
+    ALPHA = 1.6732632423543772848170429916717
+    SCALE = 1.0507009873554804934193349852946
+
+    def value(self, z: Array) -> Array:
+        negative = self.SCALE * self.ALPHA * np.expm1(np.minimum(z, 0))
+        return np.where(z > 0, self.SCALE * z, negative)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return np.where(z > 0, np.array(self.SCALE, z.dtype), a + self.SCALE * self.ALPHA)
+
+
+class PReLU(Layer):
+    """g(z) = z for z > 0, else s z, with a slope s that is learned.
+
+    The parameter `weight` is s: (1,), or with `per_channel` (C,), one for each entry of a sample's
+    first axis: a unit of a dense layer, a channel of an image. It starts at `initial_slope`.
+
+    Gradients: dz = dy for z > 0, else s dy; ds = the sum of dy z over all z <= 0 that it stands
+    for. Raises ConfigurationError for a slope that is not finite. Source: He et al. 2015
+    (arXiv:1502.01852).
+    """
+
+    parameter_names = ("weight",)
+    weight: Array
+
+    def __init__(self, initial_slope: float = 0.25, per_channel: bool = False) -> None:
+        self.initial_slope = _number(self, "initial_slope", initial_slope, -LARGEST, LARGEST)
+        self.per_channel = per_channel
+
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        slopes = input_shape[0] if self.per_channel else 1
+        self.weight = np.full(slopes, self.initial_slope, dtype)
+        return input_shape
+
+    def forward(
+        self, x: Array, *, train: bool = False, rng: Generator | None = None
+    ) -> tuple[Array, Array]:
+        return np.where(x > 0, x, self._slopes(x) * x), x
+
+    def backward(
+        self, dy: Array, cache: Array, *, need_dx: bool = True
+    ) -> tuple[Array | None, Gradients]:
+        x = cache
+        products = dy * np.minimum(x, 0)
+        others = tuple(axis for axis in range(x.ndim) if not (self.per_channel and axis == 1))
+        gradient = products.sum(axis=others).reshape(self.weight.shape)
+        dx = np.where(x > 0, dy, self._slopes(x) * dy) if need_dx else None
+        return dx, {"weight": gradient}
+
+    def _slopes(self, x: Array) -> Array:
+        """The slopes, shaped so that they stand along the first axis of each sample."""
+        return self.weight.reshape(-1, *(1,) * (x.ndim - 2))
+
+
 class Sigmoid(Activation):
     """g(z) = 1 / (1 + exp(-z)); g'(z) = a (1 - a) with a = g(z). Source: the notes."""
 
     def value(self, z: Array) -> Array:
-        # exp of a negative number only: no overflow on either side, and full relative precision.
-        e = np.exp(-np.abs(z))
-        a: Array = np.where(z >= 0, np.ones((), z.dtype), e) / (1 + e)
-        return a
+        return sigmoid(z)
 
     def derivative(self, z: Array, a: Array) -> Array:
         return a * (1 - a)
+
+
+class HardSigmoid(Activation):
+    """g(z) = min(max(z / 6 + 1/2, 0), 1), Sigmoid of straight lines; g'(z) = 1/6 for -3 < z <= 3.
+
+    PyTorch's slope; Keras 2 had 1/5. Source: Courbariaux et al. 2015 (arXiv:1511.00363).
+    """
+
+    def value(self, z: Array) -> Array:
+        return np.clip(z / 6 + 0.5, 0, 1)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return np.array([0, 1 / 6], z.dtype)[((z > -3) & (z <= 3)).view(np.uint8)]
+
+
+class Tanh(Activation):
+    """g(z) = tanh(z); g'(z) = 1 - a^2 with a = g(z). Source: LeCun et al. 1998."""
+
+    def value(self, z: Array) -> Array:
+        a: Array = np.tanh(z)
+        return a
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return 1 - a * a
+
+
+class Softplus(Activation):
+    """g(z) = log(1 + exp(beta z)) / beta, a smooth ReLU; g'(z) = sigmoid(beta z).
+
+    Raises ConfigurationError unless 0 < beta < infinity. Source: Dugas et al. 2001.
+    """
+
+    def __init__(self, beta: float = 1.0) -> None:
+        self.beta = _number(self, "beta", beta, math.ulp(0.0), LARGEST)
+
+    def value(self, z: Array) -> Array:
+        return softplus(self.beta * z) / self.beta
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return sigmoid(self.beta * z)
+
+
+class SiLU(Activation):
+    """g(z) = z s with s = sigmoid(z), also called swish; g'(z) = s + z s (1 - s).
+
+    Sources: Elfwing et al. 2017 (arXiv:1702.03118), Ramachandran et al. 2017 (arXiv:1710.05941).
+    """
+
+    def value(self, z: Array) -> Array:
+        return z * sigmoid(z)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        s = sigmoid(z)
+        return s + a * (1 - s)
+
+
+class HardSwish(Activation):
+    """g(z) = z h with h = min(max(z / 6 + 1/2, 0), 1), SiLU of straight lines.
+
+    g'(z) = 0 for z <= -3, 1 for z > 3, and z / 3 + 1/2 in between. Source: Howard et al. 2019
+    (arXiv:1905.02244).
+    """
+
+    def value(self, z: Array) -> Array:
+        return z * np.clip(z / 6 + 0.5, 0, 1)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        bent = np.where(z > -3, z / 3 + 0.5, np.zeros((), z.dtype))
+        return np.where(z > 3, np.ones((), z.dtype), bent)
+
+
+class Mish(Activation):
+    """g(z) = z t with t = tanh(softplus(z)); g'(z) = t + z (1 - t^2) sigmoid(z).
+
+    Source: Misra 2019 (arXiv:1908.08681).
+    """
+
+    def value(self, z: Array) -> Array:
+        a: Array = z * np.tanh(softplus(z))
+        return a
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        t: Array = np.tanh(softplus(z))
+        return t + z * (1 - t * t) * sigmoid(z)
+
+
+class GELU(Activation):
+    """g(z) = z P(z), with P the normal distribution function; g'(z) = P(z) + z p(z), p its density.
+
+    With `approximate="tanh"`, g(z) = z (1 + tanh(u)) / 2 with u = sqrt(2/pi) (z + 0.044715 z^3),
+    which differs by up to 5e-4. Raises ConfigurationError for an `approximate` that is neither
+    "none" nor "tanh". Source: Hendrycks and Gimpel 2016 (arXiv:1606.08415).
+    """
+
+    def __init__(self, approximate: str = "none") -> None:
+        if approximate not in ("none", "tanh"):
+            raise ConfigurationError(
+                f"GELU: expected approximate to be 'none' or 'tanh', got {approximate!r}"
+            )
+        self.approximate = approximate
+
+    def value(self, z: Array) -> Array:
+        if self.approximate == "none":
+            return z * normal_distribution(z)
+        return z * (0.5 + 0.5 * np.tanh(_tanh_argument(z)))
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        if self.approximate == "none":
+            return normal_distribution(z) + z * normal_density(z)
+        t: Array = np.tanh(_tanh_argument(z))
+        slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * np.minimum(z * z, 1e6))
+        return 0.5 + 0.5 * t + 0.5 * z * (1 - t * t) * slope
+
+
+class Identity(Activation):
+    """g(z) = z; g'(z) = 1. It does nothing, where something has to stand."""
+
+    def value(self, z: Array) -> Array:
+        return +z  # fresh, in the same order in memory
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return np.ones_like(z)
+
+
+def sigmoid(z: Array) -> Array:
+    """1 / (1 + exp(-z)), with full relative precision on both sides."""
+    e = np.exp(-np.abs(z))
+    a: Array = np.where(z >= 0, np.ones((), z.dtype), e) / (1 + e)
+    return a
+
+
+def softplus(z: Array) -> Array:
+    """log(1 + exp(z)), with full relative precision on both sides."""
+    a: Array = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+    return a
+
+
+def _tanh_argument(z: Array) -> Array:
+    """u = sqrt(2/pi) (z + 0.044715 z^3); z^2 is cut off where tanh(u) has long been 1."""
+    u: Array = math.sqrt(2 / math.pi) * z * (1 + 0.044715 * np.minimum(z * z, 1e6))
+    return u
 
 
 def _number(layer: Layer, name: str, value: float, least: float, most: float) -> float:

@@ -31,12 +31,17 @@ from minitorch_np.arrays import (
     as_shape,
 )
 from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError, ShapeError
+from minitorch_np.layers.arguments import REQUIRED, SPREAD, constructor_arguments, is_default
 
 Cache: TypeAlias = Any
 """What `forward` hands to `backward`: each layer's own business, and nobody else's."""
 
 Gradients: TypeAlias = dict[str, Array]
 """A gradient for each parameter, by the parameter's name."""
+
+
+Owner: TypeAlias = "tuple[str, Layer, str]"
+"""A parameter's name in a model, the layer that has it, and the attribute there."""
 
 
 def _recorded(build: Callable[..., Shape]) -> Callable[..., Shape]:
@@ -76,13 +81,15 @@ def _require_shape(layer: Layer, shape: Any) -> Shape:
 
 
 def _take_parameters(layer: Layer, dtype: np.dtype[Any]) -> dict[str, Shape]:
-    """Make the parameters the layer's own memory, whoever made them; return their shapes."""
-    for name in layer.parameter_names:
+    """Make parameters and buffers the layer's own memory, whoever made them; return the shapes of
+    the parameters.
+    """
+    for name in layer.parameter_names + layer.buffer_names:
         made = vars(layer).get(name)
         if not isinstance(made, np.ndarray) or made.dtype != dtype:
             raise ConfigurationError(
-                f"{layer.label}.build: expected it to make the parameter {name!r} as an array of "
-                f"{dtype}, got {getattr(made, 'dtype', made)}: set self.{name} there"
+                f"{layer.label}.build: expected it to make {name!r} as an array of {dtype}, "
+                f"got {getattr(made, 'dtype', made)}: set self.{name} there"
             )
         setattr(layer, name, np.array(made, order="C"))
     return {name: getattr(layer, name).shape for name in layer.parameter_names}
@@ -101,11 +108,22 @@ class Layer(ABC):
     parameter_names: tuple[str, ...] = ()
     """The attributes that are parameters, in the order in which they are stored."""
 
+    buffer_names: tuple[str, ...] = ()
+    """The attributes that `forward` changes when training and that nothing descends on: the running
+    statistics of BatchNorm. They are saved with the parameters."""
+
     outputs_probabilities: bool = False
     """True where an output row is a distribution, as Softmax's is: losses on logits refuse it."""
 
+    outputs_log_probabilities: bool = False
+    """True where an output row is a distribution's logarithm, as LogSoftmax's is."""
+
     couples_samples: bool = False
     """True where one sample's output depends on the others of its batch, as in BatchNorm."""
+
+    index_limit: int | None = None
+    """Where inputs are whole numbers from 0 to below this, as Embedding's are: there is no gradient
+    with respect to them."""
 
     input_shape: Shape
     output_shape: Shape
@@ -164,11 +182,13 @@ class Layer(ABC):
                     f"got {got}"
                 )
             place[...] = gradient
-        if len(gradients) != len(places):
-            raise ShapeError(
-                f"{self.label}.backward: expected gradients of {sorted(places)} only, got "
-                f"{sorted(gradients)}: name all parameters in parameter_names"
-            )
+        if len(gradients) != len(places):  # more than were asked for: those of frozen layers, or
+            names = {name for name, _, _ in self.parameter_owners()}
+            if not gradients.keys() <= names:
+                raise ShapeError(
+                    f"{self.label}.backward: expected gradients of {sorted(names)} only, got "
+                    f"{sorted(gradients)}: name all parameters in parameter_names"
+                )
         return dx
 
     def divide(self, arrays: Gradients) -> Any:
@@ -190,6 +210,20 @@ class Layer(ABC):
     def built(self) -> bool:
         """Whether `build` has been called."""
         return "output_shape" in self.__dict__
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the parameters; set it to False to freeze the layer.
+
+        To set it sets it for all layers inside. A frozen BatchNorm keeps its running statistics
+        too, and normalizes by them.
+        """
+        return bool(vars(self).get("_trainable", True))
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        for layer in self.walk():
+            vars(layer)["_trainable"] = bool(trainable)
 
     def sublayers(self) -> Mapping[str, Layer]:
         """The layers that this one is made of, by the name that leads their parameters' names.
@@ -237,20 +271,24 @@ class Layer(ABC):
                 )
         return named
 
-    def parameter_owners(self) -> list[tuple[str, Layer, str]]:
-        """`(name, layer, attribute)` of each parameter, shared ones once, in order."""
-        owners, seen = [], set()
-        for name, owner, key in self.all_parameter_owners():
-            if (id(owner), key) not in seen:
-                seen.add((id(owner), key))
-                owners.append((name, owner, key))
-        return owners
+    def named_buffers(self) -> dict[str, Array]:
+        """The same for what is no parameter but belongs to the layer: running statistics."""
+        owners = _once(self.all_owners("buffer_names"))
+        return {name: getattr(owner, key) for name, owner, key in owners}
 
-    def all_parameter_owners(self) -> list[tuple[str, Layer, str]]:
+    def parameter_owners(self) -> list[Owner]:
+        """`(name, layer, attribute)` of each parameter, shared ones once, in order."""
+        return _once(self.all_parameter_owners())
+
+    def all_parameter_owners(self) -> list[Owner]:
         """The same, with a shared one in each of the places in which it stands."""
-        own: list[tuple[str, Layer, str]] = [(key, self, key) for key in self.parameter_names]
+        return self.all_owners("parameter_names")
+
+    def all_owners(self, kind: str) -> list[Owner]:
+        """The same for parameters or buffers: `kind` is the attribute that lists their names."""
+        own: list[Owner] = [(key, self, key) for key in getattr(self, kind)]
         for prefix, layer in self.sublayers().items():
-            own += [(f"{prefix}.{n}", o, k) for n, o, k in layer.all_parameter_owners()]
+            own += [(f"{prefix}.{name}", at, key) for name, at, key in layer.all_owners(kind)]
         return own
 
     def count_parameters(self) -> int:
@@ -258,31 +296,34 @@ class Layer(ABC):
         return sum(array.size for array in self.named_parameters().values())
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of all parameters by name, as PyTorch's method of that name."""
-        return {name: array.copy() for name, array in self.named_parameters().items()}
+        """Copies of all parameters and buffers by name, as PyTorch's method of that name."""
+        return {name: array.copy() for name, array in self._state().items()}
+
+    def _state(self) -> dict[str, Array]:
+        return self.named_parameters() | self.named_buffers()
 
     def load_state_dict(self, state: Mapping[str, AnyArray], strict: bool = True) -> None:
-        """Set parameters from arrays by name; all of them, or with `strict=False` those there are.
+        """Set parameters and buffers from arrays by name; all, or with `strict=False` those given.
 
         Raises DataError that lists every missing, unexpected and misshapen name at once; nothing
         is changed then.
         """
-        parameters = self.named_parameters()
+        present = self._state()
         wrong = []
         if strict:
-            wrong += [f"{name} is missing" for name in parameters if name not in state]
-            wrong += [f"{name} is unexpected" for name in state if name not in parameters]
-        shared = {name: np.asarray(state[name]) for name in parameters if name in state}
+            wrong += [f"{name} is missing" for name in present if name not in state]
+            wrong += [f"{name} is unexpected" for name in state if name not in present]
+        shared = {name: np.asarray(state[name]) for name in present if name in state}
         for name, array in shared.items():
-            if array.shape != parameters[name].shape or array.dtype.kind not in "fiu":
+            if array.shape != present[name].shape or array.dtype.kind not in "fiu":
                 wrong.append(
-                    f"{name}: expected numbers of shape {parameters[name].shape}, "
+                    f"{name}: expected numbers of shape {present[name].shape}, "
                     f"got {array.dtype} of shape {array.shape}"
                 )
         if wrong:
             raise DataError(f"{type(self).__name__}.load_state_dict: " + "; ".join(wrong))
         for name, array in shared.items():
-            parameters[name][...] = array
+            present[name][...] = array
 
     def config(self) -> dict[str, Any]:
         """The arguments that would make this layer again, read from the attributes of their names.
@@ -314,7 +355,7 @@ class Layer(ABC):
             value = self.__dict__.get(name, "?")
             if default is REQUIRED:
                 shown.append(repr(value))
-            elif not _is_default(value, default):
+            elif not is_default(value, default):
                 shown.append(f"{name}={getattr(value, '__name__', None) or repr(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -322,7 +363,7 @@ class Layer(ABC):
 
         def __getattr__(self, name: str) -> Any:
             # Called only where an attribute was not found, so it costs nothing elsewhere.
-            if name in MADE_BY_BUILD or name in self.parameter_names:
+            if name in MADE_BY_BUILD + self.parameter_names + self.buffer_names:
                 raise NotBuiltError(
                     f"{self.label}: expected a built layer, but it has no {name} yet: "
                     "give the model input_shape=..., or call build(input_shape, rng=..., dtype=...)"
@@ -330,37 +371,18 @@ class Layer(ABC):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
+def _once(owners: list[Owner]) -> list[Owner]:
+    """Of several with the same layer and attribute, the first."""
+    found: dict[tuple[int, str], Owner] = {}
+    for name, owner, key in owners:
+        found.setdefault((id(owner), key), (name, owner, key))
+    return list(found.values())
+
+
 MADE_BY_BUILD = ("input_shape", "output_shape", "dtype", "parameter_shapes")
 """The attributes that a layer has once it is built."""
-
-REQUIRED = object()
-"""In `constructor_arguments`: an argument without a default."""
-
-SPREAD = object()
-"""In `constructor_arguments`: an argument like *layers."""
 
 
 def samples(shape: Shape) -> str:
     """A sample's shape in words, for errors."""
     return f"{shape[0]} features" if len(shape) == 1 else f"samples of shape {shape}"
-
-
-def _is_default(value: Any, default: Any) -> bool:
-    same = value is default or value == default
-    return same if isinstance(same, bool) else False  # arrays compare entry by entry
-
-
-def constructor_arguments(cls: type[Layer]) -> dict[str, Any]:
-    """A layer class's constructor arguments and their defaults, REQUIRED or SPREAD."""
-    import inspect  # takes longer to import than the rest of this package; seldom needed
-
-    if cls.__init__ is object.__init__:
-        return {}
-    found: dict[str, Any] = {}
-    for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]:
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            found[parameter.name] = SPREAD
-        else:
-            missing = parameter.default is parameter.empty
-            found[parameter.name] = REQUIRED if missing else parameter.default
-    return found

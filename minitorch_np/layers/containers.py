@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -29,13 +29,13 @@ from minitorch_np.arrays import (
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import storage
 from minitorch_np.layers.base import Cache, Gradients, Layer, samples
-from minitorch_np.layers.names import layer_from_name
+from minitorch_np.layers.composite import Composite
 from minitorch_np.layers.softmax import softmax
 from minitorch_np.layers.summary import summary_table
 from minitorch_np.layers.vector import ParameterVector
 
 
-class Sequential(Layer):
+class Sequential(Composite):
     """Layers one after the other: y = f_n(... f_2(f_1(x))).
 
     `layers` are Layer objects, or names such as "relu" and "elu(1.7)". With `input_shape` (of one
@@ -60,9 +60,7 @@ class Sequential(Layer):
     ) -> None:
         if len(layers) == 1 and isinstance(layers[0], (list, tuple)):
             layers = tuple(layers[0])  # Keras' way to write it
-        self.layers = tuple(_as_layer(layer, place) for place, layer in enumerate(layers))
-        if not self.layers:
-            raise ConfigurationError("Sequential: expected at least one layer, got none")
+        super().__init__(*cast("tuple[Layer | str, ...]", layers))
         dtype = as_float_dtype(dtype)
         first = self.layers[0]
         if input_shape is None and first.parameter_names and first.built:
@@ -71,28 +69,15 @@ class Sequential(Layer):
             self.build(as_shape(input_shape), rng=as_generator(seed), dtype=dtype)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
-        shape = input_shape
-        for place, layer in enumerate(self.layers):
-            try:
-                shape = layer.build_once(shape, rng=rng, dtype=dtype)
-            except ShapeError as error:
-                raise ShapeError(f"Sequential[{place}] {error}") from None
-        self._plan_backward()
+        shape = super().build(input_shape, rng=rng, dtype=dtype)
         ParameterVector(self)  # for the order in memory
         return shape
 
-    def _plan_backward(self) -> None:
-        """For each layer, from the last to the first: under which names its gradients go, and
-        whether a layer before it learns, so that it has to hand a gradient on.
-        """
-        names = {(id(owner), key): name for name, owner, key in self.parameter_owners()}
-        self._plan: list[tuple[int, Layer, dict[str, str], bool]] = []
-        learns = False
-        for place, layer in enumerate(self.layers):
-            owners = layer.parameter_owners()
-            own = {name: names[id(owner), key] for name, owner, key in owners}
-            self._plan.insert(0, (place, layer, own, learns))
-            learns = learns or bool(own)
+    def build_layers(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        shape = input_shape
+        for place in range(len(self.layers)):
+            shape = self.build_layer(place, shape, rng=rng, dtype=dtype)
+        return shape
 
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None
@@ -105,9 +90,9 @@ class Sequential(Layer):
                 x, cache = layer.forward(x, train=train, rng=rng)
                 caches.append(cache)
         except ShapeError as error:
-            raise ShapeError(f"Sequential[{len(caches)}] {error}") from None
+            raise self.located(error, len(caches)) from None
         except Exception as error:  # a layer of the reader's own: say which, and let it speak
-            error.add_note(f"in the forward of {self._name(len(caches))}")
+            error.add_note(f"in the forward of {self.name_of(len(caches))}")
             raise
         if x.shape[1:] != self.output_shape:
             raise ShapeError(
@@ -120,7 +105,7 @@ class Sequential(Layer):
         """Raise ShapeError, naming the first layer, unless x is (m, *input_shape)."""
         if x.shape[1:] != self.input_shape:
             raise ShapeError(
-                f"{self._name(0)}: expected "
+                f"{self.name_of(0)}: expected "
                 f"{samples(self.input_shape)}, that is x of shape {_batch(self.input_shape)}, "
                 f"got x of shape {x.shape}"
                 f"{_remedy(x.shape, self.input_shape)}"
@@ -132,18 +117,16 @@ class Sequential(Layer):
         self._check_dy(dy)
         gradients: Gradients = {}
         dx: Array | None = dy
-        for place, layer, names, learns_below in self._plan:
-            if dx is None or not (need_dx or names or learns_below):
+        for place in range(len(self.layers) - 1, -1, -1):
+            below = need_dx or any(self._names[:place])
+            if dx is None or not (below or self._names[place]):
                 return None, gradients
             try:
-                dx, own = layer.backward(dx, cache[place], need_dx=need_dx or learns_below)
+                dx, own = self.layers[place].backward(dx, cache[place], need_dx=below)
             except Exception as error:
-                error.add_note(f"in the backward of {self._name(place)}")
+                error.add_note(f"in the backward of {self.name_of(place)}")
                 raise
-            for key, gradient in own.items():
-                name = names.get(key, f"{place}.{key}")
-                # A layer that stands in two places: its gradients add up.
-                gradients[name] = gradients[name] + gradient if name in gradients else gradient
+            self.collect(place, own, gradients)
         return dx, gradients
 
     def backward_into(
@@ -151,21 +134,20 @@ class Sequential(Layer):
     ) -> Array | None:
         self._check_dy(dy)
         dx: Array | None = dy
-        for place, layer, own, learns_below in places:
-            if dx is None or not (need_dx or own or learns_below):
+        for place, own, learns, learns_below in places:
+            below = need_dx or learns_below
+            if dx is None or not (below or learns):
                 return None
-            try:
-                dx = layer.backward_into(dx, cache[place], own, need_dx=need_dx or learns_below)
-            except Exception as error:
-                error.add_note(f"in the backward of {self._name(place)}")
-                raise
+            dx = self.backward_of(place, dx, cache[place], own, below)
         return dx
 
     def divide(self, arrays: Gradients) -> list[Any]:
-        return [
-            (place, layer, layer.divide({own: arrays[n] for own, n in names.items()}), below)
-            for place, layer, names, below in self._plan
-        ]
+        # From the last to the first, with whether it learns, and whether one before it does, so
+        # that it has to hand a gradient on.
+        own = super().divide(arrays)
+        learns = [bool(arrays.keys() & names.values()) for names in self._names]
+        below = [any(learns[:place]) for place in range(len(own))]
+        return list(zip(range(len(own)), own, learns, below, strict=True))[::-1]
 
     def _check_dy(self, dy: Array) -> None:
         if dy.shape[1:] != self.output_shape:
@@ -173,12 +155,6 @@ class Sequential(Layer):
                 f"Sequential.backward: expected dy of shape {_batch(self.output_shape)}, "
                 f"as the outputs, got {dy.shape}"
             )
-
-    def _name(self, place: int) -> str:
-        return f"Sequential[{place}] {self.layers[place].label}"
-
-    def sublayers(self) -> dict[str, Layer]:
-        return {str(place): layer for place, layer in enumerate(self.layers)}
 
     def predict(self, x: object, batch_size: int = 1024) -> Array:
         """`model(x)` in slices of `batch_size` samples, so that memory stays bounded.
@@ -225,6 +201,10 @@ class Sequential(Layer):
     def outputs_probabilities(self) -> bool:  # type: ignore[override]  # the last layer's
         return self.layers[-1].outputs_probabilities
 
+    @property
+    def outputs_log_probabilities(self) -> bool:  # type: ignore[override]
+        return self.layers[-1].outputs_log_probabilities
+
     def summary(self) -> None:
         """Print a table: each layer, the shape that it gives, and how many parameters it has."""
         print(summary_table(self))
@@ -256,21 +236,6 @@ class Sequential(Layer):
         # A subclass with a constructor of its own is made again by its own arguments.
         own = type(self).__init__ is not Sequential.__init__
         return super().config() if own else {"layers": self.layers}
-
-    def __repr__(self) -> str:
-        lines = [f"({name}): {layer!r}" for name, layer in self.sublayers().items()]
-        return "Sequential(\n" + "\n".join(lines).replace("\n", "\n  ").join(("  ", "\n)"))
-
-
-def _as_layer(layer: object, place: int) -> Layer:
-    if isinstance(layer, str):
-        return layer_from_name(layer)
-    if isinstance(layer, Layer):
-        return layer
-    hint = ": write parentheses after its name" if isinstance(layer, type) else ""
-    raise ConfigurationError(
-        f"Sequential[{place}]: expected a Layer or the name of one, got {layer!r}{hint}"
-    )
 
 
 def _batch(shape: Shape) -> str:

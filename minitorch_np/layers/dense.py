@@ -6,17 +6,14 @@ one number for each input feature.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
 from minitorch_np.arrays import Array, DType, Generator, Shape, column_sums
-from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.initializers import Initializer, get_initializer, named_initializer
-from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.errors import ShapeError
+from minitorch_np.initializers import Initializer
+from minitorch_np.layers.base import Gradients
+from minitorch_np.layers.weighted import Weighted, positive
 
 
-class Dense(Layer):
+class Dense(Weighted):
     """y = x W' + b, for x of shape (m, features) and y of shape (m, units).
 
     - `weight` W is (units, features), as in the notes (10x784) and in PyTorch;
@@ -30,8 +27,6 @@ class Dense(Layer):
     a sample is not a flat row of features.
     """
 
-    parameter_names: tuple[str, ...] = ("weight", "bias")
-
     def __init__(
         self,
         units: int,
@@ -39,42 +34,18 @@ class Dense(Layer):
         bias_initializer: str | Initializer = "zeros",
         use_bias: bool = True,
     ) -> None:
-        if not isinstance(units, (int, np.integer)) or units < 1:
-            raise ConfigurationError(
-                f"Dense: expected a whole number of units, at least 1, got {units!r}"
-            )
-        self.units = int(units)
-        self.weight_initializer = named_initializer(weight_initializer)
-        self.bias_initializer = named_initializer(bias_initializer)
-        self.use_bias = use_bias
-        if not use_bias:
-            self.parameter_names = ("weight",)
-
-    weight: Array
-    bias: Array
+        self.units = positive(self, "units", units)
+        super().__init__(weight_initializer, bias_initializer, use_bias)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         if len(input_shape) != 1:
             raise ShapeError(
                 f"{self!r}: expected samples that are flat rows of features, got samples of shape "
-                f"{input_shape}: flatten them first, as in x.reshape(len(x), -1)"
+                f"{input_shape}: put Flatten() before it, or pass x.reshape(len(x), -1)"
             )
         (features,) = input_shape
-        for name, shape in {"weight": (self.units, features), "bias": (self.units,)}.items():
-            if name in self.parameter_names:
-                initializer = get_initializer(getattr(self, f"{name}_initializer"))
-                made = np.asarray(initializer(rng, shape, features, self.units), dtype)
-                if made.shape != shape:
-                    raise ShapeError(
-                        f"{self!r}: expected its {name}_initializer to make an array of shape "
-                        f"{shape}, got {made.shape}"
-                    )
-                setattr(self, name, made)
+        self.make_parameters((self.units, features), features, self.units, rng, dtype)
         return (self.units,)
-
-    def config(self) -> dict[str, Any]:
-        # A function has no place in a file; a layer that is loaded has no more use for one.
-        return {name: value for name, value in super().config().items() if not callable(value)}
 
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None

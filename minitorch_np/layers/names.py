@@ -1,7 +1,8 @@
 """Layers by name: "relu" is ReLU(), "leaky_relu(0.1)" is LeakyReLU(0.1).
 
 A name is the class's, whatever the case and with or without underscores. All layer classes that
-are defined are known, the reader's own among them.
+are defined are known, the reader's own among them. Arguments are numbers or words, in their order
+or by name: "gelu(tanh)", "conv2d(6, 5, padding=same)".
 """
 
 import re
@@ -22,7 +23,7 @@ def layer_classes(root: type[Layer] = Layer) -> Iterator[type[Layer]]:
 def layer_from_name(text: str) -> Layer:
     """The layer that a text such as "relu", "dense(10)" or "elu(1.7)" describes.
 
-    Raises ConfigurationError for an unknown name or arguments that are not numbers.
+    Raises ConfigurationError for an unknown name or arguments that it does not take.
     """
     match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
     name, arguments = match.groups() if match else (text, None)
@@ -30,19 +31,30 @@ def layer_from_name(text: str) -> Layer:
     if found is None:
         known = sorted({cls.__name__ for cls in layer_classes()}, key=str.lower)
         raise ConfigurationError(f"layer: expected one of {', '.join(known)}; got {text!r}")
+    words = [part.strip() for part in arguments.split(",")] if arguments else []
+    named = [word.partition("=") for word in words if "=" in word]
     try:
-        values = [_number(part) for part in arguments.split(",")] if arguments else []
-        return found(*values)
+        return found(
+            *(_value(word) for word in words if "=" not in word),
+            **{key.strip(): _value(value.strip()) for key, _, value in named},
+        )
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"layer {text!r}: {error}") from None
 
 
+ALIASES = {"swish": "silu", "linear": "identity"}
+"""Other names that the field has for the same."""
+
+
 def _key(name: str) -> str:
-    return name.replace("_", "").lower()
+    plain = name.replace("_", "").lower()
+    return ALIASES.get(plain, plain)
 
 
-def _number(text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
+def _value(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

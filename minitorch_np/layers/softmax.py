@@ -47,10 +47,41 @@ class Softmax(Layer):
         self, dy: Array, cache: Array, *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
         p = cache
-        if dy.shape != p.shape:
-            raise ShapeError(
-                f"Softmax.backward: expected dy of shape {p.shape}, as the outputs, got {dy.shape}"
-            )
+        _require_shape(self, dy, p)
         if not need_dx:
             return None, {}
         return p * (dy - np.add.reduce(dy * p, axis=-1, keepdims=True)), {}
+
+
+class LogSoftmax(Layer):
+    """l_k = z_k - log sum_j exp(z_j) over a sample's last axis: the logarithm of Softmax.
+
+    Its Jacobian is dl_k/dz_j = delta_kj - p_j, so dz = dl - p * sum_k dl_k, with p = exp(l). The
+    loss that goes with it is KLDivergence; SoftmaxCrossEntropy too, since the log-softmax of a
+    log-softmax is itself.
+    """
+
+    outputs_log_probabilities = True
+
+    def forward(
+        self, x: Array, *, train: bool = False, rng: Generator | None = None
+    ) -> tuple[Array, Array]:
+        shifted = x - np.maximum.reduce(x, axis=-1, keepdims=True)
+        shifted -= np.log(np.add.reduce(np.exp(shifted), axis=-1, keepdims=True))
+        return shifted, shifted
+
+    def backward(
+        self, dy: Array, cache: Array, *, need_dx: bool = True
+    ) -> tuple[Array | None, Gradients]:
+        _require_shape(self, dy, cache)
+        if not need_dx:
+            return None, {}
+        return dy - np.exp(cache) * np.add.reduce(dy, axis=-1, keepdims=True), {}
+
+
+def _require_shape(layer: Layer, dy: Array, y: Array) -> None:
+    if dy.shape != y.shape:
+        raise ShapeError(
+            f"{layer.label}.backward: expected dy of shape {y.shape}, as the outputs, "
+            f"got {dy.shape}"
+        )

@@ -42,8 +42,8 @@ def save(model: Layer, path: str | Path) -> None:
         "input_shape": model.input_shape,
         "dtype": str(model.dtype),
     }
-    arrays = {_ARCHITECTURE: np.array(json.dumps(architecture)), **model.named_parameters()}
-    write_arrays(path, arrays)
+    arrays = model.named_parameters() | model.named_buffers()
+    write_arrays(path, {_ARCHITECTURE: np.array(json.dumps(architecture)), **arrays})
 
 
 def load(path: str | Path, cls: "type[S]", custom_layers: Iterable[type[Layer]] = ()) -> "S":
@@ -164,7 +164,9 @@ def _decode(value: Any, custom: Mapping[str, type[Layer]], done: list[Layer]) ->
 
 
 def _find_class(module: str, name: str, custom: Mapping[str, type[Layer]]) -> type[Layer]:
-    if name in custom and not module.startswith("minitorch_np."):
+    if module.startswith("minitorch_np."):
+        module = "minitorch_np.layers"  # wherever in it the class is defined in this version
+    elif name in custom:
         return custom[name]
     try:
         found = getattr(importlib.import_module(module), name, None)

@@ -14,10 +14,11 @@ from minitorch_np.layers.base import Cache, Layer
 
 
 class ParameterVector:
-    """A built layer's parameters, one after the other, in one contiguous array.
+    """A built layer's parameters that are not frozen, one after the other, in one array.
 
     - `values` is (n,): change it in place and the layers have changed;
-    - `gradients` is (n,), in the same order, filled by `backward`.
+    - `gradients` is (n,), in the same order, filled by `backward`;
+    - `owners` tells, in this order, each parameter's name, its layer and the attribute there.
 
     Where the parameters already lie one after the other in memory (a model inside of a larger one,
     or a model that had its vector made before) `values` is that piece of memory. Otherwise they
@@ -25,8 +26,9 @@ class ParameterVector:
     """
 
     def __init__(self, layer: Layer) -> None:
-        owners = layer.parameter_owners()
-        arrays = list(layer.named_parameters().values())
+        named = layer.named_parameters()
+        owners = [owner for owner in layer.parameter_owners() if owner[1].trainable]
+        arrays = [named[name] for name, _, _ in owners]
         values = _as_one_piece(arrays)
         if values is None:
             dtype = owners[0][1].dtype if owners else np.float32
@@ -37,9 +39,10 @@ class ParameterVector:
                 setattr(owner, key, window)
         self.values: Array = values
         self.gradients = aligned_empty(values.shape, values.dtype)
+        self.owners = owners
         names = [name for name, _, _ in owners]
         windows = dict(zip(names, _windows(self.gradients, arrays), strict=True))
-        if len(owners) == len(layer.all_parameter_owners()):
+        if len(layer.parameter_owners()) == len(layer.all_parameter_owners()):
             self._into, self._places = layer.backward_into, layer.divide(windows)
         else:  # a layer stands in two places: its gradients are added up before they are copied
             self._into, self._places = partial(Layer.backward_into, layer), windows

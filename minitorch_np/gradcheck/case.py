@@ -1,0 +1,51 @@
+"""One case: an object to check, and what to check it on."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Shape
+from minitorch_np.gradcheck.check import gradcheck, made_up_for, made_up_inputs
+from minitorch_np.gradcheck.report import GradientCheck
+from minitorch_np.layers import Layer
+from minitorch_np.losses import Loss
+
+
+@dataclass(frozen=True)
+class Case:
+    """An object to check and the inputs to check it on.
+
+    - `shape` is that of one sample, for a loss of one row of scores;
+    - `targets` for a loss: "labels", "one-hot" or "rows" that add up to 1; "numbers" of both signs
+      or "shares" from 0 to 1, in the scores' shape;
+    - `scale` is the size of a layer's inputs;
+    - `weighted` gives the samples of a loss different weights, one of them 0.
+    """
+
+    obj: Layer | Loss
+    shape: Shape = (5,)
+    samples: int = 4
+    targets: str = "labels"
+    weighted: bool = False
+    scale: float = 1.0
+
+    def check(self, seed: int = 0, mode: str = "auto") -> GradientCheck:
+        """Run it. The same seed gives the same inputs."""
+        rng = np.random.default_rng(seed)
+        if isinstance(self.obj, Loss):
+            x, labels = made_up_for(self.obj, rng, self.shape, self.samples)
+            return gradcheck(self.obj, x, self._targets(labels, rng), mode=mode, seed=seed)
+        built = copy.deepcopy(self.obj)
+        built.build(self.shape, rng=np.random.default_rng(seed), dtype=np.float64)
+        x = self.scale * made_up_inputs(built, rng, self.samples)
+        return gradcheck(built, x, mode=mode, seed=seed)
+
+    def _targets(self, labels: AnyArray, rng: np.random.Generator) -> AnyArray:
+        if self.targets == "labels":
+            return labels
+        if self.targets == "one-hot":
+            return np.eye(self.shape[0])[labels]
+        return rng.dirichlet(np.ones(self.shape[0]), self.samples)

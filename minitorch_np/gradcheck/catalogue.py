@@ -1,0 +1,104 @@
+"""What is checked of each component of ours.
+
+The cases have arguments that are not the defaults (a factor of 1 hides its own absence), sizes that
+differ (a square matrix hides its transposition) and one square one.
+"""
+
+import minitorch_np.layers as nn
+from minitorch_np.gradcheck.case import Case
+from minitorch_np.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
+
+
+def _elementwise(*activations: nn.Layer) -> list[Case]:
+    """Activations on rows, and then on a square batch."""
+    first, *rest = activations
+    return [Case(first, (5,)), *(Case(other, (3, 3), 3) for other in rest or [first])]
+
+
+CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
+    nn.Dense: [
+        Case(nn.Dense(4), (3,)),
+        Case(nn.Dense(3, weight_initializer="uniform", bias_initializer="uniform"), (3,), 3),
+        Case(nn.Dense(2, use_bias=False), (6,), 1),
+    ],
+    nn.ReLU: _elementwise(nn.ReLU()),
+    nn.LeakyReLU: _elementwise(nn.LeakyReLU(0.3), nn.LeakyReLU(0.07)),
+    nn.ELU: _elementwise(nn.ELU(1.7), nn.ELU(0.4)),
+    nn.SELU: _elementwise(nn.SELU()),
+    nn.PReLU: [
+        Case(nn.PReLU(0.3), (5,)),
+        Case(nn.PReLU(-0.4, per_channel=True), (3,), 3),
+        Case(nn.PReLU(0.6, per_channel=True), (3, 2, 4), 2),
+    ],
+    nn.ReLU6: [Case(nn.ReLU6(), (5,), scale=6.0), Case(nn.ReLU6(), (3, 3), 3, scale=6.0)],
+    nn.Sigmoid: _elementwise(nn.Sigmoid()),
+    nn.HardSigmoid: [Case(nn.HardSigmoid()), Case(nn.HardSigmoid(), (3, 3), 3, scale=3.0)],
+    nn.Tanh: _elementwise(nn.Tanh()),
+    nn.Softplus: _elementwise(nn.Softplus(1.7), nn.Softplus(0.3)),
+    nn.SiLU: _elementwise(nn.SiLU()),
+    nn.HardSwish: [Case(nn.HardSwish()), Case(nn.HardSwish(), (3, 3), 3, scale=3.0)],
+    nn.Mish: _elementwise(nn.Mish()),
+    nn.GELU: _elementwise(nn.GELU(), nn.GELU(approximate="tanh")),
+    nn.Identity: _elementwise(nn.Identity()),
+    nn.Softmax: _elementwise(nn.Softmax()),
+    nn.LogSoftmax: _elementwise(nn.LogSoftmax()),
+    nn.Conv2D: [
+        Case(nn.Conv2D(3, (2, 3), bias_initializer="uniform"), (2, 4, 5), 3),
+        Case(nn.Conv2D(3, 3, padding="same"), (3, 3, 3), 3),
+        Case(nn.Conv2D(2, (3, 2), stride=(2, 1), padding="same"), (1, 5, 4), 2),
+        Case(nn.Conv2D(4, (2, 1), padding=(1, 2), dilation=(2, 1), groups=2), (2, 4, 3), 2),
+        Case(nn.Conv2D(2, 1, stride=2, use_bias=False), (3, 3, 2), 1),
+    ],
+    nn.MaxPool2D: [
+        Case(nn.MaxPool2D(), (2, 4, 4), 3),
+        Case(nn.MaxPool2D((2, 3), stride=(1, 2), padding="same"), (1, 3, 5), 3),
+    ],
+    nn.AveragePool2D: [
+        Case(nn.AveragePool2D(), (2, 4, 4), 3),
+        Case(nn.AveragePool2D((2, 3), stride=(1, 2), padding="same"), (1, 3, 5), 3),
+    ],
+    nn.GlobalAveragePool2D: [
+        Case(nn.GlobalAveragePool2D(), (3, 2, 4), 2),
+        Case(nn.GlobalAveragePool2D(), (3, 3, 3), 3),
+    ],
+    nn.BatchNorm: [
+        Case(nn.BatchNorm(0.3, 0.07), (3,), 5),
+        Case(nn.BatchNorm(epsilon=0.2), (2, 2, 3), 3),
+    ],
+    nn.LayerNorm: [
+        Case(nn.LayerNorm(epsilon=0.07), (5,), 3),
+        Case(nn.LayerNorm(2, epsilon=0.2), (2, 3, 2), 2),
+        Case(nn.LayerNorm(), (3, 3), 3),
+    ],
+    nn.Dropout: [Case(nn.Dropout(0.3), (5,)), Case(nn.Dropout(0.6), (3, 3), 3)],
+    nn.Flatten: [Case(nn.Flatten(), (2, 3)), Case(nn.Flatten(), (3, 3, 3), 3)],
+    nn.Reshape: [Case(nn.Reshape((2, -1)), (3, 4)), Case(nn.Reshape((4,)), (2, 2), 4)],
+    nn.Embedding: [Case(nn.Embedding(7, 3), (4,), 3), Case(nn.Embedding(3, 3), (2, 3), 3)],
+    nn.Sequential: [
+        Case(nn.Sequential(nn.Dense(4), nn.ELU(0.6), nn.Dense(3)), (5,)),
+        Case(nn.Sequential(nn.Sequential(nn.Dense(3), "sigmoid"), nn.LeakyReLU(0.2)), (3,), 3),
+    ],
+    nn.Add: [
+        Case(nn.Add(nn.Dense(3), nn.Sequential(nn.Dense(4), "tanh", nn.Dense(3))), (5,)),
+        Case(nn.Add(nn.Dense(3), "softplus", nn.SELU()), (3,), 3),
+    ],
+    nn.Residual: [
+        Case(nn.Residual(nn.Dense(4), "tanh", nn.Dense(3)), (3,), 3),
+        Case(nn.Residual("tanh", nn.Dense(2), shortcut=nn.Dense(2)), (4,)),
+    ],
+    nn.Concatenate: [
+        Case(nn.Concatenate(nn.Dense(2), nn.Dense(3), "tanh"), (4,)),
+        Case(nn.Concatenate(nn.ELU(0.4), nn.Conv2D(2, 1)), (3, 2, 2), 2),
+        Case(nn.Concatenate(nn.Dense(2), nn.Dense(1), axis=-1), (3,), 3),
+    ],
+    SoftmaxCrossEntropy: [
+        Case(SoftmaxCrossEntropy(), (5,)),
+        Case(SoftmaxCrossEntropy(), (4,), 4, "one-hot"),
+        Case(SoftmaxCrossEntropy(), (3,), 5, "rows"),
+    ],
+    CrossEntropy: [
+        Case(CrossEntropy(), (5,)),
+        Case(CrossEntropy(), (4,), 4, "one-hot"),
+        Case(CrossEntropy(), (3,), 5, "rows"),
+    ],
+}

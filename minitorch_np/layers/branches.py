@@ -1,0 +1,171 @@
+"""Layers side by side: each sees the same input, and their outputs become one.
+
+`Add` adds the outputs, `Concatenate` puts them one beside the other. `Residual` adds a layer's
+output to its input, so that the layer only has to learn the difference, and the gradient has a way
+around it: dx = dy + what comes back through the layer.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.layers.activations import Identity
+from minitorch_np.layers.base import Cache, Gradients, Layer
+from minitorch_np.layers.composite import Composite
+from minitorch_np.layers.containers import Sequential
+
+
+class Branches(Composite):
+    """What layers side by side share: y = combine(f(x), g(x), ...). A new one defines `combine`,
+    its derivative `split`, and `combined_shape`.
+    """
+
+    @abstractmethod
+    def combined_shape(self, shapes: list[Shape]) -> Shape:
+        """The shape of one output, from those of the branches. Raises ShapeError."""
+
+    @abstractmethod
+    def combine(self, outputs: list[Array]) -> Array:
+        """One output of all."""
+
+    @abstractmethod
+    def split(self, dy: Array) -> list[Array]:
+        """For each branch, the gradient of its output."""
+
+    def build_layers(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        places = range(len(self.layers))
+        return self.combined_shape(
+            [self.build_layer(place, input_shape, rng=rng, dtype=dtype) for place in places]
+        )
+
+    def forward(
+        self, x: Array, *, train: bool = False, rng: Generator | None = None
+    ) -> tuple[Array, list[Cache]]:
+        outputs, caches = [], []
+        try:
+            for layer in self.layers:
+                y, cache = layer.forward(x, train=train, rng=rng)
+                outputs.append(y)
+                caches.append(cache)
+        except ShapeError as error:
+            raise self.located(error, len(caches)) from None
+        return self.combine(outputs), caches
+
+    def backward(
+        self, dy: Array, cache: list[Cache], *, need_dx: bool = True
+    ) -> tuple[Array | None, Gradients]:
+        gradients: Gradients = {}
+        dxs = []
+        for place, part in enumerate(self.split(dy)):
+            dx, own = self.layers[place].backward(part, cache[place], need_dx=need_dx)
+            self.collect(place, own, gradients)
+            dxs.append(dx)
+        return (_sum(dxs) if need_dx else None), gradients
+
+    def backward_into(
+        self, dy: Array, cache: list[Cache], places: list[Any], *, need_dx: bool = True
+    ) -> Array | None:
+        dxs = [
+            self.backward_of(place, part, cache[place], places[place], need_dx)
+            for place, part in enumerate(self.split(dy))
+        ]
+        return _sum(dxs) if need_dx else None
+
+
+class Add(Branches):
+    """y = f(x) + g(x) + ..., of layers that all give the same shape.
+
+    dy goes to each branch as it is; dx is the sum of what they return. Raises ShapeError for
+    branches that give different shapes.
+    """
+
+    def combined_shape(self, shapes: list[Shape]) -> Shape:
+        if len(set(shapes)) > 1:
+            raise ShapeError(
+                f"{type(self).__name__}: expected branches that give one shape, got "
+                f"{', '.join(map(str, shapes))}"
+            )
+        return shapes[0]
+
+    def combine(self, outputs: list[Array]) -> Array:
+        return _sum(outputs)
+
+    def split(self, dy: Array) -> list[Array]:
+        return [dy] * len(self.layers)
+
+
+class Residual(Add):
+    """y = x + f(x), with f the layers of `path` one after the other.
+
+    Where f changes the shape, `shortcut` is a layer that brings x to the same one, such as
+    Dense(units) or Conv2D(channels, 1): y = shortcut(x) + f(x). Names of parameters begin with "0."
+    for the path and "1." for the shortcut. Raises ShapeError where the two shapes differ. Source:
+    He et al. 2015 (arXiv:1512.03385).
+    """
+
+    def __init__(self, *path: Layer | str, shortcut: Layer | str | None = None) -> None:
+        body = Sequential(*path)
+        super().__init__(body, Identity() if shortcut is None else shortcut)
+        self.path = body.layers
+        self.shortcut = None if shortcut is None else self.layers[1]
+
+    def combined_shape(self, shapes: list[Shape]) -> Shape:
+        if shapes[0] != shapes[1]:
+            raise ShapeError(
+                f"Residual: expected a path that gives the shape {shapes[1]} of "
+                f"{'its input' if self.shortcut is None else 'the shortcut'}, got {shapes[0]}: "
+                "set shortcut=, a layer that brings the input to the path's shape"
+            )
+        return shapes[0]
+
+
+class Concatenate(Branches):
+    """The outputs of all layers one after the other along `axis` of the batch.
+
+    `axis=1`, the default, is a sample's first: the features of a row, the channels of an image; -1
+    is the last. dy is cut into pieces of the same sizes. Raises ConfigurationError for axis 0,
+    which counts samples, ShapeError for outputs that differ in another axis.
+    """
+
+    def __init__(self, *layers: Layer | str, axis: int = 1) -> None:
+        if not isinstance(axis, (int, np.integer)) or axis == 0:
+            raise ConfigurationError(
+                f"Concatenate: expected an axis of a batch other than 0, the samples', got {axis!r}"
+            )
+        super().__init__(*layers)
+        self.axis = int(axis)
+
+    def combined_shape(self, shapes: list[Shape]) -> Shape:
+        axes = len(shapes[0])
+        axis = self.axis - 1 if self.axis > 0 else self.axis + axes
+        fits = 0 <= axis < axes
+        others = {(*shape[:axis], "n", *shape[axis + 1 :]) for shape in shapes}
+        if not fits or len(others) > 1 or len(set(map(len, shapes))) > 1:
+            raise ShapeError(
+                f"Concatenate: expected branches whose outputs differ along axis {self.axis} only, "
+                f"got samples of shape {', '.join(map(str, shapes))}"
+            )
+        sizes = [shape[axis] for shape in shapes]
+        self._pieces = [slice(*ends) for ends in pairwise(accumulate(sizes, initial=0))]
+        return (*shapes[0][:axis], sum(sizes), *shapes[0][axis + 1 :])
+
+    def combine(self, outputs: list[Array]) -> Array:
+        return np.concatenate(outputs, self.axis)
+
+    def split(self, dy: Array) -> list[Array]:
+        along = np.moveaxis(dy, self.axis, 0)
+        return [np.moveaxis(along[piece], 0, self.axis) for piece in self._pieces]
+
+
+def _sum(arrays: list[Any]) -> Array:
+    """The sum of one or more arrays, always a fresh one."""
+    total: Array = arrays[0] + arrays[1] if len(arrays) > 1 else +arrays[0]
+    for array in arrays[2:]:
+        total += array
+    return total

@@ -1,0 +1,112 @@
+"""What all containers share: a list of layers, and whose gradient is whose.
+
+A container's parameters are those of its layers, under the layer's place and the parameter's own
+name: "0.weight". A layer may stand in two places; then there is one set of parameters, under the
+name of the first place, and its gradients add up.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.layers.names import layer_from_name
+
+
+class Composite(Layer):
+    """A layer made of the list `layers`. A new one defines `build_layers`, forward and backward."""
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, *layers: Layer | str) -> None:
+        self.layers = tuple(self._as_layer(layer, place) for place, layer in enumerate(layers))
+        if not self.layers:
+            raise ConfigurationError(
+                f"{type(self).__name__}: expected at least one layer, got none"
+            )
+
+    @abstractmethod
+    def build_layers(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        """Call `build_layer` for each place; return the shape of one output."""
+
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        shape = self.build_layers(input_shape, rng=rng, dtype=dtype)
+        names = {(id(owner), key): name for name, owner, key in self.parameter_owners()}
+        # For each place, the container's name for each of the layer's parameters.
+        self._names = [
+            {name: names[id(owner), key] for name, owner, key in layer.parameter_owners()}
+            for layer in self.layers
+        ]
+        return shape
+
+    def build_layer(self, place: int, shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        """Build one layer; a ShapeError says which one it was."""
+        try:
+            return self.layers[place].build_once(shape, rng=rng, dtype=dtype)
+        except ShapeError as error:
+            raise self.located(error, place) from None
+
+    def located(self, error: ShapeError, place: int) -> ShapeError:
+        """The same error, with the layer's place in this container before it."""
+        return ShapeError(f"{type(self).__name__}[{place}] {error}")
+
+    def name_of(self, place: int) -> str:
+        """A layer and its place, for errors."""
+        return f"{type(self).__name__}[{place}] {self.layers[place].label}"
+
+    def collect(self, place: int, own: Gradients, gradients: Gradients) -> None:
+        """Add what the layer at `place` returned to the gradients of the whole."""
+        names = self._names[place]
+        for key, gradient in own.items():
+            name = names.get(key, f"{place}.{key}")
+            gradients[name] = gradients[name] + gradient if name in gradients else gradient
+
+    def divide(self, arrays: Gradients) -> list[Any]:
+        places = []
+        for layer, names in zip(self.layers, self._names, strict=True):
+            own = {key: arrays[name] for key, name in names.items() if name in arrays}
+            places.append(None if names and not own else layer.divide(own))  # None: it is frozen
+        return places
+
+    def backward_of(
+        self, place: int, dy: Array, cache: Any, places: Any, need_dx: bool
+    ) -> Array | None:
+        """The layer's `backward_into`; an error of the reader's own layer says where it was."""
+        layer = self.layers[place]
+        try:
+            if places is None:
+                return layer.backward(dy, cache, need_dx=need_dx)[0]
+            return layer.backward_into(dy, cache, places, need_dx=need_dx)
+        except Exception as error:
+            error.add_note(f"in the backward of {self.name_of(place)}")
+            raise
+
+    def sublayers(self) -> dict[str, Layer]:
+        return {str(place): layer for place, layer in enumerate(self.layers)}
+
+    @property
+    def couples_samples(self) -> bool:  # type: ignore[override]
+        return any(layer.couples_samples for layer in self.layers)
+
+    @property
+    def index_limit(self) -> int | None:  # type: ignore[override]
+        return self.layers[0].index_limit
+
+    def __repr__(self) -> str:
+        lines = [f"({name}): {layer!r}" for name, layer in self.sublayers().items()]
+        inside = "\n".join(lines).replace("\n", "\n  ")
+        return f"{type(self).__name__}(\n  {inside}\n)"
+
+    def _as_layer(self, layer: object, place: int) -> Layer:
+        if isinstance(layer, str):
+            return layer_from_name(layer)
+        if isinstance(layer, Layer):
+            return layer
+        hint = ": write parentheses after its name" if isinstance(layer, type) else ""
+        raise ConfigurationError(
+            f"{type(self).__name__}[{place}]: expected a Layer or the name of one, "
+            f"got {layer!r}{hint}"
+        )

@@ -1,0 +1,52 @@
+"""Dropout: some of the numbers left out at random, so that no unit can rely on another.
+
+Only training does it. What is left is made larger by as much as was left out, so that the sum stays
+the same on average and prediction has nothing to correct.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minitorch_np.arrays import Array, Generator
+from minitorch_np.errors import ConfigurationError
+from minitorch_np.layers.base import Gradients, Layer
+
+
+class Dropout(Layer):
+    """y = x k / (1 - rate) when training, with k drawn for each entry: 0 with probability `rate`,
+    else 1; y = x when predicting.
+
+    dx = dy k / (1 - rate), with the same k. Raises ConfigurationError unless 0 <= rate < 1, and
+    where training hands in no generator. Source: Srivastava et al. 2014.
+    """
+
+    def __init__(self, rate: float = 0.5) -> None:
+        if not isinstance(rate, (int, float, np.number)) or not 0 <= rate < 1:
+            raise ConfigurationError(
+                f"Dropout: expected a rate of at least 0 and less than 1, got {rate!r}"
+            )
+        self.rate = float(rate)
+
+    def forward(
+        self, x: Array, *, train: bool = False, rng: Generator | None = None
+    ) -> tuple[Array, Array | None]:
+        if not train or not self.rate:
+            return +x, None
+        if rng is None:
+            raise ConfigurationError(
+                f"{self!r}: expected a generator to draw from, got none: pass "
+                "forward(x, train=True, rng=numpy.random.default_rng(seed))"
+            )
+        # float32 draws whatever the dtype of x is: one seed leaves out the same in both.
+        kept = rng.random(x.shape, np.float32) >= self.rate
+        factors: Array = kept.astype(x.dtype)
+        factors *= 1 / (1 - self.rate)
+        return x * factors, factors
+
+    def backward(
+        self, dy: Array, cache: Array | None, *, need_dx: bool = True
+    ) -> tuple[Array | None, Gradients]:
+        if not need_dx:
+            return None, {}
+        return (+dy if cache is None else dy * cache), {}

@@ -1,0 +1,66 @@
+"""Embedding: a row of learned numbers for each word, user or product.
+
+What comes in are whole numbers that stand for things, not for sizes. Each has a row in a table, and
+the table is what is learned.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array, DType, Generator, Shape
+from minitorch_np.errors import ConfigurationError, DataError
+from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.layers.weighted import positive
+
+
+class Embedding(Layer):
+    """y[...] = weight[x[...]]: (m, *shape) whole numbers to (m, *shape, dimensions).
+
+    `weight` is (vocabulary, dimensions), at first normal with variance 1, as in PyTorch. dweight
+    is, for each row, the sum of dy over the places in which it was looked up. There is no gradient
+    with respect to x: it is zero.
+
+    x comes as the model's floating-point numbers, which hold whole numbers up to 2^24 (float32)
+    exactly; a larger vocabulary is refused. Raises ConfigurationError for sizes that are not whole
+    numbers of at least 1, DataError for an x that is not a whole number from 0 to vocabulary - 1.
+    """
+
+    parameter_names = ("weight",)
+    weight: Array
+
+    def __init__(self, vocabulary: int, dimensions: int) -> None:
+        self.vocabulary = positive(self, "vocabulary", vocabulary)
+        self.dimensions = positive(self, "dimensions", dimensions)
+        self.index_limit = self.vocabulary
+
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        largest = 2 ** (np.finfo(dtype).nmant + 1)
+        if self.vocabulary > largest:
+            raise ConfigurationError(
+                f"{self!r}: expected at most {largest} rows, the whole numbers that {dtype} can "
+                "tell apart: use float64"
+            )
+        self.weight = rng.normal(size=(self.vocabulary, self.dimensions)).astype(dtype)
+        return (*input_shape, self.dimensions)
+
+    def forward(
+        self, x: Array, *, train: bool = False, rng: Generator | None = None
+    ) -> tuple[Array, AnyArray]:
+        fits = (x >= 0) & (x < self.vocabulary)  # before the cast: a NaN is no whole number
+        indices = np.where(fits, x, 0).astype(np.intp)
+        wrong = np.argwhere(~fits | (indices != x))
+        if len(wrong):
+            place = tuple(int(i) for i in wrong[0])
+            raise DataError(
+                f"{self!r}: expected whole numbers from 0 to {self.vocabulary - 1}, got "
+                f"{x[place]} at {place}"
+            )
+        return self.weight[indices], indices
+
+    def backward(
+        self, dy: Array, cache: AnyArray, *, need_dx: bool = True
+    ) -> tuple[Array | None, Gradients]:
+        gradient = np.zeros((self.vocabulary, self.dimensions), dy.dtype)
+        np.add.at(gradient, cache.reshape(-1), dy.reshape(-1, self.dimensions))
+        return (np.zeros(cache.shape, dy.dtype) if need_dx else None), {"weight": gradient}

@@ -1,0 +1,163 @@
+"""Where a window stands as it moves over an image.
+
+Convolution and pooling both look at an image through a small window that moves in steps. How many
+places it has, how much border it needs, and which pixels a corner of it meets: all that is here.
+
+Images of a batch have the shape (m, channels, height, width), as in PyTorch. In memory the batch
+may be the last axis, and in what comes out of a convolution it is: a pixel is then a stretch of m
+numbers, a row of pixels a longer one, and to shift an image is to copy long stretches. NumPy knows
+how an array lies, so a layer that does not care never sees the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from minitorch_np.arrays import Array, Shape
+from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.layers.base import Layer
+
+Pair = tuple[int, int]
+"""Of rows and of columns."""
+
+Padding = str | int | Pair
+""""valid": no border; "same": as much as makes the output as large as the input over the stride; or
+a number of pixels on each side."""
+
+
+class Grid(NamedTuple):
+    """A window of `kernel` pixels, `dilation` apart, that moves by `stride` over an image which has
+    `border` pixels added before and after its rows and its columns; `size` is its number of places.
+    """
+
+    kernel: Pair
+    stride: Pair
+    dilation: Pair
+    border: tuple[Pair, Pair]
+    size: Pair
+
+    def bordered(self, x: Array, value: float = 0.0) -> Array:
+        """x of (channels, height, width, m) with its border of `value`; x itself without one."""
+        if not any(map(any, self.border)):
+            return x
+        (top, bottom), (left, right) = self.border
+        c, h, w, m = x.shape
+        wide = np.full((c, top + h + bottom, left + w + right, m), value, x.dtype)
+        wide[:, top : top + h, left : left + w] = x
+        return wide
+
+    def inside(self, x: Array) -> Array:
+        """What `bordered` put a border around."""
+        (top, bottom), (left, right) = self.border
+        return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
+
+    def at(self, x: Array, i: int, j: int, rows: slice = slice(None)) -> Array:
+        """Of a bordered x, the pixel (i, j) of the window in each of its places: a view of shape
+        (channels, *size, m). `rows` chooses among the rows of places.
+        """
+        start, stop, _ = rows.indices(self.size[0])
+        top, left = i * self.dilation[0] + start * self.stride[0], j * self.dilation[1]
+        return x[
+            :,
+            top : top + (stop - start - 1) * self.stride[0] + 1 : self.stride[0],
+            left : left + (self.size[1] - 1) * self.stride[1] + 1 : self.stride[1],
+        ]
+
+    def windows(self, x: Array) -> Array:
+        """Of a bordered x, all pixels of all windows: a view (channels, *kernel, *size, m)."""
+        c, h, w, m = x.strides
+        (down, across), (low, wide) = self.stride, self.dilation
+        return as_strided(
+            x,
+            (len(x), *self.kernel, *self.size, x.shape[3]),
+            (c, h * low, w * wide, h * down, w * across, m),
+            writeable=False,
+        )
+
+    def offsets(self) -> Iterator[Pair]:
+        """The window's pixels."""
+        return ((i, j) for i in range(self.kernel[0]) for j in range(self.kernel[1]))
+
+
+def grid_for(
+    layer: Layer,
+    input_shape: Shape,
+    kernel: int | Pair,
+    stride: int | Pair,
+    padding: Padding,
+    dilation: int | Pair = 1,
+) -> Grid:
+    """The grid for samples of `input_shape`. Raises ShapeError where the window does not fit."""
+    if len(input_shape) != 3:
+        raise ShapeError(
+            f"{layer!r}: expected samples of shape (channels, height, width), got {input_shape}: "
+            "put Reshape((1, 28, 28)) before it, for instance"
+        )
+    window, steps, gaps = _pair(kernel), _pair(stride), _pair(dilation)
+    borders, sizes = [], []
+    for axis, pixels in enumerate(input_shape[1:]):
+        extent = (window[axis] - 1) * gaps[axis] + 1
+        border = _border(padding, axis, pixels, steps[axis], extent)
+        free = pixels + sum(border) - extent
+        if free < 0:
+            raise ShapeError(
+                f"{layer!r}: expected images of at least {extent} "
+                f"{('rows', 'columns')[axis]} with their border, got {pixels + sum(border)}"
+            )
+        borders.append(border)
+        sizes.append(free // steps[axis] + 1)
+    return Grid(window, steps, gaps, (borders[0], borders[1]), (sizes[0], sizes[1]))
+
+
+def _border(padding: Padding, axis: int, pixels: int, step: int, extent: int) -> Pair:
+    if padding == "valid":
+        return 0, 0
+    if padding == "same":
+        needed = max((-(-pixels // step) - 1) * step + extent - pixels, 0)
+        return needed // 2, needed - needed // 2
+    assert not isinstance(padding, str)
+    each = _pair(padding)[axis]
+    return each, each
+
+
+def check_grid(
+    layer: Layer,
+    kernel: int | Pair,
+    stride: int | Pair,
+    padding: Padding,
+    dilation: int | Pair = 1,
+) -> None:
+    """Raise ConfigurationError for arguments that have no meaning, whatever the images are."""
+    for name, value, least in (
+        ("the window", kernel, 1),
+        ("stride", stride, 1),
+        ("dilation", dilation, 1),
+        ("padding", padding, 0),
+    ):
+        if name == "padding" and value in ("valid", "same"):
+            continue
+        pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+        if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in pair):
+            raise ConfigurationError(
+                f"{type(layer).__name__}: expected {name} to be "
+                f"{'valid, same, ' if name == 'padding' else ''}a whole number of at least {least} "
+                f"or two of them, for rows and columns, got {value!r}"
+            )
+
+
+def _pair(value: int | Pair) -> Pair:
+    rows, columns = value if isinstance(value, (tuple, list)) else (value, value)
+    return int(rows), int(columns)
+
+
+def require_images(layer: Layer, x: Array) -> None:
+    """Raise ShapeError unless x is (m, *input_shape)."""
+    if x.shape[1:] != layer.input_shape:
+        raise ShapeError(
+            f"{layer!r}: expected x of shape (m, {', '.join(map(str, layer.input_shape))}), "
+            f"got {x.shape}"
+        )

@@ -1,0 +1,193 @@
+"""Normalization: numbers brought to mean 0 and spread 1 on their way through the network.
+
+Layers learn fastest from inputs of about the size of 1. `BatchNorm` measures each feature over the
+batch, `LayerNorm` each sample over its features; both then let the network choose another scale and
+another mean, the parameters `weight` and `bias`.
+
+With x^ = (x - mean) / sqrt(variance + epsilon) and n the number of entries that the mean is over,
+the gradient is dx = (g - mean(g) - x^ mean(g x^)) / sqrt(variance + epsilon), where g = dy weight:
+the mean and the variance depend on x too, and the two terms that are taken off are theirs.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.layers.weighted import positive
+
+NormCache = tuple[Array, Array, bool]
+"""x^, 1 / sqrt(variance + epsilon), and whether the two come from x itself."""
+
+
+class Normalization(Layer):
+    """What the two share: y = weight x^ + bias. A new one says what the mean is taken over."""
+
+    parameter_names = ("weight", "bias")
+    weight: Array
+    bias: Array
+    epsilon: float
+
+    @abstractmethod
+    def axes(self, x: Array) -> tuple[int, ...]:
+        """The axes of a batch that mean and variance are taken over."""
+
+    @abstractmethod
+    def shared_axes(self, x: Array) -> tuple[int, ...]:
+        """The axes of a batch along which one entry of the parameters is used again."""
+
+    @abstractmethod
+    def along(self, parameter: Array, x: Array) -> Array:
+        """A parameter, or a statistic, shaped so that it stands where it belongs in x."""
+
+    def normalized(self, x: Array) -> tuple[Array, Array, Array, Array]:
+        """x^, 1 / sqrt(variance + epsilon), the mean, the variance."""
+        axes = self.axes(x)
+        mean = x.mean(axis=axes, keepdims=True)
+        centred = x - mean
+        variance = np.square(centred).mean(axis=axes, keepdims=True)
+        inverse = 1 / np.sqrt(variance + self.epsilon)
+        centred *= inverse
+        return centred, inverse, mean, variance
+
+    def backward(
+        self, dy: Array, cache: NormCache, *, need_dx: bool = True
+    ) -> tuple[Array | None, Gradients]:
+        unit, inverse, measured = cache
+        shared = self.shared_axes(dy)
+        gradients = {"weight": (dy * unit).sum(axis=shared), "bias": dy.sum(axis=shared)}
+        if not need_dx:
+            return None, gradients
+        dx = dy * self.along(self.weight, dy)
+        if measured:
+            axes = self.axes(dy)
+            slope = (dx * unit).mean(axis=axes, keepdims=True)
+            dx -= dx.mean(axis=axes, keepdims=True)
+            dx -= unit * slope
+        dx *= inverse
+        return dx, gradients
+
+
+class BatchNorm(Normalization):
+    """y = weight (x - mean) / sqrt(variance + epsilon) + bias, per feature or channel.
+
+    For x of shape (m, features), mean and variance are over the batch; for images (m, channels,
+    height, width), over the batch and all pixels. `weight` and `bias` are (features,) or
+    (channels,), and start at 1 and 0.
+
+    When training, the batch's own statistics are used, and the buffers `running_mean` and
+    `running_var` move towards them, the latter with the variance over n - 1: new = (1 - momentum)
+    old + momentum batch, PyTorch's meaning of momentum (Keras' is 1 minus it). When predicting, and
+    when the layer is frozen, the running ones are used. A batch of one sample without pixels has no
+    spread, and comes out as the bias.
+
+    Raises ConfigurationError unless 0 <= momentum <= 1 and epsilon > 0. Source: Ioffe and Szegedy
+    2015 (arXiv:1502.03167).
+    """
+
+    buffer_names = ("running_mean", "running_var")
+    running_mean: Array
+    running_var: Array
+    couples_samples = True
+
+    def __init__(self, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
+        if not 0 <= momentum <= 1:
+            raise ConfigurationError(
+                f"BatchNorm: expected a momentum from 0 to 1, got {momentum!r}"
+            )
+        self.momentum = float(momentum)
+        self.epsilon = _epsilon(self, epsilon)
+
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        if len(input_shape) not in (1, 3):
+            raise ShapeError(
+                f"{self!r}: expected samples of shape (features,) or (channels, height, width), "
+                f"got {input_shape}"
+            )
+        features = input_shape[0]
+        self.weight, self.bias = np.ones(features, dtype), np.zeros(features, dtype)
+        self.running_mean, self.running_var = np.zeros(features, dtype), np.ones(features, dtype)
+        return input_shape
+
+    def axes(self, x: Array) -> tuple[int, ...]:
+        return (0,) if x.ndim == 2 else (0, 2, 3)
+
+    def shared_axes(self, x: Array) -> tuple[int, ...]:
+        return self.axes(x)
+
+    def along(self, parameter: Array, x: Array) -> Array:
+        return parameter.reshape(1, -1, *(1,) * (x.ndim - 2))
+
+    def forward(
+        self, x: Array, *, train: bool = False, rng: Generator | None = None
+    ) -> tuple[Array, NormCache]:
+        measured = train and self.trainable
+        if measured:
+            unit, inverse, mean, variance = self.normalized(x)
+            n = x.size // mean.size
+            self._follow(self.running_mean, mean)
+            self._follow(self.running_var, variance * (n / max(n - 1, 1)))
+        else:
+            inverse = self.along(1 / np.sqrt(self.running_var + self.epsilon), x)
+            unit = (x - self.along(self.running_mean, x)) * inverse
+        y = unit * self.along(self.weight, x)
+        y += self.along(self.bias, x)
+        return y, (unit, inverse, measured)
+
+    def _follow(self, running: Array, batch: Array) -> None:
+        running *= 1 - self.momentum
+        running += self.momentum * batch.reshape(-1)
+
+
+class LayerNorm(Normalization):
+    """y = weight (x - mean) / sqrt(variance + epsilon) + bias, with the statistics of each sample.
+
+    Mean and variance are over the last `trailing_axes` axes of a sample; `weight` and `bias` have
+    the shape of these, and start at 1 and 0. The same in training and prediction.
+
+    Raises ConfigurationError unless epsilon > 0, ShapeError for samples of fewer axes. Source:
+    Ba et al. 2016 (arXiv:1607.06450).
+    """
+
+    def __init__(self, trailing_axes: int = 1, epsilon: float = 1e-5) -> None:
+        self.trailing_axes = positive(self, "trailing_axes", trailing_axes)
+        self.epsilon = _epsilon(self, epsilon)
+
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        if len(input_shape) < self.trailing_axes:
+            raise ShapeError(
+                f"{self!r}: expected samples of at least {self.trailing_axes} axes, "
+                f"got {input_shape}"
+            )
+        shape = input_shape[-self.trailing_axes :]
+        self.weight, self.bias = np.ones(shape, dtype), np.zeros(shape, dtype)
+        return input_shape
+
+    def axes(self, x: Array) -> tuple[int, ...]:
+        return tuple(range(-self.trailing_axes, 0))
+
+    def shared_axes(self, x: Array) -> tuple[int, ...]:
+        return tuple(range(x.ndim - self.trailing_axes))
+
+    def along(self, parameter: Array, x: Array) -> Array:
+        return parameter
+
+    def forward(
+        self, x: Array, *, train: bool = False, rng: Generator | None = None
+    ) -> tuple[Array, NormCache]:
+        unit, inverse, _, _ = self.normalized(x)
+        y = unit * self.weight
+        y += self.bias
+        return y, (unit, inverse, True)
+
+
+def _epsilon(layer: Layer, epsilon: float) -> float:
+    if not 0 < epsilon < np.inf:
+        raise ConfigurationError(
+            f"{type(layer).__name__}: expected a finite epsilon greater than 0, got {epsilon!r}"
+        )
+    return float(epsilon)

@@ -1,0 +1,59 @@
+"""The same numbers in another shape: from images to rows of features, and back.
+
+Nothing is computed, and mostly nothing is copied: what comes out is a view of what went in.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.layers.base import Gradients, Layer
+
+
+class Reshape(Layer):
+    """Each sample in the shape `shape`, of which one size may be -1: as many as there are left.
+
+    dx is dy in the shape of x. Raises ConfigurationError for sizes that are none, ShapeError where
+    the number of entries differs.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+        whole = all(isinstance(n, (int, np.integer)) and (n >= 1 or n == -1) for n in sizes)
+        if not whole or sizes.count(-1) > 1:
+            raise ConfigurationError(
+                "Reshape: expected the shape of one sample, of sizes of at least 1 and at most one "
+                f"-1, got {shape!r}"
+            )
+        self.shape = tuple(int(n) for n in sizes)
+
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        entries, known = math.prod(input_shape), abs(math.prod(self.shape))
+        if entries % known or (-1 not in self.shape and entries != known):
+            raise ShapeError(
+                f"{self!r}: expected samples of {known} entries"
+                f"{' or a multiple' if -1 in self.shape else ''}, got {entries}, "
+                f"of shape {input_shape}"
+            )
+        return tuple(entries // known if n == -1 else n for n in self.shape)
+
+    def forward(
+        self, x: Array, *, train: bool = False, rng: Generator | None = None
+    ) -> tuple[Array, Shape]:
+        return x.reshape(len(x), *self.output_shape), x.shape
+
+    def backward(
+        self, dy: Array, cache: Shape, *, need_dx: bool = True
+    ) -> tuple[Array | None, Gradients]:
+        return dy.reshape(cache), {}
+
+
+class Flatten(Reshape):
+    """Each sample as one row of features: (m, channels, height, width) to (m, features)."""
+
+    def __init__(self) -> None:
+        super().__init__((-1,))

@@ -1,0 +1,61 @@
+"""What layers with a weight and a bias share: how the two start, and what a file says of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.initializers import Initializer, get_initializer, named_initializer
+from minitorch_np.layers.base import Layer
+
+
+class Weighted(Layer):
+    """A layer with the parameter `weight` and, unless `use_bias` is false, `bias`."""
+
+    parameter_names: tuple[str, ...] = ("weight", "bias")
+    weight: Array
+    bias: Array
+
+    def __init__(
+        self,
+        weight_initializer: str | Initializer,
+        bias_initializer: str | Initializer,
+        use_bias: bool,
+    ) -> None:
+        self.weight_initializer = named_initializer(weight_initializer)
+        self.bias_initializer = named_initializer(bias_initializer)
+        self.use_bias = use_bias
+        if not use_bias:
+            self.parameter_names = ("weight",)
+
+    def make_parameters(
+        self, weight_shape: Shape, fan_in: int, fan_out: int, rng: Generator, dtype: DType
+    ) -> None:
+        """Set `weight`, and `bias` with one number for each row of it, from their initializers."""
+        for name, shape in {"weight": weight_shape, "bias": weight_shape[:1]}.items():
+            if name in self.parameter_names:
+                initializer = get_initializer(getattr(self, f"{name}_initializer"))
+                made = np.asarray(initializer(rng, shape, fan_in, fan_out), dtype)
+                if made.shape != shape:
+                    raise ShapeError(
+                        f"{self!r}: expected its {name}_initializer to make an array of shape "
+                        f"{shape}, got {made.shape}"
+                    )
+                setattr(self, name, made)
+
+    def config(self) -> dict[str, Any]:
+        # A function has no place in a file; a layer that is loaded has no more use for one.
+        return {name: value for name, value in super().config().items() if not callable(value)}
+
+
+def positive(layer: Layer, name: str, number: int) -> int:
+    """`number`, if it is a whole number of at least 1; ConfigurationError if it is not."""
+    if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
+        raise ConfigurationError(
+            f"{type(layer).__name__}: expected {name} to be a whole number of at least 1, "
+            f"got {number!r}"
+        )
+    return int(number)
