@@ -57,7 +57,18 @@ from minitorch_np.layers import (
     Softplus,
     Tanh,
 )
-from minitorch_np.losses import CrossEntropy, Loss, SoftmaxCrossEntropy, loss_for
+from minitorch_np.losses import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Huber,
+    KLDivergence,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Pointwise,
+    SoftmaxCrossEntropy,
+    loss_for,
+)
 from minitorch_np.networks import notes_network
 from minitorch_np.optimizers import SGD, Optimizer
 from minitorch_np.training import Accuracy, Callback, History, Metric, Progress, Trainer
@@ -74,6 +85,7 @@ __all__ = [
     "Add",
     "AveragePool2D",
     "BatchNorm",
+    "BinaryCrossEntropy",
     "Callback",
     "Concatenate",
     "ConfigurationError",
@@ -90,13 +102,17 @@ __all__ = [
     "HardSigmoid",
     "HardSwish",
     "History",
+    "Huber",
     "Identity",
+    "KLDivergence",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
     "Loss",
     "MaxPool2D",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
     "Metric",
     "MinitorchError",
     "Mish",
@@ -106,6 +122,7 @@ __all__ = [
     "NotBuiltError",
     "Optimizer",
     "PReLU",
+    "Pointwise",
     "Progress",
     "ReLU",
     "ReLU6",

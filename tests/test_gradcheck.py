@@ -283,7 +283,7 @@ def test_inputs_are_made_up_for_losses_too() -> None:
     class HalfSquares(mt.Loss):
         """Of the reader's own, with targets of the scores' shape."""
 
-        def forward(self, scores: Any, targets: Any) -> Any:
+        def forward(self, scores: Any, targets: Any) -> Any:  # type: ignore[override]
             self.prepare(targets, scores.shape[1:])
             return float(((scores - targets) ** 2).sum() / (2 * len(scores))), (scores, targets)
 

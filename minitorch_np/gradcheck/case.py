@@ -37,7 +37,9 @@ class Case:
         rng = np.random.default_rng(seed)
         if isinstance(self.obj, Loss):
             x, labels = made_up_for(self.obj, rng, self.shape, self.samples)
-            return gradcheck(self.obj, x, self._targets(labels, rng), mode=mode, seed=seed)
+            targets = self._targets(labels, rng)
+            weights = np.arange(self.samples) * 0.7 if self.weighted else None
+            return gradcheck(self.obj, x, targets, mode=mode, seed=seed, sample_weight=weights)
         built = copy.deepcopy(self.obj)
         built.build(self.shape, rng=np.random.default_rng(seed), dtype=np.float64)
         x = self.scale * made_up_inputs(built, rng, self.samples)
@@ -48,4 +50,7 @@ class Case:
             return labels
         if self.targets == "one-hot":
             return np.eye(self.shape[0])[labels]
-        return rng.dirichlet(np.ones(self.shape[0]), self.samples)
+        if self.targets == "rows":
+            return rng.dirichlet(np.ones(self.shape[0]), self.samples)
+        size = (self.samples, *self.shape)
+        return rng.normal(size=size) if self.targets == "numbers" else rng.uniform(size=size)

@@ -6,13 +6,31 @@ differ (a square matrix hides its transposition) and one square one.
 
 import minitorch_np.layers as nn
 from minitorch_np.gradcheck.case import Case
-from minitorch_np.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
+from minitorch_np.losses import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Huber,
+    KLDivergence,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SoftmaxCrossEntropy,
+)
 
 
 def _elementwise(*activations: nn.Layer) -> list[Case]:
     """Activations on rows, and then on a square batch."""
     first, *rest = activations
     return [Case(first, (5,)), *(Case(other, (3, 3), 3) for other in rest or [first])]
+
+
+def _numbers(loss: Loss) -> list[Case]:
+    """A loss of numbers against numbers: on rows, on images, and weighted on a square batch."""
+    return [
+        Case(loss, (5,), 3, "numbers"),
+        Case(loss, (2, 3), 4, "numbers"),
+        Case(loss, (4,), 4, "numbers", weighted=True),
+    ]
 
 
 CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
@@ -95,10 +113,26 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
         Case(SoftmaxCrossEntropy(), (5,)),
         Case(SoftmaxCrossEntropy(), (4,), 4, "one-hot"),
         Case(SoftmaxCrossEntropy(), (3,), 5, "rows"),
+        Case(SoftmaxCrossEntropy(0.3, [0.5, 2.0, 1.5, 0.7]), (4,), 5, weighted=True),
+        Case(SoftmaxCrossEntropy(0.2, [0.5, 2.0, 1.5]), (3,), 5, "rows"),
+        Case(SoftmaxCrossEntropy(ignore_index=1), (3,), 6),
     ],
     CrossEntropy: [
         Case(CrossEntropy(), (5,)),
         Case(CrossEntropy(), (4,), 4, "one-hot"),
-        Case(CrossEntropy(), (3,), 5, "rows"),
+        Case(CrossEntropy(), (3,), 5, "rows", weighted=True),
+    ],
+    KLDivergence: [
+        Case(KLDivergence(), (5,), 3, "rows"),
+        Case(KLDivergence(), (4,), 4, "rows", weighted=True),
+        Case(KLDivergence(), (3,)),
+    ],
+    MeanSquaredError: _numbers(MeanSquaredError()),
+    MeanAbsoluteError: _numbers(MeanAbsoluteError()),
+    Huber: _numbers(Huber(0.7)),
+    BinaryCrossEntropy: [
+        Case(BinaryCrossEntropy(), (5,), 3, "shares"),
+        Case(BinaryCrossEntropy(), (4,), 4, "shares", weighted=True),
+        Case(BinaryCrossEntropy(), (2, 3), 4, "shares"),
     ],
 }

@@ -29,7 +29,7 @@ from minitorch_np.gradcheck.subjects import (
 )
 from minitorch_np.gradcheck.tensors import Claim, check_directions, check_entries
 from minitorch_np.layers import Layer, Sequential
-from minitorch_np.losses import Loss, loss_for
+from minitorch_np.losses import Loss, check_weights, loss_for
 
 MODES = ("auto", "exhaustive", "directional")
 
@@ -63,13 +63,14 @@ def gradcheck(
     seed: int = 0,
     loss: Loss | None = None,
     contracts: bool = True,
+    sample_weight: object = None,
 ) -> GradientCheck:
     """Check the gradients of a Layer, an Activation, a Loss or a model.
 
     - `x` is a batch (m, *input_shape), or the scores for a Loss; made up from `seed` where it is
       not given, as is the shape of a layer that is not built.
-    - `target` is what a Loss compares with; with a model, `loss` (else the one that goes with its
-      outputs) is checked at its end.
+    - `target` is what a Loss compares with, `sample_weight` (m,) what each row counts; with a model,
+      `loss` (else the one that goes with its outputs) is checked at its end.
     - `mode`: "exhaustive" checks every entry, "directional" random directions, "auto" the entries
       of small arrays and directions of large ones.
 
@@ -80,7 +81,7 @@ def gradcheck(
         raise ConfigurationError(f"gradcheck: expected a mode of {MODES}, got {mode!r}")
     start = time.perf_counter()
     if isinstance(obj, Loss):
-        result = _check_loss(obj, x, target, mode, seed)
+        result = _check_loss(obj, x, target, sample_weight, mode, seed)
     elif isinstance(obj, Layer):
         result = _check_layer(obj, x, Options(mode, seed, target, loss, contracts))
     else:
@@ -99,7 +100,9 @@ def assert_gradients(obj: Layer | Loss, x: object = None, target: object = None,
         raise GradientError(f"gradients are not right\n{result}")
 
 
-def _check_loss(loss: Loss, x: object, target: object, mode: str, seed: int) -> GradientCheck:
+def _check_loss(
+    loss: Loss, x: object, target: object, sample_weight: object, mode: str, seed: int
+) -> GradientCheck:
     rng = np.random.default_rng(seed)
     if x is None:
         x, labels = made_up_for(loss, rng)
@@ -109,7 +112,8 @@ def _check_loss(loss: Loss, x: object, target: object, mode: str, seed: int) -> 
             f"gradcheck: expected targets for {type(loss).__name__} beside the scores, got none"
         )
     scores = _as_point(x, "scores")
-    subject = LossSubject(loss, scores, np.array(target))
+    weights = None if sample_weight is None else check_weights(sample_weight, len(scores))
+    subject = LossSubject(loss, scores, np.array(target), weights)
     result = GradientCheck(subject.label)
     _check_arrays(result, subject, mode, rng, LAYER)
     result.contracts = check_loss_contracts(subject)
@@ -293,4 +297,9 @@ def made_up_for(
         except Exception:  # whatever a loss of the reader's own may say to class numbers
             continue
         return scores, targets
-    return logits, rng.normal(size=logits.shape)
+    numbers: Array = rng.normal(size=logits.shape)
+    try:
+        loss.forward(logits, numbers)
+    except Exception:
+        return logits, rng.uniform(size=logits.shape)
+    return logits, numbers

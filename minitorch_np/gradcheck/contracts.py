@@ -299,39 +299,43 @@ def loss_changes_nothing(subject: LossSubject) -> str | None:
 
 
 def loss_is_a_mean(subject: LossSubject) -> str | None:
-    """The value and the gradient of a batch are the means of those of its samples."""
-    scores, targets, loss = subject.arrays["scores"], subject.targets, subject.loss
-    m = len(scores)
-    value, cache = loss.forward(scores, targets)
+    """The value and the gradient of a batch are the weighted means of those of its samples."""
+    scores, loss = subject.arrays["scores"], subject.loss
+    weights = loss.weights(subject.targets, subject.sample_weight)
+    parts = np.ones(len(scores)) if weights is None else weights
+    parts = parts / parts.sum()
+    value, cache = subject.forward(scores)
     gradient, total = loss.backward(cache), 0.0
-    for row in range(m):
+    for row, part in enumerate(parts):
         one = slice(row, row + 1)
-        alone, cache = loss.forward(scores[one], targets[one])
-        total += alone
-        if not near(loss.backward(cache) / m, gradient[one]):
-            return f"the gradient of sample {row} in the batch is not 1/{m} of what it is alone"
-    if abs(total / m - value) > 1e-12 * max(abs(value), 1e-300):
-        return f"the value {value:.10g} is not the mean of the samples' values, {total / m:.10g}"
+        alone, cache = subject.forward(scores[one], one)
+        total += part * alone
+        if not near(loss.backward(cache) * part, gradient[one]):
+            return (
+                f"the gradient of sample {row} in the batch is not {part:.3g} of what it is alone"
+            )
+    if abs(total - value) > 1e-12 * max(abs(value), 1e-300):
+        return f"the value {value:.10g} is not the mean of the samples' values, {total:.10g}"
     return None
 
 
 def loss_is_repeatable(subject: LossSubject) -> str | None:
     """Two calls, and a second backward from one cache, give the same bits."""
-    value, cache = subject.loss.forward(subject.arrays["scores"], subject.targets)
+    value, cache = subject.forward(subject.arrays["scores"])
     first, second = subject.loss.backward(cache), subject.loss.backward(cache)
     if not same(first, second):
         return "a second backward from the same cache differs"
-    again, _ = subject.loss.forward(subject.arrays["scores"], subject.targets)
+    again, _ = subject.forward(subject.arrays["scores"])
     return None if again == value else "two forwards of one batch differ"
 
 
 def loss_calls_do_not_mix(subject: LossSubject) -> str | None:
     """A forward on other scores, before the backward, changes nothing."""
     scores, loss = subject.arrays["scores"], subject.loss
-    _, cache = loss.forward(scores, subject.targets)
+    _, cache = subject.forward(scores)
     expected = loss.backward(cache)
-    _, cache = loss.forward(scores, subject.targets)
-    loss.forward(scores[::-1].copy(), subject.targets)
+    _, cache = subject.forward(scores)
+    subject.forward(scores[::-1].copy())
     same_still = same(loss.backward(cache), expected)
     return None if same_still else "a forward in between changes the gradient: is a cache kept?"
 

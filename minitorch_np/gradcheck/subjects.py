@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 
@@ -71,17 +72,26 @@ class LayerSubject(Subject):
 class LossSubject(Subject):
     """A loss as a function of the scores; its value is an array of one number."""
 
-    def __init__(self, loss: Loss, scores: Array, targets: AnyArray) -> None:
-        self.loss, self.targets = loss, targets
+    def __init__(
+        self, loss: Loss, scores: Array, targets: AnyArray, sample_weight: Array | None = None
+    ) -> None:
+        self.loss, self.targets, self.sample_weight = loss, targets, sample_weight
         self.label = f"{type(loss).__name__}()"
         self.arrays = {"scores": scores}
 
     def value(self) -> Array:
-        return np.array([self.loss.forward(self.arrays["scores"], self.targets)[0]])
+        return np.array([self.forward(self.arrays["scores"])[0]])
 
     def gradients(self, dy: Array) -> dict[str, Array]:
-        _, cache = self.loss.forward(self.arrays["scores"], self.targets)
+        _, cache = self.forward(self.arrays["scores"])
         return {"scores": float(dy[0]) * self.loss.backward(cache)}
+
+    def forward(self, scores: Array, rows: slice = slice(None)) -> tuple[float, Any]:
+        """The loss of some rows of the targets, against as many rows of scores."""
+        targets, weights = self.targets[rows], self.sample_weight
+        if weights is None:  # a loss of the reader's own may not take any
+            return self.loss.forward(scores, targets)
+        return self.loss.forward(scores, targets, weights[rows])
 
 
 class TrainingSubject(Subject):

@@ -1,0 +1,94 @@
+"""What a loss is.
+
+A loss compares a batch of outputs (scores) with what was wanted (targets) and gives the mean over
+the batch. Its backward is where the gradient starts. The notes' factor 1/m is the derivative of
+that mean; it lives here and nowhere else.
+
+Where samples have weights the mean is the weighted one, sum of w_i l_i over sum of w_i, and 1/m
+becomes w_i over that sum. A sample of weight 0 is as if it were not there.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array, Shape, require_finite
+from minitorch_np.errors import DataError, ShapeError
+from minitorch_np.layers.base import Layer
+
+LossCache: TypeAlias = Any
+"""What a loss's `forward` hands to its `backward`."""
+
+
+class Loss(ABC):
+    """The contract of all losses: `forward` and `backward`, and what they will not accept."""
+
+    @abstractmethod
+    def forward(
+        self, scores: Array, targets: AnyArray, sample_weight: Array | None = None
+    ) -> tuple[float, LossCache]:
+        """The mean loss over the batch, and the cache for `backward`.
+
+        `sample_weight` is (m,), numbers of at least 0; where all are 0, so is the loss. A loss that
+        is never given weights need not take them.
+        """
+
+    @abstractmethod
+    def backward(self, cache: LossCache) -> Array:
+        """The gradient of that mean with respect to the scores, in the scores' shape."""
+
+    def prepare(self, targets: AnyArray, output_shape: Shape) -> AnyArray:
+        """Check all targets against the shape of one output, and return them as they are handled
+        fastest: `forward` means the same by either.
+
+        A trainer calls it once, so that nothing is trained on if one target is wrong. One number a
+        sample, (m,), is taken for outputs of (m, 1); nothing else is broadcast. Raises ShapeError
+        or DataError.
+        """
+        if targets.ndim == 1 and output_shape == (1,):
+            targets = targets[:, np.newaxis]
+        if targets.shape[1:] != output_shape:
+            raise ShapeError(
+                f"{type(self).__name__}: expected targets of shape "
+                f"{(len(targets), *output_shape)}, as the outputs, got {targets.shape}"
+            )
+        if targets.dtype.kind == "f" and len(targets):
+            require_finite(targets, f"{type(self).__name__}: targets")
+        return targets
+
+    def weights(self, targets: AnyArray, sample_weight: Array | None) -> Array | None:
+        """How much each sample counts in the mean, (m,); None where all count the same.
+
+        What batches weigh against each other is the sum of it.
+        """
+        return sample_weight
+
+    def check_model(self, model: Layer) -> None:
+        """Raise ConfigurationError for a model whose outputs are not what this loss is made for."""
+
+
+def check_weights(sample_weight: object, samples: int) -> Array:
+    """Sample weights as an array of `samples` numbers of at least 0.
+
+    Raises ShapeError or DataError.
+    """
+    weights = np.asarray(sample_weight)
+    if weights.shape != (samples,):
+        raise ShapeError(
+            f"sample_weight: expected one number for each of {samples} samples, got shape "
+            f"{weights.shape}"
+        )
+    if weights.dtype.kind not in "fiub":
+        raise DataError(f"sample_weight: expected numbers, got {weights.dtype}")
+    refuse(~(weights >= 0) | (weights == np.inf), weights, "sample_weight: expected numbers >= 0")
+    return weights
+
+
+def refuse(wrong: AnyArray, array: AnyArray, expected: str) -> None:
+    """Raise DataError that shows the first entry of `array` at which `wrong` is true, if any is."""
+    if not wrong.any():
+        return
+    found = np.argwhere(wrong)[0]
+    where = f"row {found[0]}" + "".join(f", column {i}" for i in found[1:])
+    raise DataError(f"{expected}; got {array[tuple(found)]} at {where}")

@@ -1,0 +1,283 @@
+"""Losses over classes: which of K it is.
+
+Targets are class numbers, or a row of K probabilities for each sample, of which a one-hot row is the
+plainest. What comes from the model are scores, probabilities or their logarithms, and each has
+its loss; on scores it is the most exact.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array, Shape, row_maxima, row_sums
+from minitorch_np.errors import ConfigurationError, DataError, ShapeError
+from minitorch_np.layers.base import Layer
+from minitorch_np.losses.base import Loss, check_weights, refuse
+
+
+class Categorical(Loss):
+    """What losses over classes share: targets are class numbers (m,), or rows of weights (m, K)."""
+
+    ignores: bool = False
+    """Whether there is a class number that stands for "do not count this sample"."""
+
+    def ignored(self, targets: AnyArray) -> AnyArray:
+        """Which class numbers stand for that."""
+        return np.zeros(targets.shape, bool)
+
+    def prepare(self, targets: AnyArray, output_shape: Shape) -> AnyArray:
+        place = f"{type(self).__name__}: labels"
+        if len(output_shape) != 1 or output_shape[0] < 2:
+            raise ShapeError(
+                f"{type(self).__name__}: expected a score for each of two or more classes, "
+                f"got outputs of shape {('m', *output_shape)}"
+            )
+        (classes,) = output_shape
+        if targets.dtype.kind not in "fiub":
+            raise DataError(f"{place}: expected class numbers, got {targets.dtype}")
+        if targets.ndim == 1:
+            wrong = ~(np.isin(targets, np.arange(classes)) | self.ignored(targets))
+            refuse(wrong, targets, f"{place}: expected whole numbers from 0 to {classes - 1}")
+            # Unsigned, they are known to be checked; one that is to be ignored has no such number.
+            return targets if self.ignores else targets.astype(np.min_scalar_type(classes - 1))
+        if targets.shape[1:] != (classes,):
+            raise ShapeError(
+                f"{place}: expected class numbers of shape (m,) or one-hot rows of shape "
+                f"(m, {classes}), got shape {targets.shape}"
+            )
+        sums = np.add.reduce(targets, axis=1, dtype=np.float64)
+        wrong = ~((np.abs(sums - 1) < 1e-5) & (np.minimum.reduce(targets, axis=1) >= 0))
+        refuse(wrong, targets, f"{place}: expected one-hot rows, or probabilities that add up to 1")
+        return targets
+
+    def one_hot(self, targets: AnyArray, scores: Array) -> Array:
+        """Targets as rows (m, K) in the scores' dtype; raises as `prepare`.
+
+        This stands in the training loop: class numbers that are unsigned, as `prepare` returns
+        them, need no check but the one against K, which indexing does.
+        """
+        if targets.ndim == 1 and targets.dtype.kind == "u" and scores.ndim == 2:
+            m, classes = scores.shape
+            if 0 < m == len(targets) and classes <= LARGEST_TABLE:
+                try:
+                    return _unit_rows(classes, scores.dtype).take(targets, 0)
+                except IndexError:
+                    pass  # explained below
+        return self._checked_one_hot(np.asarray(targets), scores)
+
+    def _checked_one_hot(self, targets: AnyArray, scores: Array) -> Array:
+        targets = self.prepare(targets, scores.shape[1:])
+        if len(targets) != len(scores) or not len(targets):
+            raise ShapeError(
+                f"{type(self).__name__}: expected a target for each of at least one sample, "
+                f"got scores of shape {scores.shape}, targets of shape {targets.shape}"
+            )
+        if targets.ndim == 2:
+            return targets.astype(scores.dtype)
+        rows: Array = targets[:, np.newaxis] == np.arange(scores.shape[1])
+        return rows.astype(scores.dtype)
+
+
+class SoftmaxCrossEntropy(Categorical):
+    """L = mean over the batch of -log softmax(z)[label], on logits z of shape (m, K).
+
+    Targets are class numbers (m,), or one-hot rows (m, K); rows that add up to 1 are taken as
+    probabilities y, and L = mean of -sum_k y_k log softmax(z)_k.
+
+    The gradient is dz = (A - Y) / m with A = softmax(z): the notes' dZ2, and their 1/m. Computed as
+    log-sum-exp with the row's maximum taken off, so that no score is too large.
+
+    - `label_smoothing` e mixes every row with the even one: y becomes (1 - e) y + e / K (Szegedy et
+      al. 2015, arXiv:1512.00567);
+    - `class_weights` c, (K,), counts each term c_k times; the mean is over the sum of the samples'
+      weights sum_k c_k y_k, which for class numbers is what PyTorch divides by;
+    - `ignore_index` is a class number, such as -1, that stands for "do not count this sample".
+
+    Source: the notes; Bridle 1990. Raises ShapeError and DataError for targets that do not fit,
+    ConfigurationError for arguments that are out of range.
+    """
+
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        class_weights: Sequence[float] | Array | None = None,
+        ignore_index: int | None = None,
+    ) -> None:
+        if not 0 <= label_smoothing < 1:
+            raise ConfigurationError(
+                "SoftmaxCrossEntropy: expected a label_smoothing of at least 0 and less than 1, "
+                f"got {label_smoothing!r}"
+            )
+        self.label_smoothing, self.ignore_index = float(label_smoothing), ignore_index
+        self.ignores = ignore_index is not None
+        self.class_weights = None if class_weights is None else np.asarray(class_weights, float)
+        weights = self.class_weights
+        if weights is not None and not (
+            weights.ndim == 1 and (weights >= 0).all() and weights.any()
+        ):
+            raise ConfigurationError(
+                "SoftmaxCrossEntropy: expected class_weights of one number of at least 0 for each "
+                f"class, not all 0, got {class_weights!r}"
+            )
+        self._plain = not (label_smoothing or self.ignores) and class_weights is None
+
+    def ignored(self, targets: AnyArray) -> AnyArray:
+        return np.asarray(targets == self.ignore_index)
+
+    def weights(self, targets: AnyArray, sample_weight: Array | None) -> Array | None:
+        if sample_weight is None and not self.ignores and self.class_weights is None:
+            return None
+        given = np.ones(len(targets)) if sample_weight is None else sample_weight
+        weights: Array = given * self._kept(targets)
+        if self.class_weights is None:
+            return weights
+        if targets.ndim == 2:
+            counts: Array = targets @ self.class_weights
+        else:
+            counts = self.class_weights[np.where(self.ignored(targets), 0, targets).astype(np.intp)]
+        return weights * counts
+
+    def forward(
+        self, scores: Array, targets: AnyArray, sample_weight: Array | None = None
+    ) -> tuple[float, tuple[Array, Array, float]]:
+        y = self.one_hot(targets, scores)
+        shifted = scores - row_maxima(scores)
+        a: Array = np.exp(shifted)
+        total = row_sums(a)
+        a /= total
+        logs, count = np.log(total), float(len(y))
+        if sample_weight is not None or not self._plain:
+            y, sums, count = self._weighted(y, np.asarray(targets), sample_weight)
+            a *= sums
+            logs *= sums
+        picked = np.vdot(y, shifted)
+        if picked != picked:  # 0 times -infinity, for a class that is ruled out
+            picked = np.vdot(y, np.where(y > 0, shifted, 0))
+        return float((np.add.reduce(logs, axis=None) - picked) / count), (a, y, count)
+
+    def backward(self, cache: tuple[Array, Array, float]) -> Array:
+        a, y, count = cache
+        dz: Array = a - y
+        dz /= count
+        return dz
+
+    def _weighted(
+        self, y: Array, targets: AnyArray, sample_weight: Array | None
+    ) -> tuple[Array, Array, float]:
+        """The rows y times all weights, the sum of each (m, 1), and what the mean is over."""
+        m, classes = y.shape
+        given = np.ones(m) if sample_weight is None else check_weights(sample_weight, m)
+        factors = np.ones(classes) if self.class_weights is None else self.class_weights
+        if len(factors) != classes:
+            raise ShapeError(
+                f"SoftmaxCrossEntropy: expected a class weight for each of {classes} classes, "
+                f"got {len(factors)}"
+            )
+        counts = self.weights(targets, given)
+        assert counts is not None
+        kept = given * self._kept(targets)
+        even = self.label_smoothing / classes
+        rows = ((1 - self.label_smoothing) * y + even) * factors * kept[:, np.newaxis]
+        rows = rows.astype(y.dtype)
+        return rows, row_sums(rows), float(counts.sum()) or 1.0
+
+    def _kept(self, targets: AnyArray) -> AnyArray:
+        """1 for samples that count, 0 for those whose class number says that they do not."""
+        return ~self.ignored(targets) if targets.ndim == 1 else np.ones(len(targets), bool)
+
+    def check_model(self, model: Layer) -> None:
+        if model.outputs_probabilities:
+            raise ConfigurationError(
+                "SoftmaxCrossEntropy: expected a model that ends in scores (logits), got one that "
+                "ends in probabilities: softmax would be applied twice; leave the last layer out, "
+                "or use CrossEntropy"
+            )
+
+
+class CrossEntropy(Categorical):
+    """L = mean over the batch of -log p[label], on probabilities p of shape (m, K).
+
+    The loss for a model that ends in Softmax, as the notes draw theirs. Targets as in
+    SoftmaxCrossEntropy, which is the better choice where precision counts: here a probability
+    that rounds to 0 makes the loss infinite. Nothing is clipped, so the gradient, -y / (m p), is
+    that of the value. Raises ShapeError and DataError, also for a negative probability.
+    """
+
+    def forward(
+        self, scores: Array, targets: AnyArray, sample_weight: Array | None = None
+    ) -> tuple[float, tuple[Array, Array]]:
+        y = self.one_hot(targets, scores)
+        if (scores < 0).any():
+            refuse(scores < 0, scores, "CrossEntropy: expected probabilities, from 0 to 1")
+        y *= _shares(sample_weight, scores)
+        log_p = np.log(scores, out=np.zeros_like(scores), where=y > 0)
+        return float(-np.vdot(y, log_p)), (scores, y)
+
+    def backward(self, cache: tuple[Array, Array]) -> Array:
+        p, y = cache
+        return -np.divide(y, p, out=np.zeros_like(p), where=y > 0)
+
+    def check_model(self, model: Layer) -> None:
+        if not model.outputs_probabilities:
+            raise ConfigurationError(
+                "CrossEntropy: expected a model that ends in probabilities, got one that does not: "
+                "put Softmax() at its end, or use SoftmaxCrossEntropy on the scores"
+            )
+
+
+class KLDivergence(Categorical):
+    """L = mean over the batch of sum_k y_k (log y_k - l_k), on log-probabilities l of shape (m, K).
+
+    How far the predicted distribution is from the wanted one, in nats: 0 where they are the same.
+    The model ends in LogSoftmax; targets are rows of probabilities y, or class numbers. The
+    gradient is dl = -y / m. As PyTorch's KLDivLoss with reduction="batchmean". Raises ShapeError and
+    DataError for targets that do not fit. Source: Kullback and Leibler 1951.
+    """
+
+    def forward(
+        self, scores: Array, targets: AnyArray, sample_weight: Array | None = None
+    ) -> tuple[float, Array]:
+        y = self.one_hot(targets, scores)
+        log_y = np.log(y, out=np.zeros_like(y), where=y > 0)
+        y *= _shares(sample_weight, scores)
+        # 0 times -infinity is 0 here: a class that is neither wanted nor predicted
+        return float(np.vdot(y, log_y - np.where(y > 0, scores, 0))), y
+
+    def backward(self, cache: Array) -> Array:
+        return -cache
+
+    def check_model(self, model: Layer) -> None:
+        if not model.outputs_log_probabilities:
+            raise ConfigurationError(
+                "KLDivergence: expected a model that ends in log-probabilities, got one that does "
+                "not: put LogSoftmax() at its end"
+            )
+
+
+def _shares(sample_weight: Array | None, scores: Array) -> Array:
+    """What part of the mean each sample is, (m, 1)."""
+    m = len(scores)
+    if sample_weight is None:
+        return np.full((m, 1), 1 / m, scores.dtype)
+    weights = check_weights(sample_weight, m)
+    shares: Array = (weights / (weights.sum() or 1.0)).astype(scores.dtype)
+    return shares[:, np.newaxis]
+
+
+def loss_for(model: Layer) -> Loss:
+    """The classification loss that goes with what the model puts out."""
+    return CrossEntropy() if model.outputs_probabilities else SoftmaxCrossEntropy()
+
+
+@functools.lru_cache(maxsize=4)
+def _unit_rows(classes: int, dtype: np.dtype[Any]) -> Array:
+    """The one-hot rows of all classes: picking from them is a quarter of setting ones in zeros."""
+    return np.eye(classes, dtype=dtype)
+
+
+LARGEST_TABLE = 1024
+"""Up to how many classes one-hot rows are picked from a table, which is of their number squared."""

@@ -1,0 +1,148 @@
+"""Losses of numbers against numbers: each output is compared with a target of its own.
+
+Such a loss is written as a function l(score, target) and its derivative with respect to the score.
+The loss is the mean of l over all outputs of all samples, as in PyTorch and Keras.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array, Shape
+from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.layers import Layer, Sequential, Sigmoid
+from minitorch_np.layers.activations import sigmoid
+from minitorch_np.losses.base import Loss, check_weights, refuse
+
+PointwiseCache = tuple[Array, Array, Array]
+"""Scores, targets, and what each sample's derivatives are multiplied by."""
+
+
+class Pointwise(Loss):
+    """L = the mean of l(s, t) over all entries. A new one defines `value` and `derivative`.
+
+    Scores and targets are of one shape, (m, *output_shape); targets (m,) are taken for scores of
+    (m, 1). Raises ShapeError for any others, DataError for targets that are not finite.
+    """
+
+    @abstractmethod
+    def value(self, scores: Array, targets: Array) -> Array:
+        """l, entry by entry."""
+
+    @abstractmethod
+    def derivative(self, scores: Array, targets: Array) -> Array:
+        """dl/ds, entry by entry."""
+
+    def check_targets(self, targets: AnyArray) -> None:
+        """Raise DataError for targets that the loss has no value for."""
+
+    def prepare(self, targets: AnyArray, output_shape: Shape) -> AnyArray:
+        targets = super().prepare(targets, output_shape)
+        self.check_targets(targets)
+        return targets
+
+    def forward(
+        self, scores: Array, targets: AnyArray, sample_weight: Array | None = None
+    ) -> tuple[float, PointwiseCache]:
+        if targets.shape != scores.shape:
+            targets = self.prepare(targets, scores.shape[1:])
+        else:
+            self.check_targets(targets)
+        m = len(scores)
+        if len(targets) != m or not m:
+            raise ShapeError(
+                f"{type(self).__name__}: expected a target for each of at least one sample, "
+                f"got scores of shape {scores.shape}, targets of shape {targets.shape}"
+            )
+        wanted = targets.astype(scores.dtype, copy=False)
+        entries = self.value(scores, wanted).reshape(m, -1)
+        count = entries.shape[1]
+        if sample_weight is None:
+            return float(entries.mean()), (scores, wanted, np.array(1 / (m * count), scores.dtype))
+        weights = check_weights(sample_weight, m).astype(scores.dtype)
+        total, used = float(weights.sum()), weights > 0
+        shares = weights / total if total else weights
+        value = float(np.vdot(shares[used], entries[used].mean(axis=1)))
+        return value, (scores, wanted, (shares / count).reshape(m, *(1,) * (scores.ndim - 1)))
+
+    def backward(self, cache: PointwiseCache) -> Array:
+        scores, targets, factors = cache
+        return self.derivative(scores, targets) * factors
+
+
+class MeanSquaredError(Pointwise):
+    """l = (s - t)^2, dl/ds = 2 (s - t): for numbers, as in regression."""
+
+    def value(self, scores: Array, targets: Array) -> Array:
+        squares: Array = np.square(scores - targets)
+        return squares
+
+    def derivative(self, scores: Array, targets: Array) -> Array:
+        return 2 * (scores - targets)
+
+
+class MeanAbsoluteError(Pointwise):
+    """l = |s - t|, dl/ds = the sign of s - t, 0 where they are equal: outliers pull no harder."""
+
+    def value(self, scores: Array, targets: Array) -> Array:
+        return np.abs(scores - targets)
+
+    def derivative(self, scores: Array, targets: Array) -> Array:
+        return np.sign(scores - targets)
+
+
+class Huber(Pointwise):
+    """With e = s - t: l = e^2 / 2 for |e| <= delta, else delta (|e| - delta / 2); dl/ds = e, cut
+    off at -delta and delta. Squares for small errors, absolute values for large ones.
+
+    Raises ConfigurationError unless 0 < delta < infinity. Source: Huber 1964.
+    """
+
+    def __init__(self, delta: float = 1.0) -> None:
+        if not 0 < delta < np.inf:
+            raise ConfigurationError(
+                f"Huber: expected a finite delta greater than 0, got {delta!r}"
+            )
+        self.delta = float(delta)
+
+    def value(self, scores: Array, targets: Array) -> Array:
+        size = np.abs(scores - targets)
+        near = np.minimum(size, self.delta)
+        return near * (size - near / 2)
+
+    def derivative(self, scores: Array, targets: Array) -> Array:
+        return np.clip(scores - targets, -self.delta, self.delta)
+
+
+class BinaryCrossEntropy(Pointwise):
+    """l = -t log p - (1 - t) log(1 - p) with p = sigmoid(s), on logits s; dl/ds = p - t.
+
+    Targets are 0 or 1, or probabilities in between, one for each output: yes or no for one thing,
+    or for several that do not exclude each other. Computed as softplus(s) - t s, so that no logit
+    is too large. Raises DataError for targets outside of 0 to 1, ConfigurationError for a model
+    that ends in a Sigmoid, which would be applied twice.
+    """
+
+    def value(self, scores: Array, targets: Array) -> Array:
+        # softplus(s) - t s, without the difference of two large numbers for t = 1
+        outside = (1 - targets) * np.maximum(scores, 0) - targets * np.minimum(scores, 0)
+        return outside + np.log1p(np.exp(-np.abs(scores)))
+
+    def derivative(self, scores: Array, targets: Array) -> Array:
+        return sigmoid(scores) - targets
+
+    def check_targets(self, targets: AnyArray) -> None:
+        wrong = ~((targets >= 0) & (targets <= 1))
+        refuse(wrong, targets, "BinaryCrossEntropy: expected targets from 0 to 1")
+
+    def check_model(self, model: Layer) -> None:
+        last = model
+        while isinstance(last, Sequential):
+            last = last.layers[-1]
+        if isinstance(last, Sigmoid) or model.outputs_probabilities:
+            raise ConfigurationError(
+                "BinaryCrossEntropy: expected a model that ends in scores (logits), got one that "
+                f"ends in {last.label}: a sigmoid would be applied to it; leave that layer out"
+            )
