@@ -7,7 +7,7 @@ handwritten digits, is one configuration: `notes_network()`.
 All public names are here; `import minitorch_np as mt`.
 """
 
-from minitorch_np import data, initializers
+from minitorch_np import data, initializers, optimizers, schedules
 from minitorch_np.errors import (
     ConfigurationError,
     DataError,
@@ -70,23 +70,46 @@ from minitorch_np.losses import (
     loss_for,
 )
 from minitorch_np.networks import notes_network
-from minitorch_np.optimizers import SGD, Optimizer
-from minitorch_np.training import Accuracy, Callback, History, Metric, Progress, Trainer
+from minitorch_np.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSprop
+from minitorch_np.training import (
+    F1,
+    Accuracy,
+    Callback,
+    Checkpoint,
+    CSVLogger,
+    EarlyStopping,
+    History,
+    LearningRateLogger,
+    Metric,
+    ModelCheckpoint,
+    Precision,
+    Progress,
+    Recall,
+    TopKAccuracy,
+    Trainer,
+    confusion_matrix,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ELU",
+    "F1",
     "GELU",
     "SELU",
     "SGD",
     "Accuracy",
     "Activation",
+    "Adagrad",
+    "Adam",
+    "AdamW",
     "Add",
     "AveragePool2D",
     "BatchNorm",
     "BinaryCrossEntropy",
+    "CSVLogger",
     "Callback",
+    "Checkpoint",
     "Concatenate",
     "ConfigurationError",
     "Conv2D",
@@ -95,6 +118,7 @@ __all__ = [
     "Dense",
     "DivergenceError",
     "Dropout",
+    "EarlyStopping",
     "Embedding",
     "Flatten",
     "GlobalAveragePool2D",
@@ -108,6 +132,8 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "LearningRateLogger",
+    "Lion",
     "LogSoftmax",
     "Loss",
     "MaxPool2D",
@@ -117,15 +143,19 @@ __all__ = [
     "MinitorchError",
     "Mish",
     "MissingExtraError",
+    "ModelCheckpoint",
     "ModelFileError",
     "Normalization",
     "NotBuiltError",
     "Optimizer",
     "PReLU",
     "Pointwise",
+    "Precision",
     "Progress",
+    "RMSprop",
     "ReLU",
     "ReLU6",
+    "Recall",
     "Reshape",
     "Residual",
     "Sequential",
@@ -136,12 +166,16 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "Softplus",
     "Tanh",
+    "TopKAccuracy",
     "Trainer",
     "assert_gradients",
+    "confusion_matrix",
     "data",
     "gradcheck",
     "gradcheck_all",
     "initializers",
     "loss_for",
     "notes_network",
+    "optimizers",
+    "schedules",
 ]

@@ -10,7 +10,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.arrays import Array
-from minitorch_np.training.batches import Batches
+from minitorch_np.training.batches import Batches, Samples
 
 
 def trainer_for(model: mt.Sequential, rate: float = 0.1, **arguments: Any) -> mt.Trainer:
@@ -63,19 +63,22 @@ def test_losses_are_means_over_samples_however_they_are_cut(few: Any) -> None:
 
 def test_every_sample_is_seen_once_an_epoch(rng: np.random.Generator) -> None:
     x, y = np.arange(10.0).reshape(10, 1), np.arange(10)
-    batches = Batches(x, y, 4, shuffle=True, place="x")
+    batches = Batches(Samples(x, y), 4, shuffle=True, place="x")
     assert len(batches) == 3
     orders = []
     for _ in range(2):
-        seen = [(xb.copy(), yb) for xb, yb in batches.epoch(rng)]
+        epoch = batches.epoch(batches.order(rng), rng)
+        seen = [(xb.copy(), yb) for xb, yb, _, _ in epoch]
         assert [len(yb) for _, yb in seen] == [4, 4, 2]
         for xb, yb in seen:
             assert xb[:, 0].tolist() == yb.tolist()  # x and y stay together
         orders.append(np.concatenate([yb for _, yb in seen]).tolist())
         assert sorted(orders[-1]) == list(range(10))
     assert orders[0] != orders[1]
-    in_order = Batches(x, y, 4, shuffle=False, place="x")
-    assert np.concatenate([yb for _, yb in in_order.epoch(rng)]).tolist() == list(range(10))
+    in_order = Batches(Samples(x, y), 4, shuffle=False, place="x")
+    assert in_order.order(rng) is None
+    rows = [yb for _, yb, _, _ in in_order.epoch(None, rng)]
+    assert np.concatenate(rows).tolist() == list(range(10))
 
 
 def test_one_hot_targets_are_the_same_as_labels(few: Any) -> None:
@@ -318,8 +321,8 @@ def test_what_fit_is_given_beside_the_data() -> None:
     trainer = trainer_for(mt.Sequential(mt.Dense(3), input_shape=5))
     with pytest.raises(mt.ConfigurationError, match=r"callbacks.*\[...\] around it"):
         trainer.fit(X, Y, callbacks=cast(Any, mt.Progress()))
-    with pytest.raises(mt.ConfigurationError, match=r"expected a pair \(x, y\), got 3"):
-        trainer.fit(X, Y, validation_data=cast(Any, (X, Y, Y)))
+    with pytest.raises(mt.ConfigurationError, match=r"expected \(x, y\) or .* got 4"):
+        trainer.fit(X, Y, validation_data=cast(Any, (X, Y, Y, Y)))
     with pytest.raises(mt.DataError, match="rows of one length"):
         trainer.fit([[1.0, 2.0], [3.0]], [0, 1])
     with pytest.raises(mt.DataError, match="got inf at row 0, column 0"):

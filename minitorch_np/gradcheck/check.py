@@ -69,7 +69,8 @@ def gradcheck(
 
     - `x` is a batch (m, *input_shape), or the scores for a Loss; made up from `seed` where it is
       not given, as is the shape of a layer that is not built.
-    - `target` is what a Loss compares with, `sample_weight` (m,) what each row counts; with a model,
+    - `target` is what a Loss compares with, `sample_weight` (m,) what each row counts; with a
+    model,
       `loss` (else the one that goes with its outputs) is checked at its end.
     - `mode`: "exhaustive" checks every entry, "directional" random directions, "auto" the entries
       of small arrays and directions of large ones.

@@ -85,7 +85,7 @@ def write_arrays(path: str | Path, arrays: Mapping[str, AnyArray]) -> None:
         raise ConfigurationError(f"{path}: expected a file or a new name, got something else")
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "No such folder", str(path))
-    part = target.with_name(f".minitorch_np.{os.getpid()}.part")
+    part = target.with_name(_part_name(target.name, os.getpid()))
     try:
         with open(part, "wb") as file:
             np.savez(file, **cast(dict[str, Any], arrays))
@@ -112,6 +112,60 @@ def read_arrays(path: str | Path) -> dict[str, AnyArray]:
                 f"{path}: expected a model saved by minitorch_np (an .npz), got a file that is "
                 f"truncated, damaged or something else ({type(error).__name__}: {error})"
             ) from None
+
+
+def write_state(path: str | Path, state: Mapping[str, Any]) -> None:
+    """Write nested dictionaries and lists of numbers, texts and arrays to one .npz at `path`.
+
+    The arrays are stored as such; the rest is a JSON text in which each array has a number.
+    """
+    import json
+
+    arrays: dict[str, AnyArray] = {}
+
+    def encode(value: Any) -> Any:
+        if isinstance(value, np.generic):
+            return value.item()
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f"{path}: expected numbers, texts and arrays, got {value!r}")
+        arrays[f"array_{len(arrays)}"] = value
+        return {_ARRAY: len(arrays) - 1}
+
+    text = json.dumps(state, default=encode)
+    write_arrays(path, {_STATE: np.array(text), **arrays})
+
+
+def read_state(path: str | Path) -> dict[str, Any]:
+    """What `write_state` wrote. Raises ModelFileError for a file that is anything else."""
+    import json
+
+    arrays = read_arrays(path)
+
+    def decode(value: dict[str, Any]) -> Any:
+        return arrays[f"array_{value[_ARRAY]}"] if value.keys() == {_ARRAY} else value
+
+    try:
+        state = json.loads(str(arrays[_STATE]), object_hook=decode)
+        return dict(state)
+    except (LookupError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{path}: expected a state written by minitorch_np, got another kind of .npz, or part "
+            f"of one ({type(error).__name__}: {error})"
+        ) from None
+
+
+_STATE, _ARRAY = "state", "array"
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Remove what a process that was killed while it wrote `path` has left beside it."""
+    target = Path(os.path.realpath(path))
+    for part in target.parent.glob(_part_name(target.name, "*")):
+        part.unlink(missing_ok=True)
+
+
+def _part_name(name: str, process: object) -> str:
+    return f".{name}.{process}.part"
 
 
 def encode_layer(layer: Layer) -> Any:

@@ -1,7 +1,7 @@
 """Losses over classes: which of K it is.
 
-Targets are class numbers, or a row of K probabilities for each sample, of which a one-hot row is the
-plainest. What comes from the model are scores, probabilities or their logarithms, and each has
+Targets are class numbers, or a row of K probabilities for each sample, of which a one-hot row is
+the plainest. What comes from the model are scores, probabilities or their logarithms, and each has
 its loss; on scores it is the most exact.
 """
 
@@ -234,8 +234,8 @@ class KLDivergence(Categorical):
 
     How far the predicted distribution is from the wanted one, in nats: 0 where they are the same.
     The model ends in LogSoftmax; targets are rows of probabilities y, or class numbers. The
-    gradient is dl = -y / m. As PyTorch's KLDivLoss with reduction="batchmean". Raises ShapeError and
-    DataError for targets that do not fit. Source: Kullback and Leibler 1951.
+    gradient is dl = -y / m. As PyTorch's KLDivLoss with reduction="batchmean". Raises ShapeError
+    and DataError for targets that do not fit. Source: Kullback and Leibler 1951.
     """
 
     def forward(

@@ -3,12 +3,15 @@
 Each epoch sees every sample once, in a new random order. Picking the rows of a batch out of a large
 array is a fifth of the cost of a step of a small network, so the rows are gathered with one call
 into an array that is used again for each batch.
+
+A batch that is too large for memory comes in micro-batches, whose gradients are added up.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
 
 from minitorch_np.arrays import (
     AnyArray,
@@ -19,48 +22,92 @@ from minitorch_np.arrays import (
     require_finite,
 )
 
+Transform: TypeAlias = Callable[[Array, Generator], Array]
+"""Changes a batch of inputs at random, keeping its shape: data augmentation."""
+
+
+class Samples(NamedTuple):
+    """Inputs, targets, and what each sample counts, if not all the same."""
+
+    x: Array
+    y: AnyArray
+    weights: Array | None = None
+
+    def rows(self, part: slice) -> Samples:
+        """Some of them."""
+        weights = None if self.weights is None else self.weights[part]
+        return Samples(self.x[part], self.y[part], weights)
+
 
 class Batches:
-    """Batches of `size` rows of x and y; the last one may be smaller. `size=None` is all rows.
+    """Batches of `size` samples; the last one may be smaller. `size=None` is all of them.
 
-    An array that was yielded is valid until the next one is asked for. In the first epoch each
-    batch is looked through for numbers that are not finite, while it is in the processor's cache:
-    a tenth of what it costs to look through all of x beforehand.
+    A batch comes in pieces of at most `micro_size`. An array that was yielded is valid until the
+    next one is asked for. In the first epoch each piece is looked through for numbers that are not
+    finite, while it is in the processor's cache: a tenth of what it costs to look through all of x
+    beforehand.
     """
 
     def __init__(
-        self, x: Array, y: AnyArray, size: int | None, *, shuffle: bool, place: str
+        self,
+        samples: Samples,
+        size: int | None,
+        *,
+        shuffle: bool,
+        place: str,
+        micro_size: int | None = None,
+        transform: Transform | None = None,
     ) -> None:
-        self.x, self.y, self.place = x, y, place
-        self.size = min(size or len(x), len(x))
+        self.samples, self.place, self.transform = samples, place, transform
+        n = len(samples.x)
+        self.size = min(size or n, n)
+        self.micro_size = min(micro_size or self.size, self.size)
         # The order within a batch is of no consequence, so all rows at once are never copied.
-        self.shuffle = shuffle and self.size < len(x)
+        self.shuffle = shuffle and self.size < n
         self.checked = False
 
     def __len__(self) -> int:
-        return math.ceil(len(self.x) / self.size)
+        return math.ceil(len(self.samples.x) / self.size)
 
-    def epoch(self, rng: Generator) -> Iterator[tuple[Array, AnyArray]]:
-        """The batches of one epoch, in an order drawn from `rng` if they are shuffled.
+    def order(self, rng: Generator) -> AnyArray | None:
+        """The order of one epoch, drawn from `rng`; None for the order in which the samples lie."""
+        return rng.permutation(len(self.samples.x)) if self.shuffle else None
+
+    def epoch(
+        self, order: AnyArray | None, rng: Generator, done: int = 0
+    ) -> Iterator[tuple[Array, AnyArray, Array | None, bool]]:
+        """The pieces of all batches of one epoch but the first `done`: inputs, targets, weights,
+        and whether it is the last of its batch.
 
         Raises DataError, with row and column, for a NaN or infinity in x.
         """
-        for x, y in self._shuffled(rng) if self.shuffle else self._in_order():
-            if not self.checked and not all_finite(x):
-                require_finite(self.x, self.place)  # all of it, for the row's number
-            yield x, y
-        self.checked = True
+        n, size, micro_size = len(self.samples.x), self.size, self.micro_size
+        cut = self._in_order if order is None else self._gathered(order)
+        for start in range(done * size, n, size):
+            stop = min(start + size, n)
+            for first in range(start, stop, micro_size):
+                last = min(first + micro_size, stop)
+                x, y, weights = cut(first, last)
+                if not self.checked and not all_finite(x):
+                    require_finite(self.samples.x, self.place)  # all of it, for the row's number
+                if self.transform is not None:
+                    x = self.transform(x, rng)
+                yield x, y, weights, last == stop
+        self.checked = self.checked or not done
 
-    def _in_order(self) -> Iterator[tuple[Array, AnyArray]]:
-        for start in range(0, len(self.x), self.size):
-            stop = start + self.size
-            yield self.x[start:stop], self.y[start:stop]
+    def _in_order(self, first: int, last: int) -> Samples:
+        return self.samples.rows(slice(first, last))
 
-    def _shuffled(self, rng: Generator) -> Iterator[tuple[Array, AnyArray]]:
-        x, y, size = self.x, self.y, self.size
-        buffer = aligned_empty((size, *x.shape[1:]), x.dtype)
-        order = rng.permutation(len(x))
-        for start in range(0, len(x), size):
-            rows = order[start : start + size]
+    def _gathered(
+        self, order: AnyArray
+    ) -> Callable[[int, int], tuple[Array, AnyArray, Array | None]]:
+        x, y, weights = self.samples
+        buffer = aligned_empty((self.micro_size, *x.shape[1:]), x.dtype)
+
+        def cut(first: int, last: int) -> tuple[Array, AnyArray, Array | None]:
+            rows = order[first:last]
             # "clip" writes straight into the buffer; the default mode goes through a copy.
-            yield x.take(rows, 0, buffer[: len(rows)], "clip"), y.take(rows, 0)
+            part = x.take(rows, 0, buffer[: last - first], "clip")
+            return part, y.take(rows, 0), None if weights is None else weights.take(rows)
+
+        return cut

@@ -7,7 +7,7 @@ nothing, for a hook that is not overridden is not called.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from minitorch_np.training.trainer import Trainer
@@ -25,8 +25,16 @@ class Callback:
     def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
         """After a step, with the batch's mean loss as it was before the step."""
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: Mapping[str, float]) -> None:
-        """After an epoch and its validation, with what goes into the history."""
+    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
+        """After an epoch and its validation, with what goes into the history; may add to it."""
 
     def on_train_end(self, trainer: Trainer) -> None:
         """After the last epoch; not called where training was stopped by an error."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers of the run, for a checkpoint: numbers, texts, arrays, lists and
+        dictionaries of these."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set that again, before a resumed run goes on."""

@@ -9,22 +9,24 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, all_finite
+from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.errors import DivergenceError
 from minitorch_np.layers import Layer, Sequential
 from minitorch_np.losses import Loss
+from minitorch_np.training.snapshot import Snapshot
 
 
 def divergence(
-    model: Sequential, loss: Loss, x: Array, y: AnyArray, when: str, good: Array, parameters: Array
+    model: Sequential, loss: Loss, x: Array, y: AnyArray, when: str, good: Snapshot
 ) -> DivergenceError:
-    """The error to raise; puts the `good` parameters back in place of the present ones."""
+    """The error to raise; goes back to the parameters that were put aside."""
     with np.errstate(all="ignore"):
         place = first_not_finite(model, loss, x, y)
-        bad = not all_finite(parameters)
-        parameters[:] = good
+        bad = not all(np.isfinite(array).all() for array in model.named_parameters().values())
+        good.restore()
         if bad:  # by a gradient some steps ago: it may show again where all was still well
             place = first_not_finite(model, loss, x, y) or place
+            good.restore()  # running statistics have moved with that
     return DivergenceError(
         f"training: expected finite numbers, got {place or 'others'} at {when}: stopped, with "
         "the parameters last put aside while the loss was finite; try a smaller learning rate"

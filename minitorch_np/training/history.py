@@ -18,6 +18,10 @@ class History(Mapping[str, list[float]]):
         for name, number in numbers.items():
             self._columns.setdefault(name, []).append(number)
 
+    def restore(self, columns: Mapping[str, list[float]]) -> None:
+        """Begin with what a run had before it was stopped."""
+        self._columns = {name: list(column) for name, column in columns.items()}
+
     @property
     def history(self) -> dict[str, list[float]]:
         """The same as a dictionary, under the name that Keras gives it."""

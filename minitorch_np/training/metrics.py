@@ -4,19 +4,20 @@ A metric counts something over each batch, such that the counts of two batches a
 of both; at the end it makes one number of the sum. So it does not matter how the data is cut.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
-from minitorch_np.errors import ShapeError
+from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 
 
 class Metric(ABC):
     """The contract of all metrics. `name` is the key in the history."""
 
-    name: ClassVar[str]
+    name: str
 
     @abstractmethod
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
@@ -30,21 +31,148 @@ class Metric(ABC):
 class Accuracy(Metric):
     """The share of samples whose largest score is at the target's class.
 
-    Targets are class numbers (m,) or one-hot rows (m, K).
+    Targets are class numbers (m,) or one-hot rows (m, K). Where there is one score a sample, a
+    logit, class 1 is predicted where it is above 0. Raises ShapeError for others.
     """
 
     name = "accuracy"
 
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
-        one_hot = targets.ndim == 2 and targets.shape == scores.shape
-        labels = targets.argmax(axis=1) if one_hot else targets
-        if scores.ndim != 2 or labels.shape != scores.shape[:1]:
-            raise ShapeError(
-                f"Accuracy: expected scores (m, classes) and targets (m,) or one-hot, got shapes "
-                f"{scores.shape} and {targets.shape}"
-            )
-        return np.array([np.count_nonzero(scores.argmax(axis=1) == labels), len(labels)])
+        predicted, labels = _classes(self, scores, targets)
+        return np.array([np.count_nonzero(predicted == labels), len(labels)])
 
     def value(self, counts: AnyArray) -> float:
-        right, all_of_them = counts
-        return float(right / all_of_them)
+        return _ratio(*counts)
+
+
+class TopKAccuracy(Metric):
+    """The share of samples whose target is among the k classes with the largest scores.
+
+    Of equal scores the lower class counts as larger. Raises ConfigurationError unless k >= 1.
+    """
+
+    def __init__(self, k: int = 5) -> None:
+        if not isinstance(k, (int, np.integer)) or k < 1:
+            raise ConfigurationError(f"TopKAccuracy: expected k >= 1, got {k!r}")
+        self.k, self.name = int(k), f"top_{k}_accuracy"
+
+    def count(self, scores: Array, targets: AnyArray) -> AnyArray:
+        _, labels = _classes(self, scores, targets)
+        own = scores[np.arange(len(labels)), labels][:, np.newaxis]
+        before = np.arange(scores.shape[1]) < labels[:, np.newaxis]
+        rank = np.count_nonzero((scores > own) | ((scores == own) & before), axis=1)
+        return np.array([np.count_nonzero(rank < self.k), len(labels)])
+
+    def value(self, counts: AnyArray) -> float:
+        return _ratio(*counts)
+
+
+class _Confusion(Metric):
+    """A metric that is computed from the confusion matrix.
+
+    It is that of the class `label`, or, for None, the mean over all classes ("macro"); of two
+    classes, that of class 1, as in scikit-learn. A ratio of nothing to nothing is 0, as there.
+    """
+
+    def __init__(self, label: int | None = None) -> None:
+        self.label = label
+        self.name = type(self).name + ("" if label is None else f"_{label}")
+
+    def count(self, scores: Array, targets: AnyArray) -> AnyArray:
+        predicted, labels = _classes(self, scores, targets)
+        return confusion_matrix(labels, predicted, classes=max(2, scores.shape[1]))
+
+    def value(self, counts: AnyArray) -> float:
+        each = self.per_class(counts)
+        label = 1 if self.label is None and len(each) == 2 else self.label
+        if label is None:
+            return float(each.mean())
+        if not 0 <= label < len(each):
+            raise ConfigurationError(
+                f"{type(self).__name__}: expected a label from 0 to {len(each) - 1}, got {label}"
+            )
+        return float(each[label])
+
+    @abstractmethod
+    def per_class(self, matrix: AnyArray) -> Array:
+        """The metric of each class."""
+
+
+class Precision(_Confusion):
+    """Of the samples predicted to be of a class, the share that are: tp / (tp + fp)."""
+
+    name = "precision"
+
+    def per_class(self, matrix: AnyArray) -> Array:
+        return _ratios(np.diag(matrix), matrix.sum(axis=0))
+
+
+class Recall(_Confusion):
+    """Of the samples of a class, the share that are predicted to be: tp / (tp + fn)."""
+
+    name = "recall"
+
+    def per_class(self, matrix: AnyArray) -> Array:
+        return _ratios(np.diag(matrix), matrix.sum(axis=1))
+
+
+class F1(_Confusion):
+    """The harmonic mean of precision and recall: 2 tp / (2 tp + fp + fn)."""
+
+    name = "f1"
+
+    def per_class(self, matrix: AnyArray) -> Array:
+        return _ratios(2 * np.diag(matrix), matrix.sum(axis=0) + matrix.sum(axis=1))
+
+
+def confusion_matrix(labels: object, predicted: object, classes: int | None = None) -> AnyArray:
+    """How often class i was taken for class j: integers (K, K), true classes in rows.
+
+    `labels` and `predicted` are class numbers (m,), as `predict_classes` gives them; K is
+    `classes`, or one more than the largest of them. Raises ShapeError or DataError for anything
+    else.
+    """
+    pair = [np.asarray(array) for array in (labels, predicted)]
+    if pair[0].ndim != 1 or pair[0].shape != pair[1].shape:
+        raise ShapeError(
+            "confusion_matrix: expected two rows of class numbers of one length, got shapes "
+            f"{pair[0].shape} and {pair[1].shape}"
+        )
+    if not all(array.dtype.kind in "iub" for array in pair):
+        raise DataError(
+            f"confusion_matrix: expected whole numbers, got {pair[0].dtype} and {pair[1].dtype}"
+        )
+    true, found = (array.astype(np.intp) for array in pair)
+    both = np.concatenate([true, found])
+    low, high = both.min(initial=0), both.max(initial=0)
+    k = int(high) + 1 if classes is None else classes
+    if low < 0 or high >= k:
+        raise DataError(
+            f"confusion_matrix: expected class numbers from 0 to {k - 1}, got {low} to {high}"
+        )
+    return np.bincount(true * k + found, minlength=k * k).reshape(k, k)
+
+
+def _classes(metric: Metric, scores: Array, targets: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """The predicted and the true classes of a batch."""
+    one_score = scores.ndim == 2 and scores.shape[1] == 1
+    if one_score and targets.shape == scores.shape:
+        targets = targets[:, 0]
+    one_hot = targets.ndim == 2 and targets.shape == scores.shape
+    labels = targets.argmax(axis=1) if one_hot else targets
+    if scores.ndim != 2 or labels.shape != scores.shape[:1]:
+        raise ShapeError(
+            f"{type(metric).__name__}: expected scores (m, classes) and targets (m,) or one-hot, "
+            f"got shapes {scores.shape} and {targets.shape}"
+        )
+    predicted = (scores[:, 0] > 0).astype(np.intp) if one_score else scores.argmax(axis=1)
+    return predicted, labels if labels.dtype.kind in "iub" else labels.astype(np.intp)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole else 0.0
+
+
+def _ratios(parts: AnyArray, wholes: AnyArray) -> Array:
+    ratios: Array = np.divide(parts, wholes, out=np.zeros(len(parts)), where=wholes > 0)
+    return ratios

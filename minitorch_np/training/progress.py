@@ -7,7 +7,6 @@ The lines come in any case.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from minitorch_np.training.callbacks import Callback
@@ -28,13 +27,13 @@ class Progress(Callback):
         self.epochs, self.batches = epochs, batches
 
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        self._bar = _bar(self.batches, f"epoch {epoch + 1}/{self.epochs}")
+        self._bar = _bar(self.batches, f"epoch {epoch + 1}/{self.epochs}", trainer.run.batch)
 
     def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
         if self._bar is not None:
             self._bar.update()
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: Mapping[str, float]) -> None:
+    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
         if self._bar is not None:
             self._bar.close()
         width = len(str(self.epochs))
@@ -47,7 +46,7 @@ class Progress(Callback):
             self._silent = True
 
 
-def _bar(total: int, label: str) -> Any:
+def _bar(total: int, label: str, done: int) -> Any:
     """A bar that goes when it is full, or None where there is nothing to draw it with or on."""
     if not sys.stderr.isatty():
         return None
@@ -55,4 +54,4 @@ def _bar(total: int, label: str) -> Any:
         from tqdm.auto import tqdm
     except ImportError:
         return None
-    return tqdm(total=total, desc=label, leave=False)
+    return tqdm(total=total, desc=label, initial=done, leave=False)

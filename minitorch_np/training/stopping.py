@@ -1,0 +1,137 @@
+"""Callbacks that look at one number after each epoch: to stop in time, and to keep the best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minitorch_np.arrays import Array
+from minitorch_np.errors import ConfigurationError
+from minitorch_np.training.callbacks import Callback
+
+if TYPE_CHECKING:
+    from minitorch_np.training.trainer import Trainer
+
+
+class Monitor(Callback):
+    """What the two share: the number `monitor`, such as "val_loss", and whether it got better.
+
+    `mode` is "min" for numbers that are better the smaller they are, "max" for others; "auto" takes
+    "min" for losses and "max" for all else. Better by no more than `min_delta` does not count.
+    Raises ConfigurationError for a mode that is none of these, or a number that is not measured.
+    """
+
+    def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
+        if mode not in ("auto", "min", "max"):
+            raise ConfigurationError(f"mode: expected 'auto', 'min' or 'max', got {mode!r}")
+        if not 0 <= min_delta < math.inf:
+            raise ConfigurationError(f"min_delta: expected a number >= 0, got {min_delta!r}")
+        self.monitor, self.mode, self.min_delta = monitor, mode, min_delta
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        columns = trainer.run.columns
+        if self.monitor not in columns:
+            raise ConfigurationError(
+                f"{type(self).__name__}: expected monitor to be one of {', '.join(columns)}, got "
+                f"{self.monitor!r}: is there no validation_data, or no such metric?"
+            )
+        if not trainer.run.history.epochs:  # else the run goes on, and so does this
+            self.best: float | None = None
+
+    def improved(self, numbers: Mapping[str, float]) -> bool:
+        """Whether this epoch's number is the best so far; remembers it if it is."""
+        smaller = self.mode == "min" or (self.mode == "auto" and self.monitor.endswith("loss"))
+        number = numbers[self.monitor]
+        gain = math.inf if self.best is None else (self.best - number) * (1 if smaller else -1)
+        if gain > self.min_delta:
+            self.best = number
+            return True
+        return False
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.best = state["best"]
+
+
+class EarlyStopping(Monitor):
+    """Stops when `monitor` has not got better for more than `patience` epochs, as Keras' does.
+
+    With `restore_best` the model ends with the parameters, and running statistics, of its best
+    epoch, whether it was stopped or not. `best_epoch` tells which that was, counted from 0.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 0,
+        *,
+        mode: str = "auto",
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience, self.restore_best = patience, restore_best
+        self.best_epoch, self.best_state = 0, dict[str, Array]()
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
+        if self.improved(numbers):
+            self.best_epoch = epoch
+            self.best_state = trainer.model.state_dict() if self.restore_best else {}
+        elif epoch - self.best_epoch > self.patience:
+            trainer.stop_training = True
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        if self.restore_best:
+            trainer.model.load_state_dict(self.best_state)
+
+    def state_dict(self) -> dict[str, Any]:
+        own = {"best_epoch": self.best_epoch, "best_state": self.best_state}
+        return super().state_dict() | own
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.best_epoch, self.best_state = state["best_epoch"], state["best_state"]
+
+
+class ModelCheckpoint(Monitor):
+    """Saves the model to `path` after each epoch, or with `save_best_only` after those in which
+    `monitor` got better, as Keras' does.
+
+    `path` may name the epoch, counted from 1, and numbers: "digits-{epoch:02d}-{val_loss:.3f}.npz".
+    The file is a model, to load with Sequential.load; a run that can go on is written by
+    Checkpoint.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        monitor: str = "val_loss",
+        *,
+        save_best_only: bool = False,
+        mode: str = "auto",
+        min_delta: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.path, self.save_best_only = str(path), save_best_only
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        if self.save_best_only:
+            super().on_train_begin(trainer, epochs, batches)
+        else:
+            self.best = None
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
+        if self.save_best_only and not self.improved(numbers):
+            return
+        try:
+            path = self.path.format(epoch=epoch + 1, **numbers)
+        except (LookupError, ValueError) as error:
+            raise ConfigurationError(
+                f"ModelCheckpoint: expected a path that names epoch and {', '.join(numbers)} only, "
+                f"got {self.path!r} ({type(error).__name__}: {error})"
+            ) from None
+        trainer.model.save(path)
