@@ -69,7 +69,7 @@ from minitorch_np.losses import (
     SoftmaxCrossEntropy,
     loss_for,
 )
-from minitorch_np.networks import notes_network
+from minitorch_np.networks import lenet5, mlp, notes_network
 from minitorch_np.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSprop
 from minitorch_np.training import (
     F1,
@@ -174,7 +174,9 @@ __all__ = [
     "gradcheck",
     "gradcheck_all",
     "initializers",
+    "lenet5",
     "loss_for",
+    "mlp",
     "notes_network",
     "optimizers",
     "schedules",

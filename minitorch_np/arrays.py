@@ -7,6 +7,7 @@ two. Numbers are float32 unless float64 is asked for.
 
 import functools
 import math
+import os
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,6 +26,10 @@ Shape: TypeAlias = tuple[int, ...]
 
 DType: TypeAlias = Any
 """float32 or float64, as whatever NumPy takes for a dtype."""
+
+StrPath: TypeAlias = str | os.PathLike[str]
+"""The path of a file: a text or a pathlib.Path. (pathlib takes a fifth of this package's import, so
+it is imported where it is used.)"""
 
 Generator: TypeAlias = "np.random.Generator"
 """The source of all that is random. (A text, for NumPy loads its generators when they are used.)"""

@@ -1,12 +1,24 @@
 """Networks that have a name.
 
 `notes_network` is the network of the two hand-written notes: 784 pixels, 10 hidden units, 10
-classes. It is one configuration of `Sequential`, and nothing in it is special.
+classes. `mlp` is any chain of dense layers, `lenet5` the classic one for images of digits. Each is
+a configuration of `Sequential`, and nothing in them is special.
 """
 
+from collections.abc import Sequence
+
 from minitorch_np.arrays import DType, Seed
+from minitorch_np.errors import ConfigurationError
 from minitorch_np.initializers import Initializer
-from minitorch_np.layers import Dense, Layer, Sequential
+from minitorch_np.layers import (
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    Sequential,
+    layer_from_name,
+)
 
 
 def notes_network(
@@ -36,3 +48,70 @@ def notes_network(
     if output_activation is not None:
         layers.append(output_activation)
     return Sequential(*layers, input_shape=features, seed=seed, dtype=dtype)
+
+
+def mlp(
+    sizes: Sequence[int],
+    activation: str = "relu",
+    output_activation: str | Layer | None = None,
+    *,
+    dropout: float = 0.0,
+    initializer: str | Initializer = "glorot_uniform",
+    seed: Seed = None,
+    dtype: DType = "float32",
+) -> Sequential:
+    """A multi-layer perceptron: `mlp([784, 512, 512, 10])` has 784 inputs, two hidden layers of 512
+    units and 10 outputs.
+
+    `activation`, by name, stands after each hidden layer, and with `dropout` a Dropout of that rate
+    after it. Raises ConfigurationError for fewer than two sizes.
+    """
+    if len(sizes) < 2:
+        raise ConfigurationError(
+            f"mlp: expected sizes of inputs, hidden layers and outputs, such as [784, 64, 10], "
+            f"got {sizes!r}"
+        )
+    features, *hidden, outputs = sizes
+    layers: list[Layer | str] = []
+    for units in hidden:
+        layers += [Dense(units, weight_initializer=initializer), layer_from_name(activation)]
+        layers += [Dropout(dropout)] if dropout else []
+    layers.append(Dense(outputs, weight_initializer=initializer))
+    layers += [] if output_activation is None else [output_activation]
+    return Sequential(*layers, input_shape=features, seed=seed, dtype=dtype)
+
+
+def lenet5(
+    activation: str = "relu",
+    *,
+    classes: int = 10,
+    pool: str = "max_pool2d",
+    seed: Seed = None,
+    dtype: DType = "float32",
+) -> Sequential:
+    """LeNet-5 for images (m, 1, 28, 28): two convolutions of 5x5, each halved by pooling, then
+    dense layers of 120, 84 and `classes` units.
+
+    As it is built today: ReLU and maxima, all six maps of the first convolution seen by each of the
+    second. `lenet5("tanh", pool="average_pool2d")` is nearer to the original, which had a sigmoidal
+    function and means. Train it with SoftmaxCrossEntropy on `features().reshape(-1, 1, 28, 28)`.
+    Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition".
+    """
+    bent = [layer_from_name(activation) for _ in range(4)]
+    return Sequential(
+        Conv2D(6, 5, padding="same"),
+        bent[0],
+        f"{pool}(2)",
+        Conv2D(16, 5),
+        bent[1],
+        f"{pool}(2)",
+        Flatten(),
+        Dense(120),
+        bent[2],
+        Dense(84),
+        bent[3],
+        Dense(classes),
+        input_shape=(1, 28, 28),
+        seed=seed,
+        dtype=dtype,
+    )

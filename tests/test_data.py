@@ -29,13 +29,13 @@ NAMES = [
 def test_the_embedded_digits_are_the_documented_ones() -> None:
     documented = dict(
         reversed(line.split())
-        for line in re.findall("[0-9a-f]{64}  .*", (SAMPLE / "README.md").read_text())
+        for line in re.findall("[0-9a-f]{64}  .*", (Path(SAMPLE) / "README.md").read_text())
     )
     assert sorted(documented) == sorted(NAMES)
     for name, digest in documented.items():
-        content = gzip.decompress((SAMPLE / f"{name}.gz").read_bytes())
+        content = gzip.decompress((Path(SAMPLE) / f"{name}.gz").read_bytes())
         assert hashlib.sha256(content).hexdigest() == digest
-    assert sum(path.stat().st_size for path in SAMPLE.iterdir()) < 2.5e6
+    assert sum(path.stat().st_size for path in Path(SAMPLE).iterdir()) < 2.5e6
 
 
 def test_the_embedded_digits_are_what_they_should_be(digits: mt.data.Digits) -> None:
@@ -70,7 +70,7 @@ def test_features_are_between_zero_and_one(digits: mt.data.Digits) -> None:
 
 def mnist_folder(folder: Path, suffix: str = "", n: int = 12) -> Path:
     for name in NAMES:
-        array = mt.data.load_idx(SAMPLE / f"{name}.gz")[:n]
+        array = mt.data.load_idx(Path(SAMPLE) / f"{name}.gz")[:n]
         mt.data.save_idx(folder / f"{name}{suffix}", array)
     return folder
 
@@ -104,8 +104,8 @@ def test_what_is_saved_as_idx_is_loaded(
 
 
 def test_idx_that_is_not_idx(tmp_path: Path) -> None:
-    whole = gzip.decompress((SAMPLE / "t10k-labels-idx1-ubyte.gz").read_bytes())
-    packed = (SAMPLE / "t10k-labels-idx1-ubyte.gz").read_bytes()
+    whole = gzip.decompress((Path(SAMPLE) / "t10k-labels-idx1-ubyte.gz").read_bytes())
+    packed = (Path(SAMPLE) / "t10k-labels-idx1-ubyte.gz").read_bytes()
     cases = {
         "empty": (b"", "an empty file"),
         "magic": (b"\x01\0\x08\x01" + whole[4:], "begins with 00 00.*got 01 00 08 01"),

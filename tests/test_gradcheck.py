@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,7 +112,7 @@ def _tensors(cls: Any) -> list[str]:
 
 def _first_failure(cls: Any, tensor: str, mutation: Any) -> list[str] | None:
     for case in cases_for(cls):
-        mutant = replace(case, obj=mutant_of(case.obj, tensor, mutation))
+        mutant = case._replace(obj=mutant_of(case.obj, tensor, mutation))
         result = mutant.check(0, "exhaustive")
         if result.status == "fail":
             return causes(result)

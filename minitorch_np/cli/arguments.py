@@ -8,9 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.arrays import Array
 from minitorch_np.data import Digits, Images, load_csv, load_mnist
 from minitorch_np.errors import ConfigurationError, DataError, DivergenceError
-from minitorch_np.layers import Activation, Layer, Softmax, layer_from_name
+from minitorch_np.layers import (
+    Activation,
+    Layer,
+    LogSoftmax,
+    PReLU,
+    Sequential,
+    Softmax,
+    layer_from_name,
+)
 
 HELD_OUT = 6
 """Of the digits in one CSV file, every sixth is kept for the test."""
@@ -55,7 +64,7 @@ def activation(text: str) -> Layer:
         layer = layer_from_name(text)
     except ConfigurationError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-    if not isinstance(layer, (Activation, Softmax)):
+    if not isinstance(layer, (Activation, PReLU, Softmax, LogSoftmax)):
         raise argparse.ArgumentTypeError(f"expected an activation, got the layer {layer!r}")
     return layer
 
@@ -79,6 +88,13 @@ def load_test_images(path: str | None) -> Images:
     if path is None or Path(path).is_dir():
         return load_mnist(path).test
     return load_csv(path)
+
+
+def input_for(model: Sequential, images: Images) -> Array:
+    """The pixels as the model takes them: rows of features, or images with one channel."""
+    features = images.features()
+    fits = math.prod(model.input_shape) == features.shape[1]
+    return features.reshape(-1, *model.input_shape) if fits else features
 
 
 def print_json(result: dict[str, Any]) -> None:

@@ -2,7 +2,12 @@
 
 import argparse
 
-from minitorch_np.cli.arguments import load_test_images, print_json, require_finite_result
+from minitorch_np.cli.arguments import (
+    input_for,
+    load_test_images,
+    print_json,
+    require_finite_result,
+)
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import loss_for
 from minitorch_np.optimizers import SGD
@@ -25,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = Sequential.load(arguments.model)
     images = load_test_images(arguments.data)
     trainer = Trainer(model, loss_for(model), SGD(), metrics=[Accuracy()])
-    result = trainer.evaluate(images.features(), images.labels)
+    result = trainer.evaluate(input_for(model, images), images.labels)
     require_finite_result(result, arguments.model)
     if arguments.json:
         print_json({"model": arguments.model, "images": len(images), **result})

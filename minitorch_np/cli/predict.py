@@ -8,7 +8,7 @@ import argparse
 import math
 from typing import Any
 
-from minitorch_np.cli.arguments import print_json
+from minitorch_np.cli.arguments import input_for, print_json
 from minitorch_np.data import Images, as_text, load_csv, load_image
 from minitorch_np.errors import DataError
 from minitorch_np.layers import Sequential
@@ -41,7 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _predict_tables(model: Sequential, paths: list[str], as_json: bool) -> None:
     # All files are read before a line is printed: half a table would look like a whole one.
     labels = [
-        int(label) for path in paths for label in model.predict_classes(load_csv(path).features())
+        int(label)
+        for path in paths
+        for label in model.predict_classes(input_for(model, load_csv(path)))
     ]
     if as_json:
         print_json({"labels": labels})
@@ -55,7 +57,7 @@ def _predict_pictures(model: Sequential, paths: list[str], as_json: bool) -> Non
     results: list[dict[str, Any]] = []
     for path in paths:
         image = load_image(path)
-        features = Images(image[None], source=path).features()
+        features = input_for(model, Images(image[None], source=path))
         probabilities = [float(p) for p in model.predict_proba(features)[0]]
         if not math.isfinite(sum(probabilities)):
             raise DataError("predict: expected a model with finite outputs, got one that diverged")

@@ -19,12 +19,12 @@ from minitorch_np.cli.arguments import (
     seed,
 )
 from minitorch_np.data import Digits
-from minitorch_np.errors import DataError
+from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.layers import Layer, ReLU, Sequential
 from minitorch_np.losses import loss_for
 from minitorch_np.networks import notes_network
 from minitorch_np.optimizers import SGD
-from minitorch_np.training import Accuracy, History, Progress, Trainer
+from minitorch_np.training import Accuracy, Checkpoint, History, Progress, Trainer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,11 +59,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--lr", type=learning_rate, default=0.05, metavar="RATE", help="learning rate (0.05)")
     add("--seed", type=seed, default=0, metavar="N", help="fixes all that is random (0)")
     add("--threads", type=positive_integer, default=1, metavar="N", help="BLAS threads (1)")
+    add("--checkpoint", metavar="DIR", help="write the run to DIR, so that it can be resumed")
+    add(
+        "--checkpoint-every",
+        type=positive_integer,
+        metavar="N",
+        help="after every N steps too, not only after each epoch",
+    )
+    add("--resume", action="store_true", help="go on with the run in --checkpoint DIR, if any")
     add("--out", default="model.npz", metavar="FILE", help="where to save it (model.npz)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, test, save, report."""
+    checkpoint = _checkpoint(arguments)
     _require_writable(arguments.out)  # before anything is trained that could then be lost
     digits = load_digits(arguments.data)
     model = notes_network(
@@ -76,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     start = time.perf_counter()
     # Where standard output is for JSON, whoever waits still wants to see it learn.
     progress = Progress(sys.stderr if arguments.json else None)
-    history, test = _train(model, digits, arguments, progress)
+    history, test = _train(model, digits, arguments, progress, checkpoint)
     seconds = time.perf_counter() - start
     require_finite_result(test, "test")  # the last step of all may have gone too far
     model.save(arguments.out)
@@ -97,7 +106,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _train(
-    model: Sequential, digits: Digits, arguments: argparse.Namespace, progress: Progress
+    model: Sequential,
+    digits: Digits,
+    arguments: argparse.Namespace,
+    progress: Progress,
+    checkpoint: Checkpoint | None,
 ) -> tuple[History, dict[str, float]]:
     trainer = Trainer(
         model,
@@ -112,8 +125,29 @@ def _train(
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
         callbacks=[progress],
+        checkpoint=checkpoint,
     )
     return history, trainer.evaluate(digits.test.features(), digits.test.labels)
+
+
+def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
+    if arguments.checkpoint is None:
+        if arguments.resume or arguments.checkpoint_every:
+            raise ConfigurationError(
+                "--resume, --checkpoint-every: expected --checkpoint DIR beside it, got none"
+            )
+        return None
+    folder = Path(arguments.checkpoint)
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"--checkpoint {folder}: expected a folder or a new name, got a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "run.npz"
+    if path.exists() and not arguments.resume:
+        raise ConfigurationError(
+            f"--checkpoint {folder}: expected a folder without a run, found {path}: add --resume "
+            "to go on with it, or choose another folder"
+        )
+    return Checkpoint(path, every=arguments.checkpoint_every, resume=arguments.resume)
 
 
 def _require_writable(out: str) -> None:

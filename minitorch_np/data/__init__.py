@@ -1,5 +1,6 @@
 """Digits from files: MNIST, CSV, IDX, and pictures of the reader's own."""
 
+from minitorch_np.data.augment import Compose, ImageTransform, Rotate, Shift
 from minitorch_np.data.csv import load_csv
 from minitorch_np.data.dataset import Digits, Images
 from minitorch_np.data.idx import load_idx, save_idx
@@ -7,8 +8,12 @@ from minitorch_np.data.images import as_text, load_image
 from minitorch_np.data.mnist import load_mnist
 
 __all__ = [
+    "Compose",
     "Digits",
+    "ImageTransform",
     "Images",
+    "Rotate",
+    "Shift",
     "as_text",
     "load_csv",
     "load_idx",

@@ -11,16 +11,16 @@ to say in which line and column that is.
 import math
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from minitorch_np.arrays import StrPath
 from minitorch_np.data.dataset import Images, Pixels
 from minitorch_np.errors import DataError
 
 
-def load_csv(path: str | Path) -> Images:
+def load_csv(path: StrPath) -> Images:
     """The images in a CSV file, with their labels if it has any.
 
     Raises DataError, with file and line, for a file without images, a line with fewer or more
@@ -49,7 +49,7 @@ class _Columns(NamedTuple):
     side: int
 
 
-def _read_head(path: str | Path) -> _Columns:
+def _read_head(path: StrPath) -> _Columns:
     """What the first line tells about the columns."""
     with open(path, "rb") as binary:
         if b"\0" in binary.read(4096):
@@ -79,7 +79,7 @@ def _read_head(path: str | Path) -> _Columns:
     return _Columns(number if header else 0, names, labelled, side)
 
 
-def _read_numbers(path: str | Path, skip: int) -> Pixels:
+def _read_numbers(path: StrPath, skip: int) -> Pixels:
     with warnings.catch_warnings():
         # NumPy before 2.3 turns 256 into 0 with a DeprecationWarning; no rows is a UserWarning.
         warnings.simplefilter("error")
@@ -94,7 +94,7 @@ def _read_numbers(path: str | Path, skip: int) -> Pixels:
         )
 
 
-def _problems(path: str | Path, columns: _Columns) -> Iterator[str]:
+def _problems(path: StrPath, columns: _Columns) -> Iterator[str]:
     """Each thing that is wrong with the file's lines, in order."""
     images = 0
     with open(path, encoding="utf-8-sig", errors="replace") as file:

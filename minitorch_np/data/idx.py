@@ -8,18 +8,18 @@ Source: the description that LeCun, Cortes and Burges published with MNIST.
 """
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from minitorch_np.arrays import StrPath
 from minitorch_np.errors import DataError
 
 _KINDS = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
-def load_idx(path: str | Path) -> npt.NDArray[Any]:
+def load_idx(path: StrPath) -> npt.NDArray[Any]:
     """The array in an IDX file, plain or gzip, in this machine's byte order.
 
     Raises DataError for a file that is not IDX, is cut short, or is longer than it says;
@@ -49,7 +49,7 @@ def load_idx(path: str | Path) -> npt.NDArray[Any]:
     return array.astype(kind.newbyteorder("="))
 
 
-def save_idx(path: str | Path, array: npt.NDArray[Any]) -> None:
+def save_idx(path: StrPath, array: npt.NDArray[Any]) -> None:
     """Write an array as IDX; gzip if `path` ends in .gz. Raises DataError for other dtypes."""
     kind = array.dtype.newbyteorder(">")
     import gzip
@@ -62,14 +62,16 @@ def save_idx(path: str | Path, array: npt.NDArray[Any]) -> None:
     content = head + array.astype(kind).tobytes()
     if str(path).endswith(".gz"):
         content = gzip.compress(content, mtime=0)  # no clock in it: same array, same file
-    Path(path).write_bytes(content)
+    with open(path, "wb") as file:
+        file.write(content)
 
 
-def _read(path: str | Path) -> bytes:
+def _read(path: StrPath) -> bytes:
     import gzip  # like struct and zlib: not needed before a file is read
     import zlib
 
-    content = Path(path).read_bytes()
+    with open(path, "rb") as file:
+        content = file.read()
     if content[:2] != b"\x1f\x8b":
         return content
     try:

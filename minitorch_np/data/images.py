@@ -7,12 +7,12 @@ has learned from them expects just that; a photographed or drawn digit has to be
 Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition", section III.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from minitorch_np.arrays import StrPath
 from minitorch_np.data.dataset import Pixels
 from minitorch_np.errors import DataError, MissingExtraError
 
@@ -23,7 +23,7 @@ FAINTEST = 0.15
 paper grain and the shade of a photograph."""
 
 
-def load_image(path: str | Path) -> Pixels:
+def load_image(path: StrPath) -> Pixels:
     """A PNG, JPEG or other picture of one digit, as uint8 (28, 28) in the manner of MNIST.
 
     It is made grey, inverted if its ground is bright, cut to the ink, scaled into 20x20 and centred
@@ -68,7 +68,7 @@ def _centred_by_mass(ink: Pixels) -> Pixels:
     return image
 
 
-def _read_grey(path: str | Path) -> Pixels:
+def _read_grey(path: StrPath) -> Pixels:
     """The picture as it is meant to be seen, in grey; what is transparent shows white paper."""
     try:
         from PIL import Image, ImageOps, UnidentifiedImageError

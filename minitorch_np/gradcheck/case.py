@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,7 @@ from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """An object to check and the inputs to check it on.
 
     - `shape` is that of one sample, for a loss of one row of scores;

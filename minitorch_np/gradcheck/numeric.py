@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,8 +44,7 @@ KAPPA = 4.0
 """The factor of safety on all error bars: the only constant of policy."""
 
 
-@dataclass(frozen=True)
-class Slope:
+class Slope(NamedTuple):
     """The derivative of a scalar function of one variable at 0, and what is known about it.
 
     `left` and `right` are the slopes of the two sides; they differ at a kink.
@@ -130,7 +129,7 @@ def slope(phi: Callable[[float], float], size: float, sigma: float, scale: float
             return found
         best = min(best, found, key=lambda measured: measured.error)
     if bends[-1] > SHRINK * bends[-2] / 2 and bends[-1] > KAPPA * found.error:
-        return replace(best, kind="jump")  # the nearer, the steeper: the value itself jumps
+        return best._replace(kind="jump")  # the nearer, the steeper: the value itself jumps
     # A wider step has less noise, but may have a kink on either side of 0 and take them for one.
     both = KAPPA * (best.error + found.error)
     agree = abs(best.left - found.left) <= both and abs(best.right - found.right) <= both

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
 
@@ -81,8 +81,7 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-@dataclass
-class ContractResult:
+class ContractResult(NamedTuple):
     """One rule that every layer keeps, and how this one did not."""
 
     name: str
@@ -156,7 +155,7 @@ class GradientCheck:
                 "ratio": self.ratio,
                 "resolution": self.resolution,
                 "tensors": [{**asdict(tensor), "status": tensor.status} for tensor in self.tensors],
-                "contracts": [asdict(contract) for contract in self.contracts],
+                "contracts": [contract._asdict() for contract in self.contracts],
                 "parts": [part.to_dict() for part in self.parts],
                 "seconds": self.seconds,
                 "reproduce": self.reproduce,

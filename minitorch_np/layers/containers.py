@@ -7,7 +7,6 @@ backward walks the same way back. It is a layer itself, so one can stand inside 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
@@ -19,6 +18,7 @@ from minitorch_np.arrays import (
     Generator,
     Seed,
     Shape,
+    StrPath,
     all_finite,
     as_batch,
     as_float_dtype,
@@ -209,12 +209,12 @@ class Sequential(Composite):
         """Print a table: each layer, the shape that it gives, and how many parameters it has."""
         print(summary_table(self))
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: StrPath) -> None:
         """Write architecture and parameters to one .npz file, at once or not at all."""
         storage.save(self, path)
 
     @classmethod
-    def load(cls, path: str | Path, custom_layers: Iterable[type[Layer]] = ()) -> Self:
+    def load(cls, path: StrPath, custom_layers: Iterable[type[Layer]] = ()) -> Self:
         """A model from a file that `save` wrote.
 
         Layers of the reader's own are found by the module and name they had, or among

@@ -11,13 +11,13 @@ sees the old file or the new one, and never half of either.
 import errno
 import importlib
 import os
+import zlib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray
+from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.errors import ConfigurationError, MinitorchError, ModelFileError
 from minitorch_np.layers.base import Layer
 
@@ -32,7 +32,7 @@ FORMAT = 1
 _ARCHITECTURE = "architecture"
 
 
-def save(model: Layer, path: str | Path) -> None:
+def save(model: Layer, path: StrPath) -> None:
     """Write a built model to `path`. Raises NotBuiltError, ConfigurationError, OSError."""
     import json
 
@@ -46,7 +46,7 @@ def save(model: Layer, path: str | Path) -> None:
     write_arrays(path, {_ARCHITECTURE: np.array(json.dumps(architecture)), **arrays})
 
 
-def load(path: str | Path, cls: "type[S]", custom_layers: Iterable[type[Layer]] = ()) -> "S":
+def load(path: StrPath, cls: "type[S]", custom_layers: Iterable[type[Layer]] = ()) -> "S":
     """The model in `path`, which must be a `cls`. Raises ModelFileError, FileNotFoundError."""
     import json
 
@@ -78,8 +78,10 @@ def load(path: str | Path, cls: "type[S]", custom_layers: Iterable[type[Layer]] 
     return model
 
 
-def write_arrays(path: str | Path, arrays: Mapping[str, AnyArray]) -> None:
+def write_arrays(path: StrPath, arrays: Mapping[str, AnyArray]) -> None:
     """Write an .npz at `path` exactly, through a temporary file beside it."""
+    from pathlib import Path
+
     target = Path(os.path.realpath(path))  # a link stays one; what it points at is replaced
     if target.exists() and not target.is_file():
         raise ConfigurationError(f"{path}: expected a file or a new name, got something else")
@@ -96,7 +98,7 @@ def write_arrays(path: str | Path, arrays: Mapping[str, AnyArray]) -> None:
         part.unlink(missing_ok=True)
 
 
-def read_arrays(path: str | Path) -> dict[str, AnyArray]:
+def read_arrays(path: StrPath) -> dict[str, AnyArray]:
     """All arrays of an .npz. Raises ModelFileError for one that is damaged or not an .npz."""
     with open(path, "rb") as file:
         if file.read(2) != b"PK":
@@ -114,7 +116,7 @@ def read_arrays(path: str | Path) -> dict[str, AnyArray]:
             ) from None
 
 
-def write_state(path: str | Path, state: Mapping[str, Any]) -> None:
+def write_state(path: StrPath, state: Mapping[str, Any]) -> None:
     """Write nested dictionaries and lists of numbers, texts and arrays to one .npz at `path`.
 
     The arrays are stored as such; the rest is a JSON text in which each array has a number.
@@ -135,7 +137,7 @@ def write_state(path: str | Path, state: Mapping[str, Any]) -> None:
     write_arrays(path, {_STATE: np.array(text), **arrays})
 
 
-def read_state(path: str | Path) -> dict[str, Any]:
+def read_state(path: StrPath) -> dict[str, Any]:
     """What `write_state` wrote. Raises ModelFileError for a file that is anything else."""
     import json
 
@@ -157,15 +159,17 @@ def read_state(path: str | Path) -> dict[str, Any]:
 _STATE, _ARRAY = "state", "array"
 
 
-def remove_leftovers(path: str | Path) -> None:
+def remove_leftovers(path: StrPath) -> None:
     """Remove what a process that was killed while it wrote `path` has left beside it."""
+    from pathlib import Path
+
     target = Path(os.path.realpath(path))
     for part in target.parent.glob(_part_name(target.name, "*")):
         part.unlink(missing_ok=True)
 
 
 def _part_name(name: str, process: object) -> str:
-    return f".{name}.{process}.part"
+    return f".minitorch_np.{zlib.crc32(name.encode()):08x}.{process}.part"  # however long the name
 
 
 def encode_layer(layer: Layer) -> Any:

@@ -12,12 +12,13 @@ The file is an .npz of arrays and one JSON text, without pickle, and complete or
 
 from __future__ import annotations
 
+import os
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError, MinitorchError, ModelFileError
 from minitorch_np.layers.storage import read_state, remove_leftovers, write_state
 
@@ -43,15 +44,15 @@ class Checkpoint:
     that can't be read.
     """
 
-    def __init__(self, path: str | Path, *, every: int | None = None, resume: bool = False) -> None:
+    def __init__(self, path: StrPath, *, every: int | None = None, resume: bool = False) -> None:
         if every is not None and (not isinstance(every, (int, np.integer)) or every < 1):
             raise ConfigurationError(f"Checkpoint: expected every >= 1 or None, got {every!r}")
-        self.path, self.every, self.resume = Path(path), every, resume
+        self.path, self.every, self.resume = os.fspath(path), every, resume
         self.resumed = False
 
     def begin(self, run: Run) -> None:
         """Go on with the run in the file, or see that there is none."""
-        exists = self.path.exists()
+        exists = os.path.exists(self.path)
         if exists and not self.resume:
             raise ConfigurationError(
                 f"checkpoint {self.path}: expected a new file, got one that holds a run: set "

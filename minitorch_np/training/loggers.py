@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
+from minitorch_np.arrays import StrPath
 from minitorch_np.training.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -20,21 +21,21 @@ class CSVLogger(Callback):
     of the epochs that it has done.
     """
 
-    def __init__(self, path: str | Path, append: bool = False) -> None:
-        self.path, self.append = Path(path), append
+    def __init__(self, path: StrPath, append: bool = False) -> None:
+        self.path, self.append = os.fspath(path), append
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         done = trainer.run.epoch
-        if done and self.path.exists() and not self.append:
-            lines = self.path.read_text().splitlines(keepends=True)
-            self.path.write_text("".join(lines[: 1 + done]))
-        elif not self.append:
-            self.path.write_text("")
-        else:
-            self.path.touch()
+        kept: list[str] = []
+        if done and os.path.exists(self.path):
+            with open(self.path) as file:
+                kept = file.readlines()[: 1 + done]
+        if kept or not self.append:
+            with open(self.path, "w") as file:
+                file.writelines(kept)
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
-        with self.path.open("a", newline="") as file:
+        with open(self.path, "a", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             if not file.tell():
                 writer.writerow(["epoch", *numbers])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minitorch_np.arrays import Array
+from minitorch_np.arrays import Array, StrPath
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.training.callbacks import Callback
 
@@ -108,7 +107,7 @@ class ModelCheckpoint(Monitor):
 
     def __init__(
         self,
-        path: str | Path,
+        path: StrPath,
         monitor: str = "val_loss",
         *,
         save_best_only: bool = False,

@@ -1,0 +1,238 @@
+"""A run that is stopped anywhere and resumed ends bit for bit where the uninterrupted one ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+from minitorch_np.layers.storage import read_state, write_state
+
+SCRIPT = Path(__file__).parent / "resumable_run.py"
+X, Y = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32), np.arange(60) % 3
+
+KILLS = 20
+
+
+def start(checkpoint: Path, out: Path) -> subprocess.Popen[bytes]:
+    """The run, in a process of its own, with one BLAS thread as the processor allows no better."""
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    arguments = [sys.executable, "-W", "error", str(SCRIPT), str(checkpoint), str(out)]
+    return subprocess.Popen(arguments, env=environment)
+
+
+def test_sigkill_at_random_moments(tmp_path: Path) -> None:
+    """A process is killed at least 20 times, each time resumed, and ends as if nothing had been."""
+    straight = tmp_path / "straight.npz"
+    begun = time.perf_counter()
+    assert start(tmp_path / "straight_run.npz", straight).wait() == 0
+    whole = time.perf_counter() - begun
+    checkpoint, out = tmp_path / "run.npz", tmp_path / "killed.npz"
+    rng = np.random.default_rng()
+    kills, met = 0, set()
+    while not out.exists():
+        process = start(checkpoint, out)
+        # From its first breath to a while into training; once there have been enough, no more.
+        delay = rng.uniform(0.3, 0.75) * whole if kills % 2 else rng.uniform(0, whole)
+        try:
+            process.wait(delay if kills < KILLS else None)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+        if checkpoint.exists():  # whenever it was killed, what is there can be read
+            state = read_state(checkpoint)
+            met.add((state["epoch"], state["batch"]))
+        if out.exists() and kills < KILLS:  # faster than expected: again from the beginning
+            compare(straight, out)
+            for path in (out, checkpoint):
+                path.unlink()
+    assert kills >= KILLS
+    print(f"{kills} kills, at {len(met)} different steps")
+    compare(straight, out)
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def compare(straight: Path, killed: Path) -> None:
+    """The same model, history and log, to the bit."""
+    for suffix in (".txt", ".csv"):
+        assert straight.with_suffix(suffix).read_text() == killed.with_suffix(suffix).read_text()
+    one, other = (mt.Sequential.load(path).state_dict() for path in (straight, killed))
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name])
+
+
+class Stop(mt.Callback):
+    """Interrupts after so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def on_batch_end(self, trainer: mt.Trainer, batch: int, loss: float) -> None:
+        self.steps -= 1
+        if not self.steps:
+            raise KeyboardInterrupt
+
+
+def trainer_for(seed: int = 0, optimizer: mt.Optimizer | None = None) -> mt.Trainer:
+    model = mt.Sequential(
+        mt.Dense(4), "tanh", mt.Dropout(0.3), mt.Dense(3), input_shape=5, seed=seed
+    )
+    return mt.Trainer(
+        model, mt.SoftmaxCrossEntropy(), optimizer or mt.SGD(0.1, momentum=0.9), seed=seed
+    )
+
+
+@pytest.mark.parametrize("stop", [1, 7, 8, 13])
+@pytest.mark.parametrize("settings", [{}, {"batch_size": 20, "micro_batch_size": 7}])
+def test_every_step_can_be_the_last(stop: int, settings: dict[str, Any], tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"epochs": 5, "batch_size": 8, "validation_split": 0.1} | settings
+    straight = trainer_for()
+    expected = straight.fit(X, Y, callbacks=[Stop(10**9)], **arguments)
+    path = tmp_path / "run.npz"
+    stopped = mt.Checkpoint(path, every=1)
+    with pytest.raises(KeyboardInterrupt):
+        trainer_for().fit(X, Y, callbacks=[Stop(stop)], checkpoint=stopped, **arguments)
+    resumed = trainer_for(seed=7)  # whatever it starts with is replaced
+    checkpoint = mt.Checkpoint(path, every=1, resume=True)
+    if stop == 1:  # a callback that fails at the very first step comes before the checkpoint
+        path.unlink(missing_ok=True)
+        resumed = trainer_for()
+    history = resumed.fit(X, Y, callbacks=[Stop(10**9)], checkpoint=checkpoint, **arguments)
+    assert checkpoint.resumed == (stop != 1)
+    assert history.history == expected.history
+    for name, array in straight.model.state_dict().items():
+        np.testing.assert_array_equal(array, resumed.model.state_dict()[name])
+
+
+def test_a_finished_run_can_be_made_longer(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    straight = trainer_for()
+    straight.fit(X, Y, epochs=5)
+    trainer_for().fit(X, Y, epochs=2, checkpoint=mt.Checkpoint(path))
+    longer = trainer_for()
+    history = longer.fit(X, Y, epochs=5, checkpoint=mt.Checkpoint(path, resume=True))
+    assert history.epochs == 5
+    for name, array in straight.model.state_dict().items():
+        np.testing.assert_array_equal(array, longer.model.state_dict()[name])
+
+
+def test_a_run_that_was_stopped_early_stays_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+
+    def callbacks() -> list[mt.Callback]:
+        return [mt.EarlyStopping("loss", min_delta=1e9)]
+
+    first = trainer_for().fit(X, Y, epochs=9, callbacks=callbacks(), checkpoint=mt.Checkpoint(path))
+    again = trainer_for()
+    history = again.fit(
+        X, Y, epochs=9, callbacks=callbacks(), checkpoint=mt.Checkpoint(path, resume=True)
+    )
+    assert history.history == first.history
+    assert first.epochs < 9
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 9}, "batch size 8, now 9"),
+        ({"shuffle": False}, "shuffle True, now False"),
+        ({"x": X + 1}, "data checksum"),
+        ({"optimizer": mt.Adam()}, "optimizer 'SGD', now 'Adam'"),
+        ({"callbacks": [mt.LearningRateLogger()]}, "callbacks"),
+    ],
+)
+def test_another_run_is_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    trainer_for().fit(X, Y, batch_size=8, checkpoint=mt.Checkpoint(path))
+    arguments: dict[str, Any] = {"x": X, "y": Y, "batch_size": 8, "epochs": 2} | change
+    other = trainer_for(optimizer=arguments.pop("optimizer", None))
+    before = other.model.state_dict()
+    with pytest.raises(mt.ConfigurationError, match=message):
+        other.fit(**arguments, checkpoint=mt.Checkpoint(path, resume=True))
+    for name, array in other.model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_no_run_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    trainer_for().fit(X, Y, checkpoint=mt.Checkpoint(path))
+    content = path.read_bytes()
+    with pytest.raises(mt.ConfigurationError, match="expected a new file.*resume"):
+        trainer_for().fit(X, Y, checkpoint=mt.Checkpoint(path))
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "model", "key", "format"])
+def test_what_is_no_checkpoint_is_refused(damage: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    trainer_for().fit(X, Y, checkpoint=mt.Checkpoint(path))
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-200])
+    elif damage == "text":
+        path.write_text("hello")
+    elif damage == "model":
+        trainer_for().model.save(path)
+    else:
+        state = read_state(path)
+        if damage == "key":
+            del state["generator"]
+        else:
+            state["format"] = 99
+        write_state(path, state)
+    with pytest.raises((mt.ModelFileError, mt.ConfigurationError), match=re.escape(str(path))):
+        trainer_for().fit(X, Y, checkpoint=mt.Checkpoint(path, resume=True))
+
+
+def test_states_come_back_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    state = {
+        "generator": np.random.Generator(np.random.MT19937(3)).bit_generator.state,
+        "nested": [{"a": np.arange(3)}, None, True, 1.5, "text"],
+        "large": 2**127 + 1,
+        "numbers": [np.float32(0.1), np.int64(3)],
+    }
+    write_state(path, state)
+    found = read_state(path)
+    np.testing.assert_array_equal(found["nested"][0]["a"], np.arange(3))
+    assert found["large"] == 2**127 + 1
+    assert found["numbers"] == [float(np.float32(0.1)), 3]
+    generator = np.random.Generator(np.random.MT19937(9))
+    generator.bit_generator.state = found["generator"]
+    assert generator.random() == np.random.Generator(np.random.MT19937(3)).random()
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    def train(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "minitorch_np", "train", "--epochs", "3", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    assert train("--out", "straight.npz").returncode == 0
+    run = ("--checkpoint", "run", "--out", "resumed.npz")
+    assert train(*run, "--checkpoint-every", "7").returncode == 0
+    again = train(*run)
+    assert again.returncode == 2
+    assert "--resume" in again.stderr
+    (tmp_path / "resumed.npz").unlink()
+    resumed = train(*run, "--resume", "--checkpoint-every", "7")
+    assert resumed.returncode == 0
+    compare_models(tmp_path / "straight.npz", tmp_path / "resumed.npz")
+    alone = train("--resume")
+    assert alone.returncode == 2
+    assert "--checkpoint DIR" in alone.stderr
+
+
+def compare_models(one: Path, other: Path) -> None:
+    states = [mt.Sequential.load(path).state_dict() for path in (one, other)]
+    for name, array in states[0].items():
+        np.testing.assert_array_equal(array, states[1][name])
