@@ -1,6 +1,7 @@
 """Convolution beside PyTorch's, on one thread: two layers alone, and LeNet-5 in training.
 
-- Conv2D, forward and backward at batch 64: 1x28x28 -> 6 and 6x24x24 -> 16 channels of 5x5 (without a
+- Conv2D, forward and backward at batch 64: 1x28x28 -> 6 and 6x24x24 -> 16 channels of 5x5 (without
+a
   gradient for the pixels), alternating in one process;
 - LeNet-5, batch 64, Adam: seconds for an epoch of full MNIST, or of the digits in the package, and
   the memory that training takes over model and data, each in a process of its own, alternating.
@@ -31,7 +32,7 @@ import minitorch_np as mt
 SHAPES = [((1, 28, 28), 6, False), ((6, 24, 24), 16, True)]
 
 
-def both_layers() -> dict[str, Callable[[], None]]:
+def both_layers() -> dict[str, Callable[[], Any]]:
     """Forward and backward of both convolutions, ours and PyTorch's."""
     import torch
 
@@ -51,13 +52,14 @@ def both_layers() -> dict[str, Callable[[], None]]:
             layer.backward(dy, layer.forward(x)[1], need_dx=need_dx)
 
         def torch_run(inputs: Any = inputs, p: Any = parameters, upstream: Any = upstream) -> None:
-            torch.nn.functional.conv2d(inputs, *p).backward(upstream)
+            output: Any = torch.nn.functional.conv2d(inputs, *p)
+            output.backward(upstream)
 
         ours.append(run)
         theirs.append(torch_run)
     return {
-        "minitorch_np": lambda: [run() for run in ours] and None,
-        "PyTorch": lambda: [run() for run in theirs] and None,
+        "minitorch_np": lambda: [run() for run in ours],
+        "PyTorch": lambda: [run() for run in theirs],
     }
 
 
@@ -92,7 +94,8 @@ def _torchs() -> Callable[[Any, Any], Any]:
 
     def train(x: Any, y: Any) -> None:
         inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
-        for rows in torch.randperm(len(x)).split(64):
+        order: Any = torch.randperm(len(x))
+        for rows in order.split(64):
             optimizer.zero_grad()
             loss(model(inputs[rows]), labels[rows]).backward()
             optimizer.step()
@@ -133,9 +136,7 @@ def main() -> None:
     for name, results in found.items():
         seconds = statistics.median(result["seconds"] for result in results)
         memory = statistics.median(result["MiB"] for result in results)
-        print(
-            f"LeNet-5, an epoch at batch 64, {name}: {seconds:.2f} s, {memory:.0f} MiB over the data"
-        )
+        print(f"LeNet-5, an epoch at batch 64, {name}: {seconds:.2f} s, {memory:.0f} MiB more")
 
 
 if __name__ == "__main__":

@@ -37,9 +37,8 @@ def main() -> None:
             x, y, epochs=300, batch_size=32, validation_split=0.2, callbacks=[stopping]
         )
         distances.append(float(np.sqrt(np.mean((model(grid) - curve(grid)) ** 2))))
-        print(
-            f"{type(loss).__name__:17} best after {stopping.best_epoch + 1} of {history.epochs} epochs"
-        )
+        best = stopping.best_epoch + 1
+        print(f"{type(loss).__name__:17} best after {best} of {history.epochs} epochs")
     print(f"distance from the curve: squares {distances[0]:.2f}, Huber {distances[1]:.2f}")
 
 

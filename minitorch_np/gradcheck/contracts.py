@@ -44,6 +44,10 @@ class Bench:
         rng = np.random.default_rng(self.seed)
         return (layer or self.layer).forward(x, train=train, rng=rng)
 
+    def near(self, name: str, a: Array, b: Array) -> bool:
+        """Whether two gradients of the array `name` are equal but for rounding."""
+        return near(a, b, self.claim.least.get(name, 0.0))
+
     def scaled(self, factor: float) -> Array:
         """Another batch: the same times a factor, or, for whole numbers, in another order."""
         if self.layer.index_limit is None:
@@ -147,7 +151,7 @@ def calls_do_not_mix(bench: Bench) -> str | None:
 
 def samples_are_independent(bench: Bench) -> str | None:
     """Each row of y and dx depends on its own row; parameters' gradients are sums over rows."""
-    if bench.layer.couples_samples or bench.draws:
+    if any(part.couples_samples for part in bench.layer.walk()) or bench.draws:
         return None  # a row alone would draw what the first row of the batch has drawn
     y, whole = bench.forward(bench.x)[0], bench.gradients(bench.x, bench.dy)
     sums = {name: np.zeros_like(array) for name, array in whole.items() if name != "x"}
@@ -158,11 +162,11 @@ def samples_are_independent(bench: Bench) -> str | None:
                 f"row {row} alone gives another output than in the batch (m = 1, or coupled rows)"
             )
         alone = bench.gradients(bench.x[one], bench.dy[one])
-        if not near(alone["x"], whole["x"][one]):
+        if not bench.near("x", alone["x"], whole["x"][one]):
             return f"row {row} alone has another dx than in the batch: is there a factor of m?"
         for name in sums:
             sums[name] += alone[name]
-    wrong = [name for name in sums if not near(sums[name], whole[name])]
+    wrong = [name for name in sums if not bench.near(name, sums[name], whole[name])]
     return (
         f"d{wrong[0]} is not the sum over the samples: is there a factor of m?" if wrong else None
     )
@@ -184,7 +188,12 @@ def float32_stays(bench: Bench) -> str | None:
     double = bench.gradients(x.astype(np.float64), dy.astype(np.float64))
     expected = {"y": bench.forward(x.astype(np.float64))[0]}
     expected |= {f"d{name}": gradient for name, gradient in double.items()}
-    far = [n for n in expected if largest(found[n] - expected[n]) > 1e-3 * largest(expected[n])]
+    least = {f"d{name}": size for name, size in bench.claim.least.items()}
+    far = [
+        name
+        for name, array in expected.items()
+        if largest(found[name] - array) > 1e-3 * max(largest(array), least.get(name, 0.0))
+    ]
     return f"{far[0]} in float32 is not near to that in float64" if far else None
 
 
@@ -193,7 +202,7 @@ def layout_does_not_matter(bench: Bench) -> str | None:
     x = np.repeat(np.asfortranarray(bench.x), 2, axis=0)[::2]
     dy = np.asfortranarray(bench.dy)
     expected, found = bench.gradients(bench.x, bench.dy), bench.gradients(x, dy)
-    wrong = [name for name in expected if not near(found[name], expected[name])]
+    wrong = [name for name in expected if not bench.near(name, found[name], expected[name])]
     return f"d{wrong[0]} differs for x and dy that are not contiguous" if wrong else None
 
 
@@ -203,7 +212,9 @@ def need_dx_is_only_a_hint(bench: Bench) -> str | None:
     _, found = bench.layer.backward(bench.dy, cache, need_dx=False)
     expected = bench.claim.gradients
     wrong = [
-        n for n in expected if n != "x" and (n not in found or not near(found[n], expected[n]))
+        n
+        for n in expected
+        if n != "x" and (n not in found or not bench.near(n, found[n], expected[n]))
     ]
     return f"with need_dx=False d{wrong[0]} differs" if wrong else None
 
@@ -217,7 +228,7 @@ def in_place_is_the_same(bench: Bench) -> str | None:
         return None  # a layer in two places: training adds up what backward returns
     _, cache = bench.forward(bench.x)
     bench.layer.backward_into(bench.dy, cache, bench.layer.divide(arrays))
-    wrong = [name for name in expected if not near(arrays[name], expected[name])]
+    wrong = [name for name in expected if not bench.near(name, arrays[name], expected[name])]
     return f"backward_into gives another d{wrong[0]} than backward" if wrong else None
 
 
@@ -232,7 +243,7 @@ def prediction_runs(bench: Bench) -> str | None:
         return None  # a layer of two modes: its gradients when predicting are checked as well
     dx, gradients = bench.layer.backward(bench.dy, cache)
     found = {"x": np.asarray(dx), **gradients}
-    wrong = [n for n, g in bench.claim.gradients.items() if not near(found[n], g)]
+    wrong = [n for n, g in bench.claim.gradients.items() if not bench.near(n, found[n], g)]
     return f"the outputs are those of training, but d{wrong[0]} is not" if wrong else None
 
 
@@ -381,6 +392,6 @@ def same(a: Array, b: Array) -> bool:
     return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=True))
 
 
-def near(a: Array, b: Array) -> bool:
-    """Equal but for the order in which things were added up."""
-    return a.shape == b.shape and largest(a - b) <= 1e-12 * max(largest(a), largest(b))
+def near(a: Array, b: Array, least: float = 0.0) -> bool:
+    """Equal but for the order in which things were added up; in numbers of at least that size."""
+    return a.shape == b.shape and largest(a - b) <= 1e-12 * max(largest(a), largest(b), least)

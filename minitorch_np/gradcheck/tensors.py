@@ -36,14 +36,21 @@ class Claim:
         v = cotangent(rng, self.origin.shape)
         self.gradients = subject.gradients(self.u)
         other, both = subject.gradients(v), subject.gradients(self.u - 3 * v)
+        self.size = float(np.linalg.norm(self.u * self.origin))
+        # In what is composed a gradient may be zero in truth, as that of a bias before a BatchNorm,
+        # and all there is of it is rounding. Then a small part of what it might have been is the
+        # scale: the value's size over the array's.
+        self.least = {
+            name: 0.01 * self.size / root_mean_square(array) if self.composed else 0.0
+            for name, array in subject.arrays.items()
+        }
         self.defects: dict[str, float] = {}
         for name, gradient in self.gradients.items():
             if name not in subject.arrays or gradient.shape != subject.arrays[name].shape:
                 continue  # the contract about names and shapes says so
             linear = gradient - 3 * other[name]
-            scale = largest(gradient) + 3 * largest(other[name])
+            scale = max(largest(gradient) + 3 * largest(other[name]), self.least[name])
             self.defects[name] = largest(both[name] - linear) / scale if scale else 0.0
-        self.size = float(np.linalg.norm(self.u * self.origin))
         # Rounding in the value itself is at least some ulps of its terms.
         self.floor = 4 * EPSILON * self.size + 1e-300
         self.sigma = _noise(subject, self.u, self.floor)
@@ -61,9 +68,8 @@ class Claim:
     def resolution(self, name: str, size: float, tolerance: float, scale: float) -> float:
         """Which share of a gradient of `scale` could have been seen, for an array of `size`.
 
-        In what is composed a gradient may be zero in truth, as that of a bias before a BatchNorm:
-        then rounding is all there is of it. The value's own size over the array's stands for the
-        scale there; each layer has been checked by itself on a gradient that is not zero.
+        Where there is nothing but rounding, the value's size over the array's stands for the scale;
+        each layer has been checked by itself on a gradient that is not zero.
         """
         if self.composed and 0 < scale <= tolerance:
             scale = self.size / size

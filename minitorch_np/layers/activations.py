@@ -19,8 +19,9 @@ from abc import abstractmethod
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
-from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.errors import ConfigurationError
 from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.layers.checks import number_between, require_gradient, require_input
 from minitorch_np.layers.normal import normal_density, normal_distribution
 
 LARGEST = math.nextafter(math.inf, 0)
@@ -52,9 +53,7 @@ class Activation(Layer):
     ) -> tuple[Array | None, Gradients]:
         z, a = cache
         if dy.shape != a.shape:
-            raise ShapeError(
-                f"{self!r}.backward: expected dy of shape {a.shape}, as the outputs, got {dy.shape}"
-            )
+            require_gradient(self, dy, a.shape)
         return (dy * self.derivative(z, a) if need_dx else None), {}
 
 
@@ -75,7 +74,7 @@ class LeakyReLU(Activation):
     """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = _number(self, "negative_slope", negative_slope, 0.0, 1.0)
+        self.negative_slope = number_between(self, "negative_slope", negative_slope, 0.0, 1.0)
 
     def value(self, z: Array) -> Array:
         a: Array = np.maximum(z, self.negative_slope * z)  # right for slopes up to 1
@@ -94,7 +93,7 @@ class ELU(Activation):
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = _number(self, "alpha", alpha, math.ulp(0.0), LARGEST)
+        self.alpha = number_between(self, "alpha", alpha, math.ulp(0.0), LARGEST)
 
     def value(self, z: Array) -> Array:
         # expm1 sees no positive number, which keeps it from overflowing where it is not used.
@@ -147,7 +146,7 @@ class PReLU(Layer):
     weight: Array
 
     def __init__(self, initial_slope: float = 0.25, per_channel: bool = False) -> None:
-        self.initial_slope = _number(self, "initial_slope", initial_slope, -LARGEST, LARGEST)
+        self.initial_slope = number_between(self, "initial_slope", initial_slope, -LARGEST, LARGEST)
         self.per_channel = per_channel
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -158,12 +157,14 @@ class PReLU(Layer):
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, Array]:
+        require_input(self, x)
         return np.where(x > 0, x, self._slopes(x) * x), x
 
     def backward(
         self, dy: Array, cache: Array, *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
         x = cache
+        require_gradient(self, dy, x.shape)
         products = dy * np.minimum(x, 0)
         others = tuple(axis for axis in range(x.ndim) if not (self.per_channel and axis == 1))
         gradient = products.sum(axis=others).reshape(self.weight.shape)
@@ -216,7 +217,7 @@ class Softplus(Activation):
     """
 
     def __init__(self, beta: float = 1.0) -> None:
-        self.beta = _number(self, "beta", beta, math.ulp(0.0), LARGEST)
+        self.beta = number_between(self, "beta", beta, math.ulp(0.0), LARGEST)
 
     def value(self, z: Array) -> Array:
         return softplus(self.beta * z) / self.beta
@@ -293,7 +294,7 @@ class GELU(Activation):
         if self.approximate == "none":
             return normal_distribution(z) + z * normal_density(z)
         t: Array = np.tanh(_tanh_argument(z))
-        slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * np.minimum(z * z, 1e6))
+        slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * _square(z))
         return 0.5 + 0.5 * t + 0.5 * z * (1 - t * t) * slope
 
 
@@ -321,17 +322,12 @@ def softplus(z: Array) -> Array:
 
 
 def _tanh_argument(z: Array) -> Array:
-    """u = sqrt(2/pi) (z + 0.044715 z^3); z^2 is cut off where tanh(u) has long been 1."""
-    u: Array = math.sqrt(2 / math.pi) * z * (1 + 0.044715 * np.minimum(z * z, 1e6))
+    """u = sqrt(2/pi) (z + 0.044715 z^3)."""
+    u: Array = math.sqrt(2 / math.pi) * z * (1 + 0.044715 * _square(z))
     return u
 
 
-def _number(layer: Layer, name: str, value: float, least: float, most: float) -> float:
-    """`value`, if it is a number from `least` to `most`; ConfigurationError if it is not."""
-    if not isinstance(value, (int, float, np.number)) or not least <= value <= most:
-        raise ConfigurationError(
-            f"{type(layer).__name__}: expected {name} to be a finite number "
-            f"{'greater than 0' if 0 < least < 1e-300 else f'from {least:g} to {most:g}'}, "
-            f"got {value!r}"
-        )
-    return float(value)
+def _square(z: Array) -> Array:
+    """z^2, cut off where tanh(u) has long been 1, so that it can't overflow."""
+    square: Array = np.square(np.clip(z, -1e3, 1e3))
+    return square

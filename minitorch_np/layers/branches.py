@@ -51,10 +51,18 @@ class Branches(Composite):
         try:
             for layer in self.layers:
                 y, cache = layer.forward(x, train=train, rng=rng)
+                if y.shape[1:] != layer.output_shape:
+                    raise ShapeError(
+                        f"{layer.label}: expected outputs of shape {layer.output_shape}, as its "
+                        f"build promised, got {y.shape[1:]}"
+                    )
                 outputs.append(y)
                 caches.append(cache)
         except ShapeError as error:
             raise self.located(error, len(caches)) from None
+        except Exception as error:
+            error.add_note(f"in the forward of {self.name_of(len(caches))}")
+            raise
         return self.combine(outputs), caches
 
     def backward(

@@ -7,13 +7,17 @@ name of the first place, and its gradients add up.
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from typing import Any
+
+import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers.base import Gradients, Layer
 from minitorch_np.layers.names import layer_from_name
+from minitorch_np.layers.reshape import Reshape
 
 
 class Composite(Layer):
@@ -43,7 +47,15 @@ class Composite(Layer):
         return shape
 
     def build_layer(self, place: int, shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
-        """Build one layer; a ShapeError says which one it was."""
+        """Build one layer; a ShapeError says which one it was.
+
+        A layer without parameters may stand in places of different shapes: it is copied for those.
+        """
+        layer = self.layers[place]
+        elsewhere = layer.built and (layer.input_shape, layer.dtype) != (shape, np.dtype(dtype))
+        if elsewhere and not layer.parameter_owners():
+            before, after = self.layers[:place], self.layers[place + 1 :]
+            self.layers = (*before, copy.deepcopy(layer), *after)
         try:
             return self.layers[place].build_once(shape, rng=rng, dtype=dtype)
         except ShapeError as error:
@@ -93,7 +105,8 @@ class Composite(Layer):
 
     @property
     def index_limit(self) -> int | None:  # type: ignore[override]
-        return self.layers[0].index_limit
+        inner = next((layer for layer in self.layers if not isinstance(layer, Reshape)), None)
+        return None if inner is None else inner.index_limit
 
     def __repr__(self) -> str:
         lines = [f"({name}): {layer!r}" for name, layer in self.sublayers().items()]

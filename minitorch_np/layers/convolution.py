@@ -12,18 +12,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
-from minitorch_np.errors import ConfigurationError
+from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.initializers import Initializer
 from minitorch_np.layers.base import Gradients
-from minitorch_np.layers.grid import Padding, Pair, check_grid, grid_for, require_images
-from minitorch_np.layers.weighted import Weighted, positive
+from minitorch_np.layers.checks import positive, require_gradient, require_input
+from minitorch_np.layers.grid import Padding, Pair, as_given, check_grid, grid_for
+from minitorch_np.layers.weighted import Weighted
 
-COLUMNS = 1024
-"""Rows of places are taken together until so many windows are: few images, more rows at a time."""
+LEAST, MOST = 1024, 8192
+"""About how many windows are copied at a time: several rows of places where there are few images,
+some of the samples where there are many."""
+
+Part: TypeAlias = tuple[slice, slice, slice, slice]
+"""Of an array (channels, rows, columns, samples): some rows of places and some samples."""
 
 
 class Conv2D(Weighted):
@@ -59,9 +65,13 @@ class Conv2D(Weighted):
     ) -> None:
         check_grid(self, kernel_size, stride, padding, dilation)
         self.filters = positive(self, "filters", filters)
-        self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
-        self.padding = padding
+        self.kernel_size, self.stride = as_given(kernel_size), as_given(stride)
+        self.padding, self.dilation = as_given(padding), as_given(dilation)
         self.groups = positive(self, "groups", groups)
+        if self.filters % self.groups:
+            raise ConfigurationError(
+                f"Conv2D: expected filters that {groups} groups divide, got {filters}"
+            )
         super().__init__(weight_initializer, bias_initializer, use_bias)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -69,30 +79,30 @@ class Conv2D(Weighted):
             self, input_shape, self.kernel_size, self.stride, self.padding, self.dilation
         )
         channels = input_shape[0]
-        if channels % self.groups or self.filters % self.groups:
-            raise ConfigurationError(
-                f"{self!r}: expected channels and filters that {self.groups} groups divide, got "
-                f"{channels} channels, {self.filters} filters"
+        if channels % self.groups:
+            raise ShapeError(
+                f"{self!r}: expected channels that {self.groups} groups divide, got {channels}"
             )
         kernel = self.grid.kernel
         shape = (self.filters, channels // self.groups, *kernel)
         fan_out = self.filters // self.groups * kernel[0] * kernel[1]
-        self.make_parameters(shape, math.prod(shape[1:]), fan_out, rng, dtype)
+        self._inputs = math.prod(shape[1:])
+        self.make_parameters(shape, self._inputs, fan_out, rng, dtype)
         return (self.filters, *self.grid.size)
 
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, Array]:
-        require_images(self, x)
+        require_input(self, x)
         wide = self.grid.bordered(np.ascontiguousarray(x.transpose(1, 2, 3, 0)))
         m = len(x)
         y = np.empty((self.filters, *self.grid.size, m), np.result_type(x, self.weight))
         weights = self.weight.reshape(self.groups, self.filters // self.groups, -1)
-        for rows, columns in self._columns(wide):
+        for part, columns in self._columns(wide):
             sums = (weights @ columns).reshape(self.filters, -1)
             if self.use_bias:
                 sums += self.bias[:, np.newaxis]
-            place = y[:, rows]
+            place = y[part]
             place[...] = sums.reshape(place.shape)
         return y.transpose(3, 0, 1, 2), wide
 
@@ -100,41 +110,40 @@ class Conv2D(Weighted):
         self, dy: Array, cache: Array, *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
         wide = cache
+        require_gradient(self, dy, (wide.shape[3], *self.output_shape))
         dy = np.ascontiguousarray(dy.transpose(1, 2, 3, 0))
         weights = self.weight.reshape(self.groups, self.filters // self.groups, -1)
         dweights = np.zeros(weights.swapaxes(1, 2).shape, dy.dtype)
         dwide = np.zeros_like(wide, dy.dtype) if need_dx else None
-        for rows, columns in self._columns(wide):
-            part = dy[:, rows].reshape(self.groups, self.filters // self.groups, -1)
-            dweights += columns @ part.swapaxes(1, 2)  # twice as fast as the transposed product
+        for part, columns in self._columns(wide):
+            dsums = dy[part].reshape(self.groups, self.filters // self.groups, -1)
+            dweights += columns @ dsums.swapaxes(1, 2)  # twice as fast as the transposed product
             if dwide is not None:
-                self._spread(weights.swapaxes(1, 2) @ part, dwide, rows)
+                self._spread(weights.swapaxes(1, 2) @ dsums, dwide, part)
         gradients = {"weight": dweights.swapaxes(1, 2).reshape(self.weight.shape)}
         if self.use_bias:
             gradients["bias"] = dy.reshape(self.filters, -1).sum(axis=1)
         dx = None if dwide is None else self.grid.inside(dwide).transpose(3, 0, 1, 2)
         return dx, gradients
 
-    def _columns(self, wide: Array) -> Iterator[tuple[slice, Array]]:
-        """A few rows of places at a time, and their windows as columns: (groups, channels / groups
-        times the kernel's pixels, places times m).
+    def _columns(self, wide: Array) -> Iterator[tuple[Part, Array]]:
+        """The windows of a part of the places and samples at a time, as columns: (groups, channels
+        / groups times the kernel's pixels, places times samples).
         """
         windows = self.grid.windows(wide)
-        rows, per_row = self.grid.size[0], self.grid.size[1] * wide.shape[3]
-        step = max(1, COLUMNS // per_row)
-        for start in range(0, rows, step):
-            part = slice(start, min(start + step, rows))
-            yield part, windows[:, :, :, part].reshape(self.groups, -1, per_row * _length(part))
+        (rows, across), m = self.grid.size, wide.shape[3]
+        down = max(1, LEAST // max(1, across * m))
+        samples = max(1, MOST // (across * down))
+        for start in range(0, rows, down):
+            for first in range(0, m, samples):
+                rest = slice(start, start + down), slice(None), slice(first, first + samples)
+                columns = windows[:, :, :, *rest]
+                yield (slice(None), *rest), columns.reshape(self.groups, self._inputs, -1)
 
-    def _spread(self, dcolumns: Array, dwide: Array, rows: slice) -> None:
+    def _spread(self, dcolumns: Array, dwide: Array, part: Part) -> None:
         """Add the gradients of the windows' pixels to those of the image's."""
-        shape = (len(dwide), *self.grid.kernel, _length(rows), self.grid.size[1], dwide.shape[3])
-        dwindows = dcolumns.reshape(shape)
-        for i, j in self.grid.offsets():
-            place = self.grid.at(dwide, i, j, rows)
-            place += dwindows[:, i, j]
-
-
-def _length(rows: slice) -> int:
-    length: int = rows.stop - rows.start
-    return length
+        _, rows, _, samples = part
+        dimages = dwide[..., samples]
+        for place, (i, j) in enumerate(self.grid.offsets()):
+            target = self.grid.at(dimages, i, j, rows)
+            target += dcolumns.reshape(len(dwide), -1, *target.shape[1:])[:, place]

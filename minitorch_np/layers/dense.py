@@ -10,7 +10,8 @@ from minitorch_np.arrays import Array, DType, Generator, Shape, column_sums
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer
 from minitorch_np.layers.base import Gradients
-from minitorch_np.layers.weighted import Weighted, positive
+from minitorch_np.layers.checks import positive
+from minitorch_np.layers.weighted import Weighted
 
 
 class Dense(Weighted):

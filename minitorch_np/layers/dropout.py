@@ -11,6 +11,7 @@ import numpy as np
 from minitorch_np.arrays import Array, Generator
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.layers.checks import require_gradient
 
 
 class Dropout(Layer):
@@ -49,4 +50,7 @@ class Dropout(Layer):
     ) -> tuple[Array | None, Gradients]:
         if not need_dx:
             return None, {}
-        return (+dy if cache is None else dy * cache), {}
+        if cache is None:
+            return +dy, {}
+        require_gradient(self, dy, cache.shape)
+        return dy * cache, {}

@@ -11,7 +11,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Array, DType, Generator, Shape
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.weighted import positive
+from minitorch_np.layers.checks import positive, require_gradient, require_input
 
 
 class Embedding(Layer):
@@ -47,6 +47,7 @@ class Embedding(Layer):
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, AnyArray]:
+        require_input(self, x)
         fits = (x >= 0) & (x < self.vocabulary)  # before the cast: a NaN is no whole number
         indices = np.where(fits, x, 0).astype(np.intp)
         wrong = np.argwhere(~fits | (indices != x))
@@ -61,6 +62,7 @@ class Embedding(Layer):
     def backward(
         self, dy: Array, cache: AnyArray, *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
+        require_gradient(self, dy, (*cache.shape, self.dimensions))
         gradient = np.zeros((self.vocabulary, self.dimensions), dy.dtype)
         np.add.at(gradient, cache.reshape(-1), dy.reshape(-1, self.dimensions))
         return (np.zeros(cache.shape, dy.dtype) if need_dx else None), {"weight": gradient}

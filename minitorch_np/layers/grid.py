@@ -12,7 +12,7 @@ how an array lies, so a layer that does not care never sees the difference.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -138,7 +138,7 @@ def check_grid(
         ("dilation", dilation, 1),
         ("padding", padding, 0),
     ):
-        if name == "padding" and value in ("valid", "same"):
+        if name == "padding" and isinstance(value, str) and value in ("valid", "same"):
             continue
         pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
         if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in pair):
@@ -149,15 +149,11 @@ def check_grid(
             )
 
 
+def as_given(value: Any) -> Any:
+    """An argument as it is kept: pairs as tuples, which a file has as lists."""
+    return tuple(int(n) for n in value) if isinstance(value, (tuple, list)) else value
+
+
 def _pair(value: int | Pair) -> Pair:
     rows, columns = value if isinstance(value, (tuple, list)) else (value, value)
     return int(rows), int(columns)
-
-
-def require_images(layer: Layer, x: Array) -> None:
-    """Raise ShapeError unless x is (m, *input_shape)."""
-    if x.shape[1:] != layer.input_shape:
-        raise ShapeError(
-            f"{layer!r}: expected x of shape (m, {', '.join(map(str, layer.input_shape))}), "
-            f"got {x.shape}"
-        )

@@ -27,12 +27,16 @@ def layer_from_name(text: str) -> Layer:
     """
     match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
     name, arguments = match.groups() if match else (text, None)
-    found = next((c for c in layer_classes() if _key(c.__name__) == _key(name)), None)
+    classes = {_key(cls.__name__): cls for cls in reversed(list(layer_classes()))}
+    key = _key(name)
+    found = classes.get(key) or classes.get(ALIASES.get(key, ""))
     if found is None:
         known = sorted({cls.__name__ for cls in layer_classes()}, key=str.lower)
         raise ConfigurationError(f"layer: expected one of {', '.join(known)}; got {text!r}")
     words = [part.strip() for part in arguments.split(",")] if arguments else []
     named = [word.partition("=") for word in words if "=" in word]
+    if any("=" in word for word in words[: len(words) - len(named)]):
+        raise ConfigurationError(f"layer {text!r}: expected arguments by name after the others")
     try:
         return found(
             *(_value(word) for word in words if "=" not in word),
@@ -45,13 +49,16 @@ def layer_from_name(text: str) -> Layer:
 ALIASES = {"swish": "silu", "linear": "identity"}
 """Other names that the field has for the same."""
 
+WORDS: dict[str, bool | None] = {"True": True, "False": False, "None": None}
+
 
 def _key(name: str) -> str:
-    plain = name.replace("_", "").lower()
-    return ALIASES.get(plain, plain)
+    return name.replace("_", "").lower()
 
 
-def _value(text: str) -> int | float | str:
+def _value(text: str) -> int | float | str | bool | None:
+    if text in WORDS:
+        return WORDS[text]
     for kind in (int, float):
         try:
             return kind(text)

@@ -11,14 +11,21 @@ the mean and the variance depend on x too, and the two terms that are taken off 
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
-from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.errors import ShapeError
+from minitorch_np.layers.activations import LARGEST
 from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.weighted import positive
+from minitorch_np.layers.checks import (
+    number_between,
+    positive,
+    require_gradient,
+    require_input,
+)
 
 NormCache = tuple[Array, Array, bool]
 """x^, 1 / sqrt(variance + epsilon), and whether the two come from x itself."""
@@ -58,6 +65,7 @@ class Normalization(Layer):
         self, dy: Array, cache: NormCache, *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
         unit, inverse, measured = cache
+        require_gradient(self, dy, unit.shape)
         shared = self.shared_axes(dy)
         gradients = {"weight": (dy * unit).sum(axis=shared), "bias": dy.sum(axis=shared)}
         if not need_dx:
@@ -83,7 +91,7 @@ class BatchNorm(Normalization):
     `running_var` move towards them, the latter with the variance over n - 1: new = (1 - momentum)
     old + momentum batch, PyTorch's meaning of momentum (Keras' is 1 minus it). When predicting, and
     when the layer is frozen, the running ones are used. A batch of one sample without pixels has no
-    spread, and comes out as the bias.
+    spread: it comes out as the bias, and the running statistics stay.
 
     Raises ConfigurationError unless 0 <= momentum <= 1 and epsilon > 0. Source: Ioffe and Szegedy
     2015 (arXiv:1502.03167).
@@ -95,12 +103,8 @@ class BatchNorm(Normalization):
     couples_samples = True
 
     def __init__(self, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
-        if not 0 <= momentum <= 1:
-            raise ConfigurationError(
-                f"BatchNorm: expected a momentum from 0 to 1, got {momentum!r}"
-            )
-        self.momentum = float(momentum)
-        self.epsilon = _epsilon(self, epsilon)
+        self.momentum = number_between(self, "momentum", momentum, 0.0, 1.0)
+        self.epsilon = number_between(self, "epsilon", epsilon, math.ulp(0.0), LARGEST)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         if len(input_shape) not in (1, 3):
@@ -125,12 +129,14 @@ class BatchNorm(Normalization):
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, NormCache]:
+        require_input(self, x)
         measured = train and self.trainable
         if measured:
             unit, inverse, mean, variance = self.normalized(x)
             n = x.size // mean.size
-            self._follow(self.running_mean, mean)
-            self._follow(self.running_var, variance * (n / max(n - 1, 1)))
+            if n > 1:  # one number has no spread to follow
+                self._follow(self.running_mean, mean)
+                self._follow(self.running_var, variance * (n / (n - 1)))
         else:
             inverse = self.along(1 / np.sqrt(self.running_var + self.epsilon), x)
             unit = (x - self.along(self.running_mean, x)) * inverse
@@ -155,7 +161,7 @@ class LayerNorm(Normalization):
 
     def __init__(self, trailing_axes: int = 1, epsilon: float = 1e-5) -> None:
         self.trailing_axes = positive(self, "trailing_axes", trailing_axes)
-        self.epsilon = _epsilon(self, epsilon)
+        self.epsilon = number_between(self, "epsilon", epsilon, math.ulp(0.0), LARGEST)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         if len(input_shape) < self.trailing_axes:
@@ -179,15 +185,8 @@ class LayerNorm(Normalization):
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, NormCache]:
+        require_input(self, x)
         unit, inverse, _, _ = self.normalized(x)
         y = unit * self.weight
         y += self.bias
         return y, (unit, inverse, True)
-
-
-def _epsilon(layer: Layer, epsilon: float) -> float:
-    if not 0 < epsilon < np.inf:
-        raise ConfigurationError(
-            f"{type(layer).__name__}: expected a finite epsilon greater than 0, got {epsilon!r}"
-        )
-    return float(epsilon)

@@ -14,7 +14,8 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.errors import ShapeError
 from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.grid import Padding, Pair, check_grid, grid_for, require_images
+from minitorch_np.layers.checks import require_gradient, require_input
+from minitorch_np.layers.grid import Padding, Pair, as_given, check_grid, grid_for
 
 
 class _Pool2D(Layer):
@@ -28,7 +29,8 @@ class _Pool2D(Layer):
         stride: int | Pair | None = None,
         padding: Padding = "valid",
     ) -> None:
-        self.pool_size, self.stride, self.padding = pool_size, stride, padding
+        self.pool_size, self.stride = as_given(pool_size), as_given(stride)
+        self.padding = as_given(padding)
         check_grid(self, pool_size, self._step(), padding)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -42,21 +44,24 @@ class _Pool2D(Layer):
         return (input_shape[0], *self.grid.size)
 
     def _step(self) -> int | Pair:
-        return self.pool_size if self.stride is None else self.stride
+        step: int | Pair = self.pool_size if self.stride is None else self.stride
+        return step
 
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, Any]:
-        require_images(self, x)
+        require_input(self, x)
         y, cache = self.pool(x.transpose(1, 2, 3, 0))
-        return y.transpose(3, 0, 1, 2), cache
+        return y.transpose(3, 0, 1, 2), (cache, len(x))
 
     def backward(
-        self, dy: Array, cache: Any, *, need_dx: bool = True
+        self, dy: Array, cache: tuple[Any, int], *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
+        own, m = cache
+        require_gradient(self, dy, (m, *self.output_shape))
         if not need_dx:
             return None, {}
-        dwide = self.unpool(dy.transpose(1, 2, 3, 0), cache)
+        dwide = self.unpool(dy.transpose(1, 2, 3, 0), own)
         return self.grid.inside(dwide).transpose(3, 0, 1, 2), {}
 
     @abstractmethod
@@ -115,7 +120,7 @@ class AveragePool2D(_Pool2D):
         for i, j in self.grid.offsets():
             y += self.grid.at(wide, i, j)
         y /= self._pixels
-        return y, np.zeros_like(wide)
+        return y, wide
 
     def unpool(self, dy: Array, cache: Array) -> Array:
         dwide = np.zeros_like(cache, dy.dtype)
@@ -143,11 +148,12 @@ class GlobalAveragePool2D(Layer):
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, Shape]:
-        require_images(self, x)
+        require_input(self, x)
         return x.mean(axis=(2, 3)), x.shape
 
     def backward(
         self, dy: Array, cache: Shape, *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
         _, _, h, w = cache
+        require_gradient(self, dy, cache[:2])
         return (dy[:, :, np.newaxis, np.newaxis] / (h * w)).repeat(h, 2).repeat(w, 3), {}

@@ -12,6 +12,7 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.layers.checks import require_gradient, require_input
 
 
 class Reshape(Layer):
@@ -44,11 +45,13 @@ class Reshape(Layer):
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, Shape]:
+        require_input(self, x)
         return x.reshape(len(x), *self.output_shape), x.shape
 
     def backward(
         self, dy: Array, cache: Shape, *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
+        require_gradient(self, dy, (cache[0], *self.output_shape))
         return dy.reshape(cache), {}
 
 

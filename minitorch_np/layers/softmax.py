@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.arrays import Array, Generator
-from minitorch_np.errors import ShapeError
 from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.layers.checks import require_gradient
 
 
 def softmax(scores: Array) -> Array:
@@ -47,7 +47,7 @@ class Softmax(Layer):
         self, dy: Array, cache: Array, *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
         p = cache
-        _require_shape(self, dy, p)
+        require_gradient(self, dy, p.shape)
         if not need_dx:
             return None, {}
         return p * (dy - np.add.reduce(dy * p, axis=-1, keepdims=True)), {}
@@ -73,15 +73,7 @@ class LogSoftmax(Layer):
     def backward(
         self, dy: Array, cache: Array, *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
-        _require_shape(self, dy, cache)
+        require_gradient(self, dy, cache.shape)
         if not need_dx:
             return None, {}
         return dy - np.exp(cache) * np.add.reduce(dy, axis=-1, keepdims=True), {}
-
-
-def _require_shape(layer: Layer, dy: Array, y: Array) -> None:
-    if dy.shape != y.shape:
-        raise ShapeError(
-            f"{layer.label}.backward: expected dy of shape {y.shape}, as the outputs, "
-            f"got {dy.shape}"
-        )

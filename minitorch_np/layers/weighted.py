@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
-from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer, get_initializer, named_initializer
 from minitorch_np.layers.base import Layer
 
@@ -49,13 +49,3 @@ class Weighted(Layer):
     def config(self) -> dict[str, Any]:
         # A function has no place in a file; a layer that is loaded has no more use for one.
         return {name: value for name, value in super().config().items() if not callable(value)}
-
-
-def positive(layer: Layer, name: str, number: int) -> int:
-    """`number`, if it is a whole number of at least 1; ConfigurationError if it is not."""
-    if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
-        raise ConfigurationError(
-            f"{type(layer).__name__}: expected {name} to be a whole number of at least 1, "
-            f"got {number!r}"
-        )
-    return int(number)
