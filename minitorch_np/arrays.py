@@ -95,6 +95,17 @@ def as_batch(x: object, dtype: DType, place: str) -> Array:
         return np.ascontiguousarray(array, dtype=dtype)
 
 
+def as_targets(y: object, place: str) -> AnyArray:
+    """Whatever array-like the caller has as an array of numbers. Raises DataError for others."""
+    try:
+        targets = np.asarray(y)
+    except ValueError as error:  # rows of different lengths
+        raise DataError(f"{place}: expected rows of one length: {error}") from None
+    if targets.dtype.kind not in "fiub":
+        raise DataError(f"{place}: expected numbers, got {targets.dtype}")
+    return targets
+
+
 # Sums and maxima of small matrices. NumPy's own reductions are written for large arrays; at the
 # 64x10 of a step of the notes' network these take a half to a quarter of the time.
 
@@ -147,9 +158,11 @@ def all_finite(x: Array) -> bool:
     squares would do as well, were it not twenty times slower where squares underflow.)
     """
     rows = x if x.ndim == 1 else x.reshape(len(x), -1)
+    if rows.shape[-1] == 1:  # a product with one zero is no product: BLAS would not look at x
+        rows = rows.reshape(-1)
     with np.errstate(invalid="ignore"):  # 0 times infinity
         found = rows.dot(_zeros(rows.shape[-1], x.dtype))
-    return not (found if x.ndim == 1 else found.any())  # NaN counts as true
+    return not np.any(found)  # NaN counts as true
 
 
 @functools.lru_cache(maxsize=4)

@@ -138,7 +138,7 @@ BAD_DATA = [
     (X, Y + 0.5, mt.DataError, "from 0 to 2; got 0.5 at row 0"),
     (X, Y[:, None], mt.ShapeError, r"got shape \(60, 1\)"),
     (X, 3, mt.ShapeError, "one target for each"),
-    (X, ["a"] * 60, mt.DataError, "expected class numbers"),
+    (X, ["a"] * 60, mt.DataError, "expected numbers"),
     (bad(X, 57, 3, np.nan), Y, mt.DataError, "x: expected finite.*nan at row 57, column 3"),
     (bad(X, 2, 4, np.inf), Y, mt.DataError, "inf at row 2, column 4"),
     (bad(X, 0, 0, -np.inf), Y, mt.DataError, "-inf at row 0, column 0"),

@@ -238,6 +238,13 @@ class Sequential(Composite):
         return super().config() if own else {"layers": self.layers}
 
 
+def last_layer(model: Layer) -> Layer:
+    """The layer that gives a model's outputs, that of models within models too."""
+    while isinstance(model, Sequential):
+        model = model.layers[-1]
+    return model
+
+
 def _batch(shape: Shape) -> str:
     return "(" + ", ".join(["m", *map(str, shape)]) + ")"
 

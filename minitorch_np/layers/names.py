@@ -6,7 +6,8 @@ or by name: "gelu(tanh)", "conv2d(6, 5, padding=same)".
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.layers.base import Layer
@@ -25,25 +26,32 @@ def layer_from_name(text: str) -> Layer:
 
     Raises ConfigurationError for an unknown name or arguments that it does not take.
     """
+    classes = {cls.__name__: cls for cls in reversed(list(layer_classes()))}
+    layer: Layer = called_by_name("layer", text, classes)
+    return layer
+
+
+def called_by_name(kind: str, text: str, known: Mapping[str, Any], **arguments: Any) -> Any:
+    """What the text "name(arguments)" makes, of those `known` by their names. Raises as above."""
     match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
-    name, arguments = match.groups() if match else (text, None)
-    classes = {_key(cls.__name__): cls for cls in reversed(list(layer_classes()))}
-    key = _key(name)
-    found = classes.get(key) or classes.get(ALIASES.get(key, ""))
+    name, inside = match.groups() if match else (text, None)
+    plain = {_key(each): made for each, made in known.items()}
+    found = plain.get(_key(name)) or plain.get(ALIASES.get(_key(name), ""))
     if found is None:
-        known = sorted({cls.__name__ for cls in layer_classes()}, key=str.lower)
-        raise ConfigurationError(f"layer: expected one of {', '.join(known)}; got {text!r}")
-    words = [part.strip() for part in arguments.split(",")] if arguments else []
+        names = ", ".join(sorted(known, key=str.lower))
+        raise ConfigurationError(f"{kind}: expected one of {names}; got {text!r}")
+    words = [part.strip() for part in inside.split(",")] if inside else []
     named = [word.partition("=") for word in words if "=" in word]
     if any("=" in word for word in words[: len(words) - len(named)]):
-        raise ConfigurationError(f"layer {text!r}: expected arguments by name after the others")
+        raise ConfigurationError(f"{kind} {text!r}: expected arguments by name after the others")
     try:
         return found(
             *(_value(word) for word in words if "=" not in word),
             **{key.strip(): _value(value.strip()) for key, _, value in named},
+            **arguments,
         )
     except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"layer {text!r}: {error}") from None
+        raise ConfigurationError(f"{kind} {text!r}: {error}") from None
 
 
 ALIASES = {"swish": "silu", "linear": "identity"}

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Shape, require_finite
+from minitorch_np.arrays import AnyArray, Array, Shape, as_targets, require_finite
 from minitorch_np.errors import DataError, ShapeError
 from minitorch_np.layers.base import Layer
 
@@ -46,12 +46,13 @@ class Loss(ABC):
         sample, (m,), is taken for outputs of (m, 1); nothing else is broadcast. Raises ShapeError
         or DataError.
         """
+        targets = as_targets(targets, f"{type(self).__name__}: targets")
         if targets.ndim == 1 and output_shape == (1,):
             targets = targets[:, np.newaxis]
-        if targets.shape[1:] != output_shape:
+        if not targets.ndim or targets.shape[1:] != output_shape:
             raise ShapeError(
                 f"{type(self).__name__}: expected targets of shape "
-                f"{(len(targets), *output_shape)}, as the outputs, got {targets.shape}"
+                f"{(*targets.shape[:1], *output_shape)}, as the outputs, got {targets.shape}"
             )
         if targets.dtype.kind == "f" and len(targets):
             require_finite(targets, f"{type(self).__name__}: targets")
@@ -64,6 +65,10 @@ class Loss(ABC):
         """
         return sample_weight
 
+    def counted(self, targets: AnyArray, sample_weight: Array | None) -> AnyArray:
+        """Which samples count at all, (m,): those of weight 0 and those to ignore do not."""
+        return np.ones(len(targets), bool) if sample_weight is None else sample_weight > 0
+
     def check_model(self, model: Layer) -> None:
         """Raise ConfigurationError for a model whose outputs are not what this loss is made for."""
 
@@ -73,16 +78,14 @@ def check_weights(sample_weight: object, samples: int) -> Array:
 
     Raises ShapeError or DataError.
     """
-    weights = np.asarray(sample_weight)
+    weights = as_targets(sample_weight, "sample_weight")
     if weights.shape != (samples,):
         raise ShapeError(
             f"sample_weight: expected one number for each of {samples} samples, got shape "
             f"{weights.shape}"
         )
-    if weights.dtype.kind not in "fiub":
-        raise DataError(f"sample_weight: expected numbers, got {weights.dtype}")
     refuse(~(weights >= 0) | (weights == np.inf), weights, "sample_weight: expected numbers >= 0")
-    return weights
+    return weights.astype(np.float64)  # sums of small types overflow
 
 
 def refuse(wrong: AnyArray, array: AnyArray, expected: str) -> None:

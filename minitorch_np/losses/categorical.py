@@ -8,6 +8,7 @@ its loss; on scores it is the most exact.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Array, Shape, row_maxima, row_sums
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.layers.base import Layer
+from minitorch_np.layers.checks import number_between
 from minitorch_np.losses.base import Loss, check_weights, refuse
 
 
@@ -107,17 +109,27 @@ class SoftmaxCrossEntropy(Categorical):
         class_weights: Sequence[float] | Array | None = None,
         ignore_index: int | None = None,
     ) -> None:
-        if not 0 <= label_smoothing < 1:
+        below_one = math.nextafter(1.0, 0.0)
+        smoothing = number_between(self, "label_smoothing", label_smoothing, 0.0, below_one)
+        if ignore_index is not None and not isinstance(ignore_index, (int, np.integer)):
             raise ConfigurationError(
-                "SoftmaxCrossEntropy: expected a label_smoothing of at least 0 and less than 1, "
-                f"got {label_smoothing!r}"
+                f"SoftmaxCrossEntropy: expected ignore_index to be a whole number or None, "
+                f"got {ignore_index!r}"
             )
-        self.label_smoothing, self.ignore_index = float(label_smoothing), ignore_index
+        self.label_smoothing, self.ignore_index = smoothing, ignore_index
         self.ignores = ignore_index is not None
-        self.class_weights = None if class_weights is None else np.asarray(class_weights, float)
-        weights = self.class_weights
+        weights = None
+        if class_weights is not None:
+            try:
+                weights = np.asarray(class_weights, float)
+            except (TypeError, ValueError):
+                weights = np.zeros(0)  # a text or a dictionary: refused below
+        self.class_weights = weights
         if weights is not None and not (
-            weights.ndim == 1 and (weights >= 0).all() and weights.any()
+            weights.ndim == 1
+            and np.isfinite(weights).all()
+            and (weights >= 0).all()
+            and weights.any()
         ):
             raise ConfigurationError(
                 "SoftmaxCrossEntropy: expected class_weights of one number of at least 0 for each "
@@ -168,7 +180,7 @@ class SoftmaxCrossEntropy(Categorical):
     def _weighted(
         self, y: Array, targets: AnyArray, sample_weight: Array | None
     ) -> tuple[Array, Array, float]:
-        """The rows y times all weights, the sum of each (m, 1), and what the mean is over."""
+        """The rows y times their part in the mean, the sum of each (m, 1), and 1."""
         m, classes = y.shape
         given = np.ones(m) if sample_weight is None else check_weights(sample_weight, m)
         factors = np.ones(classes) if self.class_weights is None else self.class_weights
@@ -179,11 +191,14 @@ class SoftmaxCrossEntropy(Categorical):
             )
         counts = self.weights(targets, given)
         assert counts is not None
-        kept = given * self._kept(targets)
+        shares = given * self._kept(targets) / (counts.sum() or 1.0)
         even = self.label_smoothing / classes
-        rows = ((1 - self.label_smoothing) * y + even) * factors * kept[:, np.newaxis]
+        rows = ((1 - self.label_smoothing) * y + even) * factors * shares[:, np.newaxis]
         rows = rows.astype(y.dtype)
-        return rows, row_sums(rows), float(counts.sum()) or 1.0
+        return rows, row_sums(rows), 1.0
+
+    def counted(self, targets: AnyArray, sample_weight: Array | None) -> AnyArray:
+        return super().counted(targets, sample_weight) & self._kept(targets)
 
     def _kept(self, targets: AnyArray) -> AnyArray:
         """1 for samples that count, 0 for those whose class number says that they do not."""

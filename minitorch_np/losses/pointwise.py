@@ -6,14 +6,17 @@ The loss is the mean of l over all outputs of all samples, as in PyTorch and Ker
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Shape
+from minitorch_np.arrays import AnyArray, Array, Shape, all_finite, require_finite
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers import Layer, Sequential, Sigmoid
-from minitorch_np.layers.activations import sigmoid
+from minitorch_np.layers import HardSigmoid, Layer, Sigmoid
+from minitorch_np.layers.activations import LARGEST, sigmoid
+from minitorch_np.layers.checks import number_between
+from minitorch_np.layers.containers import last_layer
 from minitorch_np.losses.base import Loss, check_weights, refuse
 
 PointwiseCache = tuple[Array, Array, Array]
@@ -57,13 +60,15 @@ class Pointwise(Loss):
                 f"got scores of shape {scores.shape}, targets of shape {targets.shape}"
             )
         wanted = targets.astype(scores.dtype, copy=False)
+        if not all_finite(wanted):
+            require_finite(wanted, f"{type(self).__name__}: targets")
         entries = self.value(scores, wanted).reshape(m, -1)
         count = entries.shape[1]
         if sample_weight is None:
             return float(entries.mean()), (scores, wanted, np.array(1 / (m * count), scores.dtype))
-        weights = check_weights(sample_weight, m).astype(scores.dtype)
-        total, used = float(weights.sum()), weights > 0
-        shares = weights / total if total else weights
+        weights = check_weights(sample_weight, m)
+        used = weights > 0
+        shares = (weights / (weights.sum() or 1.0)).astype(scores.dtype)
         value = float(np.vdot(shares[used], entries[used].mean(axis=1)))
         return value, (scores, wanted, (shares / count).reshape(m, *(1,) * (scores.ndim - 1)))
 
@@ -101,11 +106,7 @@ class Huber(Pointwise):
     """
 
     def __init__(self, delta: float = 1.0) -> None:
-        if not 0 < delta < np.inf:
-            raise ConfigurationError(
-                f"Huber: expected a finite delta greater than 0, got {delta!r}"
-            )
-        self.delta = float(delta)
+        self.delta = number_between(self, "delta", delta, math.ulp(0.0), LARGEST)
 
     def value(self, scores: Array, targets: Array) -> Array:
         size = np.abs(scores - targets)
@@ -138,10 +139,8 @@ class BinaryCrossEntropy(Pointwise):
         refuse(wrong, targets, "BinaryCrossEntropy: expected targets from 0 to 1")
 
     def check_model(self, model: Layer) -> None:
-        last = model
-        while isinstance(last, Sequential):
-            last = last.layers[-1]
-        if isinstance(last, Sigmoid) or model.outputs_probabilities:
+        last = last_layer(model)
+        if isinstance(last, (Sigmoid, HardSigmoid)) or model.outputs_probabilities:
             raise ConfigurationError(
                 "BinaryCrossEntropy: expected a model that ends in scores (logits), got one that "
                 f"ends in {last.label}: a sigmoid would be applied to it; leave that layer out"

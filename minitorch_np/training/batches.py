@@ -13,6 +13,8 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+
 from minitorch_np.arrays import (
     AnyArray,
     Array,
@@ -21,6 +23,7 @@ from minitorch_np.arrays import (
     all_finite,
     require_finite,
 )
+from minitorch_np.errors import ShapeError
 
 Transform: TypeAlias = Callable[[Array, Generator], Array]
 """Changes a batch of inputs at random, keeping its shape: data augmentation."""
@@ -91,9 +94,19 @@ class Batches:
                 if not self.checked and not all_finite(x):
                     require_finite(self.samples.x, self.place)  # all of it, for the row's number
                 if self.transform is not None:
-                    x = self.transform(x, rng)
+                    x = self._transformed(x.copy() if order is None else x, rng)
                 yield x, y, weights, last == stop
         self.checked = self.checked or not done
+
+    def _transformed(self, x: Array, rng: Generator) -> Array:
+        assert self.transform is not None
+        changed = np.asarray(self.transform(x, rng))
+        if changed.shape != x.shape or changed.dtype.kind not in "fiub":
+            raise ShapeError(
+                f"transform: expected an array of numbers of shape {x.shape}, as the batch, got "
+                f"{changed.dtype} of shape {changed.shape}"
+            )
+        return changed.astype(x.dtype, copy=False)
 
     def _in_order(self, first: int, last: int) -> Samples:
         return self.samples.rows(slice(first, last))

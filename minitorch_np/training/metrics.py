@@ -12,12 +12,24 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
+from minitorch_np.layers import HardSigmoid, Layer, Sigmoid
+from minitorch_np.layers.checks import positive
+from minitorch_np.layers.containers import last_layer
+from minitorch_np.losses.base import refuse
 
 
 class Metric(ABC):
     """The contract of all metrics. `name` is the key in the history."""
 
     name: str
+
+    threshold: float = 0.0
+    """Where there is one score a sample: above it, yes."""
+
+    def begin(self, model: Layer) -> None:
+        """Called by the trainer that measures `model`, before anything is counted."""
+        probability = isinstance(last_layer(model), (Sigmoid, HardSigmoid))
+        self.threshold = 0.5 if probability else 0.0
 
     @abstractmethod
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
@@ -31,8 +43,9 @@ class Metric(ABC):
 class Accuracy(Metric):
     """The share of samples whose largest score is at the target's class.
 
-    Targets are class numbers (m,) or one-hot rows (m, K). Where there is one score a sample, a
-    logit, class 1 is predicted where it is above 0. Raises ShapeError for others.
+    Targets are class numbers (m,) or one-hot rows (m, K). Where there is one score a sample, class
+    1 is predicted where it is above 0, or, for a model that ends in Sigmoid, above 0.5. Raises
+    ShapeError and DataError for others.
     """
 
     name = "accuracy"
@@ -58,6 +71,8 @@ class TopKAccuracy(Metric):
 
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
         _, labels = _classes(self, scores, targets)
+        if scores.shape[1] < 2:
+            raise ShapeError("TopKAccuracy: expected two or more scores a sample, got one")
         own = scores[np.arange(len(labels)), labels][:, np.newaxis]
         before = np.arange(scores.shape[1]) < labels[:, np.newaxis]
         rank = np.count_nonzero((scores > own) | ((scores == own) & before), axis=1)
@@ -75,6 +90,11 @@ class _Confusion(Metric):
     """
 
     def __init__(self, label: int | None = None) -> None:
+        if label is not None and (not isinstance(label, (int, np.integer)) or label < 0):
+            raise ConfigurationError(
+                f"{type(self).__name__}: expected a label that is a class number, or None, "
+                f"got {label!r}"
+            )
         self.label = label
         self.name = type(self).name + ("" if label is None else f"_{label}")
 
@@ -145,7 +165,7 @@ def confusion_matrix(labels: object, predicted: object, classes: int | None = No
     true, found = (array.astype(np.intp) for array in pair)
     both = np.concatenate([true, found])
     low, high = both.min(initial=0), both.max(initial=0)
-    k = int(high) + 1 if classes is None else classes
+    k = int(high) + 1 if classes is None else positive("confusion_matrix", "classes", classes)
     if low < 0 or high >= k:
         raise DataError(
             f"confusion_matrix: expected class numbers from 0 to {k - 1}, got {low} to {high}"
@@ -154,19 +174,26 @@ def confusion_matrix(labels: object, predicted: object, classes: int | None = No
 
 
 def _classes(metric: Metric, scores: Array, targets: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """The predicted and the true classes of a batch."""
-    one_score = scores.ndim == 2 and scores.shape[1] == 1
-    if one_score and targets.shape == scores.shape:
-        targets = targets[:, 0]
-    one_hot = targets.ndim == 2 and targets.shape == scores.shape
-    labels = targets.argmax(axis=1) if one_hot else targets
-    if scores.ndim != 2 or labels.shape != scores.shape[:1]:
+    """The predicted and the true classes of a batch. Raises ShapeError or DataError."""
+    place = type(metric).__name__
+    rows = targets.ndim == 2 and targets.shape == scores.shape
+    if scores.ndim != 2 or not (rows or targets.shape == scores.shape[:1]):
         raise ShapeError(
-            f"{type(metric).__name__}: expected scores (m, classes) and targets (m,) or one-hot, "
-            f"got shapes {scores.shape} and {targets.shape}"
+            f"{place}: expected scores (m, classes) and targets (m,) or one-hot, got shapes "
+            f"{scores.shape} and {targets.shape}"
         )
-    predicted = (scores[:, 0] > 0).astype(np.intp) if one_score else scores.argmax(axis=1)
-    return predicted, labels if labels.dtype.kind in "iub" else labels.astype(np.intp)
+    if scores.shape[1] == 1:  # yes or no: targets may be probabilities
+        labels = targets.reshape(-1) > 0.5 if targets.dtype.kind == "f" else targets.reshape(-1)
+        return (scores[:, 0] > metric.threshold).astype(np.intp), labels.astype(np.intp)
+    predicted = scores.argmax(axis=1)
+    if rows:
+        wrong = np.abs(targets.sum(axis=1) - 1) > 1e-5
+        refuse(wrong, targets.sum(axis=1), f"{place}: expected one-hot rows that add up to 1")
+        return predicted, targets.argmax(axis=1)
+    if targets.dtype.kind != "u":  # unsigned, a loss has checked them
+        wrong = ~np.isin(targets, np.arange(scores.shape[1]))
+        refuse(wrong, targets, f"{place}: expected classes from 0 to {scores.shape[1] - 1}")
+    return predicted, targets if targets.dtype.kind in "iu" else targets.astype(np.intp)
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -56,7 +56,7 @@ class Run:
         self.vector = ParameterVector(trainer.model)
         trainer.optimizer.bind(self.vector)
         self.epoch = self.batch = 0
-        self.history, self.totals = History(), Totals(trainer.metrics)
+        self.history, self.totals = History(), Totals(trainer.loss, trainer.metrics)
         self.epoch_began: Any = None
 
     @property
@@ -107,7 +107,7 @@ class Run:
                 if not math.isfinite(value):
                     raise self._divergence(x, y, f"step {self.batch + 1} of the epoch")
                 gradients = vector.backward(loss.backward(loss_cache), cache)
-                weight = totals.add(value, scores, y, loss.weights(y, given))
+                weight = totals.add(value, scores, y, given)
                 if gradient_sum is not None:
                     gradient_sum.add(gradients, value, weight)
                     if not complete:
@@ -127,7 +127,8 @@ class Run:
         """The epoch's order: a new one, or in the middle of an epoch that which it began with."""
         generator = self.trainer.rng.bit_generator
         if not self.batch:
-            self.totals, self.epoch_began = Totals(self.trainer.metrics), generator.state
+            self.totals = Totals(self.trainer.loss, self.trainer.metrics)
+            self.epoch_began = generator.state
             return self.batches.order(self.trainer.rng)
         now, generator.state = generator.state, self.epoch_began
         order = self.batches.order(self.trainer.rng)
@@ -159,10 +160,10 @@ class Run:
 def measure(trainer: Trainer, samples: Samples, place: str) -> dict[str, float]:
     """The mean loss and the metrics of a trainer's model on samples, by name."""
     batches = Batches(samples, EVALUATION_ROWS, shuffle=False, place=f"{place}: x")
-    totals, loss = Totals(trainer.metrics), trainer.loss
+    totals, loss = Totals(trainer.loss, trainer.metrics), trainer.loss
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for x, y, given, _ in batches.epoch(None, trainer.rng):
             scores, _ = trainer.model.forward(x)
             value, _ = loss.forward(scores, y) if given is None else loss.forward(scores, y, given)
-            totals.add(value, scores, y, loss.weights(y, given))
+            totals.add(value, scores, y, given)
     return totals.means()

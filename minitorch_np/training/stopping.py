@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from minitorch_np.arrays import Array, StrPath
 from minitorch_np.errors import ConfigurationError
+from minitorch_np.layers.activations import LARGEST
+from minitorch_np.layers.checks import number_between
 from minitorch_np.training.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -18,16 +23,28 @@ class Monitor(Callback):
     """What the two share: the number `monitor`, such as "val_loss", and whether it got better.
 
     `mode` is "min" for numbers that are better the smaller they are, "max" for others; "auto" takes
-    "min" for losses and "max" for all else. Better by no more than `min_delta` does not count.
-    Raises ConfigurationError for a mode that is none of these, or a number that is not measured.
+    "min" for losses and "max" for accuracies, precision, recall and F1. Better by no more than
+    `min_delta` does not count. Raises ConfigurationError for a mode that is none of these, or a
+    number that is not measured.
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
         if mode not in ("auto", "min", "max"):
             raise ConfigurationError(f"mode: expected 'auto', 'min' or 'max', got {mode!r}")
-        if not 0 <= min_delta < math.inf:
-            raise ConfigurationError(f"min_delta: expected a number >= 0, got {min_delta!r}")
-        self.monitor, self.mode, self.min_delta = monitor, mode, min_delta
+        number_between(self, "min_delta", min_delta, 0.0, LARGEST)
+        self.monitor, self.mode, self.min_delta = monitor, mode, float(min_delta)
+        self.best: float | None = None
+        if mode == "auto":
+            plain = monitor.removeprefix("val_")
+            larger = any(word in plain for word in ("acc", "precision", "recall", "f1"))
+            self.smaller = plain == "loss"
+            if not (larger or self.smaller):
+                raise ConfigurationError(
+                    f"monitor {monitor!r}: expected mode 'min' or 'max' with it, since its name "
+                    "does not tell which is better"
+                )
+        else:
+            self.smaller = mode == "min"
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         columns = trainer.run.columns
@@ -37,17 +54,19 @@ class Monitor(Callback):
                 f"{self.monitor!r}: is there no validation_data, or no such metric?"
             )
         if not trainer.run.history.epochs:  # else the run goes on, and so does this
-            self.best: float | None = None
+            self.best = None
 
     def improved(self, numbers: Mapping[str, float]) -> bool:
         """Whether this epoch's number is the best so far; remembers it if it is."""
-        smaller = self.mode == "min" or (self.mode == "auto" and self.monitor.endswith("loss"))
         number = numbers[self.monitor]
-        gain = math.inf if self.best is None else (self.best - number) * (1 if smaller else -1)
+        if math.isnan(number):
+            return False
+        gain = math.inf
+        if self.best is not None:
+            gain = self.best - number if self.smaller else number - self.best
         if gain > self.min_delta:
             self.best = number
-            return True
-        return False
+        return gain > self.min_delta
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best}
@@ -57,7 +76,7 @@ class Monitor(Callback):
 
 
 class EarlyStopping(Monitor):
-    """Stops when `monitor` has not got better for more than `patience` epochs, as Keras' does.
+    """Stops when `monitor` has not got better for `patience` epochs (or one), as Keras' does.
 
     With `restore_best` the model ends with the parameters, and running statistics, of its best
     epoch, whether it was stopped or not. `best_epoch` tells which that was, counted from 0.
@@ -73,18 +92,27 @@ class EarlyStopping(Monitor):
         restore_best: bool = True,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.patience, self.restore_best = patience, restore_best
+        if not isinstance(patience, (int, np.integer)) or patience < 0:
+            raise ConfigurationError(
+                f"EarlyStopping: expected a patience of at least 0 epochs, got {patience!r}"
+            )
+        self.patience, self.restore_best = int(patience), restore_best
         self.best_epoch, self.best_state = 0, dict[str, Array]()
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        super().on_train_begin(trainer, epochs, batches)
+        if self.best is None:
+            self.best_epoch, self.best_state = 0, {}
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
         if self.improved(numbers):
             self.best_epoch = epoch
             self.best_state = trainer.model.state_dict() if self.restore_best else {}
-        elif epoch - self.best_epoch > self.patience:
+        elif epoch - self.best_epoch >= max(1, self.patience):
             trainer.stop_training = True
 
     def on_train_end(self, trainer: Trainer) -> None:
-        if self.restore_best:
+        if self.best_state:
             trainer.model.load_state_dict(self.best_state)
 
     def state_dict(self) -> dict[str, Any]:
@@ -128,9 +156,10 @@ class ModelCheckpoint(Monitor):
             return
         try:
             path = self.path.format(epoch=epoch + 1, **numbers)
-        except (LookupError, ValueError) as error:
+        except (LookupError, ValueError, AttributeError) as error:
             raise ConfigurationError(
                 f"ModelCheckpoint: expected a path that names epoch and {', '.join(numbers)} only, "
                 f"got {self.path!r} ({type(error).__name__}: {error})"
             ) from None
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         trainer.model.save(path)

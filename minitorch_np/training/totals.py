@@ -7,27 +7,32 @@ from collections.abc import Sequence
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.losses import Loss
 from minitorch_np.training.metrics import Metric
 
 
 class Totals:
     """Sums over batches of different weights, and the means that they come to."""
 
-    def __init__(self, metrics: Sequence[Metric]) -> None:
-        self.metrics = metrics
+    def __init__(self, loss: Loss, metrics: Sequence[Metric]) -> None:
+        self.loss_function, self.metrics = loss, metrics
         self.counts: list[AnyArray | int] = [0] * len(metrics)
         self.loss, self.weight = 0.0, 0.0
 
-    def add(self, loss: float, scores: Array, targets: AnyArray, weights: Array | None) -> float:
+    def add(
+        self, loss: float, scores: Array, targets: AnyArray, sample_weight: Array | None
+    ) -> float:
         """Add a batch's mean loss and metrics; return what it weighs.
 
-        Samples of weight 0 count in no metric, and the others equally.
+        Samples that do not count at all count in no metric, and the others equally.
         """
+        weights = self.loss_function.weights(targets, sample_weight)
         weight = float(len(scores) if weights is None else weights.sum())
         self.loss += loss * weight
         self.weight += weight
         if self.metrics and weights is not None:
-            scores, targets = scores[weights > 0], targets[weights > 0]
+            counted = self.loss_function.counted(targets, sample_weight)
+            scores, targets = scores[counted], targets[counted]
         for place, metric in enumerate(self.metrics):
             self.counts[place] = self.counts[place] + metric.count(scores, targets)
         return weight

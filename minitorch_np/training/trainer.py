@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minitorch_np.arrays import Seed, as_batch, as_generator, require_finite
+from minitorch_np.arrays import Seed, as_batch, as_generator, as_targets, require_finite
 from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError, ShapeError
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss, check_weights
@@ -58,6 +58,8 @@ class Trainer:
         loss.check_model(model)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.metrics = _require_all("metrics", metrics, Metric)
+        for metric in self.metrics:
+            metric.begin(model)
         names = ["loss", *(metric.name for metric in self.metrics)]
         if len(set(names)) < len(names):
             raise ConfigurationError(f"metrics: expected different names, got {names}")
@@ -106,8 +108,14 @@ class Trainer:
         hooks = _require_all("callbacks", callbacks, Callback)
         if checkpoint is not None:
             _require_instance("checkpoint", checkpoint, Checkpoint)
+        if transform is not None and not callable(transform):
+            raise ConfigurationError(
+                f"transform: expected a function of a batch and a generator, got {transform!r}"
+            )
         samples = self._checked(x, y, sample_weight, "fit")
-        if hooks or checkpoint:  # which might write something down before the bad sample is met
+        if (
+            hooks or checkpoint or validation_split
+        ):  # which might write something down before the bad sample is met
             require_finite(samples.x, "fit: x")
         samples, held_out = self._held_out(samples, validation_data, validation_split)
         batches = Batches(
@@ -136,15 +144,21 @@ class Trainer:
     ) -> tuple[Samples, Samples | None]:
         """What to train on and what to validate with."""
         if data is not None:
-            if len(data) not in (2, 3) or share:
+            things = len(data) if isinstance(data, (tuple, list)) else type(data).__name__
+            if things not in (2, 3) or share:
                 raise ConfigurationError(
                     "validation_data: expected (x, y) or (x, y, sample_weight), and no "
-                    f"validation_split beside it, got {len(data)} things"
+                    f"validation_split beside it, got {things}"
+                    + (" things" if isinstance(things, int) else "")
                 )
             given = data[2] if len(data) == 3 else None
             held_out = self._checked(data[0], data[1], given, "validation_data")
             require_finite(held_out.x, "validation_data: x")
             return samples, held_out
+        if not isinstance(share, (int, float, np.number)):
+            raise ConfigurationError(
+                f"validation_split: expected a part between 0 and 1, got {share!r}"
+            )
         if not share:
             return samples, None
         kept = len(samples.x) - round(len(samples.x) * share) if 0 < share < 1 else 0
@@ -157,7 +171,8 @@ class Trainer:
 
     def _checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
         """The samples as arrays, or the error that says why they can't be used."""
-        rows, targets = as_batch(x, self.model.dtype, f"{place}: x"), np.asarray(y)
+        rows = as_batch(x, self.model.dtype, f"{place}: x")
+        targets = as_targets(y, f"{place}: y")
         if targets.ndim == 0 or len(rows) != len(targets):
             raise ShapeError(
                 f"{place}: expected one target for each of the {len(rows)} samples, "

@@ -1,0 +1,16 @@
+"""How parameters move once the gradient is known."""
+
+from minitorch_np.optimizers.base import Optimizer, biases_and_norms, nothing
+from minitorch_np.optimizers.rules import SGD, Adagrad, Adam, AdamW, Lion, RMSprop
+
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Lion",
+    "Optimizer",
+    "RMSprop",
+    "biases_and_norms",
+    "nothing",
+]

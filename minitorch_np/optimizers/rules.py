@@ -1,0 +1,194 @@
+"""The update rules: SGD, Adagrad, RMSprop, Adam, AdamW, Lion.
+
+Each is a few lines over the vector of all parameters p and the vector of their gradients g. They
+work in place, and use the gradients as scratch space: a step of a large network is as long as it
+takes to go through memory, so every pass that can be saved is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import Array
+from minitorch_np.errors import ConfigurationError
+from minitorch_np.optimizers.base import Optimizer
+from minitorch_np.schedules import Schedule
+
+
+class SGD(Optimizer):
+    """W := W - alpha dW, the notes' update, with alpha the `learning_rate`.
+
+    On the whole data set it is gradient descent; on batches, stochastic gradient descent. With
+    `momentum` mu, v := mu v + dW and W := W - alpha v: it keeps rolling where it went before
+    (Polyak 1964). With `nesterov`, W := W - alpha (dW + mu v), the gradient a step ahead (Sutskever
+    et al. 2013). As PyTorch's; weight decay is decoupled there only where momentum is 0.
+
+    Raises ConfigurationError unless 0 <= momentum < 1, or for nesterov without momentum.
+    """
+
+    slots: tuple[str, ...] = ("velocity",)
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **common: Any,
+    ) -> None:
+        super().__init__(learning_rate, **common)
+        self.momentum, self.nesterov = self._share("momentum", momentum), nesterov
+        if nesterov and not momentum:
+            raise ConfigurationError("SGD: expected a momentum greater than 0 for nesterov, got 0")
+        if not momentum:
+            self.slots = ()  # nothing to remember
+
+    def update(self, parameters: Array, gradients: Array, rate: float) -> None:
+        if self.momentum:
+            velocity = self.state["velocity"]
+            velocity *= self.momentum
+            velocity += gradients
+            if self.nesterov:
+                gradients += self.momentum * velocity
+            else:
+                gradients[:] = velocity
+        gradients *= rate
+        parameters -= gradients
+
+
+class Adagrad(Optimizer):
+    """s := s + g^2, p := p - rate g / (sqrt(s) + epsilon): a rate for each parameter, which falls.
+
+    Source: Duchi et al. 2011. As PyTorch's.
+    """
+
+    slots = ("squares",)
+
+    def __init__(
+        self, learning_rate: float | Schedule = 0.01, epsilon: float = 1e-10, **common: Any
+    ) -> None:
+        super().__init__(learning_rate, **common)
+        self.epsilon = self._number("epsilon", epsilon)
+
+    def update(self, parameters: Array, gradients: Array, rate: float) -> None:
+        squares = self.state["squares"]
+        squares += gradients * gradients
+        gradients /= np.sqrt(squares) + self.epsilon
+        gradients *= rate
+        parameters -= gradients
+
+
+class RMSprop(Optimizer):
+    """s := rho s + (1 - rho) g^2, p := p - rate g / (sqrt(s) + epsilon).
+
+    Like Adagrad, with a memory that fades. Source: Tieleman and Hinton 2012 (lecture 6e). As
+    PyTorch's, where rho is called alpha. Raises ConfigurationError unless 0 <= rho < 1.
+    """
+
+    slots = ("squares",)
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.01,
+        rho: float = 0.99,
+        epsilon: float = 1e-8,
+        **common: Any,
+    ) -> None:
+        super().__init__(learning_rate, **common)
+        self.rho, self.epsilon = self._share("rho", rho), self._number("epsilon", epsilon)
+
+    def update(self, parameters: Array, gradients: Array, rate: float) -> None:
+        squares = self.state["squares"]
+        squares *= self.rho
+        squares += (1 - self.rho) * (gradients * gradients)
+        gradients /= np.sqrt(squares) + self.epsilon
+        gradients *= rate
+        parameters -= gradients
+
+
+class Adam(Optimizer):
+    """m := b1 m + (1 - b1) g, v := b2 v + (1 - b2) g^2, and with t the number of steps
+    p := p - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon).
+
+    The mean of the gradients over the root of the mean of their squares, both without the pull of
+    the zeros that they began with. Raises ConfigurationError unless 0 <= b1, b2 < 1. Source: Kingma
+    and Ba 2014 (arXiv:1412.6980). As PyTorch's, but for `weight_decay`, which is decoupled here.
+    """
+
+    slots = ("mean", "squares")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        **common: Any,
+    ) -> None:
+        super().__init__(learning_rate, **common)
+        self.beta1, self.beta2 = self._share("beta1", beta1), self._share("beta2", beta2)
+        self.epsilon = self._number("epsilon", epsilon)
+
+    def update(self, parameters: Array, gradients: Array, rate: float) -> None:
+        # What is kept is m / (1 - b1) and v / (1 - b2), and the factors are put together into two
+        # numbers a step: ten passes over memory instead of thirteen.
+        mean, squares, g = self.state["mean"], self.state["squares"], gradients
+        mean *= self.beta1
+        mean += g
+        g *= g
+        squares *= self.beta2
+        squares += g
+        root = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.age))
+        np.sqrt(squares, out=g)
+        g += self.epsilon / root
+        np.divide(mean, g, out=g)
+        g *= rate * (1 - self.beta1) / (1 - self.beta1**self.age) / root
+        parameters -= g
+
+
+class AdamW(Adam):
+    """Adam with a weight decay of 0.01, unless told otherwise. As PyTorch's, where all parameters
+    decay unless they are put into a group of their own; here biases and norms are spared.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+        **common: Any,
+    ) -> None:
+        super().__init__(learning_rate, beta1, beta2, epsilon, weight_decay=weight_decay, **common)
+
+
+class Lion(Optimizer):
+    """p := p - rate sign(b1 m + (1 - b1) g), then m := b2 m + (1 - b2) g: only the sign counts.
+
+    Its steps are all of one size, so the rate is a tenth to a third of Adam's. Raises
+    ConfigurationError unless 0 <= b1, b2 < 1. Source: Chen et al. 2023 (arXiv:2302.06675).
+    """
+
+    slots = ("mean",)
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 1e-4,
+        beta1: float = 0.9,
+        beta2: float = 0.99,
+        **common: Any,
+    ) -> None:
+        super().__init__(learning_rate, **common)
+        self.beta1, self.beta2 = self._share("beta1", beta1), self._share("beta2", beta2)
+
+    def update(self, parameters: Array, gradients: Array, rate: float) -> None:
+        mean = self.state["mean"]
+        direction = np.sign(self.beta1 * mean + (1 - self.beta1) * gradients)
+        direction *= rate
+        parameters -= direction
+        mean *= self.beta2
+        gradients *= 1 - self.beta2
+        mean += gradients
