@@ -148,7 +148,7 @@ def test_a_run_that_was_stopped_early_stays_stopped(tmp_path: Path) -> None:
         ({"batch_size": 9}, "batch size 8, now 9"),
         ({"shuffle": False}, "shuffle True, now False"),
         ({"x": X + 1}, "data checksum"),
-        ({"optimizer": mt.Adam()}, "optimizer 'SGD', now 'Adam'"),
+        ({"optimizer": mt.Adam()}, "optimizer 'SGD.*, now 'Adam"),
         ({"callbacks": [mt.LearningRateLogger()]}, "callbacks"),
     ],
 )

@@ -55,11 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (MinitorchError, OSError, KeyboardInterrupt, MemoryError) as error:
         if arguments.debug:
             raise
-        return _explain(error)
+        return _explain(error, getattr(arguments, "checkpoint", None))
     return code
 
 
-def _explain(error: BaseException) -> int:
+def _explain(error: BaseException, checkpoint: str | None = None) -> int:
     """Say on standard error what went wrong, and return the exit code for it."""
     if isinstance(error, BrokenPipeError):  # whoever reads has enough, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -69,6 +69,8 @@ def _explain(error: BaseException) -> int:
         message = f"{error.filename}: {error.strerror}"
     elif isinstance(error, KeyboardInterrupt):
         message = "interrupted; nothing was saved"
+        if checkpoint is not None:
+            message = f"interrupted; add --resume to go on with the run in {checkpoint}"
     elif isinstance(error, MemoryError):
         message = f"out of memory: {error}: try a smaller --batch-size or --hidden"
     print(f"minitorch-np: error: {message}", file=sys.stderr)

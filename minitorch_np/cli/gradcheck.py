@@ -14,6 +14,7 @@ from minitorch_np.gradcheck.cases import AllChecks, check_class, components, gra
 from minitorch_np.gradcheck.check import gradcheck
 from minitorch_np.gradcheck.report import FAIL, PASS, GradientCheck
 from minitorch_np.layers import Sequential, layer_from_name
+from minitorch_np.layers.names import layer_classes
 
 MODULE = "minitorch_np_imported"
 """The name under which a file of the reader's own is imported."""
@@ -91,7 +92,7 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
 
 def _check_model(arguments: argparse.Namespace, mode: str) -> GradientCheck:
     if arguments.model:
-        model = Sequential.load(arguments.model)
+        model = Sequential.load(arguments.model, custom_layers=layer_classes())
         result = gradcheck(model, mode=mode, seed=arguments.seed)
         result.reproduce = f"minitorch-np gradcheck --model {arguments.model}{_rest(arguments)}"
         return result

@@ -98,18 +98,26 @@ class TrainingSubject(Subject):
     """A model and its loss in one: what training descends on, from the loss's own report."""
 
     def __init__(
-        self, model: Sequential, loss: Loss, x: Array, targets: AnyArray, *, seed: int = 0
+        self,
+        model: Sequential,
+        loss: Loss,
+        x: Array,
+        targets: AnyArray,
+        sample_weight: Array | None = None,
+        *,
+        seed: int = 0,
     ) -> None:
-        self.inner, self.loss, self.targets = LayerSubject(model, x, seed=seed), loss, targets
+        self.inner = LayerSubject(model, x, seed=seed)
+        self.end = LossSubject(loss, self.inner.value(), targets, sample_weight)
         self.label = f"{model.label} under {type(loss).__name__}"
         self.arrays, self.composed = self.inner.arrays, True
 
     def value(self) -> Array:
-        return np.array([self.loss.forward(self.inner.value(), self.targets)[0]])
+        return np.array([self.end.forward(self.inner.value())[0]])
 
     def gradients(self, dy: Array) -> dict[str, Array]:
-        _, cache = self.loss.forward(self.inner.value(), self.targets)
-        return self.inner.gradients(float(dy[0]) * self.loss.backward(cache))
+        _, cache = self.end.forward(self.inner.value())
+        return self.inner.gradients(float(dy[0]) * self.end.loss.backward(cache))
 
 
 def in_float64(layer: Layer) -> Layer:

@@ -23,7 +23,12 @@ from minitorch_np.gradcheck.numeric import (
     root_mean_square,
     slope,
 )
-from minitorch_np.gradcheck.report import AT_KINKS, ZERO, TensorResult
+from minitorch_np.gradcheck.report import (
+    AT_KINKS,
+    WORST_RESOLUTION_OF_WHOLE,
+    ZERO,
+    TensorResult,
+)
 from minitorch_np.gradcheck.subjects import Subject
 
 
@@ -150,6 +155,7 @@ def check_directions(
             break
     size = root_mean_square(array)
     result.resolution = claim.resolution(name, size, worst_tolerance, scale)
+    result.needed = WORST_RESOLUTION_OF_WHOLE if claim.composed else result.needed
     if not scale:
         result.remark = ZERO
     if result.remark:

@@ -228,9 +228,15 @@ class Layer(ABC):
     def sublayers(self) -> Mapping[str, Layer]:
         """The layers that this one is made of, by the name that leads their parameters' names.
 
-        These are the attributes that are layers; a container that keeps a list overrides it.
+        These are the attributes that are layers, or lists of layers: "blocks.0".
         """
-        return {name: value for name, value in vars(self).items() if isinstance(value, Layer)}
+        found = {}
+        for name, value in vars(self).items():
+            if isinstance(value, Layer):
+                found[name] = value
+            elif isinstance(value, (list, tuple)) and any(isinstance(v, Layer) for v in value):
+                found |= {f"{name}.{n}": v for n, v in enumerate(value) if isinstance(v, Layer)}
+        return found
 
     def walk(self) -> Iterator[Layer]:
         """This layer and all that it is made of, from the outside in."""
@@ -309,6 +315,8 @@ class Layer(ABC):
         is changed then.
         """
         present = self._state()
+        # PyTorch's BatchNorm counts batches as well, which nothing here needs.
+        state = {n: array for n, array in state.items() if not n.endswith("num_batches_tracked")}
         wrong = []
         if strict:
             wrong += [f"{name} is missing" for name in present if name not in state]
@@ -353,10 +361,11 @@ class Layer(ABC):
         shown = []
         for name, default in constructor_arguments(type(self)).items():
             value = self.__dict__.get(name, "?")
+            text = getattr(value, "__name__", None) or repr(value)
             if default is REQUIRED:
-                shown.append(repr(value))
+                shown.append(text)
             elif not is_default(value, default):
-                shown.append(f"{name}={getattr(value, '__name__', None) or repr(value)}")
+                shown.append(f"{name}={text}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
     if not TYPE_CHECKING:  # a type checker would take this for "every attribute exists"

@@ -90,11 +90,22 @@ class Composite(Layer):
         layer = self.layers[place]
         try:
             if places is None:
-                return layer.backward(dy, cache, need_dx=need_dx)[0]
-            return layer.backward_into(dy, cache, places, need_dx=need_dx)
+                dx = layer.backward(dy, cache, need_dx=need_dx)[0]
+            else:
+                dx = layer.backward_into(dy, cache, places, need_dx=need_dx)
         except Exception as error:
             error.add_note(f"in the backward of {self.name_of(place)}")
             raise
+        return self.required(dx, place) if need_dx else dx
+
+    def required(self, dx: Array | None, place: int) -> Array:
+        """dx, which a layer may only leave out where nobody asks for it. Raises ShapeError."""
+        if dx is None:
+            raise ShapeError(
+                f"{self.name_of(place)}.backward: expected the input's gradient, got None: "
+                "it may be left out where need_dx is False only"
+            )
+        return dx
 
     def sublayers(self) -> dict[str, Layer]:
         return {str(place): layer for place, layer in enumerate(self.layers)}

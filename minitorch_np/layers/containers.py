@@ -119,14 +119,16 @@ class Sequential(Composite):
         dx: Array | None = dy
         for place in range(len(self.layers) - 1, -1, -1):
             below = need_dx or any(self._names[:place])
-            if dx is None or not (below or self._names[place]):
+            if not (below or self._names[place]):
                 return None, gradients
+            assert dx is not None
             try:
                 dx, own = self.layers[place].backward(dx, cache[place], need_dx=below)
             except Exception as error:
                 error.add_note(f"in the backward of {self.name_of(place)}")
                 raise
             self.collect(place, own, gradients)
+            dx = self.required(dx, place) if below else None
         return dx, gradients
 
     def backward_into(
@@ -137,7 +139,7 @@ class Sequential(Composite):
         for place, own, learns, learns_below in places:
             below = need_dx or learns_below
             if dx is None or not (below or learns):
-                return None
+                return None  # nothing before this learns
             dx = self.backward_of(place, dx, cache[place], own, below)
         return dx
 

@@ -156,7 +156,7 @@ def read_state(path: StrPath) -> dict[str, Any]:
         ) from None
 
 
-_STATE, _ARRAY = "state", "array"
+_STATE, _ARRAY = "state", "__array__"
 
 
 def remove_leftovers(path: StrPath) -> None:
@@ -165,7 +165,18 @@ def remove_leftovers(path: StrPath) -> None:
 
     target = Path(os.path.realpath(path))
     for part in target.parent.glob(_part_name(target.name, "*")):
-        part.unlink(missing_ok=True)
+        if not _alive(part.name.split(".")[-2]):
+            part.unlink(missing_ok=True)
+
+
+def _alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
 
 
 def _part_name(name: str, process: object) -> str:
@@ -191,6 +202,8 @@ def _encode(value: Any, numbers: dict[int, int]) -> Any:
         }
         numbers[id(value)] = len(numbers)
         return described
+    if isinstance(value, tuple) and not any(isinstance(item, Layer) for item in value):
+        return {"tuple": [_encode(item, numbers) for item in value]}
     if isinstance(value, (list, tuple)):
         return [_encode(item, numbers) for item in value]
     if isinstance(value, np.generic):
@@ -211,6 +224,8 @@ def decode_layer(description: Any, custom: Mapping[str, type[Layer]]) -> Any:
 def _decode(value: Any, custom: Mapping[str, type[Layer]], done: list[Layer]) -> Any:
     if isinstance(value, list):
         return [_decode(item, custom, done) for item in value]
+    if isinstance(value, dict) and "tuple" in value:
+        return tuple(_decode(item, custom, done) for item in value["tuple"])
     if isinstance(value, dict) and "same_as" in value:
         return done[value["same_as"]]
     if isinstance(value, dict):

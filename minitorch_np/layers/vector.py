@@ -39,13 +39,25 @@ class ParameterVector:
                 setattr(owner, key, window)
         self.values: Array = values
         self.gradients = aligned_empty(values.shape, values.dtype)
-        self.owners = owners
+        self.owners, self._layer = owners, layer
         names = [name for name, _, _ in owners]
         windows = dict(zip(names, _windows(self.gradients, arrays), strict=True))
         if len(layer.parameter_owners()) == len(layer.all_parameter_owners()):
             self._into, self._places = layer.backward_into, layer.divide(windows)
         else:  # a layer stands in two places: its gradients are added up before they are copied
             self._into, self._places = partial(Layer.backward_into, layer), windows
+
+    def holds(self) -> bool:
+        """Whether the layers' parameters still are these: no model was built of the same layers, no
+        array put in a parameter's place, no layer frozen or freed since.
+        """
+        start = self.values.__array_interface__["data"][0]
+        stop = start + self.values.nbytes
+        for _, owner, key in self.owners:
+            array: Array = getattr(owner, key)
+            if not start <= array.__array_interface__["data"][0] < stop or not owner.trainable:
+                return False
+        return len(self.owners) == sum(o.trainable for _, o, _ in self._layer.parameter_owners())
 
     def backward(self, dy: Array, cache: Cache) -> Array:
         """The layer's backward; `self.gradients`, filled with the parameters' gradients.

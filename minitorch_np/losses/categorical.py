@@ -31,6 +31,9 @@ class Categorical(Loss):
         """Which class numbers stand for that."""
         return np.zeros(targets.shape, bool)
 
+    def check_classes(self, classes: int) -> None:
+        """Raise ShapeError for a number of classes that the loss was not made for."""
+
     def prepare(self, targets: AnyArray, output_shape: Shape) -> AnyArray:
         place = f"{type(self).__name__}: labels"
         if len(output_shape) != 1 or output_shape[0] < 2:
@@ -39,6 +42,7 @@ class Categorical(Loss):
                 f"got outputs of shape {('m', *output_shape)}"
             )
         (classes,) = output_shape
+        self.check_classes(classes)
         if targets.dtype.kind not in "fiub":
             raise DataError(f"{place}: expected class numbers, got {targets.dtype}")
         if targets.ndim == 1:
@@ -183,12 +187,8 @@ class SoftmaxCrossEntropy(Categorical):
         """The rows y times their part in the mean, the sum of each (m, 1), and 1."""
         m, classes = y.shape
         given = np.ones(m) if sample_weight is None else check_weights(sample_weight, m)
+        self.check_classes(classes)
         factors = np.ones(classes) if self.class_weights is None else self.class_weights
-        if len(factors) != classes:
-            raise ShapeError(
-                f"SoftmaxCrossEntropy: expected a class weight for each of {classes} classes, "
-                f"got {len(factors)}"
-            )
         counts = self.weights(targets, given)
         assert counts is not None
         shares = given * self._kept(targets) / (counts.sum() or 1.0)
@@ -196,6 +196,13 @@ class SoftmaxCrossEntropy(Categorical):
         rows = ((1 - self.label_smoothing) * y + even) * factors * shares[:, np.newaxis]
         rows = rows.astype(y.dtype)
         return rows, row_sums(rows), 1.0
+
+    def check_classes(self, classes: int) -> None:
+        if self.class_weights is not None and len(self.class_weights) != classes:
+            raise ShapeError(
+                f"SoftmaxCrossEntropy: expected a class weight for each of {classes} classes, "
+                f"got {len(self.class_weights)}"
+            )
 
     def counted(self, targets: AnyArray, sample_weight: Array | None) -> AnyArray:
         return super().counted(targets, sample_weight) & self._kept(targets)

@@ -228,22 +228,29 @@ class Optimizer(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Copies of all that it remembers: the vectors of its slots, the number of steps, and from
-        which step on each stretch of them has been remembered.
+        which step on each stretch of them has been remembered; and a learning rate that is a
+        number.
         """
         counts: dict[str, Any] = {"steps": self.steps, "ages": [list(age) for age in self._ages]}
+        counts["last_rate"] = self.last_rate
+        if not callable(self.learning_rate):  # a callback may have changed it
+            counts["learning_rate"] = float(self.learning_rate)
         return counts | {slot: vector.copy() for slot, vector in self.state.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set what it remembers. Raises DataError for what another kind of optimizer remembers."""
-        counts = ("steps", "ages")
+        counts = ("steps", "ages", "last_rate", "learning_rate")
         vectors = {name: np.array(value) for name, value in state.items() if name not in counts}
-        if not state.keys() >= set(counts) or (vectors and set(vectors) != set(self.slots)):
+        if not state.keys() >= set(counts[:2]) or (vectors and set(vectors) != set(self.slots)):
             raise DataError(
                 f"{type(self).__name__}.load_state_dict: expected steps and ages and "
                 f"{list(self.slots)}, got {sorted(state)}: was it another optimizer?"
             )
         self.steps, self.state = int(state["steps"]), vectors
         self._ages = [Age(*age) for age in state["ages"]]
+        self.last_rate = state.get("last_rate", 0.0)
+        if "learning_rate" in state and not callable(self.learning_rate):
+            self.learning_rate = float(state["learning_rate"])
 
     def _number(self, name: str, value: float) -> float:
         return number_between(self, name, value, 0.0, LARGEST)

@@ -37,4 +37,4 @@ class Callback:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set that again, before a resumed run goes on."""
+        """Set that again, in a run that is resumed: after on_train_begin, before anything else."""

@@ -13,7 +13,6 @@ The file is an .npz of arrays and one JSON text, without pickle, and complete or
 from __future__ import annotations
 
 import os
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Raised whenever an older version of this package could not go on from the file rightly."""
-
-FINGERPRINT_ROWS = 1000
-"""About how many samples are looked at to tell one data set from another."""
 
 
 class Checkpoint:
@@ -51,26 +47,43 @@ class Checkpoint:
         self.resumed = False
 
     def begin(self, run: Run) -> None:
-        """Go on with the run in the file, or see that there is none."""
+        """Go on with the run in the file, or see that there is none, and that one can be
+        written.
+        """
         exists = os.path.exists(self.path)
         if exists and not self.resume:
             raise ConfigurationError(
                 f"checkpoint {self.path}: expected a new file, got one that holds a run: set "
                 "resume to go on with it, or choose another"
             )
+        folder = os.path.dirname(os.path.realpath(self.path))
+        os.makedirs(folder, exist_ok=True)
+        if not os.access(folder, os.W_OK):  # before anything is trained that could then be lost
+            raise ConfigurationError(
+                f"checkpoint {self.path}: expected a folder that can be written to, got {folder}"
+            )
         remove_leftovers(self.path)
         self.resumed = exists
+        self._remembered: list[Any] = []
         if exists:
-            state = read_state(self.path)
+            state, before = read_state(self.path), run.good
             try:
                 self._restore(run, state)
+                run.good.take()
             except ConfigurationError:
                 raise
             except (LookupError, TypeError, ValueError, MinitorchError) as error:
+                before.restore()
                 raise ModelFileError(
                     f"checkpoint {self.path}: expected a run written by minitorch_np, got one that "
-                    f"is incomplete or of another version ({type(error).__name__}: {error})"
+                    f"is incomplete or of another version ({type(error).__name__}: {error}): "
+                    "move it away to begin anew"
                 ) from None
+
+    def begin_callbacks(self, run: Run) -> None:
+        """Give callbacks back what they remembered, now that they have begun."""
+        for hook, remembered in zip(run.hooks, self._remembered, strict=False):
+            hook.load_state_dict(remembered)
 
     def after_step(self, run: Run) -> None:
         """Save, if it is time to."""
@@ -84,7 +97,7 @@ class Checkpoint:
             self.path,
             {
                 "format": FORMAT,
-                "run": fingerprint(run),
+                "run": run.fingerprint,
                 "model": trainer.model.state_dict(),
                 "optimizer": trainer.optimizer.state_dict(),
                 "generator": trainer.rng.bit_generator.state,
@@ -106,7 +119,7 @@ class Checkpoint:
                 f"checkpoint {self.path}: expected format {FORMAT} or older, got "
                 f"{state['format']}: read it with a newer minitorch_np"
             )
-        now, then = fingerprint(run), state["run"]
+        now, then = run.fingerprint, state["run"]
         differ = [
             f"{key} {then.get(key)!r}, now {now[key]!r}" for key in now if now[key] != then.get(key)
         ]
@@ -114,6 +127,11 @@ class Checkpoint:
             raise ConfigurationError(
                 f"checkpoint {self.path}: expected the same run as then, got another: "
                 f"{'; '.join(differ)}"
+            )
+        if state["epoch"] > run.epochs:
+            raise ConfigurationError(
+                f"checkpoint {self.path}: expected epochs of at least {state['epoch']}, which are "
+                f"done, got {run.epochs}"
             )
         trainer = run.trainer
         trainer.model.load_state_dict(state["model"])
@@ -124,29 +142,4 @@ class Checkpoint:
         run.totals.loss, run.totals.weight = state["loss"], state["weight"]
         run.totals.counts = state["counts"]
         run.history.restore(state["history"])
-        for hook, remembered in zip(run.hooks, state["callbacks"], strict=True):
-            hook.load_state_dict(remembered)
-
-
-def fingerprint(run: Run) -> dict[str, Any]:
-    """What has to be the same for a run to go on: the model, the settings, the data."""
-    trainer, batches = run.trainer, run.batches
-    x, y, weights = batches.samples
-    step = max(1, len(x) // FINGERPRINT_ROWS)
-    data = 0
-    for array in (x[::step], y, weights):
-        data = data if array is None else zlib.crc32(array.tobytes(), data)
-    frozen = [name for name, layer, _ in trainer.model.parameter_owners() if not layer.trainable]
-    return {
-        "model": repr(trainer.model),
-        "frozen": frozen,
-        "loss": type(trainer.loss).__name__,
-        "optimizer": type(trainer.optimizer).__name__,
-        "metrics": [metric.name for metric in trainer.metrics],
-        "callbacks": [type(hook).__name__ for hook in run.hooks],
-        "samples": len(x),
-        "batch size": batches.size,
-        "micro-batch size": batches.micro_size,
-        "shuffle": batches.shuffle,
-        "data checksum": data,
-    }
+        self._remembered = state["callbacks"]

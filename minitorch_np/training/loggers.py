@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.training.callbacks import Callback
@@ -25,14 +26,26 @@ class CSVLogger(Callback):
         self.path, self.append = os.fspath(path), append
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        done = trainer.run.epoch
-        kept: list[str] = []
-        if done and os.path.exists(self.path):
+        self._done, self._begun = trainer.run.epoch, 0
+        if self.append and os.path.exists(self.path):
             with open(self.path) as file:
-                kept = file.readlines()[: 1 + done]
-        if kept or not self.append:
-            with open(self.path, "w") as file:
-                file.writelines(kept)
+                self._begun = len(file.readlines())
+        elif not self._done:
+            with open(self.path, "w"):
+                pass
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"begun": self._begun}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        # Of the lines since this run began, those of epochs that are done stay.
+        self._begun = state["begun"]
+        kept: list[str] = []
+        if os.path.exists(self.path):
+            with open(self.path) as file:
+                kept = file.readlines()[: (self._begun or 1) + self._done]
+        with open(self.path, "w") as file:
+            file.writelines(kept)
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
         with open(self.path, "a", newline="") as file:

@@ -17,6 +17,7 @@ from minitorch_np.layers.vector import ParameterVector
 from minitorch_np.training.batches import Batches, Samples
 from minitorch_np.training.callbacks import Callback
 from minitorch_np.training.divergence import divergence
+from minitorch_np.training.fingerprint import fingerprint
 from minitorch_np.training.history import History
 from minitorch_np.training.snapshot import Snapshot
 from minitorch_np.training.totals import GradientSum, Totals
@@ -53,11 +54,19 @@ class Run:
     ) -> None:
         self.trainer, self.batches, self.held_out = trainer, batches, held_out
         self.epochs, self.hooks, self.checkpoint = epochs, hooks, checkpoint
-        self.vector = ParameterVector(trainer.model)
-        trainer.optimizer.bind(self.vector)
+        self._gather()
+        self.fingerprint = fingerprint(self) if checkpoint else {}
         self.epoch = self.batch = 0
         self.history, self.totals = History(), Totals(trainer.loss, trainer.metrics)
         self.epoch_began: Any = None
+
+    def _gather(self) -> None:
+        """Make one vector of all parameters that learn."""
+        trainer = self.trainer
+        self.vector = ParameterVector(trainer.model)
+        trainer.optimizer.bind(self.vector)
+        self.good = Snapshot(trainer.model, self.vector, trainer.optimizer)
+        self.since = 0
 
     @property
     def columns(self) -> list[str]:
@@ -72,9 +81,14 @@ class Run:
             self.checkpoint.begin(self)
         for hook in self.hooks:
             hook.on_train_begin(trainer, self.epochs, len(self.batches))
-        while self.epoch < self.epochs and not trainer.stop_training:
+        if self.checkpoint:
+            self.checkpoint.begin_callbacks(self)
+        # An epoch that was begun is ended, also where it is the one that was to be the last.
+        while self.epoch < self.epochs and (self.batch or not trainer.stop_training):
             for hook in self.hooks:
                 hook.on_epoch_begin(trainer, self.epoch)
+            if not self.vector.holds():  # a callback has replaced, frozen or freed some
+                self._gather()
             numbers = self._train_epoch() | self._validate()
             for hook in self.hooks:
                 hook.on_epoch_end(trainer, self.epoch, numbers)
@@ -93,7 +107,6 @@ class Run:
         forward, step, parameters = model.forward, trainer.optimizer.step, vector.values
         order = self._begin_epoch()
         totals = self.totals
-        self.good = Snapshot(model, vector, trainer.optimizer)
         pieces = self.batches.micro_size < self.batches.size
         gradient_sum = GradientSum(parameters) if pieces else None
         on_batch_end = self._batch_hooks()
@@ -113,8 +126,10 @@ class Run:
                     if not complete:
                         continue
                     value = gradient_sum.take(gradients)
-                if self.batch % KEEP_EVERY == 0:
+                self.since += 1
+                if self.since > KEEP_EVERY:
                     self.good.take()
+                    self.since = 0
                 step(parameters, gradients)
                 self.batch += 1
                 for hook in on_batch_end:

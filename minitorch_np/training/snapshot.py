@@ -14,19 +14,20 @@ class Snapshot:
     """Copies of the parameters, the running statistics and the optimizer's memory."""
 
     def __init__(self, model: Layer, vector: ParameterVector, optimizer: Optimizer) -> None:
-        self._arrays: list[Array] = [vector.values, *model.named_buffers().values()]
-        self._optimizer = optimizer
-        self._copies = [array.copy() for array in self._arrays]
-        self._memory: dict[str, Any] = optimizer.state_dict()
+        self._model, self._vector, self._optimizer = model, vector, optimizer
+        self.take()
 
     def take(self) -> None:
         """Put the present state aside, in place of the one before."""
-        for copy, array in zip(self._copies, self._arrays, strict=True):
-            copy[...] = array
-        self._memory = self._optimizer.state_dict()
+        self._copies = [array.copy() for array in self._arrays()]
+        self._memory: dict[str, Any] = self._optimizer.state_dict()
 
     def restore(self) -> None:
         """Go back to what was put aside."""
-        for copy, array in zip(self._copies, self._arrays, strict=True):
+        for copy, array in zip(self._copies, self._arrays(), strict=True):
             array[...] = copy
         self._optimizer.load_state_dict(self._memory)
+
+    def _arrays(self) -> list[Array]:
+        # Asked for each time: a layer may put new arrays in the place of its buffers.
+        return [self._vector.values, *self._model.named_buffers().values()]

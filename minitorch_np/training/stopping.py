@@ -53,8 +53,7 @@ class Monitor(Callback):
                 f"{type(self).__name__}: expected monitor to be one of {', '.join(columns)}, got "
                 f"{self.monitor!r}: is there no validation_data, or no such metric?"
             )
-        if not trainer.run.history.epochs:  # else the run goes on, and so does this
-            self.best = None
+        self.best = None
 
     def improved(self, numbers: Mapping[str, float]) -> bool:
         """Whether this epoch's number is the best so far; remembers it if it is."""
@@ -101,8 +100,7 @@ class EarlyStopping(Monitor):
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         super().on_train_begin(trainer, epochs, batches)
-        if self.best is None:
-            self.best_epoch, self.best_state = 0, {}
+        self.best_epoch, self.best_state = 0, {}
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
         if self.improved(numbers):

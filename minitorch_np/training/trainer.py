@@ -101,17 +101,8 @@ class Trainer:
         changed. Raises DivergenceError, naming the layer, when the loss turns infinite or NaN; the
         model then has parameters of at most run.KEEP_EVERY steps before, whose loss was finite.
         """
-        _require_count("epochs", epochs)
-        for name, size in {"batch_size": batch_size, "micro_batch_size": micro_batch_size}.items():
-            if size is not None:
-                _require_count(name, size)
+        _check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
         hooks = _require_all("callbacks", callbacks, Callback)
-        if checkpoint is not None:
-            _require_instance("checkpoint", checkpoint, Checkpoint)
-        if transform is not None and not callable(transform):
-            raise ConfigurationError(
-                f"transform: expected a function of a batch and a generator, got {transform!r}"
-            )
         samples = self._checked(x, y, sample_weight, "fit")
         if (
             hooks or checkpoint or validation_split
@@ -131,7 +122,8 @@ class Trainer:
         before = Snapshot(self.model, self.run.vector, self.optimizer)
         try:
             return self.run.go()
-        except DataError:  # a NaN in x is met on the way: take back what was learned before it
+        except (DataError, ShapeError, ConfigurationError):
+            # A NaN in x, or a metric that can't be counted, is met on the way: take all of it back.
             before.restore()
             raise
 
@@ -182,6 +174,26 @@ class Trainer:
         prepared = self.loss.prepare(targets, self.model.output_shape)
         weights = None if sample_weight is None else check_weights(sample_weight, len(rows))
         return Samples(rows, prepared, weights)
+
+
+def _check_arguments(
+    epochs: int,
+    batch_size: int | None,
+    micro_batch_size: int | None,
+    transform: Transform | None,
+    checkpoint: Checkpoint | None,
+) -> None:
+    """Raise ConfigurationError for arguments of `fit` that have no meaning."""
+    _require_count("epochs", epochs)
+    for name, size in {"batch_size": batch_size, "micro_batch_size": micro_batch_size}.items():
+        if size is not None:
+            _require_count(name, size)
+    if checkpoint is not None:
+        _require_instance("checkpoint", checkpoint, Checkpoint)
+    if transform is not None and not callable(transform):
+        raise ConfigurationError(
+            f"transform: expected a function of a batch and a generator, got {transform!r}"
+        )
 
 
 def _require_instance(name: str, value: object, kind: type) -> None:
