@@ -7,6 +7,8 @@ handwritten digits, is one configuration: `notes_network()`.
 All public names are here; `import minitorch_np as mt`.
 """
 
+from typing import TYPE_CHECKING
+
 from minitorch_np import data, initializers, optimizers, schedules
 from minitorch_np.errors import (
     ConfigurationError,
@@ -90,6 +92,33 @@ from minitorch_np.training import (
     confusion_matrix,
 )
 
+if TYPE_CHECKING:
+    from minitorch_np.experiments import (
+        Comparison,
+        Configuration,
+        Diagnosis,
+        Diagnostics,
+        compare,
+        diagnose,
+    )
+else:
+
+    def __getattr__(name):
+        # Experiments are imported when they are asked for: most programs only train.
+        if name in (
+            "Comparison",
+            "Configuration",
+            "Diagnosis",
+            "Diagnostics",
+            "compare",
+            "diagnose",
+        ):
+            from minitorch_np import experiments
+
+            return getattr(experiments, name)
+        raise AttributeError(f"module 'minitorch_np' has no attribute {name!r}")
+
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -110,12 +139,16 @@ __all__ = [
     "CSVLogger",
     "Callback",
     "Checkpoint",
+    "Comparison",
     "Concatenate",
+    "Configuration",
     "ConfigurationError",
     "Conv2D",
     "CrossEntropy",
     "DataError",
     "Dense",
+    "Diagnosis",
+    "Diagnostics",
     "DivergenceError",
     "Dropout",
     "EarlyStopping",
@@ -169,8 +202,10 @@ __all__ = [
     "TopKAccuracy",
     "Trainer",
     "assert_gradients",
+    "compare",
     "confusion_matrix",
     "data",
+    "diagnose",
     "gradcheck",
     "gradcheck_all",
     "initializers",

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from minitorch_np import __version__
-from minitorch_np.cli import evaluate, gradcheck, info, predict, train
+from minitorch_np.cli import compare, evaluate, gradcheck, info, predict, train
 from minitorch_np.cli.threads import pin_threads
 from minitorch_np.errors import DivergenceError, MinitorchError
 
@@ -23,6 +23,7 @@ VERBS = {
     "predict": predict,
     "info": info,
     "gradcheck": gradcheck,
+    "compare": compare,
 }
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -55,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (MinitorchError, OSError, KeyboardInterrupt, MemoryError) as error:
         if arguments.debug:
             raise
-        return _explain(error, getattr(arguments, "checkpoint", None))
+        kept = getattr(arguments, "checkpoint", None) or getattr(arguments, "folder", None)
+        return _explain(error, kept)
     return code
 
 

@@ -1,0 +1,135 @@
+"""Compare configurations: which activation is better, how sure one can be of it, and why.
+
+Without arguments the three options of the notes and their worked network, on the digits here.
+"""
+
+import argparse
+import sys
+from typing import Any
+
+from minitorch_np.cli.arguments import load_digits, positive_integer, print_json
+from minitorch_np.experiments import compare
+from minitorch_np.experiments.configuration import DEFAULTS, EPOCHS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `minitorch-np compare` takes."""
+    add = parser.add_argument
+    add(
+        "configurations",
+        nargs="*",
+        metavar="A+B",
+        help=f"activations of layers 1 and 2; the default is {' '.join(DEFAULTS)}",
+    )
+    add(
+        "--data", metavar="PATH", help="folder with the MNIST files, or a CSV; else the digits here"
+    )
+    add("--seeds", type=positive_integer, default=10, metavar="N", help="runs of each (10)")
+    add("--epochs", type=positive_integer, default=EPOCHS, metavar="N", help=f"rounds ({EPOCHS})")
+    add(
+        "--rates",
+        type=_rates,
+        metavar="R,R,...",
+        help="learning rates, of which each gets its best, chosen on a part of the training data",
+    )
+    add("--target", type=_share, default=0.9, metavar="A", help="accuracy to be reached (0.9)")
+    add("--size", type=_share, default=0.005, metavar="D", help="difference to be seen (0.005)")
+    add("--jobs", type=positive_integer, default=1, metavar="N", help="processes (1)")
+    add("--folder", metavar="DIR", help="write each result there as it comes in")
+    add("--resume", action="store_true", help="go on with the results in --folder DIR, if any")
+    add("--csv", metavar="FILE", help="write a line for each run")
+    parser.set_defaults(threads=1)  # one BLAS thread: the same numbers in one process and in many
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, compare, report."""
+    watcher = _Watcher()
+    try:
+        comparison = compare(
+            arguments.configurations or None,
+            load_digits(arguments.data),
+            seeds=arguments.seeds,
+            epochs=arguments.epochs,
+            learning_rates=arguments.rates,
+            target=arguments.target,
+            size=arguments.size,
+            jobs=arguments.jobs,
+            folder=arguments.folder,
+            resume=arguments.resume,
+            progress=watcher,
+        )
+    finally:
+        watcher.close()
+    if arguments.csv:
+        with open(arguments.csv, "w") as file:
+            file.write(comparison.to_csv())
+    if arguments.json:
+        print_json(_finite(comparison.to_dict()))
+    else:
+        print(comparison.table())
+    return 1 if comparison.failures else 0
+
+
+class _Watcher:
+    """A bar with the time that is left, on a terminal where tqdm is; else a line a run."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+        self.total = 0
+
+    def __call__(self, done: int, total: int, result: dict[str, Any]) -> None:
+        if total != self.total:  # first the runs that choose the rates, then those to compare
+            self.close()
+            self.bar, self.total = _bar(total), total
+        said = result.get("error") or f"accuracy {result['accuracy']:.4f}"
+        if self.bar is None:
+            print(
+                f"{done}/{total}  {result['name']}, seed {result['seed']}: {said}", file=sys.stderr
+            )
+        else:
+            self.bar.update(done - self.bar.n)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar:
+            self.bar.close()
+        self.bar = None
+
+
+def _bar(total: int) -> Any:
+    if not sys.stderr.isatty():
+        return None
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        return None
+    return tqdm(total=total, desc="runs", unit="run", leave=False)
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for numbers that JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not abs(value) < float("inf") else value
+
+
+def _rates(text: str) -> list[float]:
+    rates = [float(part) for part in text.split(",")]
+    if not all(0 < rate < float("inf") for rate in rates):
+        raise ValueError
+    return rates
+
+
+_rates.__name__ = "list of learning rates (numbers greater than 0, with commas between)"
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 1:
+        raise ValueError
+    return number
+
+
+_share.__name__ = "number between 0 and 1"

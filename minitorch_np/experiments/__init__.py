@@ -1,0 +1,8 @@
+"""Experiments: which configuration is better, how sure one can be of it, and why."""
+
+from minitorch_np.experiments.compare import compare
+from minitorch_np.experiments.comparison import Comparison
+from minitorch_np.experiments.configuration import Configuration
+from minitorch_np.experiments.diagnostics import Diagnosis, Diagnostics, diagnose
+
+__all__ = ["Comparison", "Configuration", "Diagnosis", "Diagnostics", "compare", "diagnose"]

@@ -1,0 +1,124 @@
+"""What is compared: networks, and how each is trained.
+
+A configuration is a name, a list of layers, and the settings of training. It can be written down as
+JSON, so that a run can happen in another process or on another machine, and so that a comparison
+that was interrupted knows what it was about.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minitorch_np.arrays import Shape
+from minitorch_np.errors import ConfigurationError
+from minitorch_np.layers import Dense, Layer, Sequential, Softmax, layer_from_name
+from minitorch_np.layers.names import called_by_name
+from minitorch_np.layers.storage import decode_layer, encode_layer
+from minitorch_np.optimizers import Optimizer
+
+DEFAULTS = ("leaky_relu+elu", "relu+relu", "sigmoid+sigmoid", "relu+softmax")
+"""The three options of the notes, and the network that they work through."""
+
+EPOCHS, BATCH_SIZE, LEARNING_RATE = 20, 50, 0.05
+"""How the notes' network learns the digits in this package, unless told otherwise."""
+
+
+class Configuration(NamedTuple):
+    """A network and how it is trained.
+
+    - `layers` ends in scores for SoftmaxCrossEntropy; layers are objects or names;
+    - `optimizer` is a name with arguments, such as "sgd(momentum=0.9)" or "adam".
+    """
+
+    name: str
+    layers: Sequence[Layer | str]
+    learning_rate: float = LEARNING_RATE
+    optimizer: str = "sgd"
+    epochs: int = EPOCHS
+    batch_size: int = BATCH_SIZE
+
+    def encoded(self) -> dict[str, Any]:
+        """As JSON can hold it. Raises ConfigurationError for layers that can't be written down."""
+        layers = [
+            layer_from_name(layer) if isinstance(layer, str) else layer for layer in self.layers
+        ]
+        return self._asdict() | {"layers": [encode_layer(layer) for layer in layers]}
+
+    @classmethod
+    def decoded(cls, data: dict[str, Any]) -> Configuration:
+        """What `encoded` wrote."""
+        return cls(**data | {"layers": [decode_layer(layer, {}) for layer in data["layers"]]})
+
+    def model(self, input_shape: Shape, seed: int) -> Sequential:
+        """The network with its initial parameters.
+
+        The n-th layer that has parameters draws from the generator (seed, n), so that networks of
+        which only other layers differ begin with the same weights wherever the shapes agree.
+        """
+        fresh = Configuration.decoded(json.loads(json.dumps(self.encoded()))).layers
+        shape, learned = input_shape, 0
+        for layer in fresh:
+            assert isinstance(layer, Layer)
+            rng = np.random.default_rng([seed, learned])
+            shape = layer.build(shape, rng=rng, dtype=np.float32)
+            learned += bool(layer.parameter_owners())
+        return Sequential(*fresh, input_shape=input_shape, seed=seed)
+
+    def make_optimizer(self) -> Optimizer:
+        """A new optimizer. Raises ConfigurationError for an unknown name."""
+        return optimizer_from_name(self.optimizer, self.learning_rate)
+
+
+def optimizer_from_name(text: str, learning_rate: float) -> Optimizer:
+    """The optimizer that a text such as "adam" or "sgd(momentum=0.9)" describes."""
+    classes = _subclasses(Optimizer)
+    made: Optimizer = called_by_name("optimizer", text, classes, learning_rate=learning_rate)
+    return made
+
+
+def as_configuration(
+    given: str | Configuration, hidden: int = 10, classes: int = 10
+) -> Configuration:
+    """A configuration; a text such as "leaky_relu(0.1)+elu" is the notes' network with these two.
+
+    "A+B" is Dense, A, Dense, B, and B's outputs are the scores; softmax as B is the softmax in the
+    loss, so that the scores are those of the second Dense. "A" alone is the same as "A+softmax".
+    Raises ConfigurationError for anything else.
+    """
+    if isinstance(given, Configuration):
+        return given
+    if not isinstance(given, str):
+        raise ConfigurationError(
+            f"configuration: expected a Configuration or a text such as 'relu+elu', got {given!r}"
+        )
+    parts = [part.strip() for part in given.split("+")]
+    if len(parts) > 2:
+        raise ConfigurationError(
+            f"configuration {given!r}: expected one or two activations, as in 'relu+elu'"
+        )
+    first = layer_from_name(parts[0])
+    second = layer_from_name(parts[1]) if len(parts) > 1 else Softmax()
+    layers: list[Layer | str] = [Dense(hidden), first, Dense(classes)]
+    return Configuration(given, layers if isinstance(second, Softmax) else [*layers, second])
+
+
+def as_configurations(
+    given: Iterable[str | Configuration] | None, hidden: int = 10, classes: int = 10
+) -> list[Configuration]:
+    """All of them; raises ConfigurationError for fewer than one, or two of one name."""
+    found = [as_configuration(each, hidden, classes) for each in (given or DEFAULTS)]
+    names = [configuration.name for configuration in found]
+    if not found or len(set(names)) < len(names):
+        raise ConfigurationError(f"configurations: expected different names, got {names}")
+    return found
+
+
+def _subclasses(cls: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for each in cls.__subclasses__():
+        found |= {each.__name__: each, **_subclasses(each)}
+    return found
