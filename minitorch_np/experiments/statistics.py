@@ -63,8 +63,8 @@ class Difference(NamedTuple):
     def detected(self) -> bool:
         """Whether the difference is more than chance: by the corrected test, or without one by the
         interval, which then is not corrected for the number of pairs."""
-        if self.corrected is None:
-            return not self.difference.low <= 0 <= self.difference.high
+        if self.corrected is None:  # one seed has no interval, and detects nothing
+            return self.difference.low > 0 or self.difference.high < 0
         return self.corrected < 0.05
 
 
@@ -121,8 +121,9 @@ def seeds_needed(
     probability `power`, given how much the differences scatter.
 
     n = ((z_(1 - level/2) + z_power) s / size)^2 + z_(1 - level/2)^2 / 2, the last term for the t
-    distribution's heavier tails. Source: Guenther 1981, "Sample size formulas for normal theory t
-    tests". Raises ConfigurationError unless size > 0.
+    distribution's heavier tails (Guenther 1981, "Sample size formulas for normal theory t tests");
+    with SciPy, as many more as the noncentral t distribution asks for. Raises ConfigurationError
+    unless size > 0.
     """
     if not size > 0:
         raise ConfigurationError(f"seeds_needed: expected a size greater than 0, got {size!r}")
@@ -132,7 +133,14 @@ def seeds_needed(
         return 0
     normal = NormalDist()
     z, z_power = normal.inv_cdf(1 - level / 2), normal.inv_cdf(power)
-    return max(2, math.ceil(((z + z_power) * spread / size) ** 2 + z * z / 2))
+    n = max(2, math.ceil(((z + z_power) * spread / size) ** 2 + z * z / 2))
+    stats = _scipy_stats()
+    while stats is not None and spread:
+        limit = stats.t.ppf(1 - level / 2, n - 1)
+        if stats.nct.sf(limit, n - 1, size / spread * math.sqrt(n)) >= power:
+            break
+        n += 1
+    return n
 
 
 def compare_pairs(samples: dict[str, Array], size: float) -> list[Difference]:
