@@ -5,11 +5,15 @@ Without arguments the three options of the notes and their worked network, on th
 
 import argparse
 import sys
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from minitorch_np.cli.arguments import load_digits, positive_integer, print_json
+from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments import compare
 from minitorch_np.experiments.configuration import DEFAULTS, EPOCHS
+from minitorch_np.experiments.engines import dask_executor, mpi_executor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--target", type=_share, default=0.9, metavar="A", help="accuracy to be reached (0.9)")
     add("--size", type=_share, default=0.005, metavar="D", help="difference to be seen (0.005)")
     add("--jobs", type=positive_integer, default=1, metavar="N", help="processes (1)")
+    add("--dask", metavar="ADDRESS", help="run on the workers of this Dask scheduler")
+    add("--mpi", action="store_true", help="run on the ranks of mpiexec ... -m mpi4py.futures")
     add("--folder", metavar="DIR", help="write each result there as it comes in")
     add("--resume", action="store_true", help="go on with the results in --folder DIR, if any")
     add("--csv", metavar="FILE", help="write a line for each run")
@@ -44,20 +50,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, compare, report."""
     watcher = _Watcher()
+    data = load_digits(arguments.data)
     try:
-        comparison = compare(
-            arguments.configurations or None,
-            load_digits(arguments.data),
-            seeds=arguments.seeds,
-            epochs=arguments.epochs,
-            learning_rates=arguments.rates,
-            target=arguments.target,
-            size=arguments.size,
-            jobs=arguments.jobs,
-            folder=arguments.folder,
-            resume=arguments.resume,
-            progress=watcher,
-        )
+        with _executor(arguments) as executor:
+            comparison = compare(
+                arguments.configurations or None,
+                data,
+                seeds=arguments.seeds,
+                epochs=arguments.epochs,
+                learning_rates=arguments.rates,
+                target=arguments.target,
+                size=arguments.size,
+                executor=executor,
+                jobs=arguments.jobs,
+                folder=arguments.folder,
+                resume=arguments.resume,
+                progress=watcher,
+            )
     finally:
         watcher.close()
     if arguments.csv:
@@ -68,6 +77,15 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(comparison.table())
     return 1 if comparison.failures else 0
+
+
+def _executor(arguments: argparse.Namespace) -> AbstractContextManager[Executor | None]:
+    """What runs the tasks, if not this process or its own."""
+    if bool(arguments.dask) + arguments.mpi + (arguments.jobs > 1) > 1:
+        raise ConfigurationError("--jobs, --dask, --mpi: expected one of them, got several")
+    if arguments.dask:
+        return dask_executor(arguments.dask)
+    return mpi_executor() if arguments.mpi else nullcontext()
 
 
 class _Watcher:

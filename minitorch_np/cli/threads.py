@@ -21,8 +21,8 @@ VARIABLES = (
 
 def pin_threads(threads: int | None) -> None:
     """Make this process use so many threads, starting it again if need be; None changes nothing."""
-    if threads is None or os.name != "posix":
-        return
+    if threads is None or os.name != "posix" or "mpi4py" in sys.modules:
+        return  # a rank of an MPI job can't be started again: mpiexec sets its environment
     wanted = dict.fromkeys(VARIABLES, str(threads))
     if any(os.environ.get(name) != value for name, value in wanted.items()):
         sys.stdout.flush()
