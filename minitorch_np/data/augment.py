@@ -82,7 +82,7 @@ class Shift(ImageTransform):
 
 
 class Rotate(ImageTransform):
-    """Each image turned about its centre by an angle from -degrees to degrees, with the values
+    """Each image turned about its centre, counter-clockwise by -degrees to degrees, with the values
     between pixels taken from the four around (bilinear).
     """
 
