@@ -68,7 +68,8 @@ def compare(
       chosen on a part of the training data, by other seeds; None takes each as it is;
     - `target` is the test accuracy of which is told when it was reached, `size` the difference in
       accuracy that one would care to see;
-    - `executor` runs the tasks, or `jobs` processes do, with one BLAS thread each;
+    - `executor` runs the tasks, or `jobs` processes do, with one BLAS thread each (a script that
+      uses them needs the usual `if __name__ == "__main__":`);
     - results are written to `folder`, and with `resume` those that are there are not run again;
     - `progress(done, all, result)` is called after each run.
 

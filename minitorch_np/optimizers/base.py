@@ -128,8 +128,7 @@ class Optimizer(ABC):
         """Change `parameters` (n,) in place by one step at the learning rate `rate`.
 
         `self.state[slot]` is this optimizer's memory, also (n,); `self.age` counts its steps with
-        this one, `self.steps` all.
-        `gradients` may be used as scratch space.
+        this one, `self.steps` all. `gradients` may be used as scratch space.
         """
 
     def step(self, parameters: Array, gradients: Array) -> None:
@@ -191,10 +190,17 @@ class Optimizer(ABC):
             places[layer, name] = slice(start, start + getattr(layer, name).size)
         if not places:  # all is frozen: nothing moves
             return
-        self._put_aside()
-        if self._aside and not places.keys() & self._aside.keys():
-            self._aside, self.steps = {}, 0
-        if self._places or self._aside:
+        fits = all(v.shape == vector.values.shape for v in self.state.values())
+        if not self._places and not fits:
+            raise ConfigurationError(
+                f"{type(self).__name__}: expected a memory of {len(vector.values)} parameters, as "
+                "the model has, got one of another size: was it another model's?"
+            )
+        same = all(v.dtype == vector.values.dtype for v in self.state.values())
+        if self._places and not (fits and same and places == self._places):
+            self._put_aside()
+            if not places.keys() & self._aside.keys():
+                self._aside, self.steps = {}, 0
             self._take_back(places, vector.values)
         self._places = places
         decayed = [place for key, place in places.items() if not self.spare(*key)]
@@ -213,7 +219,7 @@ class Optimizer(ABC):
         self.state = {slot: np.zeros_like(values) for slot in slots}
         ages: list[Age] = []
         for key, place in places.items():
-            age, memory = self._aside.get(key, (0, {}))
+            age, memory = self._aside.pop(key, (0, {}))
             size, dtype = place.stop - place.start, values.dtype
             if any(len(part) != size or part.dtype != dtype for part in memory.values()):
                 age, memory = 0, {}
