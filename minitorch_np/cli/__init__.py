@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (None: this process's own); returns the exit code."""
     arguments = build_parser().parse_args(argv)
+    arguments.argv = list(sys.argv[1:] if argv is None else argv)  # for reports to say
     if argv is None:
         pin_threads(getattr(arguments, "threads", None))
     try:

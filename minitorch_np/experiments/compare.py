@@ -80,7 +80,7 @@ def compare(
     if epochs is not None:
         chosen = [configuration._replace(epochs=epochs) for configuration in chosen]
     numbers = _seeds(seeds)
-    arrays = _arrays(data)
+    arrays = as_arrays(data)
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="minitorch_np_"))
         write_data(scratch, arrays)
@@ -100,6 +100,7 @@ def compare(
         tuning=tuned,
         target=target,
         size=size,
+        configurations=chosen,
     )
 
 
@@ -256,7 +257,8 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
     return numbers
 
 
-def _arrays(data: Data) -> tuple[Array, AnyArray, Array, AnyArray]:
+def as_arrays(data: Data) -> tuple[Array, AnyArray, Array, AnyArray]:
+    """(x, y, xt, yt), whatever they came as."""
     if data is None:
         data = load_mnist()
     if isinstance(data, Digits):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from minitorch_np.arrays import Array
+from minitorch_np.experiments.configuration import Configuration
 from minitorch_np.experiments.statistics import (
     Difference,
     Interval,
@@ -17,6 +19,9 @@ from minitorch_np.experiments.statistics import (
     mean_interval,
     ranking,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLUMNS = ("name", "seed", "rate", "accuracy", "loss", "seconds", "steps", "error")
 """Of the CSV, a line a run."""
@@ -31,7 +36,10 @@ class Reached(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What `compare` returns. `results` has a dictionary for each configuration and seed."""
+    """What `compare` returns. `results` has a dictionary for each configuration and seed.
+
+    `configurations` are what was trained, each at the learning rate that it was compared at.
+    """
 
     names: list[str]
     rates: dict[str, float]
@@ -40,6 +48,7 @@ class Comparison(NamedTuple):
     tuning: list[dict[str, Any]]
     target: float
     size: float
+    configurations: Sequence[Configuration] = ()
 
     def of(self, name: str, key: str = "accuracy") -> Array:
         """A number of all runs of a configuration that did not fail, by seed."""
@@ -107,6 +116,17 @@ class Comparison(NamedTuple):
         from minitorch_np.reports.text import comparison_text
 
         return comparison_text(self)
+
+    def plot(self) -> Figure:
+        """The learning curves, as a matplotlib Figure. Raises MissingExtraError without it."""
+        from minitorch_np.reports.plots import learning_curves
+
+        return learning_curves(self)
+
+    def _repr_html_(self) -> str:
+        from minitorch_np.reports.page import fragment
+
+        return fragment(self)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as dictionaries, lists and numbers, as for JSON."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.experiments.configuration import Configuration
 from minitorch_np.experiments.diagnostics import Diagnostics
+from minitorch_np.layers import Sequential
 from minitorch_np.losses import SoftmaxCrossEntropy
-from minitorch_np.training import Accuracy, Callback, Trainer
+from minitorch_np.training import Accuracy, Callback, History, Trainer
 
 ARRAYS = ("x", "y", "xt", "yt")
 """Inputs and labels to train on, and to test with."""
@@ -67,13 +69,16 @@ def run_task(task: dict[str, Any]) -> dict[str, Any]:
         return result | {"error": f"{type(error).__name__}: {error}"}
 
 
-def _measured(configuration: Configuration, task: dict[str, Any]) -> dict[str, Any]:
-    seed = task["seed"]
-    x, y, xt, yt = read_data(task["data"])
-    if task["tuning"]:
-        order = np.random.default_rng([seed, 1]).permutation(len(x))
-        kept = len(x) - round(TUNING_SHARE * len(x))
-        x, y, xt, yt = x[order[:kept]], y[order[:kept]], x[order[kept:]], y[order[kept:]]
+def train(
+    configuration: Configuration,
+    seed: int,
+    arrays: tuple[Array, AnyArray, Array, AnyArray],
+    callbacks: Sequence[Callback] = (),
+) -> tuple[Sequential, History]:
+    """The network that this configuration becomes from this seed, and how it came to be. From the
+    same arrays it is the same network each time.
+    """
+    x, y, xt, yt = arrays
     model = configuration.model(x.shape[1:], seed)
     trainer = Trainer(
         model,
@@ -82,16 +87,28 @@ def _measured(configuration: Configuration, task: dict[str, Any]) -> dict[str, A
         metrics=[Accuracy()],
         seed=seed,
     )
-    diagnostics = Diagnostics(x, y)
-    start = time.perf_counter()
     history = trainer.fit(
         x,
         y,
         epochs=configuration.epochs,
         batch_size=configuration.batch_size,
         validation_data=(xt, yt),
-        callbacks=[Reseed(seed), *([] if task["tuning"] else [diagnostics])],
+        callbacks=[Reseed(seed), *callbacks],
     )
+    return model, history
+
+
+def _measured(configuration: Configuration, task: dict[str, Any]) -> dict[str, Any]:
+    seed = task["seed"]
+    x, y, xt, yt = read_data(task["data"])
+    if task["tuning"]:
+        order = np.random.default_rng([seed, 1]).permutation(len(x))
+        kept = len(x) - round(TUNING_SHARE * len(x))
+        x, y, xt, yt = x[order[:kept]], y[order[:kept]], x[order[kept:]], y[order[kept:]]
+    diagnostics = Diagnostics(x, y)
+    start = time.perf_counter()
+    callbacks = [] if task["tuning"] else [diagnostics]
+    _, history = train(configuration, seed, (x, y, xt, yt), callbacks)
     seconds = time.perf_counter() - start
     curves = {name.replace("val_", "test_"): column for name, column in history.items()}
     return {

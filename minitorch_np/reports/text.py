@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 BLOCKS = " .:-=+*#%@"
 """From low to high, for curves in a line."""
 
+PAIRS_TITLE = "Pairs, seed by seed"
+"""What the table of pairs is of."""
+
 
 def comparison_text(comparison: Comparison) -> str:
     """The configurations, the pairs, the answer, and what was ill."""
@@ -34,6 +37,17 @@ def configurations_table(comparison: Comparison) -> str:
     """A row a configuration: accuracy and loss with their intervals, when the target was
     reached.
     """
+    return f"{configurations_title(comparison)}\n{aligned(configuration_rows(comparison))}"
+
+
+def configurations_title(comparison: Comparison) -> str:
+    """What the table of configurations is of."""
+    reading = "each at the best of several rates" if comparison.tuning else "rates as given"
+    return f"Test accuracy over {len(comparison.common_seeds)} seeds ({reading})"
+
+
+def configuration_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """The cells of that table, the first row its head."""
     target = f"steps to {comparison.target:g}"
     rows = [("configuration", "rate", "accuracy [95 %]", "loss [95 %]", target, "s", "runs")]
     for name in comparison.names:
@@ -50,13 +64,16 @@ def configurations_table(comparison: Comparison) -> str:
                 f"{reached.runs} of {len(comparison.seeds)}",
             )
         )
-    reading = "each at the best of several rates" if comparison.tuning else "rates as given"
-    head = f"Test accuracy over {len(comparison.common_seeds)} seeds ({reading})"
-    return f"{head}\n{aligned(rows)}"
+    return rows
 
 
 def pairs_table(comparison: Comparison) -> str:
     """A row a pair: difference, p-value, effect size, and how many seeds would be needed."""
+    return f"{PAIRS_TITLE}\n{aligned(pair_rows(comparison))}"
+
+
+def pair_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """The cells of that table, the first row its head."""
     needed = f"seeds for {comparison.size:g}"
     rows = [("pair", "difference [95 %]", "p", "p (Holm)", "effect", needed)]
     for each in comparison.differences:
@@ -70,7 +87,7 @@ def pairs_table(comparison: Comparison) -> str:
                 str(each.seeds_needed) if each.seeds_needed else "-",
             )
         )
-    return f"Pairs, seed by seed\n{aligned(rows)}"
+    return rows
 
 
 def answer(comparison: Comparison) -> str:

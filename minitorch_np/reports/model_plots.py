@@ -1,0 +1,151 @@
+"""One trained model as pictures: what its units look for, what it confuses, and its worst errors."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array, Shape, as_targets
+from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.layers import Dense, Sequential
+from minitorch_np.reports.plots import WIDTH, empty, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_UNITS = 40
+"""So many units are shown at most."""
+
+MOST_CLASSES = 30
+"""In a matrix of more, no number could be read."""
+
+
+def hidden_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
+    """The weights of the first Dense layer, an image a unit, all on one scale around 0.
+
+    Raises ConfigurationError for a model without one, ShapeError where its inputs are not images of
+    `image_shape`.
+    """
+    layer = next((each for each in model if isinstance(each, Dense)), None)
+    if layer is None:
+        raise ConfigurationError("hidden_weights: expected a model with a Dense layer, got none")
+    if len(image_shape) != 2 or math.prod(image_shape) != layer.weight.shape[1]:
+        raise ShapeError(
+            f"hidden_weights: expected an image_shape (height, width) of {layer.weight.shape[1]} "
+            f"pixels, as many as {layer!r} has inputs, got {image_shape}"
+        )
+    units = layer.weight[:MOST_UNITS]
+    columns = min(5 if len(units) <= 20 else 8, len(units))
+    rows = -(-len(units) // columns)
+    figure = new_figure(WIDTH, 0.9 + rows * (WIDTH - 0.8) / columns * 1.15)
+    grid = figure.subplots(rows, columns, squeeze=False).flat
+    scale = float(np.abs(units).max()) or 1.0
+    for unit, (axes, weights) in enumerate(zip(grid, units, strict=False)):
+        image = axes.imshow(
+            weights.reshape(image_shape), cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="none"
+        )
+        axes.set_title(f"unit {unit}", fontsize="small", pad=3)
+    _bare(list(figure.axes), len(units))
+    shown = f"the first {len(units)} of {layer.units}" if len(units) < layer.units else "all"
+    figure.colorbar(image, ax=figure.axes, shrink=0.8, aspect=30)
+    figure.suptitle(f"Weights of {layer!r}, {shown} units", fontsize="medium")
+    return figure
+
+
+def confusion(labels: object, predicted: object) -> Figure:
+    """How often each class (a row) was taken for each (a column).
+
+    What is right is blue, what is wrong orange, each on its own scale, since errors are few. Raises
+    ShapeError unless there is a prediction for each label, and ConfigurationError for more classes
+    than can be shown.
+    """
+    counts = confusion_counts(labels, predicted)
+    n = len(counts)
+    if n > MOST_CLASSES:
+        raise ConfigurationError(f"confusion: expected up to {MOST_CLASSES} classes, got {n}")
+    figure = new_figure(WIDTH, 1 + 0.82 * WIDTH)
+    axes = figure.add_subplot()
+    right = np.eye(n, dtype=bool)
+    errors = max(1, int(counts[~right].max(initial=0)))
+    hits = np.ma.masked_array(counts, ~right)
+    axes.imshow(hits, cmap="Blues", vmin=0, vmax=1.5 * max(1, int(counts.max())))
+    axes.imshow(np.ma.masked_array(counts, right), cmap="Oranges", vmin=0, vmax=1.5 * errors)
+    for row, column in np.argwhere(counts):
+        weight = "bold" if row == column else "normal"
+        axes.text(
+            column, row, str(counts[row, column]), ha="center", va="center", weight=weight,
+            fontsize=10 if n <= 12 else 6,
+        )
+    axes.set_xticks(range(n))
+    axes.set_yticks(range(n))
+    share = np.trace(counts) / max(1, counts.sum())
+    axes.set(xlabel="predicted", ylabel="true", title=f"{share:.2%} of {counts.sum():,} are right")
+    return figure
+
+
+def confusion_counts(labels: object, predicted: object) -> AnyArray:
+    """The matrix: entry (i, j) counts the samples of class i that were taken for class j."""
+    true = class_numbers(labels)
+    taken = class_numbers(predicted)
+    if true.shape != taken.shape:
+        raise ShapeError(
+            f"confusion: expected a prediction for each label, got {len(taken)} for {len(true)}"
+        )
+    n = int(max(true.max(initial=0), taken.max(initial=0))) + 1
+    counts = np.zeros((n, n), int)
+    np.add.at(counts, (true, taken), 1)
+    return counts
+
+
+def class_numbers(labels: object) -> AnyArray:
+    """Labels as class numbers (m,), whether they were that or one-hot."""
+    array = as_targets(labels, "labels")
+    return np.argmax(array, axis=1) if array.ndim == 2 else array.astype(np.int64)
+
+
+def worst_errors(
+    model: Sequential, x: Array, labels: object, image_shape: Shape = (28, 28), n: int = 12
+) -> Figure:
+    """The n images that the model is wrong about and most sure of, the worst first.
+
+    Above each is what it shows, and what the model took it for, how probable it thought that.
+    Raises ShapeError where the samples are not images of `image_shape`.
+    """
+    if len(image_shape) != 2 or math.prod(image_shape) != math.prod(x.shape[1:]):
+        raise ShapeError(
+            f"worst_errors: expected samples of image_shape (height, width) {image_shape}, "
+            f"got {x.shape[1:]}"
+        )
+    true, chances = class_numbers(labels), model.predict_proba(x)
+    taken = chances.argmax(axis=1)
+    sure = chances.max(axis=1)
+    wrong = np.flatnonzero(taken != true)
+    worst = wrong[np.argsort(-sure[wrong], kind="stable")][:n]
+    columns = min(4, max(1, len(worst)))
+    rows = max(1, -(-len(worst) // columns))
+    figure = new_figure(WIDTH, 0.5 + rows * (WIDTH / 4 + 0.45))
+    grid = figure.subplots(rows, columns, squeeze=False).flat
+    for axes, place in zip(grid, worst, strict=False):
+        axes.imshow(x[place].reshape(image_shape), cmap="gray_r", interpolation="none")
+        title = f"is {true[place]}, taken for {taken[place]}\n({_percent(float(sure[place]))})"
+        axes.set_title(title, fontsize="small")
+    _bare(list(figure.axes), len(worst))
+    if not len(worst):
+        empty(figure.add_subplot(), "no errors")
+        _bare(list(figure.axes), 1)
+    return figure
+
+
+def _percent(chance: float) -> str:
+    # 99.97 % must not read as certain.
+    return "> 99.9 %" if chance > 0.9995 else f"{chance:.1%}".replace("%", " %")
+
+
+def _bare(grid: list[Axes], used: int) -> None:
+    for axes in grid[:used]:
+        axes.set(xticks=[], yticks=[])
+    for axes in grid[used:]:
+        axes.remove()
