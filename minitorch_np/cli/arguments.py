@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -107,4 +108,15 @@ def require_finite_result(result: dict[str, float], what: str) -> None:
     if not math.isfinite(result["loss"]):
         raise DivergenceError(
             f"{what}: expected a finite loss, got {result['loss']}: the model has diverged"
+        )
+
+
+def require_writable(option: str, out: str) -> None:
+    """Raise DataError, naming the option, where a file can't be written."""
+    path = Path(out)
+    if path.is_dir():
+        raise DataError(f"{option} {out}: expected the name of a file, got a folder")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise DataError(
+            f"{option} {out}: expected a folder that can be written to, got {path.parent}"
         )

@@ -4,12 +4,13 @@ Without arguments the three options of the notes and their worked network, on th
 """
 
 import argparse
+import shlex
 import sys
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from minitorch_np.cli.arguments import load_digits, positive_integer, print_json
+from minitorch_np.cli.arguments import load_digits, positive_integer, print_json, require_writable
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments import compare
 from minitorch_np.experiments.configuration import DEFAULTS, EPOCHS
@@ -43,12 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--mpi", action="store_true", help="run on the ranks of mpiexec ... -m mpi4py.futures")
     add("--folder", metavar="DIR", help="write each result there as it comes in")
     add("--resume", action="store_true", help="go on with the results in --folder DIR, if any")
+    add("--report", metavar="FILE", help="write a page of HTML with tables and pictures")
     add("--csv", metavar="FILE", help="write a line for each run")
     parser.set_defaults(threads=1)  # one BLAS thread: the same numbers in one process and in many
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, compare, report."""
+    for option in ("report", "csv"):  # before anything is trained that could then be lost
+        if getattr(arguments, option):
+            require_writable(f"--{option}", getattr(arguments, option))
     watcher = _Watcher()
     data = load_digits(arguments.data)
     try:
@@ -76,6 +81,12 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(_finite(comparison.to_dict()))
     else:
         print(comparison.table())
+    if arguments.report:
+        from minitorch_np.reports.page import write_page
+
+        command = shlex.join(["minitorch-np", *arguments.argv])
+        write_page(comparison, arguments.report, command, data)
+        print(f"report written to {arguments.report}", file=sys.stderr)
     return 1 if comparison.failures else 0
 
 

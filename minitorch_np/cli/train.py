@@ -4,7 +4,6 @@ Without arguments it is the notes' network on the digits in this package.
 """
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from minitorch_np.cli.arguments import (
     positive_integer,
     print_json,
     require_finite_result,
+    require_writable,
     seed,
 )
 from minitorch_np.data import Digits
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, test, save, report."""
     checkpoint = _checkpoint(arguments)
-    _require_writable(arguments.out)  # before anything is trained that could then be lost
+    require_writable("--out", arguments.out)  # before anything is trained that could then be lost
     digits = load_digits(arguments.data)
     model = notes_network(
         arguments.activation,
@@ -148,14 +148,6 @@ def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
             "to go on with it, or choose another folder"
         )
     return Checkpoint(path, every=arguments.checkpoint_every, resume=arguments.resume)
-
-
-def _require_writable(out: str) -> None:
-    path = Path(out)
-    if path.is_dir():
-        raise DataError(f"--out {out}: expected the name of a file, got a folder")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise DataError(f"--out {out}: expected a folder that can be written to, got {path.parent}")
 
 
 def _batch_size(text: str) -> int | None:

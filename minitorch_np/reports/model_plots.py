@@ -1,4 +1,4 @@
-"""One trained model as pictures: what its units look for, what it confuses, and its worst errors."""
+"""One trained model as pictures: what its units look for, what it confuses, its worst errors."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from minitorch_np.arrays import AnyArray, Array, Shape, as_targets
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import Dense, Sequential
 from minitorch_np.reports.plots import WIDTH, empty, new_figure
+from minitorch_np.training import confusion_matrix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,12 +41,16 @@ def hidden_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
     units = layer.weight[:MOST_UNITS]
     columns = min(5 if len(units) <= 20 else 8, len(units))
     rows = -(-len(units) // columns)
-    figure = new_figure(WIDTH, 0.9 + rows * (WIDTH - 0.8) / columns * 1.15)
+    figure = new_figure(WIDTH, 0.5 + rows * ((WIDTH - 0.8) / columns + 0.25))
     grid = figure.subplots(rows, columns, squeeze=False).flat
     scale = float(np.abs(units).max()) or 1.0
     for unit, (axes, weights) in enumerate(zip(grid, units, strict=False)):
         image = axes.imshow(
-            weights.reshape(image_shape), cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="none"
+            weights.reshape(image_shape),
+            cmap="RdBu_r",
+            vmin=-scale,
+            vmax=scale,
+            interpolation="none",
         )
         axes.set_title(f"unit {unit}", fontsize="small", pad=3)
     _bare(list(figure.axes), len(units))
@@ -62,7 +67,7 @@ def confusion(labels: object, predicted: object) -> Figure:
     ShapeError unless there is a prediction for each label, and ConfigurationError for more classes
     than can be shown.
     """
-    counts = confusion_counts(labels, predicted)
+    counts = confusion_matrix(class_numbers(labels), class_numbers(predicted))
     n = len(counts)
     if n > MOST_CLASSES:
         raise ConfigurationError(f"confusion: expected up to {MOST_CLASSES} classes, got {n}")
@@ -76,7 +81,12 @@ def confusion(labels: object, predicted: object) -> Figure:
     for row, column in np.argwhere(counts):
         weight = "bold" if row == column else "normal"
         axes.text(
-            column, row, str(counts[row, column]), ha="center", va="center", weight=weight,
+            column,
+            row,
+            str(counts[row, column]),
+            ha="center",
+            va="center",
+            weight=weight,
             fontsize=10 if n <= 12 else 6,
         )
     axes.set_xticks(range(n))
@@ -84,20 +94,6 @@ def confusion(labels: object, predicted: object) -> Figure:
     share = np.trace(counts) / max(1, counts.sum())
     axes.set(xlabel="predicted", ylabel="true", title=f"{share:.2%} of {counts.sum():,} are right")
     return figure
-
-
-def confusion_counts(labels: object, predicted: object) -> AnyArray:
-    """The matrix: entry (i, j) counts the samples of class i that were taken for class j."""
-    true = class_numbers(labels)
-    taken = class_numbers(predicted)
-    if true.shape != taken.shape:
-        raise ShapeError(
-            f"confusion: expected a prediction for each label, got {len(taken)} for {len(true)}"
-        )
-    n = int(max(true.max(initial=0), taken.max(initial=0))) + 1
-    counts = np.zeros((n, n), int)
-    np.add.at(counts, (true, taken), 1)
-    return counts
 
 
 def class_numbers(labels: object) -> AnyArray:
@@ -126,7 +122,7 @@ def worst_errors(
     worst = wrong[np.argsort(-sure[wrong], kind="stable")][:n]
     columns = min(4, max(1, len(worst)))
     rows = max(1, -(-len(worst) // columns))
-    figure = new_figure(WIDTH, 0.5 + rows * (WIDTH / 4 + 0.45))
+    figure = new_figure(WIDTH, 0.1 + rows * (WIDTH / 4 + 0.42))
     grid = figure.subplots(rows, columns, squeeze=False).flat
     for axes, place in zip(grid, worst, strict=False):
         axes.imshow(x[place].reshape(image_shape), cmap="gray_r", interpolation="none")

@@ -4,8 +4,8 @@ Each function returns a matplotlib Figure, to show in a notebook or to save to a
 made without pyplot, so that nothing is left open and no window appears. The colours can be told
 apart by the colour-blind (Okabe and Ito 2008), and each has a line style of its own too.
 
-matplotlib is the extra `plot`; without it, these functions raise MissingExtraError. What one trained
-model has to show is in `model_plots`.
+matplotlib is the extra `plot`; without it, these functions raise MissingExtraError. What one
+trained model has to show is in `model_plots`.
 """
 
 from __future__ import annotations
@@ -51,16 +51,18 @@ def learning_curves(comparison: Comparison) -> Figure:
             continue
         intervals = [mean_interval(column) for column in runs.T]
         epochs = np.arange(1, len(intervals) + 1)
-        style = {"color": COLOURS[place % len(COLOURS)], "linestyle": STYLES[place % len(STYLES)]}
+        colour, style = COLOURS[place % len(COLOURS)], STYLES[place % len(STYLES)]
         marker = "o" if len(epochs) == 1 else ""  # one point makes no line
-        axes.plot(epochs, [each.mean for each in intervals], marker=marker, lw=2, **style)
+        width = 1.8 if place % len(STYLES) else 3  # what is drawn over a whole line is to be seen
+        means = [each.mean for each in intervals]
+        axes.plot(epochs, means, style, color=colour, marker=marker, lw=width)
         low, high = [each.low for each in intervals], [each.high for each in intervals]
         if not math.isnan(low[0]):
-            axes.fill_between(epochs, low, high, color=style["color"], alpha=0.15, lw=0)
+            axes.fill_between(epochs, low, high, color=colour, alpha=0.15, lw=0)
         drawn.append(name)
     axes.set(xlabel="epoch", ylabel="test accuracy")
     axes.set_title(f"Mean over {_count(comparison.common_seeds, 'seed')}, with 95 % intervals")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.grid(alpha=0.3)
     if drawn:
         _legend(axes, drawn)
@@ -129,7 +131,7 @@ def activation_functions(what: Comparison | Iterable[Layer | str]) -> Figure:
     rows = -(-len(found) // columns)
     figure = new_figure(WIDTH, 0.6 + 2.3 * rows)
     z = np.linspace(-REACH, REACH, 801)
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
+    grid = list(figure.subplots(rows, columns, sharey=True, squeeze=False).flat)
     for axes, (name, layer) in zip(grid, found.items(), strict=False):
         a = layer.value(z)
         axes.axhline(0, color="0.7", lw=0.8)
@@ -138,7 +140,8 @@ def activation_functions(what: Comparison | Iterable[Layer | str]) -> Figure:
         axes.plot(z, layer.derivative(z, a) * np.ones(len(z)), "--", color=COLOURS[1], lw=2)
         axes.lines[-1].set_label("derivative g'")
         axes.set_title(name, parse_math=False, fontsize="medium")
-    for axes in list(grid):  # what is left of the last row
+        axes.set_xticks([-4, -2, 0, 2, 4])
+    for axes in grid[len(found) :]:  # what is left of the last row
         axes.remove()
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

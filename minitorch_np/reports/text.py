@@ -18,6 +18,16 @@ BLOCKS = " .:-=+*#%@"
 PAIRS_TITLE = "Pairs, seed by seed"
 """What the table of pairs is of."""
 
+PAIRS_NOTE = (
+    "The difference is the first minus the second. p is a paired t-test's, p (Holm) the same "
+    "corrected for the number of pairs; a difference is detected where that is below 0.05. The "
+    "effect is the mean difference over the standard deviation of the differences."
+)
+"""How to read that table."""
+
+WITHOUT_SCIPY = "without SciPy: no tests, and intervals by bootstrap; install the extra stats"
+"""What is missing without it."""
+
 
 def comparison_text(comparison: Comparison) -> str:
     """The configurations, the pairs, the answer, and what was ill."""
@@ -49,7 +59,9 @@ def configurations_title(comparison: Comparison) -> str:
 def configuration_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     """The cells of that table, the first row its head."""
     target = f"steps to {comparison.target:g}"
-    rows = [("configuration", "rate", "accuracy [95 %]", "loss [95 %]", target, "s", "runs")]
+    rows: list[tuple[str, ...]] = [
+        ("configuration", "rate", "accuracy [95 %]", "loss [95 %]", target, "s", "runs")
+    ]
     for name in comparison.names:
         reached = comparison.reached(name)
         known = bool(comparison.common_seeds)
@@ -75,7 +87,7 @@ def pairs_table(comparison: Comparison) -> str:
 def pair_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     """The cells of that table, the first row its head."""
     needed = f"seeds for {comparison.size:g}"
-    rows = [("pair", "difference [95 %]", "p", "p (Holm)", "effect", needed)]
+    rows: list[tuple[str, ...]] = [("pair", "difference [95 %]", "p", "p (Holm)", "effect", needed)]
     for each in comparison.differences:
         rows.append(
             (
@@ -95,9 +107,7 @@ def answer(comparison: Comparison) -> str:
     lines = [f"Answer: {comparison.ranking}"]
     lines += [verdict(each, comparison.size) for each in comparison.differences]
     if any(each.p is None for each in comparison.differences):
-        lines.append(
-            "(without SciPy: no tests, and intervals by bootstrap; install the extra stats)"
-        )
+        lines.append(f"({WITHOUT_SCIPY})")
     return "\n".join(lines)
 
 

@@ -1,0 +1,107 @@
+"""The best network of a comparison, for the page to show: its weights, and what it gets wrong.
+
+A comparison keeps numbers and no networks. The best is trained once more, which gives the same
+network again: all that is random in a run comes from its seed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from minitorch_np.arrays import Shape
+from minitorch_np.data import Digits
+from minitorch_np.experiments.compare import Data, as_arrays
+from minitorch_np.experiments.comparison import Comparison
+from minitorch_np.experiments.task import train
+from minitorch_np.layers import Dense, Sequential
+from minitorch_np.reports import model_plots
+from minitorch_np.reports.words import by_accuracy
+from minitorch_np.training import confusion_matrix
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Picture = tuple[Callable[[], "Figure"], str, str]
+"""How to draw it, what it shows in words, and its caption."""
+
+
+class Best(NamedTuple):
+    """A trained network, what it is in words, and its pictures."""
+
+    model: Sequential
+    words: str
+    pictures: list[Picture]
+
+
+def best_network(comparison: Comparison, data: Data) -> Best:
+    """Train the configuration with the highest mean accuracy again, from the first seed."""
+    name, seed = by_accuracy(comparison)[0], comparison.common_seeds[0]
+    configuration = next(each for each in comparison.configurations if each.name == name)
+    arrays = as_arrays(data)
+    model, history = train(configuration, seed, arrays)
+    accuracy = history["val_accuracy"][-1]
+    before = comparison.of(name)[0]
+    same = "as" if math.isclose(accuracy, before) else f"not quite the {before:.4f}"
+    words = (
+        f"{name}, trained once more from seed {seed}: its test accuracy is {accuracy:.4f}, "
+        f"{same} in the comparison. Other seeds give other networks."
+    )
+    return Best(model, words, _pictures(model, arrays, image_shape(data)))
+
+
+def _pictures(model: Sequential, arrays: tuple[Any, ...], shape: Shape | None) -> list[Picture]:
+    xt, yt = arrays[2:]
+    true, taken = model_plots.class_numbers(yt), model.predict_classes(xt)
+    counts = confusion_matrix(true, taken)
+    wrong = counts * ~np.eye(len(counts), dtype=bool)
+    row, column = np.unravel_index(wrong.argmax(), wrong.shape)
+    said = f"Confusion matrix: {np.trace(counts)} of {len(true)} are right"
+    if wrong.any():
+        said += f"; most often, {row} is taken for {column}, {wrong[row, column]} times"
+    found: list[Picture] = [
+        (
+            lambda: model_plots.confusion(true, taken),
+            f"{said}.",
+            "What it takes for what: a row is a true class, a column what it was taken for.",
+        )
+    ]
+    if shape is None:
+        return found
+    dense = next((each for each in model if isinstance(each, Dense)), None)
+    if dense is not None and dense.weight.shape[1] == math.prod(shape):
+        found.insert(
+            0,
+            (
+                lambda: model_plots.hidden_weights(model, shape),
+                f"The weights of the {dense.units} units of the first layer as images.",
+                "What each unit of the first layer looks for (red), and what speaks against it "
+                "(blue).",
+            ),
+        )
+    if wrong.any():
+        found.append(
+            (
+                lambda: model_plots.worst_errors(model, xt, true, shape),
+                "The images that it is wrong about and most sure of, with what they are and what "
+                "they were taken for.",
+                "The errors that it is most sure of, with the probability that it gave them.",
+            )
+        )
+    return found
+
+
+def image_shape(data: Data) -> Shape | None:
+    """(height, width) of the samples, if they are images in one grey channel, else None."""
+    if data is None or isinstance(data, Digits):
+        return None if data is None else data.train.images.shape[1:]
+    shape: Shape = np.asarray(data[0]).shape[1:]
+    if len(shape) == 3 and shape[0] == 1:
+        shape = shape[1:]
+    side = math.isqrt(math.prod(shape))
+    if len(shape) == 1 and side > 3 and side * side == shape[0]:
+        return side, side
+    return shape if len(shape) == 2 else None

@@ -1,0 +1,264 @@
+"""A comparison as one page of HTML: the answer, the tables, the pictures, and how it was made.
+
+The page is one file that needs nothing else: no network, no scripts, no fonts. It can be read on a
+telephone and on paper, in light and in dark, and by a screen reader. Pictures are drawn where
+matplotlib is installed; without it there are curves of letters in their place.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import io
+import os
+import platform
+from collections.abc import Callable
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.arrays import StrPath
+from minitorch_np.errors import ConfigurationError, MissingExtraError
+from minitorch_np.experiments.comparison import Comparison
+from minitorch_np.reports import plots, text
+from minitorch_np.reports.style import PAGE, STYLE
+from minitorch_np.reports.words import (
+    curves_in_words,
+    differences_in_words,
+    functions_in_words,
+    headline,
+    question,
+    rates_in_words,
+    rates_rows,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from minitorch_np.experiments.compare import Data
+
+
+def write_page(comparison: Comparison, path: StrPath, command: str = "", data: Data = None) -> None:
+    """Write the page to `path`, at once or not at all.
+
+    `command` is what the comparison was made with, to be repeated. With `data`, as it was given to
+    `compare`, the best configuration is trained once more, from the first of the seeds, and the
+    page shows its weights and errors. Raises OSError where the file can't be written.
+    """
+    content = page(comparison, command, data)
+    target = os.path.realpath(os.fspath(path))  # a link stays one; what it points at is replaced
+    folder, name = os.path.split(target)
+    part = os.path.join(folder, f".{name}.{os.getpid()}.part")
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, target)
+    finally:
+        if os.path.exists(part):
+            os.remove(part)
+
+
+def page(comparison: Comparison, command: str = "", data: Data = None) -> str:
+    """The page as text: see `write_page`."""
+    sections = [
+        _section("Answer", _answer(comparison)),
+        _section("Numbers", _tables(comparison)),
+        _section("How they learned", _curves(comparison)),
+        _section("Seed by seed", _pairs_picture(comparison)),
+        _section("Health of the networks", _health(comparison)),
+        _section("Activation functions", _functions(comparison)),
+        _section("The best network", _best(comparison, data)),
+        _section("Runs that failed", _failures(comparison)),
+        _section("How this was made", _origin(comparison, command)),
+    ]
+    return PAGE.format(
+        title=escape(f"{', '.join(comparison.names)}: a comparison"),
+        style=STYLE,
+        question=escape(question(comparison)),
+        body="\n".join(section for section in sections if section),
+    )
+
+
+def fragment(comparison: Comparison) -> str:
+    """The answer and the tables, as a notebook shows them."""
+    return f"<div>{_answer(comparison)}\n{_tables(comparison)}</div>"
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>" if body else ""
+
+
+def _answer(comparison: Comparison) -> str:
+    parts = [f'<p class="answer">{escape(headline(comparison))}</p>']
+    if comparison.differences:
+        parts.append(_list(text.verdict(d, comparison.size) for d in comparison.differences))
+        if any(d.p is None for d in comparison.differences) and len(comparison.common_seeds) > 1:
+            parts.append(f"<p>{escape(text.WITHOUT_SCIPY)}</p>")
+    return "\n".join(parts)
+
+
+def _tables(comparison: Comparison) -> str:
+    parts = [
+        _table(text.configurations_title(comparison), text.configuration_rows(comparison)),
+    ]
+    if comparison.differences:
+        parts.append(_table(text.PAIRS_TITLE, text.pair_rows(comparison)))
+        parts.append(f"<p>{escape(text.PAIRS_NOTE)}</p>")
+    return "\n".join(parts)
+
+
+def _table(caption: str, rows: list[tuple[str, ...]]) -> str:
+    """A table whose first row and first column are heads. It scrolls where it is too wide."""
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in rows[0])
+    body = "\n".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in rows[1:]
+    )
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}">\n'
+        f"<table>\n<caption>{escape(caption)}</caption>\n"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
+    )
+
+
+def _curves(comparison: Comparison) -> str:
+    drawn = text.curves(comparison)
+    if not drawn:
+        return ""
+    return _picture(
+        lambda: plots.learning_curves(comparison),
+        curves_in_words(comparison),
+        "Mean test accuracy after each epoch; the bands are 95 % intervals over seeds.",
+    ) or (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="Learning curves">'
+        f"<pre>{escape(drawn)}</pre></div>\n"
+        "<p>For pictures in place of letters, install matplotlib (the extra plot).</p>"
+    )
+
+
+def _pairs_picture(comparison: Comparison) -> str:
+    if not comparison.differences:
+        return ""
+    return _picture(
+        lambda: plots.paired_differences(comparison),
+        differences_in_words(comparison),
+        "Right of 0, the first of the two was better.",
+    )
+
+
+def _functions(comparison: Comparison) -> str:
+    if not plots.activations(comparison):
+        return ""
+    return _picture(
+        lambda: plots.activation_functions(comparison),
+        functions_in_words(comparison),
+        "What the compared networks bend their numbers with.",
+    )
+
+
+def _health(comparison: Comparison) -> str:
+    return _list(text.health(comparison).splitlines()[1:])
+
+
+def _best(comparison: Comparison, data: Data) -> str:
+    """The pictures of the best configuration's network, trained again."""
+    if data is None or not comparison.configurations or not comparison.common_seeds:
+        return ""
+    from minitorch_np.reports.best import best_network
+
+    best = best_network(comparison, data)
+    parts = [f"<p>{escape(best.words)}</p>"]
+    parts += [_picture(draw, alternative, caption) for draw, alternative, caption in best.pictures]
+    return "\n".join(part for part in parts if part)
+
+
+def _failures(comparison: Comparison) -> str:
+    if not comparison.failures:
+        return ""
+    rows = [("configuration", "seed", "error")]
+    rows += [(run["name"], str(run["seed"]), run["error"]) for run in comparison.failures]
+    note = "The seeds of these runs are left out of every table and test above."
+    return f"{_table('Runs that failed', rows)}\n<p>{note}</p>"  # type: ignore[arg-type]
+
+
+def _origin(comparison: Comparison, command: str) -> str:
+    now = datetime.datetime.now().astimezone()
+    facts = [
+        ("Learning rates", escape(rates_in_words(comparison))),
+        ("Seeds", escape(f"{len(comparison.seeds)}: {', '.join(map(str, comparison.seeds))}")),
+        ("Versions", escape(", ".join(f"{name} {number}" for name, number in versions().items()))),
+        (
+            "Date",
+            f'<time datetime="{now.isoformat(timespec="seconds")}">{now:%Y-%m-%d %H:%M %Z}</time>',
+        ),
+    ]
+    if command:
+        facts.insert(0, ("Command", f"<code>{escape(command)}</code>"))
+    parts = ["<dl>", *(f"<dt>{name}</dt>\n<dd>{value}</dd>" for name, value in facts), "</dl>"]
+    if comparison.configurations:
+        rows: list[tuple[str, ...]] = [
+            ("configuration", "layers", "optimizer", "rate", "epochs", "batch size")
+        ]
+        for each in comparison.configurations:
+            layers = ", ".join(map(str, each.layers))
+            numbers = (f"{each.learning_rate:g}", str(each.epochs), str(each.batch_size))
+            rows.append((each.name, layers, each.optimizer, *numbers))
+        parts.append(_table("What was trained, and how", rows))
+    if comparison.tuning:
+        parts.append(
+            _table("Mean accuracy by learning rate, on data kept aside", rates_rows(comparison))
+        )
+    return "\n".join(parts)
+
+
+def versions() -> dict[str, str]:
+    """Of everything that the numbers may depend on; "not installed" for what is optional."""
+    from minitorch_np import __version__
+
+    found = {"minitorch_np": __version__, "NumPy": np.__version__}
+    for name, module in (("SciPy", "scipy"), ("matplotlib", "matplotlib")):
+        try:
+            found[name] = __import__(module).__version__
+        except ImportError:
+            found[name] = "not installed"
+    return found | {"Python": platform.python_version()}
+
+
+def _list(lines: Any) -> str:
+    items = "\n".join(f"<li>{escape(line.strip())}</li>" for line in lines)
+    return f"<ul>\n{items}\n</ul>"
+
+
+def _picture(draw: Callable[[], Figure], alternative: str, caption: str) -> str:
+    """A figure with its text alternative; nothing where it can't be drawn."""
+    try:
+        source = svg(draw)
+    except (MissingExtraError, ConfigurationError):
+        return ""
+    return (
+        f'<figure>\n<img src="data:image/svg+xml;base64,{source}" alt="{escape(alternative)}">\n'
+        f"<figcaption>{escape(caption)}</figcaption>\n</figure>"
+    )
+
+
+def svg(draw: Callable[[], Figure]) -> str:
+    """The figure that `draw` makes as SVG in base64, the same each time. Raises MissingExtraError.
+
+    It goes into an image and not into the page itself: there, the names that matplotlib gives to
+    parts of a picture would meet those of the next.
+    """
+    plots.new_figure(1, 1)  # to fail here if it has to
+    import matplotlib
+    from matplotlib import style
+
+    # The reader's own style may be white on black, and this goes on a white card.
+    salt: Any = {"svg.hashsalt": "minitorch_np"}
+    with style.context("default"), matplotlib.rc_context(salt):
+        buffer = io.BytesIO()
+        draw().savefig(buffer, format="svg", metadata={"Date": None})
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
