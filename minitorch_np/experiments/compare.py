@@ -18,18 +18,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, StrPath, as_batch, as_targets
-from minitorch_np.data import Digits, load_mnist
+from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.configuration import Configuration, as_configurations
-from minitorch_np.experiments.task import run_task, write_data
+from minitorch_np.experiments.task import Data, as_arrays, run_task, write_data
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-
-Data: TypeAlias = "Digits | tuple[object, object, object, object] | None"
-"""Digits; arrays to train on and to test with, (x, y, xt, yt); or None for the digits here."""
 
 Result: TypeAlias = dict[str, Any]
 
@@ -255,21 +251,6 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
     if not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
         raise ConfigurationError(f"compare: expected one or more different seeds, got {seeds!r}")
     return numbers
-
-
-def as_arrays(data: Data) -> tuple[Array, AnyArray, Array, AnyArray]:
-    """(x, y, xt, yt), whatever they came as."""
-    if data is None:
-        data = load_mnist()
-    if isinstance(data, Digits):
-        train, test = data
-        return train.features(), train.labels, test.features(), test.labels
-    if not isinstance(data, tuple) or len(data) != 4:
-        raise ConfigurationError("compare: expected data as Digits or as (x, y, x_test, y_test)")
-    x, y, xt, yt = data
-    rows = as_batch(x, np.float32, "compare: x"), as_batch(xt, np.float32, "compare: x_test")
-    labels = as_targets(y, "compare: y"), as_targets(yt, "compare: y_test")
-    return rows[0], labels[0], rows[1], labels[1]
 
 
 def _checksum(arrays: tuple[AnyArray, ...]) -> int:

@@ -11,22 +11,42 @@ import functools
 import os
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.arrays import AnyArray, Array, as_batch, as_targets
+from minitorch_np.data import Digits, load_mnist
+from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments.configuration import Configuration
 from minitorch_np.experiments.diagnostics import Diagnostics
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import SoftmaxCrossEntropy
 from minitorch_np.training import Accuracy, Callback, History, Trainer
 
+Data: TypeAlias = "Digits | tuple[object, object, object, object] | None"
+"""Digits; arrays to train on and to test with, (x, y, xt, yt); or None for the digits here."""
+
 ARRAYS = ("x", "y", "xt", "yt")
 """Inputs and labels to train on, and to test with."""
 
 TUNING_SHARE = 0.2
 """How much of the training data a learning rate is chosen on."""
+
+
+def as_arrays(data: Data) -> tuple[Array, AnyArray, Array, AnyArray]:
+    """(x, y, xt, yt), whatever they came as."""
+    if data is None:
+        data = load_mnist()
+    if isinstance(data, Digits):
+        train, test = data
+        return train.features(), train.labels, test.features(), test.labels
+    if not isinstance(data, tuple) or len(data) != 4:
+        raise ConfigurationError("compare: expected data as Digits or as (x, y, x_test, y_test)")
+    x, y, xt, yt = data
+    rows = as_batch(x, np.float32, "compare: x"), as_batch(xt, np.float32, "compare: x_test")
+    labels = as_targets(y, "compare: y"), as_targets(yt, "compare: y_test")
+    return rows[0], labels[0], rows[1], labels[1]
 
 
 def write_data(folder: str, arrays: tuple[Array, AnyArray, Array, AnyArray]) -> None:

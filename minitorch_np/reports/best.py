@@ -14,9 +14,8 @@ import numpy as np
 
 from minitorch_np.arrays import Shape
 from minitorch_np.data import Digits
-from minitorch_np.experiments.compare import Data, as_arrays
 from minitorch_np.experiments.comparison import Comparison
-from minitorch_np.experiments.task import train
+from minitorch_np.experiments.task import Data, as_arrays, train
 from minitorch_np.layers import Dense, Sequential
 from minitorch_np.reports import model_plots
 from minitorch_np.reports.words import by_accuracy

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import base64
 import datetime
+import importlib
 import io
 import os
 import platform
 from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError, MissingExtraError
@@ -36,7 +35,7 @@ from minitorch_np.reports.words import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from minitorch_np.experiments.compare import Data
+    from minitorch_np.experiments.task import Data
 
 
 def write_page(comparison: Comparison, path: StrPath, command: str = "", data: Data = None) -> None:
@@ -218,12 +217,10 @@ def _origin(comparison: Comparison, command: str) -> str:
 
 def versions() -> dict[str, str]:
     """Of everything that the numbers may depend on; "not installed" for what is optional."""
-    from minitorch_np import __version__
-
-    found = {"minitorch_np": __version__, "NumPy": np.__version__}
-    for name, module in (("SciPy", "scipy"), ("matplotlib", "matplotlib")):
+    found: dict[str, str] = {}
+    for name in ("minitorch_np", "NumPy", "SciPy", "matplotlib"):
         try:
-            found[name] = __import__(module).__version__
+            found[name] = importlib.import_module(name.lower()).__version__
         except ImportError:
             found[name] = "not installed"
     return found | {"Python": platform.python_version()}
