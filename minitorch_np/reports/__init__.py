@@ -1,1 +1,1 @@
-"""What a person looks at: tables, and later pictures and a page."""
+"""What a person looks at: tables, pictures, and a page of HTML with both."""

@@ -16,7 +16,7 @@ from minitorch_np.arrays import Shape
 from minitorch_np.data import Digits
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.task import Data, as_arrays, train
-from minitorch_np.layers import Dense, Sequential
+from minitorch_np.layers import Sequential
 from minitorch_np.reports import model_plots
 from minitorch_np.reports.words import by_accuracy
 from minitorch_np.training import confusion_matrix
@@ -70,7 +70,7 @@ def _pictures(model: Sequential, arrays: tuple[Any, ...], shape: Shape | None) -
     ]
     if shape is None:
         return found
-    dense = next((each for each in model if isinstance(each, Dense)), None)
+    dense = model_plots.first_dense(model)
     if dense is not None and dense.weight.shape[1] == math.prod(shape):
         found.insert(
             0,

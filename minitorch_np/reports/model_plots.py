@@ -9,7 +9,7 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, Shape, as_targets
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers import Dense, Sequential
+from minitorch_np.layers import Dense, Dropout, Flatten, Sequential
 from minitorch_np.reports.plots import WIDTH, empty, new_figure
 from minitorch_np.training import confusion_matrix
 
@@ -25,14 +25,16 @@ MOST_CLASSES = 30
 
 
 def hidden_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
-    """The weights of the first Dense layer, an image a unit, all on one scale around 0.
+    """The weights of the first layer, a Dense, an image a unit, all on one scale around 0.
 
-    Raises ConfigurationError for a model without one, ShapeError where its inputs are not images of
+    Raises ConfigurationError for a model that does not begin with one, ShapeError where its inputs are not images of
     `image_shape`.
     """
-    layer = next((each for each in model if isinstance(each, Dense)), None)
+    layer = first_dense(model)
     if layer is None:
-        raise ConfigurationError("hidden_weights: expected a model with a Dense layer, got none")
+        raise ConfigurationError(
+            f"hidden_weights: expected a model that begins with a Dense layer, got {model!r}"
+        )
     if len(image_shape) != 2 or math.prod(image_shape) != layer.weight.shape[1]:
         raise ShapeError(
             f"hidden_weights: expected an image_shape (height, width) of {layer.weight.shape[1]} "
@@ -58,6 +60,12 @@ def hidden_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
     figure.colorbar(image, ax=figure.axes, shrink=0.8, aspect=30)
     figure.suptitle(f"Weights of {layer!r}, {shown} units", fontsize="medium")
     return figure
+
+
+def first_dense(model: Sequential) -> Dense | None:
+    """The Dense layer that sees the inputs themselves, if there is one."""
+    seeing = next((each for each in model if not isinstance(each, (Flatten, Dropout))), None)
+    return seeing if isinstance(seeing, Dense) else None
 
 
 def confusion(labels: object, predicted: object) -> Figure:
