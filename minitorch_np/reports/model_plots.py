@@ -27,8 +27,8 @@ MOST_CLASSES = 30
 def hidden_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
     """The weights of the first layer, a Dense, an image a unit, all on one scale around 0.
 
-    Raises ConfigurationError for a model that does not begin with one, ShapeError where its inputs are not images of
-    `image_shape`.
+    Raises ConfigurationError for a model that does not begin with one, ShapeError where its inputs
+    are not images of `image_shape`.
     """
     layer = first_dense(model)
     if layer is None:
