@@ -1,7 +1,9 @@
 """What several tests share."""
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,3 +39,40 @@ def full_mnist() -> mt.data.Digits:
     if not folder.is_dir():
         pytest.skip("the whole of MNIST is not here; set MINITORCH_MNIST to its folder")
     return mt.data.load_mnist(folder)
+
+
+NASTY = '<b>"$x_1$&'
+"""A configuration's name that is markup to HTML, and mathematics to matplotlib."""
+
+
+@pytest.fixture(scope="session")
+def small_digits() -> mt.data.Digits:
+    digits = mt.data.load_mnist()
+    return mt.data.Digits(digits.train.take(slice(300)), digits.test.take(slice(200)))
+
+
+@pytest.fixture(scope="session")
+def comparison(small_digits: mt.data.Digits) -> mt.Comparison:
+    layers: list[mt.Layer | str] = [mt.Dense(6), "sigmoid", mt.Dense(10)]
+    other = mt.Configuration(NASTY, layers, epochs=2)
+    return mt.compare(["leaky_relu(0.1)+elu", other], small_digits, seeds=3, epochs=2)
+
+
+@pytest.fixture
+def plots() -> Any:
+    pytest.importorskip("matplotlib")
+    from minitorch_np.reports import plots
+
+    return plots
+
+
+@pytest.fixture
+def model_plots(plots: Any) -> Any:
+    from minitorch_np.reports import model_plots
+
+    return model_plots
+
+
+@pytest.fixture
+def no_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)

@@ -45,13 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--folder", metavar="DIR", help="write each result there as it comes in")
     add("--resume", action="store_true", help="go on with the results in --folder DIR, if any")
     add("--report", metavar="FILE", help="write a page of HTML with tables and pictures")
+    add("--plot", metavar="FILE", help="draw the learning curves: .png, .svg or .pdf")
     add("--csv", metavar="FILE", help="write a line for each run")
     parser.set_defaults(threads=1)  # one BLAS thread: the same numbers in one process and in many
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, compare, report."""
-    for option in ("report", "csv"):  # before anything is trained that could then be lost
+    for option in ("report", "plot", "csv"):  # before anything is trained that could then be lost
         if getattr(arguments, option):
             require_writable(f"--{option}", getattr(arguments, option))
     watcher = _Watcher()
@@ -77,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.csv:
         with open(arguments.csv, "w") as file:
             file.write(comparison.to_csv())
+    if arguments.plot:
+        comparison.plot().savefig(arguments.plot)
     if arguments.json:
         print_json(_finite(comparison.to_dict()))
     else:

@@ -79,7 +79,7 @@ class Comparison(NamedTuple):
 
     @property
     def ranking(self) -> str:
-        """The order in words: ">" where a difference was detected, "~" where not."""
+        """The order in words, and which of the differences were detected."""
         if not self.common_seeds:
             return "no seed from which all configurations could be trained"
         return ranking({name: self.of(name) for name in self.names}, self.differences)

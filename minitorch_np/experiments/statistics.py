@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -160,13 +159,21 @@ def compare_pairs(samples: dict[str, Array], size: float) -> list[Difference]:
 
 
 def ranking(samples: dict[str, Array], differences: list[Difference]) -> str:
-    """The order of the means in words: "a > b" where a difference was detected, else "a ~ b"."""
+    """The order of the means in words, and which of the differences were detected.
+
+    Two are "a > b" or "a ~ b". Of more, not being told apart is not handed on: a may be better than
+    c where neither can be told from b; so the order and what was detected are said apart.
+    """
     order = sorted(samples, key=lambda name: -float(np.mean(samples[name])))
-    detected = {frozenset((d.first, d.second)) for d in differences if d.detected}
-    words = order[0]
-    for better, worse in pairwise(order):
-        words += f" {'>' if frozenset((better, worse)) in detected else '~'} {worse}"
-    return words
+    better = {
+        (d.first, d.second) if d.difference.mean > 0 else (d.second, d.first)
+        for d in differences
+        if d.detected
+    }
+    if len(order) == 2:
+        return f"{order[0]} {'>' if better else '~'} {order[1]}"
+    found = [f"{a} > {b}" for a in order for b in order if (a, b) in better]
+    return f"by mean: {', '.join(order)}; detected: {', '.join(found) or 'no difference'}"
 
 
 def _bootstrap(sample: Array, confidence: float) -> tuple[float, float]:
