@@ -199,6 +199,15 @@ def test_what_cannot_be_compared(arguments: Any, message: str, small: Any) -> No
         mt.compare(**{"configurations": ["relu"], "data": small, "epochs": 1} | arguments)
 
 
+def test_other_classes_than_ten(rng: np.random.Generator) -> None:
+    x = rng.normal(size=(90, 4)).astype(np.float32)
+    y = (x[:, 0] > 0) * 1 + (x[:, 1] > 0) * 1
+    for labels in (y, np.eye(3)[y]):
+        comparison = mt.compare(["tanh+elu", "relu"], (x, labels, x, labels), seeds=2, epochs=2)
+        assert not comparison.failures
+        assert comparison.configurations[0].model((4,), 0).output_shape == (3,)
+
+
 def test_optimizers_by_name(small: Any) -> None:
     adam = as_configuration("tanh")._replace(
         name="adam", optimizer="adam(beta1=0.8)", learning_rate=0.01

@@ -72,11 +72,11 @@ def compare(
     Raises ConfigurationError and DataError for what can't be compared. A run that fails is reported
     in the result and loses no other.
     """
-    chosen = as_configurations(configurations)
+    arrays = as_arrays(data)
+    chosen = as_configurations(configurations, classes=_classes(arrays))
     if epochs is not None:
         chosen = [configuration._replace(epochs=epochs) for configuration in chosen]
     numbers = _seeds(seeds)
-    arrays = as_arrays(data)
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="minitorch_np_"))
         write_data(scratch, arrays)
@@ -251,6 +251,14 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
     if not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
         raise ConfigurationError(f"compare: expected one or more different seeds, got {seeds!r}")
     return numbers
+
+
+def _classes(arrays: tuple[AnyArray, ...]) -> int:
+    """How many classes the labels name; one-hot rows have a column for each."""
+    labels = arrays[1], arrays[3]
+    if labels[0].ndim == 2:
+        return int(labels[0].shape[1])
+    return max(2, *(int(each.max()) + 1 for each in labels))
 
 
 def _checksum(arrays: tuple[AnyArray, ...]) -> int:
