@@ -239,7 +239,7 @@ def test_the_command_line(tmp_path: Path) -> None:
 
 def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "minitorch_np", "compare", "--jobs", "2"]
-    command += ["--epochs", "200", "--folder", "runs"]
+    command += ["--seeds", "50", "--folder", "runs"]
     process = subprocess.Popen(
         command,
         cwd=tmp_path,
@@ -247,8 +247,10 @@ def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    group = process.pid
-    time.sleep(4)
+    group, results = process.pid, tmp_path / "runs" / "results.jsonl"
+    deadline = time.monotonic() + 120
+    while not results.exists() and time.monotonic() < deadline:  # it is under way
+        time.sleep(0.1)
     os.killpg(group, signal.SIGINT)  # as Ctrl-C in a terminal: all of them get it
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
