@@ -27,6 +27,14 @@ Shape: TypeAlias = tuple[int, ...]
 DType: TypeAlias = Any
 """float32 or float64, as whatever NumPy takes for a dtype."""
 
+BLAS_THREADS = (
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+"""Where BLAS libraries look for how many threads to use, once, when they are loaded."""
+
 StrPath: TypeAlias = str | os.PathLike[str]
 """The path of a file: a text or a pathlib.Path. (pathlib takes a fifth of this package's import, so
 it is imported where it is used.)"""

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.arrays import BLAS_THREADS
 from minitorch_np.experiments import task as tasks
 from minitorch_np.experiments.configuration import as_configuration, as_configurations
 
@@ -266,10 +267,10 @@ def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
 
 
 def test_workers_use_one_thread_and_the_environment_comes_back() -> None:
-    from minitorch_np.experiments.processes import THREADS, process_pool
+    from minitorch_np.experiments.processes import process_pool
 
-    before = {name: os.environ.get(name) for name in THREADS}
+    before = {name: os.environ.get(name) for name in BLAS_THREADS}
     with process_pool(1) as pool:
         assert isinstance(pool, ProcessPoolExecutor)
         assert pool.submit(os.getenv, "OPENBLAS_NUM_THREADS").result() == "1"
-    assert {name: os.environ.get(name) for name in THREADS} == before
+    assert {name: os.environ.get(name) for name in BLAS_THREADS} == before

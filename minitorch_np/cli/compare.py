@@ -15,6 +15,7 @@ from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments import compare
 from minitorch_np.experiments.configuration import DEFAULTS, EPOCHS
 from minitorch_np.experiments.engines import dask_executor, mpi_executor
+from minitorch_np.gradcheck.report import without_nan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         comparison.plot().savefig(arguments.plot)
     if arguments.json:
-        print_json(_finite(comparison.to_dict()))
+        print_json(without_nan(comparison.to_dict()))
     else:
         print(comparison.table())
     if arguments.report:
@@ -136,15 +137,6 @@ def _bar(total: int) -> Any:
     except ImportError:
         return None
     return tqdm(total=total, desc="runs", unit="run", leave=False)
-
-
-def _finite(value: Any) -> Any:
-    """The same with None for numbers that JSON does not know."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not abs(value) < float("inf") else value
 
 
 def _rates(text: str) -> list[float]:

@@ -11,19 +11,14 @@ they work, and on a busy machine two of them can be ten times slower than one.
 import os
 import sys
 
-VARIABLES = (
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
+from minitorch_np.arrays import BLAS_THREADS
 
 
 def pin_threads(threads: int | None) -> None:
     """Make this process use so many threads, starting it again if need be; None changes nothing."""
     if threads is None or os.name != "posix" or "mpi4py" in sys.modules:
         return  # a rank of an MPI job can't be started again: mpiexec sets its environment
-    wanted = dict.fromkeys(VARIABLES, str(threads))
+    wanted = dict.fromkeys(BLAS_THREADS, str(threads))
     if any(os.environ.get(name) != value for name, value in wanted.items()):
         sys.stdout.flush()
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | wanted)

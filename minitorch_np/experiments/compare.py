@@ -22,7 +22,7 @@ from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.configuration import Configuration, as_configurations
-from minitorch_np.experiments.task import Data, as_arrays, run_task, write_data
+from minitorch_np.experiments.task import Data, as_arrays, read_data, run_task, write_data
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -80,6 +80,7 @@ def compare(
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="minitorch_np_"))
         write_data(scratch, arrays)
+        stack.callback(read_data.cache_clear)  # the arrays are not kept after they are gone
         log = _Log(folder, resume, _checksum(arrays))
         run = stack.enter_context(_engine(executor, jobs))
         runner = _Runner(run, log, scratch, progress)

@@ -18,6 +18,7 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, as_batch, as_targets
 from minitorch_np.layers import Activation, HardSigmoid, ReLU, ReLU6, Sequential, Sigmoid
+from minitorch_np.layers.summary import aligned
 from minitorch_np.losses import Loss, loss_for
 from minitorch_np.training import Callback
 
@@ -82,12 +83,7 @@ class Diagnosis(NamedTuple):
                     "" if each.update is None else f"{each.update:.1g}",
                 )
             )
-        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-        lines = [
-            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        return "\n".join([*lines, *self.words])
+        return "\n".join([*aligned(rows), *self.words])
 
 
 def diagnose(model: Sequential, x: object, y: object, loss: Loss | None = None) -> Diagnosis:

@@ -17,6 +17,7 @@ from minitorch_np.gradcheck.catalogue import CASES
 from minitorch_np.gradcheck.report import FAIL, INCONCLUSIVE, PASS, ContractResult, GradientCheck
 from minitorch_np.layers import Layer
 from minitorch_np.layers.names import layer_classes
+from minitorch_np.layers.summary import aligned
 from minitorch_np.losses import Loss
 
 
@@ -82,11 +83,7 @@ class AllChecks:
                     f"{sum(result.seconds for result in results):.2f}",
                 )
             )
-        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-        return "\n".join(
-            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
+        return "\n".join(aligned(rows))
 
 
 def gradcheck_all(

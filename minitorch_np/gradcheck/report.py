@@ -80,12 +80,12 @@ class TensorResult:
         return lines
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """The same with None for numbers that JSON does not know."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -156,7 +156,7 @@ class GradientCheck:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain dictionaries, lists and numbers."""
-        data: dict[str, Any] = _without_nan(
+        data: dict[str, Any] = without_nan(
             {
                 "subject": self.subject,
                 "status": self.status,

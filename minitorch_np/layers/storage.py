@@ -8,12 +8,13 @@ A file is written under another name and renamed when it is complete. So whoever
 sees the old file or the new one, and never half of either.
 """
 
+import contextlib
 import errno
 import importlib
 import os
 import zlib
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -79,7 +80,16 @@ def load(path: StrPath, cls: "type[S]", custom_layers: Iterable[type[Layer]] = (
 
 
 def write_arrays(path: StrPath, arrays: Mapping[str, AnyArray]) -> None:
-    """Write an .npz at `path` exactly, through a temporary file beside it."""
+    """Write an .npz at `path` exactly, at once or not at all."""
+    with replacing(path) as file:
+        np.savez(file, **cast(dict[str, Any], arrays))
+
+
+@contextlib.contextmanager
+def replacing(path: StrPath) -> Iterator[IO[bytes]]:
+    """A file to write to, beside `path`, that takes its place when all is written; if anything
+    fails, what was there stays. Raises FileNotFoundError, ConfigurationError for a device.
+    """
     from pathlib import Path
 
     target = Path(os.path.realpath(path))  # a link stays one; what it points at is replaced
@@ -90,7 +100,7 @@ def write_arrays(path: StrPath, arrays: Mapping[str, AnyArray]) -> None:
     part = target.with_name(_part_name(target.name, os.getpid()))
     try:
         with open(part, "wb") as file:
-            np.savez(file, **cast(dict[str, Any], arrays))
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)

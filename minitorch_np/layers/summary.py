@@ -1,6 +1,6 @@
 """A model as a table: what each layer is, what shape it gives, and what it has to learn."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from minitorch_np.layers.base import Layer
 
@@ -26,6 +26,15 @@ def summary_table(model: Layer) -> str:
             f"Total params: {total:,} ({size:,} bytes of {model.dtype})",
         ]
     )
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines of text, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def _rows(model: Layer, indent: str) -> Iterator[tuple[str, str, str]]:

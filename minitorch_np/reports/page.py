@@ -11,7 +11,6 @@ import base64
 import datetime
 import importlib
 import io
-import os
 import platform
 from collections.abc import Callable
 from html import escape
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError, MissingExtraError
 from minitorch_np.experiments.comparison import Comparison
+from minitorch_np.layers.storage import replacing
 from minitorch_np.reports import plots, text
 from minitorch_np.reports.style import PAGE, STYLE
 from minitorch_np.reports.words import (
@@ -46,18 +46,8 @@ def write_page(comparison: Comparison, path: StrPath, command: str = "", data: D
     page shows its weights and errors. Raises OSError where the file can't be written.
     """
     content = page(comparison, command, data)
-    target = os.path.realpath(os.fspath(path))  # a link stays one; what it points at is replaced
-    folder, name = os.path.split(target)
-    part = os.path.join(folder, f".{name}.{os.getpid()}.part")
-    try:
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
-    finally:
-        if os.path.exists(part):
-            os.remove(part)
+    with replacing(path) as file:
+        file.write(content.encode())
 
 
 def page(comparison: Comparison, command: str = "", data: Data = None) -> str:

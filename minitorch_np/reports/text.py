@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.layers.summary import aligned
+
 if TYPE_CHECKING:
     from minitorch_np.experiments.comparison import Comparison
     from minitorch_np.experiments.statistics import Difference
@@ -47,7 +49,7 @@ def configurations_table(comparison: Comparison) -> str:
     """A row a configuration: accuracy and loss with their intervals, when the target was
     reached.
     """
-    return f"{configurations_title(comparison)}\n{aligned(configuration_rows(comparison))}"
+    return f"{configurations_title(comparison)}\n{ruled(configuration_rows(comparison))}"
 
 
 def configurations_title(comparison: Comparison) -> str:
@@ -81,7 +83,7 @@ def configuration_rows(comparison: Comparison) -> list[tuple[str, ...]]:
 
 def pairs_table(comparison: Comparison) -> str:
     """A row a pair: difference, p-value, effect size, and how many seeds would be needed."""
-    return f"{PAIRS_TITLE}\n{aligned(pair_rows(comparison))}"
+    return f"{PAIRS_TITLE}\n{ruled(pair_rows(comparison))}"
 
 
 def pair_rows(comparison: Comparison) -> list[tuple[str, ...]]:
@@ -163,11 +165,7 @@ def number(value: float | None) -> str:
     return f"{value:.1e}" if value < 1e-3 else f"{value:.3f}"
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
+def ruled(rows: Sequence[Sequence[str]]) -> str:
     """Columns of text, with a rule under the first row."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    lines = aligned(rows)
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
