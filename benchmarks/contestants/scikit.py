@@ -1,0 +1,47 @@
+"""scikit-learn's MLPClassifier. It starts from parameters of its own."""
+
+from __future__ import annotations
+
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
+from benchmarks.work import Array, Task
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # it is stopped after a few epochs
+
+
+class Scikit:
+    """An estimator that goes on where it stopped: `fit` of as many epochs as a round has."""
+
+    def __init__(self, task: Task, x: Array, y: Array, hidden: tuple[int, ...]) -> None:
+        self.x, self.y = x, y
+        self.estimator = MLPClassifier(
+            hidden,
+            solver=task.optimizer,
+            momentum=0.0,
+            nesterovs_momentum=False,
+            alpha=0.0,
+            learning_rate_init=task.rate,
+            batch_size=min(task.batch or len(x), len(x)),
+            max_iter=task.repeats,
+            n_iter_no_change=10**6,
+            warm_start=True,
+            random_state=0,
+        )
+        if task.measure == "prediction":
+            self.estimator.fit(x[:1_000], y[:1_000])
+
+    def train(self) -> float:
+        self.estimator.fit(self.x, self.y)
+        return float(self.estimator.loss_curve_[-1])
+
+    def predict(self, x: Array) -> Array:
+        probabilities: Array = self.estimator.predict_proba(x)
+        return probabilities
+
+
+def contestant(task: Task, x: Array, y: Array) -> Scikit | None:
+    """scikit-learn at dense networks."""
+    return None if isinstance(task.sizes, str) else Scikit(task, x, y, task.sizes[1:-1])

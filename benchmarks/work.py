@@ -1,0 +1,104 @@
+"""The work that contestants are given: which network, how large the batches, what is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+LENET5 = "LeNet-5"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row of the results.
+
+    - `sizes` are the units of each layer of a dense network with ReLU and softmax cross-entropy, or
+      LENET5; `optimizer` is "sgd" or "adam", at the learning rate `rate`;
+    - `batch` samples make a step, or are predicted at a time; None is all there are;
+    - `samples` are how many of the data are used, at most; None is all;
+    - `measure` is what of it: seconds of training (`repeats` epochs a round), seconds of prediction
+      (`repeats` calls a round), or MiB of memory in training.
+    """
+
+    name: str
+    sizes: tuple[int, ...] | str = (784, 10, 10)
+    optimizer: str = "sgd"
+    rate: float = 0.1
+    batch: int | None = 64
+    samples: int | None = None
+    repeats: int = 1
+    measure: Literal["training", "prediction", "memory"] = "training"
+
+    def steps(self, samples: int) -> int:
+        """How many steps, or calls, a round is made of."""
+        if self.measure == "prediction":
+            return self.repeats
+        return self.repeats * -(-samples // (self.batch or samples))
+
+
+class Contestant(Protocol):
+    """Somebody who can do the work; built for a task and its data, which is in memory already."""
+
+    def train(self) -> float:
+        """`task.repeats` epochs in batches of a random order; the mean loss of the last."""
+
+    def predict(self, x: Array) -> Array:
+        """The scores of samples, (m, classes)."""
+
+
+NOTES = Task("784-10-10, SGD, batch 64", repeats=3)
+MLP = Task(
+    "784-512-512-10, Adam, batch 128",
+    (784, 512, 512, 10),
+    "adam",
+    0.001,
+    128,
+    samples=12_800,
+)
+FULL = replace(NOTES, name="784-10-10, SGD, all 60,000", batch=None, repeats=5)
+
+TASKS = [
+    replace(NOTES, name="784-10-10, SGD, batch 1", batch=1, rate=0.01, samples=4_000, repeats=1),
+    NOTES,
+    FULL,
+    Task("784-128-10, SGD, batch 128", (784, 128, 10), batch=128),
+    MLP,
+    Task("LeNet-5, Adam, batch 64", LENET5, "adam", 0.002, 64, samples=3_200),
+    Task("784-10-10, prediction of 1", batch=1, repeats=2_000, measure="prediction"),
+    Task("784-10-10, prediction of 10,000", batch=10_000, measure="prediction"),
+    replace(NOTES, name="784-10-10, batch 64, memory", repeats=1, measure="memory"),
+    replace(FULL, name="784-10-10, all 60,000, memory", repeats=1, measure="memory"),
+]
+
+LIBRARIES = ("numpy", "minitorch_np", "torch", "sklearn.neural_network", "jax")
+"""What is imported, each in a process of its own, to see how long that takes."""
+
+WIDTHS = [Task(f"width {n}", (784, n, 10), samples=6_400) for n in (16, 64, 256, 1024, 2048)]
+DEPTHS = [
+    Task(f"depth {n}", (784, *[128] * n, 10), rate=0.02, samples=6_400) for n in (1, 2, 4, 8, 16)
+]
+BATCHES = [
+    Task(f"batch {n:,}", batch=n, rate=0.01, samples=max(1_000, min(64 * n, 60_000)))
+    for n in (1, 8, 64, 512, 4_096, 60_000)
+]
+"""Cost as the work grows."""
+
+
+def initial_parameters(sizes: tuple[int, ...], seed: int = 0) -> list[tuple[Array, Array]]:
+    """Weights (units, inputs) and biases (units,) of a dense network, float32: the same for all.
+
+    Uniform within sqrt(6 / (inputs + units)), as Glorot and Bengio (2010) have it; biases are 0.
+    """
+    rng = np.random.default_rng(seed)
+    parameters = []
+    for inputs, units in pairwise(sizes):
+        limit = (6 / (inputs + units)) ** 0.5
+        weight = rng.uniform(-limit, limit, (units, inputs)).astype(np.float32)
+        parameters.append((weight, np.zeros(units, np.float32)))
+    return parameters
