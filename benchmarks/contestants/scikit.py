@@ -25,7 +25,7 @@ class Scikit:
             alpha=0.0,
             learning_rate_init=task.rate,
             batch_size=min(task.batch or len(x), len(x)),
-            max_iter=task.repeats,
+            max_iter=1 if task.measure == "prediction" else task.repeats,
             n_iter_no_change=10**6,
             warm_start=True,
             random_state=0,

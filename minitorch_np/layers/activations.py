@@ -58,13 +58,16 @@ class Activation(Layer):
 
 
 class ReLU(Activation):
-    """g(z) = max(z, 0); g'(z) = 1 for z > 0, else 0. Source: the notes; Nair and Hinton 2010."""
+    """g(z) = max(z, 0); g'(z) = 1 for z > 0, else 0, the sign of g(z).
+
+    Source: the notes; Nair and Hinton 2010.
+    """
 
     def value(self, z: Array) -> Array:
         return np.maximum(z, 0)
 
     def derivative(self, z: Array, a: Array) -> Array:
-        return z > 0  # type: ignore[return-value]  # booleans: 0 and 1 in a product
+        return np.sign(a)
 
 
 class LeakyReLU(Activation):

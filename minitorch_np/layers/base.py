@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
@@ -30,8 +30,9 @@ from minitorch_np.arrays import (
     as_float_dtype,
     as_shape,
 )
-from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError, ShapeError
+from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.layers.arguments import REQUIRED, SPREAD, constructor_arguments, is_default
+from minitorch_np.layers.unbuilt import announce
 
 Cache: TypeAlias = Any
 """What `forward` hands to `backward`: each layer's own business, and nobody else's."""
@@ -132,6 +133,8 @@ class Layer(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        announce(cls, cls.parameter_names)
+        announce(cls, cls.buffer_names)
         if "build" in cls.__dict__:
             setattr(cls, "build", _recorded(cls.__dict__["build"]))
 
@@ -182,14 +185,18 @@ class Layer(ABC):
                     f"got {got}"
                 )
             place[...] = gradient
-        if len(gradients) != len(places):  # more than were asked for: those of frozen layers, or
-            names = {name for name, _, _ in self.parameter_owners()}
-            if not gradients.keys() <= names:
-                raise ShapeError(
-                    f"{self.label}.backward: expected gradients of {sorted(names)} only, got "
-                    f"{sorted(gradients)}: name all parameters in parameter_names"
-                )
+        if len(gradients) != len(places):
+            self.check_names(gradients)
         return dx
+
+    def check_names(self, gradients: Gradients) -> None:
+        """Raise ShapeError for gradients of more than the parameters, frozen ones among them."""
+        names = {name for name, _, _ in self.parameter_owners()}
+        if not gradients.keys() <= names:
+            raise ShapeError(
+                f"{self.label}.backward: expected gradients of {sorted(names)} only, got "
+                f"{sorted(gradients)}: name all parameters in parameter_names"
+            )
 
     def divide(self, arrays: Gradients) -> Any:
         """Arrays by the parameters' names, arranged as `backward_into` wants its `places`."""
@@ -368,17 +375,6 @@ class Layer(ABC):
                 shown.append(f"{name}={text}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    if not TYPE_CHECKING:  # a type checker would take this for "every attribute exists"
-
-        def __getattr__(self, name: str) -> Any:
-            # Called only where an attribute was not found, so it costs nothing elsewhere.
-            if name in MADE_BY_BUILD + self.parameter_names + self.buffer_names:
-                raise NotBuiltError(
-                    f"{self.label}: expected a built layer, but it has no {name} yet: "
-                    "give the model input_shape=..., or call build(input_shape, rng=..., dtype=...)"
-                )
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
 
 def _once(owners: list[Owner]) -> list[Owner]:
     """Of several with the same layer and attribute, the first."""
@@ -388,8 +384,7 @@ def _once(owners: list[Owner]) -> list[Owner]:
     return list(found.values())
 
 
-MADE_BY_BUILD = ("input_shape", "output_shape", "dtype", "parameter_shapes")
-"""The attributes that a layer has once it is built."""
+announce(Layer, ("input_shape", "output_shape", "dtype", "parameter_shapes"))
 
 
 def samples(shape: Shape) -> str:

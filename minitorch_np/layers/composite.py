@@ -80,7 +80,7 @@ class Composite(Layer):
         places = []
         for layer, names in zip(self.layers, self._names, strict=True):
             own = {key: arrays[name] for key, name in names.items() if name in arrays}
-            places.append(None if names and not own else layer.divide(own))  # None: it is frozen
+            places.append(layer.divide(own) if own else None)  # None: nothing in it learns
         return places
 
     def backward_of(
@@ -90,13 +90,15 @@ class Composite(Layer):
         layer = self.layers[place]
         try:
             if places is None:
-                dx = layer.backward(dy, cache, need_dx=need_dx)[0]
+                dx, gradients = layer.backward(dy, cache, need_dx=need_dx)
+                if gradients:
+                    layer.check_names(gradients)
             else:
                 dx = layer.backward_into(dy, cache, places, need_dx=need_dx)
         except Exception as error:
             error.add_note(f"in the backward of {self.name_of(place)}")
             raise
-        return self.required(dx, place) if need_dx else dx
+        return self.required(dx, place) if need_dx and dx is None else dx
 
     def required(self, dx: Array | None, place: int) -> Array:
         """dx, which a layer may only leave out where nobody asks for it. Raises ShapeError."""

@@ -134,22 +134,37 @@ class Sequential(Composite):
     def backward_into(
         self, dy: Array, cache: list[Cache], places: list[Any], *, need_dx: bool = True
     ) -> Array | None:
-        self._check_dy(dy)
-        dx: Array | None = dy
-        for place, own, learns, learns_below in places:
-            below = need_dx or learns_below
-            if dx is None or not (below or learns):
-                return None  # nothing before this learns
-            dx = self.backward_of(place, dx, cache[place], own, below)
-        return dx
+        if dy.shape[1:] != self.output_shape:
+            self._check_dy(dy)
+        # What `backward_of` does, written out: this is in the training loop.
+        dx: Any = dy
+        place = len(cache)
+        try:
+            for layer, own, learns_below in places:
+                place -= 1
+                below = need_dx or learns_below
+                if own is not None:
+                    dx = layer.backward_into(dx, cache[place], own, need_dx=below)
+                elif below:
+                    dx, gradients = layer.backward(dx, cache[place])
+                    if gradients:
+                        layer.check_names(gradients)
+                else:
+                    return None  # nothing from here on learns
+                if dx is None and below:
+                    self.required(dx, place)
+        except Exception as error:
+            error.add_note(f"in the backward of {self.name_of(place)}")
+            raise
+        into: Array | None = dx
+        return into
 
     def divide(self, arrays: Gradients) -> list[Any]:
-        # From the last to the first, with whether it learns, and whether one before it does, so
-        # that it has to hand a gradient on.
+        # From the last to the first, with whether one before it learns, so that it has to hand a
+        # gradient on.
         own = super().divide(arrays)
-        learns = [bool(arrays.keys() & names.values()) for names in self._names]
-        below = [any(learns[:place]) for place in range(len(own))]
-        return list(zip(range(len(own)), own, learns, below, strict=True))[::-1]
+        below = [any(each is not None for each in own[:place]) for place in range(len(own))]
+        return list(zip(self.layers, own, below, strict=True))[::-1]
 
     def _check_dy(self, dy: Array) -> None:
         if dy.shape[1:] != self.output_shape:

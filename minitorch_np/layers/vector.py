@@ -10,14 +10,16 @@ from functools import partial
 import numpy as np
 
 from minitorch_np.arrays import Array, aligned_empty
-from minitorch_np.layers.base import Cache, Layer
+from minitorch_np.layers.base import Layer
 
 
 class ParameterVector:
     """A built layer's parameters that are not frozen, one after the other, in one array.
 
     - `values` is (n,): change it in place and the layers have changed;
-    - `gradients` is (n,), in the same order, filled by `backward`;
+    - `backward(dy, cache)` is the layer's backward, and fills `gradients`, (n,), in the same order.
+      It raises ShapeError for a gradient that is missing, of another shape than its parameter, or
+      of a parameter that there is not;
     - `owners` tells, in this order, each parameter's name, its layer and the attribute there.
 
     Where the parameters already lie one after the other in memory (a model inside of a larger one,
@@ -43,9 +45,10 @@ class ParameterVector:
         names = [name for name, _, _ in owners]
         windows = dict(zip(names, _windows(self.gradients, arrays), strict=True))
         if len(layer.parameter_owners()) == len(layer.all_parameter_owners()):
-            self._into, self._places = layer.backward_into, layer.divide(windows)
+            own = layer.divide(windows)
+            self.backward = partial(layer.backward_into, places=own, need_dx=False)
         else:  # a layer stands in two places: its gradients are added up before they are copied
-            self._into, self._places = partial(Layer.backward_into, layer), windows
+            self.backward = partial(Layer.backward_into, layer, places=windows, need_dx=False)
 
     def holds(self) -> bool:
         """Whether the layers' parameters still are these: no model was built of the same layers, no
@@ -58,15 +61,6 @@ class ParameterVector:
             if not start <= array.__array_interface__["data"][0] < stop or not owner.trainable:
                 return False
         return len(self.owners) == sum(o.trainable for _, o, _ in self._layer.parameter_owners())
-
-    def backward(self, dy: Array, cache: Cache) -> Array:
-        """The layer's backward; `self.gradients`, filled with the parameters' gradients.
-
-        Raises ShapeError for a gradient that is missing, of another shape than its parameter, or
-        of a parameter that there is not.
-        """
-        self._into(dy, cache, self._places, need_dx=False)
-        return self.gradients
 
 
 def _windows(vector: Array, arrays: list[Array]) -> list[Array]:

@@ -84,15 +84,24 @@ class Batches:
 
         Raises DataError, with row and column, for a NaN or infinity in x.
         """
-        n, size, micro_size = len(self.samples.x), self.size, self.micro_size
-        cut = self._in_order if order is None else self._gathered(order)
+        x, y, weights = all_x, all_y, all_weights = self.samples
+        n, size, micro_size = len(x), self.size, self.micro_size
+        buffer = x[:0] if order is None else aligned_empty((micro_size, *x.shape[1:]), x.dtype)
         for start in range(done * size, n, size):
             stop = min(start + size, n)
             for first in range(start, stop, micro_size):
                 last = min(first + micro_size, stop)
-                x, y, weights = cut(first, last)
+                if order is None:
+                    x, y, weights = self.samples.rows(slice(first, last))
+                else:
+                    rows = order[first:last]
+                    # "clip" writes straight into the buffer; the default mode copies once more.
+                    x = all_x.take(rows, 0, buffer[: len(rows)], "clip")
+                    y = all_y.take(rows, 0)
+                    if all_weights is not None:
+                        weights = all_weights.take(rows)
                 if not self.checked and not all_finite(x):
-                    require_finite(self.samples.x, self.place)  # all of it, for the row's number
+                    require_finite(all_x, self.place)  # all of it, for the row's number
                 if self.transform is not None:
                     x = self._transformed(x.copy() if order is None else x, rng)
                 yield x, y, weights, last == stop
@@ -107,20 +116,3 @@ class Batches:
                 f"{changed.dtype} of shape {changed.shape}"
             )
         return changed.astype(x.dtype, copy=False)
-
-    def _in_order(self, first: int, last: int) -> Samples:
-        return self.samples.rows(slice(first, last))
-
-    def _gathered(
-        self, order: AnyArray
-    ) -> Callable[[int, int], tuple[Array, AnyArray, Array | None]]:
-        x, y, weights = self.samples
-        buffer = aligned_empty((self.micro_size, *x.shape[1:]), x.dtype)
-
-        def cut(first: int, last: int) -> tuple[Array, AnyArray, Array | None]:
-            rows = order[first:last]
-            # "clip" writes straight into the buffer; the default mode goes through a copy.
-            part = x.take(rows, 0, buffer[: last - first], "clip")
-            return part, y.take(rows, 0), None if weights is None else weights.take(rows)
-
-        return cut

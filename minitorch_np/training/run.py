@@ -57,7 +57,7 @@ class Run:
         self._gather()
         self.fingerprint = fingerprint(self) if checkpoint else {}
         self.epoch = self.batch = 0
-        self.history, self.totals = History(), Totals(trainer.loss, trainer.metrics)
+        self.history, self.totals = History(), Totals(trainer, batches.samples)
         self.epoch_began: Any = None
 
     def _gather(self) -> None:
@@ -104,7 +104,8 @@ class Run:
         """One round over the data, or what is left of it."""
         trainer, vector = self.trainer, self.vector
         model, loss, rng = trainer.model, trainer.loss, trainer.rng
-        forward, step, parameters = model.forward, trainer.optimizer.step, vector.values
+        forward, backward, step = model.forward, vector.backward, trainer.optimizer.step
+        parameters, gradients = vector.values, vector.gradients
         order = self._begin_epoch()
         totals = self.totals
         pieces = self.batches.micro_size < self.batches.size
@@ -119,7 +120,7 @@ class Run:
                 )
                 if not math.isfinite(value):
                     raise self._divergence(x, y, f"step {self.batch + 1} of the epoch")
-                gradients = vector.backward(loss.backward(loss_cache), cache)
+                backward(loss.backward(loss_cache), cache)
                 weight = totals.add(value, scores, y, given)
                 if gradient_sum is not None:
                     gradient_sum.add(gradients, value, weight)
@@ -142,7 +143,7 @@ class Run:
         """The epoch's order: a new one, or in the middle of an epoch that which it began with."""
         generator = self.trainer.rng.bit_generator
         if not self.batch:
-            self.totals = Totals(self.trainer.loss, self.trainer.metrics)
+            self.totals = Totals(self.trainer, self.batches.samples)
             self.epoch_began = generator.state
             return self.batches.order(self.trainer.rng)
         now, generator.state = generator.state, self.epoch_began
@@ -175,7 +176,7 @@ class Run:
 def measure(trainer: Trainer, samples: Samples, place: str) -> dict[str, float]:
     """The mean loss and the metrics of a trainer's model on samples, by name."""
     batches = Batches(samples, EVALUATION_ROWS, shuffle=False, place=f"{place}: x")
-    totals, loss = Totals(trainer.loss, trainer.metrics), trainer.loss
+    totals, loss = Totals(trainer, samples), trainer.loss
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for x, y, given, _ in batches.epoch(None, trainer.rng):
             scores, _ = trainer.model.forward(x)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
-from minitorch_np.losses import Loss
-from minitorch_np.training.metrics import Metric
+from minitorch_np.training.batches import Samples
+
+if TYPE_CHECKING:
+    from minitorch_np.training.trainer import Trainer
 
 
 class Totals:
     """Sums over batches of different weights, and the means that they come to."""
 
-    def __init__(self, loss: Loss, metrics: Sequence[Metric]) -> None:
-        self.loss_function, self.metrics = loss, metrics
-        self.counts: list[AnyArray | int] = [0] * len(metrics)
+    def __init__(self, trainer: Trainer, samples: Samples) -> None:
+        self.loss_function, self.metrics = trainer.loss, trainer.metrics
+        _, targets, given = samples.rows(slice(1))
+        self._even = trainer.loss.weights(targets, given) is None
+        self.counts: list[AnyArray | int] = [0] * len(self.metrics)
         self.loss, self.weight = 0.0, 0.0
 
     def add(
@@ -26,11 +30,13 @@ class Totals:
 
         Samples that do not count at all count in no metric, and the others equally.
         """
-        weights = self.loss_function.weights(targets, sample_weight)
+        weights = None if self._even else self.loss_function.weights(targets, sample_weight)
         weight = float(len(scores) if weights is None else weights.sum())
         self.loss += loss * weight
         self.weight += weight
-        if self.metrics and weights is not None:
+        if not self.metrics:
+            return weight
+        if weights is not None:
             counted = self.loss_function.counted(targets, sample_weight)
             scores, targets = scores[counted], targets[counted]
         for place, metric in enumerate(self.metrics):
