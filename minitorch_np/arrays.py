@@ -99,6 +99,8 @@ def as_batch(x: object, dtype: DType, place: str) -> Array:
         )
     if array.ndim == 0 or len(array) == 0:
         raise DataError(f"{place}: expected at least one sample, got shape {array.shape}")
+    if array.dtype == dtype:
+        return np.ascontiguousarray(array)
     with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinite
         return np.ascontiguousarray(array, dtype=dtype)
 
@@ -139,21 +141,28 @@ def aligned_empty(shape: Shape, dtype: DType) -> Array:
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
-def all_finite(x: Array) -> bool:
-    """Whether no entry of a vector, or of a batch, is NaN or infinite.
+PIECE = 65_536
+"""How many numbers are looked through at a time: a quarter of a megabyte stays in cache."""
 
-    0 times a finite number is 0, and NaN otherwise, so one product with zeros tells. (A sum of
-    squares would do as well, were it not twenty times slower where squares underflow.)
+
+def all_finite(x: Array) -> bool:
+    """Whether no entry is NaN or infinite.
+
+    0 times a finite number is 0, and NaN otherwise, so a product with zeros tells, in a third of
+    the time of `np.isfinite(x).all()`. (A sum of squares would do as well, were it not twenty times
+    slower where squares underflow. `vdot` does not warn of 0 times infinity.)
     """
-    rows = x.reshape(1 if x.ndim == 1 or x.size == len(x) else len(x), -1)
-    with np.errstate(invalid="ignore"):  # 0 times infinity
-        found = rows.dot(_zeros(rows.shape[1], x.dtype))
-    return bool(found.dot(found) == 0)
+    flat, zeros = x.reshape(-1), _zeros(x.dtype)
+    for start in range(0, len(flat), PIECE):
+        piece = flat[start : start + PIECE]
+        if np.vdot(piece, zeros[: len(piece)]) != 0:  # NaN is not 0
+            return False
+    return True
 
 
 @functools.lru_cache(maxsize=4)
-def _zeros(n: int, dtype: np.dtype[Any]) -> Array:
-    return np.zeros(n, dtype)
+def _zeros(dtype: np.dtype[Any]) -> Array:
+    return np.zeros(PIECE, dtype)
 
 
 def require_finite(x: Array, place: str) -> None:

@@ -173,7 +173,7 @@ class Sequential(Composite):
                 f"as the outputs, got {dy.shape}"
             )
 
-    def predict(self, x: object, batch_size: int = 1024) -> Array:
+    def predict(self, x: object, batch_size: int = 256) -> Array:
         """`model(x)` in slices of `batch_size` samples, so that memory stays bounded.
 
         x is (m, *input_shape); returns (m, *output_shape), raw outputs. Raises DataError, with row
@@ -181,18 +181,24 @@ class Sequential(Composite):
         """
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ConfigurationError(f"predict: expected batch_size >= 1, got {batch_size!r}")
-        if not isinstance(x, np.ndarray) or not len(np.atleast_1d(x)):
+        if not isinstance(x, np.ndarray) or not x.size:
             x = as_batch(x, self.dtype, "predict")
         self.check_input(x)
+        if len(x) <= batch_size:
+            return self._predict(x, slice(None))
         y = np.empty((len(x), *self.output_shape), self.dtype)
         for start in range(0, len(x), batch_size):
-            rows = as_batch(x[start : start + batch_size], self.dtype, "predict")
-            if not all_finite(rows):
-                require_finite(as_batch(x, self.dtype, "predict"), "predict: x")
-            y[start : start + batch_size] = self.forward(rows)[0]
+            rows = slice(start, start + batch_size)
+            y[rows] = self._predict(x, rows)
         return y
 
-    def predict_proba(self, x: object, batch_size: int = 1024) -> Array:
+    def _predict(self, x: AnyArray, rows: slice) -> Array:
+        batch = as_batch(x[rows], self.dtype, "predict")
+        if not all_finite(batch):
+            require_finite(as_batch(x, self.dtype, "predict"), "predict: x")
+        return self.forward(batch)[0]
+
+    def predict_proba(self, x: object, batch_size: int = 256) -> Array:
         """Class probabilities (m, classes): the softmax of the outputs, if they are not that yet.
 
         Raises ShapeError for a model that does not give at least two scores a sample.
@@ -201,7 +207,7 @@ class Sequential(Composite):
         outputs = self.predict(x, batch_size)
         return outputs if self.outputs_probabilities else softmax(outputs)
 
-    def predict_classes(self, x: object, batch_size: int = 1024) -> AnyArray:
+    def predict_classes(self, x: object, batch_size: int = 256) -> AnyArray:
         """The most probable class of each sample, as integers (m,)."""
         self._require_classes("predict_classes")
         classes: AnyArray = np.argmax(self.predict(x, batch_size), axis=1)

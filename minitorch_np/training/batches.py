@@ -97,9 +97,9 @@ class Batches:
                     rows = order[first:last]
                     # "clip" writes straight into the buffer; the default mode copies once more.
                     x = all_x.take(rows, 0, buffer[: len(rows)], "clip")
-                    y = all_y.take(rows, 0)
+                    y = all_y[rows]
                     if all_weights is not None:
-                        weights = all_weights.take(rows)
+                        weights = all_weights[rows]
                 if not self.checked and not all_finite(x):
                     require_finite(all_x, self.place)  # all of it, for the row's number
                 if self.transform is not None:

@@ -31,7 +31,7 @@ KEEP_EVERY = 50
 it would cost 2 % of the time, and bring back parameters that are already on their way to infinity.
 """
 
-EVALUATION_ROWS = 1024
+EVALUATION_ROWS = 256
 """How many samples are evaluated at a time: enough to be fast, few enough for little memory."""
 
 

@@ -14,7 +14,8 @@ class Snapshot:
     """Copies of the parameters, the running statistics and the optimizer's memory."""
 
     def __init__(self, model: Layer, vector: ParameterVector, optimizer: Optimizer) -> None:
-        self._model, self._vector, self._optimizer = model, vector, optimizer
+        self._vector, self._optimizer = vector, optimizer
+        self._buffers = model.all_owners("buffer_names")
         self.take()
 
     def take(self) -> None:
@@ -30,4 +31,4 @@ class Snapshot:
 
     def _arrays(self) -> list[Array]:
         # Asked for each time: a layer may put new arrays in the place of its buffers.
-        return [self._vector.values, *self._model.named_buffers().values()]
+        return [self._vector.values, *(getattr(at, key) for _, at, key in self._buffers)]
