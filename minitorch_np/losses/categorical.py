@@ -164,7 +164,7 @@ class SoftmaxCrossEntropy(Categorical):
         # Samples stand in columns here, as in the notes: NumPy's inner loops are then as long as
         # the batch, not as the few classes, which takes half the time.
         y, count = self.one_hot(targets, scores).T, float(len(scores))
-        z = np.ascontiguousarray(scores.T)
+        z = scores.T.copy()
         shifted = z - np.maximum.reduce(z, axis=0)
         a: Array = np.exp(shifted)
         total = ones(len(a), a.dtype).dot(a)

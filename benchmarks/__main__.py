@@ -1,0 +1,125 @@
+"""All contestants at all tasks, side by side: `python -m benchmarks [--data FOLDER]`.
+
+FOLDER has the four files of full MNIST; without it the digits in the package are used, a sixth as
+many. What is measured lands in a JSON file as it comes in, from which `python -m benchmarks.report`
+makes the README's table and picture. All of it takes about half an hour; `--only 512` are the tasks
+with that in their names, and `--rounds 3 --restarts 1` is a first look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import sys
+import tempfile
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minitorch_np as mt
+from benchmarks.contestants import CONTESTANTS, present
+from benchmarks.race import ROOT, imports, race
+from benchmarks.report import print_task
+from benchmarks.work import GROWING, GROWTH, TASKS, Task
+
+IMPORTS = "import"
+
+
+def main() -> None:
+    """Measure, print and write down."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--data", help="a folder with the files of full MNIST")
+    parser.add_argument("--rounds", type=int, default=10, help="of each process")
+    parser.add_argument("--restarts", type=int, default=3, help="of each process")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of BLAS")
+    parser.add_argument("--only", default="", help="tasks with this in their names")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results.json")
+    arguments = parser.parse_args()
+    absent = [label for name, (label, _) in CONTESTANTS.items() if not present(name)]
+    if absent:
+        print(f"not installed, and not measured: {', '.join(absent)} (extra bench)")
+    results = describe(arguments, absent)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        results["samples"] = write_data(arguments.data, folder)
+        for threads in arguments.threads:
+            for task, names in everything(threads):
+                if arguments.only in task.name:
+                    measured = one(task, names, folder, threads, arguments)
+                    results["tasks"].append(measured)
+                    print_task(measured)
+                    write(results, arguments.out)
+    if arguments.only in IMPORTS:
+        rounds = imports(arguments.rounds)
+        results["tasks"].append({"name": IMPORTS, "threads": 1, "rounds": rounds})
+        print_task(results["tasks"][-1])
+    write(results, arguments.out)
+
+
+def everything(threads: int) -> list[tuple[Task, list[str]]]:
+    """Each task, and who does it; how cost grows is seen on one thread."""
+    all_tasks = [(task, list(CONTESTANTS)) for task in TASKS]
+    growing = [(task, list(GROWING)) for tasks in GROWTH.values() for task in tasks]
+    return all_tasks + (growing if threads == 1 else [])
+
+
+def one(task: Task, names: list[str], folder: Path, threads: int, arguments: Any) -> dict[str, Any]:
+    """One task, and all that was measured at it."""
+    rounds = race(
+        task,
+        names,
+        folder,
+        threads=threads,
+        rounds=arguments.rounds,
+        restarts=arguments.restarts,
+    )
+    return {"name": task.name, "threads": threads, "task": asdict(task), "rounds": rounds}
+
+
+def write_data(source: str | None, folder: Path) -> int:
+    """x.npy and y.npy, from which each worker has its data in memory; how many samples."""
+    train = mt.data.load_mnist(source).train
+    np.save(folder / "x.npy", train.features())
+    np.save(folder / "y.npy", train.labels.astype(np.int64))
+    return len(train.labels)
+
+
+def describe(arguments: Any, absent: list[str]) -> dict[str, Any]:
+    """What was measured where, when, and with which versions."""
+    libraries = {"minitorch_np": mt.__version__, "python": platform.python_version()}
+    for library in ("numpy", "torch", "scikit-learn", "jax"):
+        try:
+            libraries[library] = version(library)
+        except PackageNotFoundError:
+            libraries[library] = "not installed"
+    return {
+        "date": datetime.date.today().isoformat(),
+        "machine": {"processor": processor(), "cores": os.cpu_count(), "system": sys.platform},
+        "versions": libraries,
+        "rounds": arguments.rounds * arguments.restarts,
+        "absent": absent,
+        "tasks": [],
+    }
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def write(results: dict[str, Any], path: Path) -> None:
+    """All that is known so far."""
+    path.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

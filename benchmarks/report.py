@@ -1,0 +1,221 @@
+"""What was measured, in words: the README's table and picture from the JSON of `python -m benchmarks`.
+
+    python -m benchmarks.report [results.json]
+
+The figures are medians over all rounds. A ratio is one of medians; the spread beside it is that of
+the ratios round by round, of which half lie between the two numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contestants import CONTESTANTS
+from benchmarks.race import ROOT
+from benchmarks.work import GROWING, GROWTH, LIMITS, TASKS
+
+README, PICTURE = ROOT / "README.md", ROOT / ".github" / "growth.svg"
+MARKS = "<!-- benchmarks -->", "<!-- end of benchmarks -->"
+Measured = dict[str, Any]
+"""One task of the results: its name, threads, and rounds by contestant."""
+
+
+def figures(measured: Measured, name: str) -> list[float]:
+    """What a contestant's rounds took, in microseconds or MiB; empty if it was not there."""
+    rounds = measured["rounds"].get(name, [])
+    if any("MiB" in each for each in rounds):
+        return [each["MiB"] for each in rounds if each["MiB"] is not None]
+    return [each["seconds"] * 1e6 for each in rounds]
+
+
+def median(measured: Measured, name: str) -> float:
+    """The median of that; NaN if there is none."""
+    found = figures(measured, name)
+    return statistics.median(found) if found else float("nan")
+
+
+def ratio(measured: Measured, over: str, name: str = "framework") -> float:
+    """The median of one contestant over that of another."""
+    return median(measured, name) / median(measured, over)
+
+
+def spread(measured: Measured, over: str, name: str = "framework") -> tuple[float, float]:
+    """The quartiles of the ratios round by round."""
+    pairs = zip(figures(measured, name), figures(measured, over), strict=True)
+    low, _, high = statistics.quantiles([ours / theirs for ours, theirs in pairs], n=4)
+    return low, high
+
+
+def find(results: dict[str, Any], name: str, threads: int = 1) -> Measured:
+    """A task of the results; one without rounds if it was not measured."""
+    for measured in results["tasks"]:
+        if (measured["name"], measured["threads"]) == (name, threads):
+            found: Measured = measured
+            return found
+    return {"name": name, "threads": threads, "rounds": {}}
+
+
+def print_task(measured: Measured) -> None:
+    """A task as lines of text: medians, quartiles, and this framework over each of the others."""
+    unit = "MiB" if "memory" in measured["name"] else "us"
+    print(f"\n{measured['name']}, threads: {measured['threads']}")
+    ours = "minitorch_np" if measured["name"] == "import" else "framework"
+    losses = []
+    for name, rounds in measured["rounds"].items():
+        found = figures(measured, name)
+        if not found:
+            print(f"  {label(name):30} not measured on this system")
+            continue
+        low, middle, high = statistics.quantiles(found, n=4) if len(found) > 1 else found * 3
+        over = f"  {ours} / it {ratio(measured, name, ours):.3f}"
+        print(f"  {label(name):30} {middle:12,.1f} {unit} ({low:,.1f} to {high:,.1f}){over}")
+        losses += [rounds[0]["loss"]] if rounds[0].get("loss") else []
+    if losses and max(losses) > 1.5 * min(losses):
+        print(f"  the losses differ ({min(losses):.3f} to {max(losses):.3f}): is it the same work?")
+
+
+def label(name: str) -> str:
+    """What a contestant, or a library, is called in tables."""
+    return CONTESTANTS.get(name, (name,))[0]
+
+
+def main_table(results: dict[str, Any]) -> list[str]:
+    """This framework's figures, and their ratios to those of the others."""
+    others = [name for name in CONTESTANTS if name not in ("framework", "micro_batches")]
+    lines = [
+        "| work | minitorch_np | " + " | ".join(f"over {label(name)}" for name in others) + " |",
+        "|---|---|" + "---|" * len(others),
+    ]
+    for task in TASKS:
+        measured = find(results, task.name)
+        for name in ("framework", "micro_batches"):
+            if not figures(measured, name):
+                continue
+            unit = "MiB" if task.measure == "memory" else "us"
+            cells = [f"{median(measured, name):,.0f} {unit}"]
+            for over in others:
+                there = figures(measured, over)
+                cells.append(f"{ratio(measured, over, name):.2f}" if there else "")
+            pieces = ", micro-batches of 1,024" if name == "micro_batches" else ""
+            lines.append(f"| {task.name}{pieces} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def limits_table(results: dict[str, Any]) -> list[str]:
+    """The ratios that were to be reached."""
+    lines = ["| work | over | ratio | half of the rounds | limit |", "|---|---|---|---|---|"]
+    for task, over, limit in LIMITS:
+        measured = find(results, task)
+        full = figures(measured, "micro_batches") and over == "by_hand"
+        for name in ("framework", "micro_batches") if full else ("framework",):
+            if not figures(measured, over):
+                continue
+            low, high = spread(measured, over, name)
+            work = task + (", micro-batches" if name == "micro_batches" else "")
+            lines.append(
+                f"| {work} | {label(over)} | {ratio(measured, over, name):.2f} "
+                f"| {low:.2f} to {high:.2f} | {limit:.2f} |"
+            )
+    return lines
+
+
+def growth_table(results: dict[str, Any]) -> list[str]:
+    """Microseconds a step, as the network and the batch grow."""
+    lines = ["| | " + " | ".join(map(label, GROWING)) + " |", "|---" * (len(GROWING) + 1) + "|"]
+    for tasks in GROWTH.values():
+        for task in tasks:
+            measured = find(results, task.name)
+            cells = [
+                f"{median(measured, name):,.0f}" if figures(measured, name) else ""
+                for name in GROWING
+            ]
+            lines.append(f"| {task.name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def section(results: dict[str, Any]) -> str:
+    """What stands between the marks in the README."""
+    machine, versions = results["machine"], results["versions"]
+    there = ", ".join(f"{name} {number}" for name, number in versions.items())
+    imported = find(results, "import")
+    loading = (
+        f"`import minitorch_np` takes {ratio(imported, 'numpy', 'minitorch_np'):.2f} of the time of "
+        f"`import numpy`; torch {ratio(imported, 'torch', 'numpy') ** -1:.0f} times as long as that."
+        if figures(imported, "torch")
+        else ""
+    )
+    two = [
+        f"{name}: {ratio(find(results, name, 2), 'by_hand'):.2f}" for name in two_threads(results)
+    ]
+    return "\n".join(
+        [
+            f"{machine['cores']} cores of an {machine['processor']}, {there}; {results['date']}. One "
+            f"BLAS thread, one processor; {results['samples']:,} digits in memory, float32; "
+            f"{results['rounds']} rounds, all contestants in turn. Microseconds are of a step, or of "
+            "a call of `predict`.",
+            "",
+            *main_table(results),
+            "",
+            *limits_table(results),
+            "",
+            f"With two threads, over NumPy by hand: {'; '.join(two)}. {loading}".rstrip(),
+            "",
+            "Microseconds a step as the work grows (hidden units; hidden layers of 128 units; samples",
+            "in a batch of 784-10-10):",
+            "",
+            *growth_table(results),
+        ]
+    )
+
+
+def two_threads(results: dict[str, Any]) -> list[str]:
+    """The tasks that were measured with two threads, for the README."""
+    names = [LIMITS[0][0], LIMITS[1][0]]
+    return [name for name in names if figures(find(results, name, 2), "by_hand")]
+
+
+def rewritten(text: str, results: dict[str, Any]) -> str:
+    """The README with its section made anew."""
+    begin, end = MARKS
+    before, rest = text.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}\n{section(results)}\n\n{end}{after}"
+
+
+def picture(results: dict[str, Any], path: Path) -> None:
+    """Three panels: microseconds a step over width, depth and batch."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    for axes, (kind, tasks) in zip(figure.subplots(1, 3, sharey=True), GROWTH.items(), strict=True):
+        for name in GROWING:
+            sizes, times = [], []
+            for task in tasks:
+                if figures(measured := find(results, task.name), name):
+                    sizes.append(int(task.name.split()[1]))
+                    times.append(median(measured, name))
+            axes.loglog(sizes, times, marker="o", markersize=3, label=label(name))
+        axes.set_xlabel({"width": "hidden units", "depth": "hidden layers"}.get(kind, "batch"))
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("microseconds a step")
+    figure.axes[0].legend(frameon=False)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    """Rewrite the README's section, and the picture where matplotlib is installed."""
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "benchmarks" / "results.json"
+    results = json.loads(path.read_text())
+    README.write_text(rewritten(README.read_text(), results))
+    try:
+        picture(results, PICTURE)
+    except ImportError:
+        print("matplotlib is not installed: no picture (extra plot)")
+
+
+if __name__ == "__main__":
+    main()
