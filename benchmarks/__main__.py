@@ -35,7 +35,7 @@ def main() -> None:
     """Measure, print and write down."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--data", help="a folder with the files of full MNIST")
-    parser.add_argument("--rounds", type=int, default=10, help="of each process")
+    parser.add_argument("--rounds", type=int, default=6, help="of each process")
     parser.add_argument("--restarts", type=int, default=3, help="of each process")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of BLAS")
     parser.add_argument("--only", default="", help="tasks with this in their names")

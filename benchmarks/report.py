@@ -1,4 +1,5 @@
-"""What was measured, in words: the README's table and picture from the JSON of `python -m benchmarks`.
+"""What was measured, in words: the README's tables and picture, from the JSON that
+`python -m benchmarks` writes.
 
     python -m benchmarks.report [results.json]
 
@@ -139,33 +140,41 @@ def growth_table(results: dict[str, Any]) -> list[str]:
 
 def section(results: dict[str, Any]) -> str:
     """What stands between the marks in the README."""
-    machine, versions = results["machine"], results["versions"]
-    there = ", ".join(f"{name} {number}" for name, number in versions.items())
-    imported = find(results, "import")
-    loading = (
-        f"`import minitorch_np` takes {ratio(imported, 'numpy', 'minitorch_np'):.2f} of the time of "
-        f"`import numpy`; torch {ratio(imported, 'torch', 'numpy') ** -1:.0f} times as long as that."
-        if figures(imported, "torch")
-        else ""
-    )
+    machine, imported = results["machine"], find(results, "import")
+    there = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     two = [
         f"{name}: {ratio(find(results, name, 2), 'by_hand'):.2f}" for name in two_threads(results)
     ]
+    lines = [
+        f"{machine['cores']} cores of {machine['processor']}; {there}; {results['date']}. One BLAS "
+        f"thread on one core, {results['samples']:,} digits in memory, float32, "
+        f"{results['rounds']} rounds in which all take turns. Times are microseconds of a step, or "
+        "of a call of `predict`.",
+        "",
+        *main_table(results),
+        "",
+        *limits_table(results),
+        "",
+    ]
+    if two:
+        lines += [f"With two threads, over NumPy by hand: {'; '.join(two)}."]
+    if figures(imported, "minitorch_np"):
+        slower = [
+            f"{name} {ratio(imported, 'numpy', name):.0f}"
+            for name in ("torch", "sklearn.neural_network", "jax")
+            if figures(imported, name)
+        ]
+        lines += [
+            "To import minitorch_np takes "
+            f"{ratio(imported, 'numpy', 'minitorch_np'):.2f} of the time of NumPy alone"
+            + (f" ({', '.join(slower)})." if slower else ".")
+        ]
     return "\n".join(
         [
-            f"{machine['cores']} cores of an {machine['processor']}, {there}; {results['date']}. One "
-            f"BLAS thread, one processor; {results['samples']:,} digits in memory, float32; "
-            f"{results['rounds']} rounds, all contestants in turn. Microseconds are of a step, or of "
-            "a call of `predict`.",
+            *lines,
             "",
-            *main_table(results),
-            "",
-            *limits_table(results),
-            "",
-            f"With two threads, over NumPy by hand: {'; '.join(two)}. {loading}".rstrip(),
-            "",
-            "Microseconds a step as the work grows (hidden units; hidden layers of 128 units; samples",
-            "in a batch of 784-10-10):",
+            "Microseconds of a step as the work grows (hidden units; hidden layers of 128 units;",
+            "samples in a batch of 784-10-10):",
             "",
             *growth_table(results),
         ]

@@ -54,7 +54,7 @@ class Contestant(Protocol):
 
 NOTES = Task("784-10-10, SGD, batch 64", repeats=3)
 MLP = Task("784-512-512-10, Adam, batch 128", (784, 512, 512, 10), "adam", 0.001, 128, 12_800)
-FULL = replace(NOTES, name="784-10-10, SGD, full batch", batch=None)
+FULL = replace(NOTES, name="784-10-10, SGD, full batch", batch=None, repeats=10)
 
 TASKS = [
     replace(NOTES, name="784-10-10, SGD, batch 1", batch=1, rate=0.01, samples=2_000, repeats=1),
@@ -87,13 +87,16 @@ LIBRARIES = ("numpy", "minitorch_np", "torch", "sklearn.neural_network", "jax")
 """What is imported, each in a process of its own, to see how long that takes."""
 
 GROWTH = {
-    "width": [Task(f"width {n}", (784, n, 10), samples=3_200) for n in (16, 64, 256, 1024, 2048)],
+    "width": [
+        Task(f"width {n}", (784, n, 10), samples=1_600, repeats=3)
+        for n in (16, 64, 256, 1024, 2048)
+    ],
     "depth": [
-        Task(f"depth {n}", (784, *[128] * n, 10), rate=0.02, samples=3_200)
+        Task(f"depth {n}", (784, *[128] * n, 10), rate=0.02, samples=1_600, repeats=3)
         for n in (1, 2, 4, 8, 16)
     ],
     "batch": [
-        Task(f"batch {n}", batch=n, rate=0.01, samples=max(1_000, min(64 * n, 60_000)))
+        Task(f"batch {n}", batch=n, rate=0.01, samples=max(500, min(32 * n, 60_000)), repeats=3)
         for n in (1, 8, 64, 512, 4_096, 60_000)
     ],
 }

@@ -24,7 +24,7 @@ class Scikit:
             nesterovs_momentum=False,
             alpha=0.0,
             learning_rate_init=task.rate,
-            batch_size=min(task.batch or len(x), len(x)),
+            batch_size=200 if task.measure == "prediction" else task.batch or len(x),
             max_iter=1 if task.measure == "prediction" else task.repeats,
             n_iter_no_change=10**6,
             warm_start=True,
