@@ -52,7 +52,7 @@ class Contestant(Protocol):
         """The scores of samples, (m, classes)."""
 
 
-NOTES = Task("784-10-10, SGD, batch 64", repeats=3)
+NOTES = Task("784-10-10, SGD, batch 64", repeats=5)
 MLP = Task("784-512-512-10, Adam, batch 128", (784, 512, 512, 10), "adam", 0.001, 128, 12_800)
 FULL = replace(NOTES, name="784-10-10, SGD, full batch", batch=None, repeats=10)
 

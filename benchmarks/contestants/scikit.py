@@ -9,8 +9,6 @@ from sklearn.neural_network import MLPClassifier
 
 from benchmarks.work import Array, Task
 
-warnings.simplefilter("ignore", ConvergenceWarning)  # it is stopped after a few epochs
-
 
 class Scikit:
     """An estimator that goes on where it stopped: `fit` of as many epochs as a round has."""
@@ -31,11 +29,17 @@ class Scikit:
             random_state=0,
         )
         if task.measure == "prediction":
-            self.estimator.fit(x[:1_000], y[:1_000])
+            self.fit(x[:1_000], y[:1_000])
 
     def train(self) -> float:
-        self.estimator.fit(self.x, self.y)
+        self.fit(self.x, self.y)
         return float(self.estimator.loss_curve_[-1])
+
+    def fit(self, x: Array, y: Array) -> None:
+        """The estimator's, without its warning that a few epochs are few."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self.estimator.fit(x, y)
 
     def predict(self, x: Array) -> Array:
         probabilities: Array = self.estimator.predict_proba(x)

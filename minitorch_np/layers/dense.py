@@ -51,15 +51,22 @@ class Dense(Weighted):
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, Array]:
-        if x.shape[1:] != self.input_shape:
-            raise ShapeError(
-                f"{self!r}: expected {self.input_shape[0]} features, "
-                f"that is x of shape (m, {self.input_shape[0]}), got x of shape {x.shape}"
-            )
-        y = x.dot(self.weight.T)  # for two axes the same as @, half a microsecond faster
+        try:
+            y: Array = x.dot(self.weight.T)  # the same as @, half a microsecond faster
+        except ValueError:
+            raise self._misfit(x) from None
+        if x.ndim != 2:
+            raise self._misfit(x)
         if self.use_bias:
             y += self.bias
         return y, x
+
+    def _misfit(self, x: Array) -> ShapeError:
+        (features,) = self.input_shape
+        return ShapeError(
+            f"{self!r}: expected {features} features, that is x of shape (m, {features}), "
+            f"got x of shape {x.shape}"
+        )
 
     def backward(
         self, dy: Array, cache: Array, *, need_dx: bool = True

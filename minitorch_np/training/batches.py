@@ -86,6 +86,7 @@ class Batches:
         """
         x, y, weights = all_x, all_y, all_weights = self.samples
         n, size, micro_size = len(x), self.size, self.micro_size
+        checked, transform = self.checked, self.transform
         buffer = x[:0] if order is None else aligned_empty((micro_size, *x.shape[1:]), x.dtype)
         for start in range(done * size, n, size):
             stop = min(start + size, n)
@@ -100,12 +101,12 @@ class Batches:
                     y = all_y[rows]
                     if all_weights is not None:
                         weights = all_weights[rows]
-                if not self.checked and not all_finite(x):
+                if not checked and not all_finite(x):
                     require_finite(all_x, self.place)  # all of it, for the row's number
-                if self.transform is not None:
+                if transform is not None:
                     x = self._transformed(x.copy() if order is None else x, rng)
                 yield x, y, weights, last == stop
-        self.checked = self.checked or not done
+        self.checked = checked or not done
 
     def _transformed(self, x: Array, rng: Generator) -> Array:
         assert self.transform is not None

@@ -1,0 +1,141 @@
+"""The benchmarks: is it the same work for all, and does the README show what was measured?"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import report
+from benchmarks.contestants import CONTESTANTS, by_hand, floor, framework, micro_batches
+from benchmarks.race import ROOT
+from benchmarks.work import FULL, GROWTH, LENET5, LIMITS, MLP, NOTES, TASKS, Array, Contestant, Task
+from minitorch_np.data import load_mnist
+
+RESULTS = ROOT / "benchmarks" / "results.json"
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[Array, Array]:
+    train = load_mnist().train
+    return train.features()[:640], train.labels[:640].astype(np.int64)
+
+
+def losses(module: Any, task: Task, digits: tuple[Array, Array], rounds: int = 3) -> list[float]:
+    contestant: Contestant = module.contestant(task, *digits)
+    return [contestant.train() for _ in range(rounds)]
+
+
+@pytest.mark.parametrize("task", [NOTES, MLP, FULL, GROWTH["depth"][2]], ids=lambda task: task.name)
+def test_by_hand_and_here_the_same_is_learned(task: Task, digits: tuple[Array, Array]) -> None:
+    ours = losses(framework, task, digits)
+    np.testing.assert_allclose(losses(by_hand, task, digits), ours, 2e-3)
+    assert ours[-1] < ours[0]
+
+
+def test_two_layers_are_a_case_of_many(digits: tuple[Array, Array]) -> None:
+    """Two programs, each written for its own purpose."""
+    two = by_hand.TwoLayersByHand(NOTES, *digits, (784, 10, 10))
+    many = by_hand.ManyLayersByHand(NOTES, *digits, (784, 10, 10))
+    np.testing.assert_allclose(two.train(), many.train(), 1e-5)
+    np.testing.assert_allclose(two.predict(digits[0]), many.predict(digits[0]), 1e-3, 1e-4)
+
+
+def test_micro_batches_are_for_whole_batches(digits: tuple[Array, Array]) -> None:
+    assert micro_batches.contestant(NOTES, *digits) is None
+    np.testing.assert_allclose(
+        losses(micro_batches, FULL, digits), losses(framework, FULL, digits), 1e-4
+    )
+
+
+@pytest.mark.parametrize("name", ["torch_eager", "scikit", "jax_jit"])
+@pytest.mark.parametrize("task", [NOTES, MLP], ids=lambda task: task.name)
+def test_other_libraries_learn_as_much(name: str, task: Task, digits: tuple[Array, Array]) -> None:
+    pytest.importorskip(CONTESTANTS[name][1])
+    module = pytest.importorskip(f"benchmarks.contestants.{name}")
+    contestant: Contestant = module.contestant(task, *digits)
+    for _ in range(3):
+        loss = contestant.train()
+    assert 0.5 < loss / losses(framework, task, digits)[-1] < 2
+    assert np.asarray(contestant.predict(digits[0])).shape == (640, 10)
+
+
+def test_the_floor_multiplies_and_learns_nothing(digits: tuple[Array, Array]) -> None:
+    bare = floor.contestant(MLP, *digits)
+    assert bare is not None
+    before = [weight.copy() for weight in bare.weights]
+    assert np.isnan(bare.train())
+    assert all(map(np.array_equal, before, bare.weights))
+    assert bare.predict(digits[0]).shape == (640, 10)
+
+
+def test_who_does_not_know_convolution_says_so(digits: tuple[Array, Array]) -> None:
+    lenet = next(task for task in TASKS if task.sizes == LENET5)
+    assert by_hand.contestant(lenet, *digits) is None
+    assert floor.contestant(lenet, *digits) is None
+    few = digits[0][:64], digits[1][:64]
+    assert np.isfinite(framework.contestant(replace(lenet, repeats=1), *few).train())
+
+
+def test_the_command_writes_what_it_measured(tmp_path: Path) -> None:
+    """Real processes that take turns. What they took is not looked at, only that it is there."""
+    out = tmp_path / "results.json"
+    command = [sys.executable, "-m", "benchmarks", "--only", "width 16", "--threads", "1"]
+    command += ["--rounds", "2", "--restarts", "2", "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(out.read_text())
+    (measured,) = results["tasks"]
+    assert (measured["name"], measured["threads"]) == ("width 16", 1)
+    assert {"by_hand", "framework"} <= measured["rounds"].keys()
+    for rounds in measured["rounds"].values():
+        assert len(rounds) == 4
+        assert all(each["seconds"] > 0 and each["loss"] > 0 for each in rounds)
+    assert results["versions"]["numpy"] == np.__version__
+    for label in results["absent"]:
+        assert label in done.stdout
+    assert "minitorch_np" in done.stdout
+    assert "width 16 | " in report.section(results)
+
+
+def rounds(*seconds: float) -> list[dict[str, float]]:
+    return [{"seconds": each} for each in seconds]
+
+
+def test_figures() -> None:
+    measured = {"rounds": {"framework": rounds(1, 2, 9), "by_hand": rounds(1, 4, 3)}}
+    assert report.median(measured, "framework") == 2e6
+    assert report.ratio(measured, "by_hand") == pytest.approx(2 / 3)
+    assert report.spread(measured, "by_hand") == pytest.approx((0.5, 3.0))
+    assert np.isnan(report.median(measured, "jax_jit"))
+
+
+def test_the_readme_shows_these_results() -> None:
+    """Whoever measures anew runs `python -m benchmarks.report`, and not half of it."""
+    text = report.README.read_text()
+    assert report.rewritten(text, json.loads(RESULTS.read_text())) == text
+
+
+def test_all_that_was_to_be_measured_was() -> None:
+    results = json.loads(RESULTS.read_text())
+    for threads in (1, 2):
+        for task in TASKS:
+            there = report.find(results, task.name, threads)["rounds"].keys()
+            assert {"framework"} <= there
+    for name, over, _ in LIMITS:
+        assert report.figures(report.find(results, name), over)
+    assert all(results["versions"][name] != "not installed" for name in ("torch", "jax"))
+    assert report.figures(report.find(results, "import"), "numpy")
+
+
+def test_the_picture_is_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    report.picture(json.loads(RESULTS.read_text()), tmp_path / "growth.svg")
+    assert "microseconds a step" in report.PICTURE.read_text()
+    assert (tmp_path / "growth.svg").stat().st_size > 10_000
