@@ -20,11 +20,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import minitorch_np as mt
 from benchmarks.contestants import CONTESTANTS, present
-from benchmarks.race import ROOT, imports, race
+from benchmarks.race import ROOT, imports, race, write_data
 from benchmarks.report import print_task
 from benchmarks.work import GROWING, GROWTH, TASKS, Task
 
@@ -80,14 +78,6 @@ def one(task: Task, names: list[str], folder: Path, threads: int, arguments: Any
         restarts=arguments.restarts,
     )
     return {"name": task.name, "threads": threads, "task": asdict(task), "rounds": rounds}
-
-
-def write_data(source: str | None, folder: Path) -> int:
-    """x.npy and y.npy, from which each worker has its data in memory; how many samples."""
-    train = mt.data.load_mnist(source).train
-    np.save(folder / "x.npy", train.features())
-    np.save(folder / "y.npy", train.labels.astype(np.int64))
-    return len(train.labels)
 
 
 def describe(arguments: Any, absent: list[str]) -> dict[str, Any]:

@@ -1,10 +1,9 @@
 """Convolution beside PyTorch's, on one thread: two layers alone, and LeNet-5 in training.
 
 - Conv2D, forward and backward at batch 64: 1x28x28 -> 6 and 6x24x24 -> 16 channels of 5x5 (without
-a
-  gradient for the pixels), alternating in one process;
-- LeNet-5, batch 64, Adam: seconds for an epoch of full MNIST, or of the digits in the package, and
-  the memory that training takes over model and data, each in a process of its own, alternating.
+  a gradient for the pixels), alternating in one process;
+- LeNet-5, batch 64, Adam: an epoch of full MNIST, or of the digits in the package, and the memory
+  that training takes over model and data, in processes of their own, alternating.
 
     python -m benchmarks.convolution [--data FOLDER] [--rounds 9]
 """
@@ -16,18 +15,20 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import minitorch_np as mt
+from benchmarks.race import race, write_data
+from benchmarks.report import label
+from benchmarks.work import LENET5, Task
 
 SHAPES = [((1, 28, 28), 6, False), ((6, 24, 24), 16, True)]
 
@@ -63,49 +64,7 @@ def both_layers() -> dict[str, Callable[[], Any]]:
     }
 
 
-def lenet_epoch(contestant: str, folder: str | None) -> dict[str, float]:
-    """Seconds of the second epoch, and MiB over what model and data take."""
-    digits = mt.data.load_mnist(folder).train
-    x, y = digits.features().reshape(-1, 1, 28, 28), digits.labels
-    train = _ours() if contestant == "minitorch_np" else _torchs()
-    before = memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew from here
-    train(x[:640], y[:640])  # whatever is loaded or built at the first use
-    start = time.perf_counter()
-    train(x, y)
-    return {"seconds": time.perf_counter() - start, "MiB": memory("VmHWM") - before}
-
-
-def memory(what: str) -> float:
-    """This process's present (VmRSS) or largest (VmHWM) memory in MiB; Linux only."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return float(next(line.split()[1] for line in lines if line.startswith(what))) / 1024
-
-
-def _ours() -> Callable[[Any, Any], Any]:
-    trainer = mt.Trainer(mt.lenet5(seed=0), mt.SoftmaxCrossEntropy(), mt.Adam(), seed=0)
-    return lambda x, y: trainer.fit(x, y, batch_size=64)
-
-
-def _torchs() -> Callable[[Any, Any], Any]:
-    import torch
-    from torch import nn
-
-    torch.set_num_threads(1)
-    layers = [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5)]
-    layers += [nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.ReLU()]
-    model = nn.Sequential(*layers, nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
-    optimizer, loss = torch.optim.Adam(model.parameters()), nn.CrossEntropyLoss()
-
-    def train(x: Any, y: Any) -> None:
-        inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
-        order: Any = torch.randperm(len(x))
-        for rows in order.split(64):
-            optimizer.zero_grad()
-            loss(model(inputs[rows]), labels[rows]).backward()
-            optimizer.step()
-
-    return train
+LENET = Task("LeNet-5", LENET5, "adam", 0.001, 64)
 
 
 def main() -> None:
@@ -113,11 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.child:
-        print(json.dumps(lenet_epoch(arguments.child, arguments.data)))
-        return
     times: dict[str, list[float]] = {}
     contestants = both_layers()
     for number in range(10 * arguments.rounds):
@@ -131,17 +86,20 @@ def main() -> None:
         print(f"Conv2D 1 -> 6 -> 16, forward and backward, {name}: {median * 1e3:.2f} ms")
     print(f"ratio: {medians['minitorch_np'] / medians['PyTorch']:.2f}")
 
-    found: dict[str, list[dict[str, float]]] = {}
-    for _ in range(3):
-        for name in contestants:
-            command = [sys.executable, "-m", "benchmarks.convolution", "--child", name]
-            command += ["--data", arguments.data] if arguments.data else []
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            found.setdefault(name, []).append(json.loads(done.stdout))
-    for name, results in found.items():
-        seconds = statistics.median(result["seconds"] for result in results)
-        memory = statistics.median(result["MiB"] for result in results)
-        print(f"LeNet-5, an epoch at batch 64, {name}: {seconds:.2f} s, {memory:.0f} MiB more")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        samples = write_data(arguments.data, folder)
+        for task in (LENET, replace(LENET, measure="memory")):
+            found = race(
+                task, ["framework", "torch_eager"], folder, threads=1, rounds=1, restarts=3
+            )
+            for name, rounds in found.items():
+                if task.measure == "memory":
+                    result = f"{statistics.median(each['MiB'] for each in rounds):.0f} MiB more"
+                else:
+                    seconds = statistics.median(each["seconds"] for each in rounds)
+                    result = f"{seconds * task.steps(samples):.2f} s"
+                print(f"LeNet-5, an epoch at batch 64, {label(name)}: {result}")
 
 
 if __name__ == "__main__":

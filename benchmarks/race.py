@@ -19,6 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
+import minitorch_np as mt
 from benchmarks.contestants import present
 from benchmarks.work import LIBRARIES, Task
 from minitorch_np.arrays import BLAS_THREADS
@@ -73,6 +76,14 @@ def environment(threads: int) -> dict[str, str]:
     pinned = dict.fromkeys(BLAS_THREADS, str(threads))
     flags = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
     return os.environ | pinned | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+
+
+def write_data(source: str | None, folder: Path) -> int:
+    """x.npy and y.npy, from which each worker has its data in memory; how many samples."""
+    train = mt.data.load_mnist(source).train
+    np.save(folder / "x.npy", train.features())
+    np.save(folder / "y.npy", train.labels.astype(np.int64))
+    return len(train.labels)
 
 
 def race(

@@ -321,6 +321,42 @@ def test_an_optimizer_of_the_reader(few: Any) -> None:
     assert optimizer.state_dict().keys() >= {"steps", "ages", "before"}
 
 
+@pytest.mark.parametrize(("make", "arguments", "rule"), RULES)
+def test_blocks_are_of_no_consequence(
+    make: Any, arguments: Memory, rule: Rule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit: each parameter moves by its own gradients alone."""
+    ends = []
+    for block in (1_000, 7, 1):
+        monkeypatch.setattr(optimizers.base, "BLOCK", block)
+        rng, optimizer = np.random.default_rng(0), make(0.05, **arguments)
+        parameters = rng.normal(size=100).astype(np.float32)
+        for _ in range(3):
+            optimizer.step(parameters, rng.normal(size=100).astype(np.float32))
+        assert {len(memory) for memory in optimizer.state.values()} <= {100}
+        ends.append(parameters)
+    np.testing.assert_array_equal(ends[0], ends[1])
+    np.testing.assert_array_equal(ends[0], ends[2])
+
+
+@pytest.mark.parametrize("base", [mt.Optimizer, mt.SGD])
+def test_a_rule_that_looks_at_all_gradients_gets_them(
+    base: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    class Normalized(base):  # type: ignore[misc]
+        def update(self, parameters: Array, gradients: Array, rate: float) -> None:
+            seen.append(len(gradients))
+            parameters -= rate * gradients / np.linalg.norm(gradients)
+
+    monkeypatch.setattr(optimizers.base, "BLOCK", 7)
+    parameters = np.zeros(100)
+    Normalized(1.0).step(parameters, np.ones(100))
+    assert seen == [100]
+    np.testing.assert_allclose(parameters, -0.1)
+
+
 @pytest.mark.parametrize("rule", [mt.Adagrad, mt.RMSprop, mt.Adam, mt.AdamW, mt.Lion, mt.SGD])
 @pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "clip_norm", "clip_value"])
 def test_numpy_scalars_do_not_widen(rule: Any, name: str) -> None:

@@ -76,6 +76,11 @@ class Optimizer(ABC):
     slots: tuple[str, ...] = ()
     """The names of the vectors that it keeps from step to step, all zero at first."""
 
+    elementwise: bool = False
+    """True where each parameter moves by its own gradients alone, as in all rules here: then a long
+    vector is updated a block at a time. (A rule that asks for the length of all gradients is not.)
+    """
+
     steps: int = 0
     """How many steps have been made."""
 
@@ -128,6 +133,11 @@ class Optimizer(ABC):
         optimizer._ages, optimizer._decayed = [Age(0, sys.maxsize, 0)], [slice(None)]
         return optimizer
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "update" in cls.__dict__ and "elementwise" not in cls.__dict__:
+            cls.elementwise = False  # what is true of a rule need not be of another made of it
+
     @abstractmethod
     def update(self, parameters: Array, gradients: Array, rate: float) -> None:
         """Change `parameters` (n,) in place by one step at the learning rate `rate`.
@@ -156,7 +166,8 @@ class Optimizer(ABC):
         if self.slots and not self.state:
             self.state = {slot: np.zeros_like(parameters) for slot in self.slots}
         self.steps, self.last_rate = self.steps + 1, rate
-        if len(parameters) <= BLOCK and len(self._ages) == 1:
+        whole = len(parameters) <= BLOCK or not self.elementwise
+        if whole and len(self._ages) == 1:
             self.age = self.steps - self._ages[0].born
             self.update(parameters, gradients, rate)
         else:
@@ -164,14 +175,16 @@ class Optimizer(ABC):
 
     def _update_in_blocks(self, parameters: Array, gradients: Array, rate: float) -> None:
         """One update for each stretch that is of one age and fits into the processor's cache."""
-        whole = self.state
-        for begin, end, born in self._ages:
-            self.age = self.steps - born
-            for start in range(begin, min(end, len(parameters)), BLOCK):
-                part = slice(start, min(start + BLOCK, end))
-                self.state = {slot: memory[part] for slot, memory in whole.items()}
-                self.update(parameters[part], gradients[part], rate)
-        self.state = whole
+        whole, size = self.state, BLOCK if self.elementwise else len(parameters)
+        try:
+            for begin, end, born in self._ages:
+                self.age = self.steps - born
+                for start in range(begin, min(end, len(parameters)), size):
+                    part = slice(start, min(start + size, end))
+                    self.state = {slot: memory[part] for slot, memory in whole.items()}
+                    self.update(parameters[part], gradients[part], rate)
+        finally:
+            self.state = whole
 
     @property
     def rate(self) -> float:

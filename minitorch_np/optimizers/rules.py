@@ -29,6 +29,7 @@ class SGD(Optimizer):
     Raises ConfigurationError unless 0 <= momentum < 1, or for nesterov without momentum.
     """
 
+    elementwise = True
     slots: tuple[str, ...] = ("velocity",)
 
     def __init__(
@@ -64,6 +65,7 @@ class Adagrad(Optimizer):
     Source: Duchi et al. 2011. As PyTorch's.
     """
 
+    elementwise = True
     slots = ("squares",)
 
     def __init__(
@@ -87,6 +89,7 @@ class RMSprop(Optimizer):
     PyTorch's, where rho is called alpha. Raises ConfigurationError unless 0 <= rho < 1.
     """
 
+    elementwise = True
     slots = ("squares",)
 
     def __init__(
@@ -117,6 +120,7 @@ class Adam(Optimizer):
     and Ba 2014 (arXiv:1412.6980). As PyTorch's, but for `weight_decay`, which is decoupled here.
     """
 
+    elementwise = True
     slots = ("mean", "squares")
 
     def __init__(
@@ -172,6 +176,7 @@ class Lion(Optimizer):
     ConfigurationError unless 0 <= b1, b2 < 1. Source: Chen et al. 2023 (arXiv:2302.06675).
     """
 
+    elementwise = True
     slots = ("mean",)
 
     def __init__(
