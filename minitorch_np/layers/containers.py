@@ -156,8 +156,7 @@ class Sequential(Composite):
         except Exception as error:
             error.add_note(f"in the backward of {self.name_of(place)}")
             raise
-        into: Array | None = dx
-        return into
+        return cast("Array | None", dx)
 
     def divide(self, arrays: Gradients) -> list[Any]:
         # From the last to the first, with whether one before it learns, so that it has to hand a
