@@ -122,6 +122,8 @@ class Run:
                     raise self._divergence(x, y, f"step {self.batch + 1} of the epoch")
                 backward(loss.backward(loss_cache), cache)
                 weight = totals.add(value, scores, y, given)
+                # Freed now, this memory is what the next step gets, still in the processor's cache.
+                del scores, cache, loss_cache
                 if gradient_sum is not None:
                     gradient_sum.add(gradients, value, weight)
                     if not complete:
@@ -179,7 +181,7 @@ def measure(trainer: Trainer, samples: Samples, place: str) -> dict[str, float]:
     totals, loss = Totals(trainer, samples), trainer.loss
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for x, y, given, _ in batches.epoch(None, trainer.rng):
-            scores, _ = trainer.model.forward(x)
-            value, _ = loss.forward(scores, y) if given is None else loss.forward(scores, y, given)
-            totals.add(value, scores, y, given)
+            scores = trainer.model.forward(x)[0]  # nothing is kept for a backward
+            found = loss.forward(scores, y) if given is None else loss.forward(scores, y, given)
+            totals.add(found[0], scores, y, given)
     return totals.means()
