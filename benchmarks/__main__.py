@@ -107,8 +107,10 @@ def processor() -> str:
 
 
 def write(results: dict[str, Any], path: Path) -> None:
-    """All that is known so far."""
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    """All that is known so far, a task a line."""
+    tasks = ",\n".join(json.dumps(task) for task in results["tasks"])
+    head = json.dumps({**results, "tasks": "@"}, indent=1)
+    path.write_text(head.replace('"@"', f"[\n{tasks}\n]") + "\n")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ def main() -> None:
 
 def answer(found: dict[str, Any]) -> None:
     """One line for whoever asked."""
-    print(json.dumps(found), flush=True)
+    rounded = {k: round(v, 9) if isinstance(v, float) else v for k, v in found.items()}
+    print(json.dumps(rounded), flush=True)
 
 
 def take_processors(count: int) -> None:

@@ -6,6 +6,7 @@ of whoever reads it. `python -m benchmarks` tells what that costs.
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -190,3 +191,27 @@ def test_what_is_counted_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     calls, arrays = one_step(monkeypatch, network, mt.SGD(0.1))
     assert calls == STEP | {"add": 3}
     assert arrays == ARRAYS | {"add": 1}
+
+
+def test_what_a_step_made_is_gone_before_the_next() -> None:
+    """Else the two lie in different memory, and neither stays in the processor's cache."""
+    made: list[weakref.ref[AnyArray]] = []
+
+    class Watched(mt.ReLU):
+        def value(self, z: AnyArray) -> AnyArray:
+            assert not any(array() is not None for array in made)
+            a = super().value(z)
+            made.append(weakref.ref(a))
+            return a
+
+    layers = [mt.Dense(10), Watched(), mt.Dense(10)]
+    model = mt.Sequential(*layers, input_shape=784, seed=0)
+    trainer = mt.Trainer(
+        model, mt.SoftmaxCrossEntropy(), mt.Adam(), metrics=[mt.Accuracy()], seed=0
+    )
+    rng = np.random.default_rng(0)
+    x, y = rng.random((1_000, 784), np.float32), rng.integers(0, 10, 1_000)
+    trainer.fit(x, y, epochs=2, batch_size=100, micro_batch_size=30, validation_data=(x, y))
+    trainer.evaluate(x, y)
+    model.predict(x)
+    assert len(made) == 2 * (40 + 4) + 4 + 4
