@@ -47,8 +47,13 @@ def ratio(measured: Measured, over: str, name: str = "framework") -> float:
 def spread(measured: Measured, over: str, name: str = "framework") -> tuple[float, float]:
     """The quartiles of the ratios round by round."""
     pairs = zip(figures(measured, name), figures(measured, over), strict=True)
-    low, _, high = statistics.quantiles([ours / theirs for ours, theirs in pairs], n=4)
+    low, _, high = quartiles([ours / theirs for ours, theirs in pairs])
     return low, high
+
+
+def quartiles(numbers: list[float]) -> list[float]:
+    """Where a quarter, a half and three quarters of them are; of one number, that number."""
+    return statistics.quantiles(numbers, n=4) if len(numbers) > 1 else numbers * 3
 
 
 def find(results: dict[str, Any], name: str, threads: int = 1) -> Measured:
@@ -71,7 +76,7 @@ def print_task(measured: Measured) -> None:
         if not found:
             print(f"  {label(name):30} not measured on this system")
             continue
-        low, middle, high = statistics.quantiles(found, n=4) if len(found) > 1 else found * 3
+        low, middle, high = quartiles(found)
         over = f"  {ours} / it {ratio(measured, name, ours):.3f}"
         print(f"  {label(name):30} {middle:12,.1f} {unit} ({low:,.1f} to {high:,.1f}){over}")
         losses += [rounds[0]["loss"]] if rounds[0].get("loss") else []

@@ -114,6 +114,8 @@ def test_figures() -> None:
     assert report.ratio(measured, "by_hand") == pytest.approx(2 / 3)
     assert report.spread(measured, "by_hand") == pytest.approx((0.5, 3.0))
     assert np.isnan(report.median(measured, "jax_jit"))
+    once = {"rounds": {"framework": rounds(3), "by_hand": rounds(2)}}
+    assert report.spread(once, "by_hand") == (1.5, 1.5)
 
 
 def test_the_readme_shows_these_results() -> None:
