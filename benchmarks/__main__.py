@@ -2,8 +2,9 @@
 
 FOLDER has the four files of full MNIST; without it the digits in the package are used, a sixth as
 many. What is measured lands in a JSON file as it comes in, from which `python -m benchmarks.report`
-makes the README's table and picture. All of it takes about half an hour; `--only 512` are the tasks
-with that in their names, and `--rounds 3 --restarts 1` is a first look.
+makes the README's table and picture. All of it takes about half an hour; `--rounds 3 --restarts 1` is a
+first look. `--only 512` are the tasks with that in their names; what a file of the same machine and
+versions has of the others stays in it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def main() -> None:
     absent = [label for name, (label, _) in CONTESTANTS.items() if not present(name)]
     if absent:
         print(f"not installed, and not measured: {', '.join(absent)} (extra bench)")
-    results = describe(arguments, absent)
+    results = describe(absent)
+    if arguments.only:
+        results["tasks"] = kept(results, arguments.out)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         results["samples"] = write_data(arguments.data, folder)
@@ -50,13 +53,10 @@ def main() -> None:
             for task, names in everything(threads):
                 if arguments.only in task.name:
                     measured = one(task, names, folder, threads, arguments)
-                    results["tasks"].append(measured)
-                    print_task(measured)
+                    note(results, measured)
                     write(results, arguments.out)
     if arguments.only in IMPORTS:
-        rounds = imports(arguments.rounds)
-        results["tasks"].append({"name": IMPORTS, "threads": 1, "rounds": rounds})
-        print_task(results["tasks"][-1])
+        note(results, {"name": IMPORTS, "threads": 1, "rounds": imports(arguments.rounds)})
     write(results, arguments.out)
 
 
@@ -80,7 +80,7 @@ def one(task: Task, names: list[str], folder: Path, threads: int, arguments: Any
     return {"name": task.name, "threads": threads, "task": asdict(task), "rounds": rounds}
 
 
-def describe(arguments: Any, absent: list[str]) -> dict[str, Any]:
+def describe(absent: list[str]) -> dict[str, Any]:
     """What was measured where, when, and with which versions."""
     libraries = {"minitorch_np": mt.__version__, "python": platform.python_version()}
     for library in ("numpy", "torch", "scikit-learn", "jax"):
@@ -92,10 +92,25 @@ def describe(arguments: Any, absent: list[str]) -> dict[str, Any]:
         "date": datetime.date.today().isoformat(),
         "machine": {"processor": processor(), "cores": os.cpu_count(), "system": sys.platform},
         "versions": libraries,
-        "rounds": arguments.rounds * arguments.restarts,
         "absent": absent,
         "tasks": [],
     }
+
+
+def kept(results: dict[str, Any], path: Path) -> list[Any]:
+    """The tasks that a file has from the same machine and versions."""
+    before = json.loads(path.read_text()) if path.exists() else {}
+    same = all(before.get(key) == results[key] for key in ("machine", "versions"))
+    tasks: list[Any] = before["tasks"] if same else []
+    return tasks
+
+
+def note(results: dict[str, Any], measured: dict[str, Any]) -> None:
+    """Put what was measured in the place of what was measured before, and print it."""
+    key = measured["name"], measured["threads"]
+    others = [task for task in results["tasks"] if (task["name"], task["threads"]) != key]
+    results["tasks"] = [*others, measured]
+    print_task(measured)
 
 
 def processor() -> str:

@@ -102,6 +102,11 @@ def test_the_command_writes_what_it_measured(tmp_path: Path) -> None:
         assert label in done.stdout
     assert "minitorch_np" in done.stdout
     assert "width 16 | " in report.section(results)
+    command[command.index("width 16")] = "depth 1"
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    both = json.loads(out.read_text())["tasks"]
+    assert both[0] == measured
+    assert [task["name"] for task in both] == ["width 16", "depth 1", "depth 16"]
 
 
 def rounds(*seconds: float) -> list[dict[str, float]]:
