@@ -153,8 +153,8 @@ def section(results: dict[str, Any]) -> str:
     lines = [
         f"{machine['cores']} cores of {machine['processor']}; {there}; {results['date']}. One BLAS "
         f"thread on one core, {results['samples']:,} digits in memory, float32, "
-        f"{results['rounds']} rounds in which all take turns. Times are microseconds of a step, or "
-        "of a call of `predict`.",
+        f"{len(figures(find(results, LIMITS[0][0]), 'framework'))} rounds in which all take turns. "
+        "Times are microseconds of a step, or of a call of `predict`.",
         "",
         *main_table(results),
         "",
