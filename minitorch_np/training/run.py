@@ -31,6 +31,11 @@ KEEP_EVERY = 50
 it would cost 2 % of the time, and bring back parameters that are already on their way to infinity.
 """
 
+LITTLE = 2**16
+"""Up to how many bytes a step's outputs are freed before the next step begins. To free much more
+at once is worse than to keep it: the C library hands it back to the system, page by page.
+"""
+
 EVALUATION_ROWS = 256
 """How many samples are evaluated at a time: enough to be fast, few enough for little memory."""
 
@@ -111,6 +116,7 @@ class Run:
         pieces = self.batches.micro_size < self.batches.size
         gradient_sum = GradientSum(parameters) if pieces else None
         on_batch_end = self._batch_hooks()
+        little = self._outputs_bytes() <= LITTLE
         # Overflow on the way to a divergence is reported by the divergence, not by warnings.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for x, y, given, complete in self.batches.epoch(order, rng, self.batch):
@@ -122,8 +128,8 @@ class Run:
                     raise self._divergence(x, y, f"step {self.batch + 1} of the epoch")
                 backward(loss.backward(loss_cache), cache)
                 weight = totals.add(value, scores, y, given)
-                # Freed now, this memory is what the next step gets, still in the processor's cache.
-                del scores, cache, loss_cache
+                if little:  # freed now, it is what the next step gets, still in cache
+                    del scores, cache, loss_cache
                 if gradient_sum is not None:
                     gradient_sum.add(gradients, value, weight)
                     if not complete:
@@ -140,6 +146,12 @@ class Run:
             if not all_finite(parameters):
                 raise self._divergence(x, y, f"step {self.batch} of the epoch, the last")
         return totals.means()
+
+    def _outputs_bytes(self) -> int:
+        """How much memory the outputs of all layers take, for one piece of a batch."""
+        model = self.trainer.model
+        sizes = [math.prod(layer.output_shape) for layer in model.walk()]
+        return sum(sizes) * self.batches.micro_size * model.dtype.itemsize
 
     def _begin_epoch(self) -> AnyArray | None:
         """The epoch's order: a new one, or in the middle of an epoch that which it began with."""
