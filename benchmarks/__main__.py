@@ -25,39 +25,47 @@ import minitorch_np as mt
 from benchmarks.contestants import CONTESTANTS, present
 from benchmarks.race import ROOT, imports, race, write_data
 from benchmarks.report import print_task
-from benchmarks.work import GROWING, GROWTH, TASKS, Task
-
-IMPORTS = "import"
+from benchmarks.work import GROWING, GROWTH, IMPORTS, TASKS, Task
+from minitorch_np.cli.arguments import positive_integer
+from minitorch_np.layers.storage import replacing
 
 
 def main() -> None:
     """Measure, print and write down."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--data", help="a folder with the files of full MNIST")
-    parser.add_argument("--rounds", type=int, default=6, help="of each process")
-    parser.add_argument("--restarts", type=int, default=3, help="of each process")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of BLAS")
+    parser.add_argument("--rounds", type=positive_integer, default=6, help="of each process")
+    parser.add_argument("--restarts", type=positive_integer, default=3, help="of each process")
+    parser.add_argument(
+        "--threads", type=positive_integer, nargs="+", default=[1, 2], help="of BLAS"
+    )
     parser.add_argument("--only", default="", help="tasks with this in their names")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results.json")
     arguments = parser.parse_args()
+    wanted = [
+        (threads, task, names)
+        for threads in arguments.threads
+        for task, names in everything(threads)
+        if arguments.only in task.name
+    ]
+    if not wanted and arguments.only not in IMPORTS:
+        parser.error(f"--only: expected a part of a task's name, got {arguments.only!r}")
     absent = [label for name, (label, _) in CONTESTANTS.items() if not present(name)]
     if absent:
         print(f"not installed, and not measured: {', '.join(absent)} (extra bench)")
-    results = describe(absent)
-    if arguments.only:
-        results["tasks"] = kept(results, arguments.out)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        results["samples"] = write_data(arguments.data, folder)
-        for threads in arguments.threads:
-            for task, names in everything(threads):
-                if arguments.only in task.name:
-                    measured = one(task, names, folder, threads, arguments)
-                    note(results, measured)
-                    write(results, arguments.out)
+        results = describe(absent, write_data(arguments.data, folder))
+        if arguments.only and arguments.out.exists():
+            results["tasks"] = kept(results, json.loads(arguments.out.read_text()))
+            if results["tasks"] is None:
+                parser.error(f"--out: {arguments.out} is of other data, versions or machine")
+        for threads, task, names in wanted:
+            note(results, one(task, names, folder, threads, arguments))
+            write(results, arguments.out)
     if arguments.only in IMPORTS:
         note(results, {"name": IMPORTS, "threads": 1, "rounds": imports(arguments.rounds)})
-    write(results, arguments.out)
+        write(results, arguments.out)
 
 
 def everything(threads: int) -> list[tuple[Task, list[str]]]:
@@ -80,7 +88,7 @@ def one(task: Task, names: list[str], folder: Path, threads: int, arguments: Any
     return {"name": task.name, "threads": threads, "task": asdict(task), "rounds": rounds}
 
 
-def describe(absent: list[str]) -> dict[str, Any]:
+def describe(absent: list[str], samples: int) -> dict[str, Any]:
     """What was measured where, when, and with which versions."""
     libraries = {"minitorch_np": mt.__version__, "python": platform.python_version()}
     for library in ("numpy", "torch", "scikit-learn", "jax"):
@@ -93,16 +101,15 @@ def describe(absent: list[str]) -> dict[str, Any]:
         "machine": {"processor": processor(), "cores": os.cpu_count(), "system": sys.platform},
         "versions": libraries,
         "absent": absent,
+        "samples": samples,
         "tasks": [],
     }
 
 
-def kept(results: dict[str, Any], path: Path) -> list[Any]:
-    """The tasks that a file has from the same machine and versions."""
-    before = json.loads(path.read_text()) if path.exists() else {}
-    same = all(before.get(key) == results[key] for key in ("machine", "versions"))
-    tasks: list[Any] = before["tasks"] if same else []
-    return tasks
+def kept(results: dict[str, Any], before: dict[str, Any]) -> list[Any] | None:
+    """The tasks of results from before; None if those were of something else."""
+    same = all(before[key] == results[key] for key in ("machine", "versions", "samples"))
+    return before["tasks"] if same else None
 
 
 def note(results: dict[str, Any], measured: dict[str, Any]) -> None:
@@ -125,7 +132,8 @@ def write(results: dict[str, Any], path: Path) -> None:
     """All that is known so far, a task a line."""
     tasks = ",\n".join(json.dumps(task) for task in results["tasks"])
     head = json.dumps({**results, "tasks": "@"}, indent=1)
-    path.write_text(head.replace('"@"', f"[\n{tasks}\n]") + "\n")
+    with replacing(path) as file:
+        file.write((head.replace('"@"', f"[\n{tasks}\n]") + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -17,10 +17,13 @@ from typing import Any
 
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.race import ROOT
-from benchmarks.work import GROWING, GROWTH, LIMITS, TASKS
+from benchmarks.work import GROWING, GROWTH, IMPORTS, LIBRARIES, LIMITS, MLP, NOTES, TASKS
 
 README, PICTURE = ROOT / "README.md", ROOT / ".github" / "growth.svg"
 MARKS = "<!-- benchmarks -->", "<!-- end of benchmarks -->"
+OURS = {"framework": "", "micro_batches": ", micro-batches of 1,024"}
+"""The contestants that are this framework, and what is said of the work that they do."""
+
 Measured = dict[str, Any]
 """One task of the results: its name, threads, and rounds by contestant."""
 
@@ -65,11 +68,15 @@ def find(results: dict[str, Any], name: str, threads: int = 1) -> Measured:
     return {"name": name, "threads": threads, "rounds": {}}
 
 
+def unit(measured: Measured) -> str:
+    """What its figures are in."""
+    return "MiB" if measured.get("task", {}).get("measure") == "memory" else "us"
+
+
 def print_task(measured: Measured) -> None:
     """A task as lines of text: medians, quartiles, and this framework over each of the others."""
-    unit = "MiB" if "memory" in measured["name"] else "us"
     print(f"\n{measured['name']}, threads: {measured['threads']}")
-    ours = "minitorch_np" if measured["name"] == "import" else "framework"
+    ours = "minitorch_np" if measured["name"] == IMPORTS else "framework"
     losses = []
     for name, rounds in measured["rounds"].items():
         found = figures(measured, name)
@@ -78,7 +85,9 @@ def print_task(measured: Measured) -> None:
             continue
         low, middle, high = quartiles(found)
         over = f"  {ours} / it {ratio(measured, name, ours):.3f}"
-        print(f"  {label(name):30} {middle:12,.1f} {unit} ({low:,.1f} to {high:,.1f}){over}")
+        print(
+            f"  {label(name):30} {middle:12,.1f} {unit(measured)} ({low:,.1f} to {high:,.1f}){over}"
+        )
         losses += [rounds[0]["loss"]] if rounds[0].get("loss") else []
     if losses and max(losses) > 1.5 * min(losses):
         print(f"  the losses differ ({min(losses):.3f} to {max(losses):.3f}): is it the same work?")
@@ -91,23 +100,19 @@ def label(name: str) -> str:
 
 def main_table(results: dict[str, Any]) -> list[str]:
     """This framework's figures, and their ratios to those of the others."""
-    others = [name for name in CONTESTANTS if name not in ("framework", "micro_batches")]
+    others = [name for name in CONTESTANTS if name not in OURS]
     lines = [
         "| work | minitorch_np | " + " | ".join(f"over {label(name)}" for name in others) + " |",
         "|---|---|" + "---|" * len(others),
     ]
     for task in TASKS:
         measured = find(results, task.name)
-        for name in ("framework", "micro_batches"):
-            if not figures(measured, name):
-                continue
-            unit = "MiB" if task.measure == "memory" else "us"
-            cells = [f"{median(measured, name):,.0f} {unit}"]
+        for name in filter(measured["rounds"].get, OURS):
+            cells = [f"{median(measured, name):,.0f} {unit(measured)}"]
             for over in others:
                 there = figures(measured, over)
                 cells.append(f"{ratio(measured, over, name):.2f}" if there else "")
-            pieces = ", micro-batches of 1,024" if name == "micro_batches" else ""
-            lines.append(f"| {task.name}{pieces} | " + " | ".join(cells) + " |")
+            lines.append(f"| {task.name}{OURS[name]} | " + " | ".join(cells) + " |")
     return lines
 
 
@@ -116,14 +121,10 @@ def limits_table(results: dict[str, Any]) -> list[str]:
     lines = ["| work | over | ratio | half of the rounds | limit |", "|---|---|---|---|---|"]
     for task, over, limit in LIMITS:
         measured = find(results, task)
-        full = figures(measured, "micro_batches") and over == "by_hand"
-        for name in ("framework", "micro_batches") if full else ("framework",):
-            if not figures(measured, over):
-                continue
+        for name in filter(measured["rounds"].get, OURS if figures(measured, over) else ()):
             low, high = spread(measured, over, name)
-            work = task + (", micro-batches" if name == "micro_batches" else "")
             lines.append(
-                f"| {work} | {label(over)} | {ratio(measured, over, name):.2f} "
+                f"| {task}{OURS[name]} | {label(over)} | {ratio(measured, over, name):.2f} "
                 f"| {low:.2f} to {high:.2f} | {limit:.2f} |"
             )
     return lines
@@ -145,15 +146,14 @@ def growth_table(results: dict[str, Any]) -> list[str]:
 
 def section(results: dict[str, Any]) -> str:
     """What stands between the marks in the README."""
-    machine, imported = results["machine"], find(results, "import")
+    machine, imported = results["machine"], find(results, IMPORTS)
     there = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
-    two = [
-        f"{name}: {ratio(find(results, name, 2), 'by_hand'):.2f}" for name in two_threads(results)
-    ]
+    with_two = [find(results, task.name, threads=2) for task in (NOTES, MLP)]
+    two = [f"{m['name']}: {ratio(m, 'by_hand'):.2f}" for m in with_two if figures(m, "by_hand")]
     lines = [
         f"{machine['cores']} cores of {machine['processor']}; {there}; {results['date']}. One BLAS "
         f"thread on one core, {results['samples']:,} digits in memory, float32, "
-        f"{len(figures(find(results, LIMITS[0][0]), 'framework'))} rounds in which all take turns. "
+        f"{len(figures(find(results, NOTES.name), 'framework'))} rounds in which all take turns. "
         "Times are microseconds of a step, or of a call of `predict`.",
         "",
         *main_table(results),
@@ -166,7 +166,7 @@ def section(results: dict[str, Any]) -> str:
     if figures(imported, "minitorch_np"):
         slower = [
             f"{name} {ratio(imported, 'numpy', name):.0f}"
-            for name in ("torch", "sklearn.neural_network", "jax")
+            for name in LIBRARIES[2:]
             if figures(imported, name)
         ]
         lines += [
@@ -184,12 +184,6 @@ def section(results: dict[str, Any]) -> str:
             *growth_table(results),
         ]
     )
-
-
-def two_threads(results: dict[str, Any]) -> list[str]:
-    """The tasks that were measured with two threads, for the README."""
-    names = [LIMITS[0][0], LIMITS[1][0]]
-    return [name for name in names if figures(find(results, name, 2), "by_hand")]
 
 
 def rewritten(text: str, results: dict[str, Any]) -> str:

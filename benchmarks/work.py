@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any, Literal, Protocol
 
-import numpy as np
 import numpy.typing as npt
+
+import minitorch_np as mt
 
 Array = npt.NDArray[Any]
 
@@ -86,6 +86,9 @@ LIMITS = [
 LIBRARIES = ("numpy", "minitorch_np", "torch", "sklearn.neural_network", "jax")
 """What is imported, each in a process of its own, to see how long that takes."""
 
+IMPORTS = "import"
+"""The name of that in the results."""
+
 GROWTH = {
     "width": [
         Task(f"width {n}", (784, n, 10), samples=1_600, repeats=3)
@@ -106,15 +109,7 @@ GROWING = ("by_hand", "framework", "torch_eager")
 """Who is measured there."""
 
 
-def initial_parameters(sizes: tuple[int, ...], seed: int = 0) -> list[tuple[Array, Array]]:
-    """Weights (units, inputs) and biases (units,) of a dense network, float32: the same for all.
-
-    Uniform within sqrt(6 / (inputs + units)), as Glorot and Bengio (2010) have it; biases are 0.
-    """
-    rng = np.random.default_rng(seed)
-    parameters = []
-    for inputs, units in pairwise(sizes):
-        limit = (6 / (inputs + units)) ** 0.5
-        weight = rng.uniform(-limit, limit, (units, inputs)).astype(np.float32)
-        parameters.append((weight, np.zeros(units, np.float32)))
-    return parameters
+def initial_parameters(sizes: tuple[int, ...]) -> list[tuple[Array, Array]]:
+    """Weights (units, inputs) and biases (units,) of a dense network, float32: the same for all."""
+    arrays = list(mt.mlp(sizes, seed=0).state_dict().values())
+    return list(zip(arrays[::2], arrays[1::2], strict=True))

@@ -8,18 +8,18 @@ person wants to see it. Nobody should have to write this; it is here to be measu
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import numpy as np
 
 from benchmarks.work import Array, Task, initial_parameters
 
 
-class TwoLayersByHand:
-    """inputs-hidden-classes, ReLU, softmax cross-entropy, SGD: each line written for this alone."""
+class ByHand(ABC):
+    """What both have: the data, and a round of epochs."""
 
-    def __init__(self, task: Task, x: Array, y: Array, sizes: tuple[int, ...]) -> None:
+    def __init__(self, task: Task, x: Array, y: Array) -> None:
         self.task, self.x, self.y = task, x, y
-        (self.w1, self.b1), (self.w2, self.b2) = initial_parameters(sizes)
         self.rng = np.random.default_rng(0)
 
     def train(self) -> float:
@@ -27,8 +27,23 @@ class TwoLayersByHand:
             loss = self.epoch()
         return loss
 
+    @abstractmethod
     def epoch(self) -> float:
         """Train on all of x once, in a random order; the mean loss of the batches."""
+
+    @abstractmethod
+    def predict(self, x: Array) -> Array:
+        """The scores of samples."""
+
+
+class TwoLayersByHand(ByHand):
+    """inputs-hidden-classes, ReLU, softmax cross-entropy, SGD: each line written for this alone."""
+
+    def __init__(self, task: Task, x: Array, y: Array, sizes: tuple[int, ...]) -> None:
+        super().__init__(task, x, y)
+        (self.w1, self.b1), (self.w2, self.b2) = initial_parameters(sizes)
+
+    def epoch(self) -> float:
         x, labels, w1, b1, w2, b2 = self.x, self.y, self.w1, self.b1, self.w2, self.b2
         batch_size, rate = self.task.batch or len(x), self.task.rate
         one_hot = np.eye(len(w2), dtype=x.dtype)
@@ -71,11 +86,11 @@ class TwoLayersByHand:
         return z
 
 
-class ManyLayersByHand:
+class ManyLayersByHand(ByHand):
     """The same for any number of layers, with SGD or Adam (Kingma and Ba 2014)."""
 
     def __init__(self, task: Task, x: Array, y: Array, sizes: tuple[int, ...]) -> None:
-        self.task, self.x, self.y = task, x, y
+        super().__init__(task, x, y)
         pairs = initial_parameters(sizes)
         self.weights, self.biases = [w for w, _ in pairs], [b for _, b in pairs]
         self.memory = {
@@ -84,15 +99,8 @@ class ManyLayersByHand:
         }
         self.steps = 0
         self.update = self._adam if task.optimizer == "adam" else self._sgd
-        self.rng = np.random.default_rng(0)
-
-    def train(self) -> float:
-        for _ in range(self.task.repeats):
-            loss = self.epoch()
-        return loss
 
     def epoch(self) -> float:
-        """Train on all of x once, in a random order; the mean loss of the batches."""
         x, labels, weights, biases = self.x, self.y, self.weights, self.biases
         batch_size, classes = self.task.batch or len(x), len(biases[-1])
         one_hot = np.eye(classes, dtype=x.dtype)
@@ -160,7 +168,7 @@ class ManyLayersByHand:
         return z
 
 
-def contestant(task: Task, x: Array, y: Array) -> TwoLayersByHand | ManyLayersByHand | None:
+def contestant(task: Task, x: Array, y: Array) -> ByHand | None:
     """What is written by hand: dense networks."""
     if isinstance(task.sizes, str):
         return None

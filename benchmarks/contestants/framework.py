@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import minitorch_np as mt
-from benchmarks.work import LENET5, Array, Task, initial_parameters
+from benchmarks.work import LENET5, Array, Task
 
 
 class Framework:
@@ -14,9 +14,7 @@ class Framework:
         if isinstance(task.sizes, str):
             self.model = mt.lenet5(seed=0)
         else:
-            self.model = mt.mlp(task.sizes, seed=0)
-            values = [array for pair in initial_parameters(task.sizes) for array in pair]
-            self.model.load_state_dict(dict(zip(self.model.state_dict(), values, strict=True)))
+            self.model = mt.mlp(task.sizes, seed=0)  # as `initial_parameters`
         optimizer = mt.Adam(task.rate) if task.optimizer == "adam" else mt.SGD(task.rate)
         self.trainer = mt.Trainer(self.model, mt.SoftmaxCrossEntropy(), optimizer, seed=0)
 

@@ -23,6 +23,7 @@ from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.configuration import Configuration, as_configurations
 from minitorch_np.experiments.task import Data, as_arrays, read_data, run_task, write_data
+from minitorch_np.layers.storage import replacing
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -129,8 +130,8 @@ class _Log:
                     self.done[entry["key"]] = entry["result"]
             except (ValueError, LookupError, TypeError):
                 if number == len(lines):  # the line that was being written when it was stopped
-                    with open(self.path, "w") as file:
-                        file.writelines(lines[:-1])
+                    with replacing(self.path) as whole:
+                        whole.write("".join(lines[:-1]).encode())
                     return
                 raise DataError(
                     f"{self.path}:{number}: expected a result as JSON, got {line[:40]!r}"

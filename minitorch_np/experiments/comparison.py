@@ -52,8 +52,9 @@ class Comparison(NamedTuple):
 
     def of(self, name: str, key: str = "accuracy") -> Array:
         """A number of all runs of a configuration that did not fail, by seed."""
-        runs = [run for run in self.results if run["name"] == name and "error" not in run]
-        return np.array([run[key] for run in runs if run["seed"] in self.common_seeds])
+        seeds = set(self.common_seeds)
+        runs = [run for run in self.results if run["name"] == name and run["seed"] in seeds]
+        return np.array([run[key] for run in runs])
 
     @property
     def common_seeds(self) -> list[int]:

@@ -73,7 +73,9 @@ class Branches(Composite):
         for place, part in enumerate(self.split(dy)):
             dx, own = self.layers[place].backward(part, cache[place], need_dx=need_dx)
             self.collect(place, own, gradients)
-            dxs.append(self.required(dx, place) if need_dx else dx)
+            if need_dx and dx is None:
+                raise self.missing_dx(place)
+            dxs.append(dx)
         return (_sum(dxs) if need_dx else None), gradients
 
     def backward_into(

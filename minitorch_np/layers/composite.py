@@ -98,16 +98,16 @@ class Composite(Layer):
         except Exception as error:
             error.add_note(f"in the backward of {self.name_of(place)}")
             raise
-        return self.required(dx, place) if need_dx and dx is None else dx
-
-    def required(self, dx: Array | None, place: int) -> Array:
-        """dx, which a layer may only leave out where nobody asks for it. Raises ShapeError."""
-        if dx is None:
-            raise ShapeError(
-                f"{self.name_of(place)}.backward: expected the input's gradient, got None: "
-                "it may be left out where need_dx is False only"
-            )
+        if need_dx and dx is None:
+            raise self.missing_dx(place)
         return dx
+
+    def missing_dx(self, place: int) -> ShapeError:
+        """What is wrong where a layer leaves out dx that is asked for."""
+        return ShapeError(
+            f"{self.name_of(place)}.backward: expected the input's gradient, got None: "
+            "it may be left out where need_dx is False only"
+        )
 
     def sublayers(self) -> dict[str, Layer]:
         return {str(place): layer for place, layer in enumerate(self.layers)}

@@ -114,7 +114,8 @@ class Sequential(Composite):
     def backward(
         self, dy: Array, cache: list[Cache], *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
-        self._check_dy(dy)
+        if dy.shape[1:] != self.output_shape:
+            raise self._wrong_dy(dy)
         gradients: Gradients = {}
         dx: Array | None = dy
         for place in range(len(self.layers) - 1, -1, -1):
@@ -128,49 +129,35 @@ class Sequential(Composite):
                 error.add_note(f"in the backward of {self.name_of(place)}")
                 raise
             self.collect(place, own, gradients)
-            dx = self.required(dx, place) if below else None
-        return dx, gradients
+            if below and dx is None:
+                raise self.missing_dx(place)
+        return (dx if need_dx else None), gradients
 
     def backward_into(
         self, dy: Array, cache: list[Cache], places: list[Any], *, need_dx: bool = True
     ) -> Array | None:
         if dy.shape[1:] != self.output_shape:
-            self._check_dy(dy)
-        # What `backward_of` does, written out: this is in the training loop.
-        dx: Any = dy
-        place = len(cache)
-        try:
-            for layer, own, learns_below in places:
-                place -= 1
-                below = need_dx or learns_below
-                if own is not None:
-                    dx = layer.backward_into(dx, cache[place], own, need_dx=below)
-                elif below:
-                    dx, gradients = layer.backward(dx, cache[place])
-                    if gradients:
-                        layer.check_names(gradients)
-                else:
-                    return None  # nothing from here on learns
-                if dx is None and below:
-                    self.required(dx, place)
-        except Exception as error:
-            error.add_note(f"in the backward of {self.name_of(place)}")
-            raise
-        return cast("Array | None", dx)
+            raise self._wrong_dy(dy)
+        dx: Array | None = dy
+        for place, own, learns_below in places:
+            below = need_dx or learns_below
+            if dx is None or (own is None and not below):
+                return None  # nothing from here on learns
+            dx = self.backward_of(place, dx, cache[place], own, below)
+        return dx
 
     def divide(self, arrays: Gradients) -> list[Any]:
         # From the last to the first, with whether one before it learns, so that it has to hand a
         # gradient on.
         own = super().divide(arrays)
         below = [any(each is not None for each in own[:place]) for place in range(len(own))]
-        return list(zip(self.layers, own, below, strict=True))[::-1]
+        return list(zip(range(len(own)), own, below, strict=True))[::-1]
 
-    def _check_dy(self, dy: Array) -> None:
-        if dy.shape[1:] != self.output_shape:
-            raise ShapeError(
-                f"Sequential.backward: expected dy of shape {_batch(self.output_shape)}, "
-                f"as the outputs, got {dy.shape}"
-            )
+    def _wrong_dy(self, dy: Array) -> ShapeError:
+        return ShapeError(
+            f"Sequential.backward: expected dy of shape {_batch(self.output_shape)}, "
+            f"as the outputs, got {dy.shape}"
+        )
 
     def predict(self, x: object, batch_size: int = 256) -> Array:
         """`model(x)` in slices of `batch_size` samples, so that memory stays bounded.

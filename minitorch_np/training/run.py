@@ -150,7 +150,8 @@ class Run:
     def _outputs_bytes(self) -> int:
         """How much memory the outputs of all layers take, for one piece of a batch."""
         model = self.trainer.model
-        sizes = [math.prod(layer.output_shape) for layer in model.walk()]
+        # A layer that another one only borrows a function from need not be built.
+        sizes = [math.prod(layer.output_shape) for layer in model.walk() if layer.built]
         return sum(sizes) * self.batches.micro_size * model.dtype.itemsize
 
     def _begin_epoch(self) -> AnyArray | None:
