@@ -13,7 +13,7 @@ from collections import Counter
 import numpy as np
 
 import minitorch_np as mt
-from minitorch_np.gradcheck.catalogue import CASES
+from minitorch_np.gradcheck.cases import CASES
 
 SCALES = (1e-6, 1e-3, 1.0, 1e3, 1e6)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 import minitorch_np as mt
 from minitorch_np.gradcheck import Case
-from minitorch_np.gradcheck.check import made_up, made_up_for
+from minitorch_np.gradcheck.made_up import made_up, made_up_for
 from tests.planted import PLANTED
 
 torch: Any = None

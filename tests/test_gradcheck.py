@@ -12,9 +12,9 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.gradcheck.case import Case
-from minitorch_np.gradcheck.cases import cases_for, components
-from minitorch_np.gradcheck.catalogue import CASES
-from minitorch_np.gradcheck.check import made_up_inputs
+from minitorch_np.gradcheck.registry import cases_for, components
+from minitorch_np.gradcheck.cases import CASES
+from minitorch_np.gradcheck.made_up import made_up_inputs
 from minitorch_np.gradcheck.numeric import slope
 from tests.mutants import MUTATIONS, mutant_of
 from tests.planted import PLANTED

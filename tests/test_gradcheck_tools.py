@@ -13,7 +13,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.cli import main
-from minitorch_np.gradcheck.cases import components
+from minitorch_np.gradcheck.registry import components
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

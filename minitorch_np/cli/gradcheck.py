@@ -10,7 +10,7 @@ from pathlib import Path
 
 from minitorch_np.cli.arguments import print_json, seed
 from minitorch_np.errors import ConfigurationError, DataError
-from minitorch_np.gradcheck.cases import AllChecks, check_class, components, gradcheck_all
+from minitorch_np.gradcheck.registry import AllChecks, check_class, components, gradcheck_all
 from minitorch_np.gradcheck.check import gradcheck
 from minitorch_np.gradcheck.report import FAIL, PASS, GradientCheck
 from minitorch_np.layers import Sequential, layer_from_name

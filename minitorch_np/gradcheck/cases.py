@@ -1,123 +1,138 @@
-"""What is checked of each component, and that none is left out.
+"""What is checked of each component of ours.
 
-Every concrete layer and loss is known as soon as its class is defined. Ours have their cases in
-`catalogue`. A class of the reader's own has cases too: those that its classmethod `gradcheck_cases`
-returns, or else an object made without arguments. A test fails for a class that has neither.
+The cases have arguments that are not the defaults (a factor of 1 hides its own absence), sizes that
+differ (a square matrix hides its transposition) and one square one.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
-from minitorch_np.errors import ConfigurationError
+import minitorch_np.layers as nn
 from minitorch_np.gradcheck.case import Case
-from minitorch_np.gradcheck.catalogue import CASES
-from minitorch_np.gradcheck.report import FAIL, INCONCLUSIVE, PASS, ContractResult, GradientCheck
-from minitorch_np.layers import Layer
-from minitorch_np.layers.names import layer_classes
-from minitorch_np.layers.summary import aligned
-from minitorch_np.losses import Loss
+from minitorch_np.losses import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Huber,
+    KLDivergence,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SoftmaxCrossEntropy,
+)
 
 
-def components(package: str = "minitorch_np") -> list[type[Layer] | type[Loss]]:
-    """Every concrete layer and loss that is defined in a package or module, in order."""
-    found: list[type[Layer] | type[Loss]] = [*layer_classes(), *_losses()]
-    inside = [c for c in found if c.__module__ == package or c.__module__.startswith(package + ".")]
-    return list(dict.fromkeys(inside))
+def _elementwise(*activations: nn.Layer) -> list[Case]:
+    """Activations on rows, and then on a square batch."""
+    first, *rest = activations
+    return [Case(first, (5,)), *(Case(other, (3, 3), 3) for other in rest or [first])]
 
 
-def _losses(root: Any = Loss) -> Iterator[type[Loss]]:
-    for cls in root.__subclasses__():
-        if not cls.__abstractmethods__:
-            yield cls
-        yield from _losses(cls)
+def _numbers(loss: Loss) -> list[Case]:
+    """A loss of numbers against numbers: on rows, on images, and weighted on a square batch."""
+    return [
+        Case(loss, (5,), 3, "numbers"),
+        Case(loss, (2, 3), 4, "numbers"),
+        Case(loss, (4,), 4, "numbers", weighted=True),
+    ]
 
 
-def cases_for(cls: type[Layer] | type[Loss]) -> list[Case]:
-    """The cases of a class. Raises ConfigurationError, saying how to give some, for one without."""
-    if cls in CASES:
-        return CASES[cls]
-    own = getattr(cls, "gradcheck_cases", None)
-    if own is not None:
-        return [case if isinstance(case, Case) else Case(case) for case in own()]
-    try:
-        return [Case(cls())]
-    except TypeError:
-        raise ConfigurationError(
-            f"gradcheck: expected cases for {cls.__name__}, found none: give it a classmethod "
-            "gradcheck_cases that returns a list of objects, or of Case(object, shape)"
-        ) from None
-
-
-@dataclass
-class AllChecks:
-    """The results of many components, by name. True only if all of them are right."""
-
-    results: dict[str, list[GradientCheck]] = field(default_factory=dict)
-
-    @property
-    def status(self) -> str:
-        """pass, fail or inconclusive: the worst of all."""
-        states = {result.status for results in self.results.values() for result in results}
-        return next((state for state in (FAIL, INCONCLUSIVE) if state in states), PASS)
-
-    def __bool__(self) -> bool:
-        return self.status == PASS
-
-    def __str__(self) -> str:
-        head = ("component", "status", "entries", "error/tol", "resolution", "kinks", "broken", "s")
-        rows = [head]
-        for name, results in self.results.items():
-            worst = AllChecks({name: results})
-            rows.append(
-                (
-                    name,
-                    worst.status,
-                    str(sum(result.entries for result in results)),
-                    f"{max(result.ratio for result in results):.2g}",
-                    f"{max(result.resolution for result in results):.1g}",
-                    str(sum(result.kinks for result in results)),
-                    str(sum(len(result.failed_contracts) for result in results)),
-                    f"{sum(result.seconds for result in results):.2f}",
-                )
-            )
-        return "\n".join(aligned(rows))
-
-
-def gradcheck_all(
-    package: str = "minitorch_np", *, mode: str = "exhaustive", seed: int = 0
-) -> AllChecks:
-    """Check every case of every component of a package; each result says how to run it alone."""
-    checks = AllChecks()
-    for cls in components(package):
-        checks.results[cls.__name__] = check_class(cls, mode=mode, seed=seed)
-    return checks
-
-
-def check_class(
-    cls: type[Layer] | type[Loss], *, mode: str = "exhaustive", seed: int = 0
-) -> list[GradientCheck]:
-    """All cases of one class."""
-    results = []
-    for number, case in enumerate(_cases_or_none(cls)):
-        try:
-            if isinstance(case, str):
-                raise ConfigurationError(case)
-            result = case.check(seed, mode)
-        except Exception as error:  # one that does not run must not hide the others
-            detail = f"{type(error).__name__}: {error}"
-            result = GradientCheck(
-                cls.__name__, contracts=[ContractResult("it runs", False, detail)]
-            )
-        result.reproduce = f"minitorch-np gradcheck {cls.__name__} --case {number} --seed {seed}"
-        results.append(result)
-    return results
-
-
-def _cases_or_none(cls: type[Layer] | type[Loss]) -> Sequence[Case | str]:
-    try:
-        return cases_for(cls)
-    except ConfigurationError as error:
-        return [str(error)]
+CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
+    nn.Dense: [
+        Case(nn.Dense(4), (3,)),
+        Case(nn.Dense(3, weight_initializer="uniform", bias_initializer="uniform"), (3,), 3),
+        Case(nn.Dense(2, use_bias=False), (6,), 1),
+    ],
+    nn.ReLU: _elementwise(nn.ReLU()),
+    nn.LeakyReLU: _elementwise(nn.LeakyReLU(0.3), nn.LeakyReLU(0.07)),
+    nn.ELU: _elementwise(nn.ELU(1.7), nn.ELU(0.4)),
+    nn.SELU: _elementwise(nn.SELU()),
+    nn.PReLU: [
+        Case(nn.PReLU(0.3), (5,)),
+        Case(nn.PReLU(-0.4, per_channel=True), (3,), 3),
+        Case(nn.PReLU(0.6, per_channel=True), (3, 2, 4), 2),
+    ],
+    nn.ReLU6: [Case(nn.ReLU6(), (5,), scale=6.0), Case(nn.ReLU6(), (3, 3), 3, scale=6.0)],
+    nn.Sigmoid: _elementwise(nn.Sigmoid()),
+    nn.HardSigmoid: [Case(nn.HardSigmoid()), Case(nn.HardSigmoid(), (3, 3), 3, scale=3.0)],
+    nn.Tanh: _elementwise(nn.Tanh()),
+    nn.Softplus: _elementwise(nn.Softplus(1.7), nn.Softplus(0.3)),
+    nn.SiLU: _elementwise(nn.SiLU()),
+    nn.HardSwish: [Case(nn.HardSwish()), Case(nn.HardSwish(), (3, 3), 3, scale=3.0)],
+    nn.Mish: _elementwise(nn.Mish()),
+    nn.GELU: _elementwise(nn.GELU(), nn.GELU(approximate="tanh")),
+    nn.Identity: _elementwise(nn.Identity()),
+    nn.Softmax: _elementwise(nn.Softmax()),
+    nn.LogSoftmax: _elementwise(nn.LogSoftmax()),
+    nn.Conv2D: [
+        Case(nn.Conv2D(3, (2, 3), bias_initializer="uniform"), (2, 4, 5), 3),
+        Case(nn.Conv2D(3, 3, padding="same"), (3, 3, 3), 3),
+        Case(nn.Conv2D(2, (3, 2), stride=(2, 1), padding="same"), (1, 5, 4), 2),
+        Case(nn.Conv2D(4, (2, 1), padding=(1, 2), dilation=(2, 1), groups=2), (2, 4, 3), 2),
+        Case(nn.Conv2D(2, 1, stride=2, use_bias=False), (3, 3, 2), 1),
+    ],
+    nn.MaxPool2D: [
+        Case(nn.MaxPool2D(), (2, 4, 4), 3),
+        Case(nn.MaxPool2D((2, 3), stride=(1, 2), padding="same"), (1, 3, 5), 3),
+    ],
+    nn.AveragePool2D: [
+        Case(nn.AveragePool2D(), (2, 4, 4), 3),
+        Case(nn.AveragePool2D((2, 3), stride=(1, 2), padding="same"), (1, 3, 5), 3),
+    ],
+    nn.GlobalAveragePool2D: [
+        Case(nn.GlobalAveragePool2D(), (3, 2, 4), 2),
+        Case(nn.GlobalAveragePool2D(), (3, 3, 3), 3),
+    ],
+    nn.BatchNorm: [
+        Case(nn.BatchNorm(0.3, 0.07), (3,), 5),
+        Case(nn.BatchNorm(epsilon=0.2), (2, 2, 3), 3),
+    ],
+    nn.LayerNorm: [
+        Case(nn.LayerNorm(epsilon=0.07), (5,), 3),
+        Case(nn.LayerNorm(2, epsilon=0.2), (2, 3, 2), 2),
+        Case(nn.LayerNorm(), (3, 3), 3),
+    ],
+    nn.Dropout: [Case(nn.Dropout(0.3), (5,)), Case(nn.Dropout(0.6), (3, 3), 3)],
+    nn.Flatten: [Case(nn.Flatten(), (2, 3)), Case(nn.Flatten(), (3, 3, 3), 3)],
+    nn.Reshape: [Case(nn.Reshape((2, -1)), (3, 4)), Case(nn.Reshape((4,)), (2, 2), 4)],
+    nn.Embedding: [Case(nn.Embedding(7, 3), (4,), 3), Case(nn.Embedding(3, 3), (2, 3), 3)],
+    nn.Sequential: [
+        Case(nn.Sequential(nn.Dense(4), nn.ELU(0.6), nn.Dense(3)), (5,)),
+        Case(nn.Sequential(nn.Sequential(nn.Dense(3), "sigmoid"), nn.LeakyReLU(0.2)), (3,), 3),
+    ],
+    nn.Add: [
+        Case(nn.Add(nn.Dense(3), nn.Sequential(nn.Dense(4), "tanh", nn.Dense(3))), (5,)),
+        Case(nn.Add(nn.Dense(3), "softplus", nn.SELU()), (3,), 3),
+    ],
+    nn.Residual: [
+        Case(nn.Residual(nn.Dense(4), "tanh", nn.Dense(3)), (3,), 3),
+        Case(nn.Residual("tanh", nn.Dense(2), shortcut=nn.Dense(2)), (4,)),
+    ],
+    nn.Concatenate: [
+        Case(nn.Concatenate(nn.Dense(2), nn.Dense(3), "tanh"), (4,)),
+        Case(nn.Concatenate(nn.ELU(0.4), nn.Conv2D(2, 1)), (3, 2, 2), 2),
+        Case(nn.Concatenate(nn.Dense(2), nn.Dense(1), axis=-1), (3,), 3),
+    ],
+    SoftmaxCrossEntropy: [
+        Case(SoftmaxCrossEntropy(), (5,)),
+        Case(SoftmaxCrossEntropy(), (4,), 4, "one-hot"),
+        Case(SoftmaxCrossEntropy(), (3,), 5, "rows"),
+        Case(SoftmaxCrossEntropy(0.3, [0.5, 2.0, 1.5, 0.7]), (4,), 5, weighted=True),
+        Case(SoftmaxCrossEntropy(0.2, [0.5, 2.0, 1.5]), (3,), 5, "rows"),
+        Case(SoftmaxCrossEntropy(ignore_index=1), (3,), 6),
+    ],
+    CrossEntropy: [
+        Case(CrossEntropy(), (5,)),
+        Case(CrossEntropy(), (4,), 4, "one-hot"),
+        Case(CrossEntropy(), (3,), 5, "rows", weighted=True),
+    ],
+    KLDivergence: [
+        Case(KLDivergence(), (5,), 3, "rows"),
+        Case(KLDivergence(), (4,), 4, "rows", weighted=True),
+        Case(KLDivergence(), (3,)),
+    ],
+    MeanSquaredError: _numbers(MeanSquaredError()),
+    MeanAbsoluteError: _numbers(MeanAbsoluteError()),
+    Huber: _numbers(Huber(0.7)),
+    BinaryCrossEntropy: [
+        Case(BinaryCrossEntropy(), (5,), 3, "shares"),
+        Case(BinaryCrossEntropy(), (4,), 4, "shares", weighted=True),
+        Case(BinaryCrossEntropy(), (2, 3), 4, "shares"),
+    ],
+}

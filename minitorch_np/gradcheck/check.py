@@ -1,57 +1,72 @@
 """`gradcheck`: is every gradient right, and could a wrong one have been seen?
 
-A layer is checked on every entry of its inputs and parameters, and on the rules of its contract. A
-model is checked layer by layer, in place, on the activations and upstream gradients that it really
-has; then as a whole, along directions, which catches what is wrong between layers; and, given
-targets, against the value that its loss reports. The method is in `numeric`, the rules in
+A layer is checked on every entry of its inputs and parameters, and on the rules of its contract. In
+a model each layer is checked in place, on the inputs that it really has, from the inside out; then
+the whole along directions, which shows what is wrong between layers; and, given targets, against
+the value that its loss reports. The method is in `numeric` and `array_check`, the rules are in
 `contracts`.
+
+Parameters are moved away from their initial values first: with gamma = 1 or a bias of 0 a formula
+that has lost its gamma or its bias looks right.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Shape, as_batch, require_finite
+from minitorch_np.arrays import Array, as_batch, require_finite
 from minitorch_np.errors import ConfigurationError, GradientError, MinitorchError, ShapeError
-from minitorch_np.gradcheck.contracts import check_contracts, check_loss_contracts
+from minitorch_np.gradcheck.array_check import Effort
+from minitorch_np.gradcheck.claim import Claim
+from minitorch_np.gradcheck.contracts import check_contracts
+from minitorch_np.gradcheck.loss_contracts import check_loss_contracts, takes_weights
+from minitorch_np.gradcheck.made_up import SHAPES, made_up_for, made_up_inputs
 from minitorch_np.gradcheck.numeric import root_mean_square
-from minitorch_np.gradcheck.report import INCONCLUSIVE, ContractResult, GradientCheck, TensorResult
-from minitorch_np.gradcheck.subjects import (
-    LayerSubject,
-    LossSubject,
-    Subject,
-    TrainingSubject,
+from minitorch_np.gradcheck.report import GradientCheck
+from minitorch_np.gradcheck.rules import broken
+from minitorch_np.gradcheck.search import check_arrays, check_elsewhere
+from minitorch_np.gradcheck.targets import (
+    LayerTarget,
+    LossTarget,
+    TrainingTarget,
+    at_generic_point,
     in_float64,
+    takes_numbers,
 )
-from minitorch_np.gradcheck.tensors import Claim, check_directions, check_entries
-from minitorch_np.layers import Layer, Sequential
+from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss, check_weights, loss_for
 
 MODES = ("auto", "exhaustive", "directional")
 
-
-class Effort(NamedTuple):
-    """Arrays of at most `few` entries are checked on each of them, others in `directions`."""
-
-    few: int
-    directions: int
-
-
-LAYER, MODEL_LAYER, WHOLE_MODEL = Effort(512, 2), Effort(32, 1), Effort(0, 1)
-"""In auto mode. In a model each array is seen twice: in its layer, and in the whole."""
-
-MOVED = (0.01, 0.1)
-"""How far a point that shows nothing is moved, over the size of its arrays: little, then more."""
+LAYER, INSIDE, WHOLE = Effort(512, 2), Effort(32, 1), Effort(0, 1)
+"""In auto mode. In a model each array is seen several times: in its layer, and in the whole."""
 
 CONTRACT_SAMPLES = 4
 """The contracts are tried on so many samples of a batch."""
 
-SAMPLES = 4
-"""How many samples a made-up batch has."""
+
+class Options(NamedTuple):
+    """The arguments of `gradcheck` beside the object and its inputs."""
+
+    mode: str
+    seed: int
+    target: object
+    loss: Loss | None
+    contracts: bool
+    sample_weight: Array | None
+    allow: dict[str, str]
+
+    def effort(self, auto: Effort) -> Effort:
+        """How many entries and directions to check, by the mode."""
+        if self.mode == "exhaustive":
+            return Effort(2**62, 1)
+        return Effort(0, 2) if self.mode == "directional" else auto
 
 
 def gradcheck(
@@ -64,32 +79,46 @@ def gradcheck(
     loss: Loss | None = None,
     contracts: bool = True,
     sample_weight: object = None,
+    allow: dict[str, str] | None = None,
 ) -> GradientCheck:
     """Check the gradients of a Layer, an Activation, a Loss or a model.
 
-    - `x` is a batch (m, *input_shape), or the scores for a Loss; made up from `seed` where it is
-      not given, as is the shape of a layer that is not built.
-    - `target` is what a Loss compares with, `sample_weight` (m,) what each row counts; with a
-    model,
-      `loss` (else the one that goes with its outputs) is checked at its end.
-    - `mode`: "exhaustive" checks every entry, "directional" random directions, "auto" the entries
-      of small arrays and directions of large ones.
+    The object is not changed: float64 copies are checked.
 
-    The object is not changed: float64 copies are checked. Returns a GradientCheck, true where all
-    is right. Raises ConfigurationError for an object or a mode that can't be checked.
+    Parameters:
+        obj: what to check.
+        x: a batch (m, *input_shape), or the scores for a Loss; made up from `seed` if it is not
+            given, as is the shape of a layer that is not built.
+        target: what a Loss compares with. With a model, the loss at its end is checked as well.
+        mode: "exhaustive" checks every entry, "directional" random directions, "auto" the entries
+            of small arrays and directions of large ones.
+        seed: of made-up inputs, directions, and what the layer draws at random.
+        loss: the loss for a model with `target`; else the one that goes with its outputs.
+        contracts: whether to try the rules of the layer contract too.
+        sample_weight: what each row counts for the loss, (m,).
+        allow: arrays whose gradient differs on purpose, with the reason: for a straight-through
+            layer, allow={"x": "straight-through"}. The report shows it.
+
+    Returns a GradientCheck, true if everything was checked and is right.
+
+    Raises ConfigurationError for an object or a mode that can't be checked, ShapeError or DataError
+    for x that does not fit.
     """
     if mode not in MODES:
         raise ConfigurationError(f"gradcheck: expected a mode of {MODES}, got {mode!r}")
+    if not isinstance(obj, (Layer, Loss)):
+        hint = ": for a function use gradcheck_function" if callable(obj) else ""
+        raise ConfigurationError(f"gradcheck: expected a Layer or a Loss, got {obj!r}{hint}")
     start = time.perf_counter()
-    if isinstance(obj, Loss):
-        result = _check_loss(obj, x, target, sample_weight, mode, seed)
-    elif isinstance(obj, Layer):
-        weights = None
-        if sample_weight is not None:
-            weights = check_weights(sample_weight, len(np.asarray(sample_weight)))
-        result = _check_layer(obj, x, Options(mode, seed, target, loss, contracts, weights))
-    else:
-        raise ConfigurationError(f"gradcheck: expected a Layer or a Loss, got {obj!r}")
+    weights = None
+    if sample_weight is not None:
+        weights = check_weights(sample_weight, len(np.asarray(sample_weight)))
+    options = Options(mode, seed, target, loss, contracts, weights, allow or {})
+    with np.errstate(all="ignore"):  # overflow is found in what comes out
+        if isinstance(obj, Loss):
+            result = _check_loss(obj, x, options)
+        else:
+            result = _check_layer(obj, x, options)
     result.seconds = time.perf_counter() - start
     label = obj.label if isinstance(obj, Layer) else f"{type(obj).__name__}()"
     given = "".join(", " + n for n, v in (("x", x), ("target", target)) if v is not None)
@@ -104,174 +133,221 @@ def assert_gradients(obj: Layer | Loss, x: object = None, target: object = None,
         raise GradientError(f"gradients are not right\n{result}")
 
 
-def _check_loss(
-    loss: Loss, x: object, target: object, sample_weight: object, mode: str, seed: int
-) -> GradientCheck:
-    rng = np.random.default_rng(seed)
+def _check_loss(loss: Loss, x: object, options: Options) -> GradientCheck:
+    rng = np.random.default_rng(options.seed)
+    result = GradientCheck(f"{type(loss).__name__}()")
+    target = options.target
     if x is None:
-        x, labels = made_up_for(loss, rng)
+        try:
+            x, labels = made_up_for(loss, rng)
+        except Exception as error:
+            result.doubt = f"No made-up scores fit ({error}). Give scores and targets."
+            return result
         target = labels if target is None else target
+        made_up_weights = rng.uniform(0.2, 2.0, len(labels))
     if target is None:
         raise ConfigurationError(
             f"gradcheck: expected targets for {type(loss).__name__} beside the scores, got none"
         )
-    scores = _as_point(x, "scores")
-    weights = None if sample_weight is None else check_weights(sample_weight, len(scores))
-    subject = LossSubject(loss, scores, np.array(target), weights)
-    result = GradientCheck(subject.label)
-    _check_arrays(result, subject, mode, rng, LAYER)
-    result.contracts = check_loss_contracts(subject)
+    scores, made_up = _as_point(x, "scores"), options.target is None
+    subject = LossTarget(loss, scores, np.array(target), options.sample_weight)
+    result.subject = subject.label
+    claim = check_arrays(result, subject, options.effort(LAYER), rng, options.allow)
+    if claim is None:
+        return result
+    if options.contracts:
+        result.contracts = check_loss_contracts(subject, claim)
+    if result.status == "pass":
+        check_elsewhere(result, subject, rng, options.allow)
+    if made_up and options.sample_weight is None and takes_weights(subject):
+        weighted = LossTarget(loss, scores, subject.targets, made_up_weights)
+        part = GradientCheck("with sample weights")
+        again = check_arrays(part, weighted, options.effort(LAYER), rng, options.allow)
+        if again is not None and options.contracts:
+            part.contracts = check_loss_contracts(weighted, again)
+        result.parts.append(part)
     return result
-
-
-class Options(NamedTuple):
-    """The arguments of `gradcheck` beside the object and its inputs."""
-
-    mode: str
-    seed: int
-    target: object
-    loss: Loss | None
-    contracts: bool
-    sample_weight: Array | None
 
 
 def _check_layer(layer: Layer, x: object, options: Options) -> GradientCheck:
     rng = np.random.default_rng(options.seed)
-    double = in_float64(layer) if layer.built else _built(layer, x, rng)
-    batch = made_up_inputs(double, rng) if x is None else _as_point(x, "x")
+    result = GradientCheck(layer.label)
+    if layer.built or x is not None:
+        double = in_float64(layer)
+        if not layer.built:
+            try:
+                double.build(np.shape(np.asarray(x))[1:], rng=rng, dtype=np.float64)
+            except MinitorchError:
+                raise
+            except Exception as error:
+                result.contracts.append(broken("it builds", error))
+                return result
+        batch = made_up_inputs(double, rng) if x is None else _as_point(x, "x")
+    else:
+        double, batch, problem = _built(layer, options.seed)
+        if problem is not None:
+            result.doubt = f"It can't be built for made-up data ({problem}). Give x."
+            return result
     if batch.shape[1:] != double.input_shape or not len(batch):
         raise ShapeError(
             f"gradcheck: expected x of shape (m, {', '.join(map(str, double.input_shape))}) for "
             f"{double.label}, got {batch.shape}"
         )
-    result = _check_at(double, batch, options)
-    # Where kinks meet, or all is zero, as in a network of zeros, nothing can be told: step aside.
-    inputs = [] if double.index_limit else [batch]
-    for share in MOVED if result.shows_nothing else ():
-        for array in [*inputs, *double.named_parameters().values()]:
-            np.add(array, share * root_mean_square(array) * rng.normal(size=array.shape), out=array)
-        result = _check_at(double, batch, options)
-        result.subject += f", moved by {100 * share:g} %"
-        if result.status != INCONCLUSIVE:
-            break
+    _check_built(result, double, batch, options)
     return result
 
 
-def _check_at(layer: Layer, x: Array, options: Options) -> GradientCheck:
-    if isinstance(layer, Sequential):
-        return _check_model(layer, x, options)
-    return _check_part(LayerSubject(layer, x, seed=options.seed), options, LAYER)
-
-
-def _check_part(subject: LayerSubject, options: Options, effort: Effort) -> GradientCheck:
-    result = GradientCheck(subject.label)
-    rng = np.random.default_rng(options.seed)
-    _check_arrays(result, subject, options.mode, rng, effort)
-    _add_contracts(result, subject, options, rng)
-    predicting = LayerSubject(subject.layer, subject.x, seed=options.seed, train=False)
-    if _has_two_modes(subject, predicting):
-        part = GradientCheck("when predicting")
-        _check_arrays(part, predicting, options.mode, rng, effort)
+def _check_built(result: GradientCheck, layer: Layer, x: Array, options: Options) -> None:
+    """The layers inside, from the inside out; then the layer itself, and its loss."""
+    result.subject = layer.label
+    moved = at_generic_point(layer, np.random.default_rng(options.seed))
+    if not _runs(moved, x, options.seed):
+        moved = layer
+    composed = bool(layer.sublayers())
+    wrong: list[str] = []
+    for path, inner, inputs in _calls(moved, x, options.seed) if composed else ():
+        if any(found.startswith(f"{path}.") for found in wrong):
+            continue  # what is wrong inside makes it wrong as well
+        check = GradientCheck(f"[{path}] {inner.label}")
+        _check_part(check, inner, inputs, options, WHOLE if inner.sublayers() else INSIDE)
+        result.parts.append(check)
+        if check.status == "fail":
+            wrong.append(path)
+    if wrong:
+        return
+    if not composed:
+        _check_part(result, moved, x, options, LAYER)
+        if result.status == "pass":
+            target = LayerTarget(copy.deepcopy(moved), x.copy(), seed=options.seed)
+            check_elsewhere(result, target, np.random.default_rng(options.seed), options.allow)
+        if layer.named_parameters():
+            own = GradientCheck("at the parameters as they are")
+            rng = np.random.default_rng(options.seed)
+            check_arrays(own, LayerTarget(copy.deepcopy(layer), x.copy(), seed=options.seed),
+                         options.effort(WHOLE), rng, options.allow)  # fmt: skip
+            result.parts += [own] if own.status == "fail" else []
+        return
+    _check_part(result, layer, x, options, WHOLE)
+    if options.target is not None:  # to the very end: the value that the loss reports
+        loss = options.loss or loss_for(layer)
+        part = GradientCheck(f"the value of {type(loss).__name__}")
+        whole = TrainingTarget(
+            copy.deepcopy(layer), loss, x.copy(), np.array(options.target), options.sample_weight,
+            seed=options.seed,
+        )  # fmt: skip
+        rng = np.random.default_rng(options.seed)
+        check_arrays(part, whole, options.effort(WHOLE), rng, options.allow)
         result.parts.append(part)
-    return result
 
 
-def _has_two_modes(training: LayerSubject, predicting: LayerSubject) -> bool:
-    """Whether a layer gives other outputs when it predicts, as Dropout does."""
+def _check_part(
+    result: GradientCheck, layer: Layer, x: Array, options: Options, effort: Effort
+) -> None:
+    """One layer's arrays when training, and when predicting if that is different; its contracts."""
+    effort = options.effort(effort)
+    training = LayerTarget(copy.deepcopy(layer), x.copy(), seed=options.seed)
+    rng = np.random.default_rng(options.seed)
+    claim = check_arrays(result, training, effort, rng, options.allow)
+    if claim is None:
+        return
+    known = [_outcome(training, claim)]
+    for word in ("predicting", "frozen"):
+        mode = LayerTarget(
+            copy.deepcopy(layer), x.copy(), seed=options.seed, train=word != "predicting"
+        )
+        if word == "frozen":
+            mode.layer.trainable = False
+        outcome = _outcome(mode, claim)
+        if outcome is None or any(_equal(outcome, other) for other in known):
+            continue
+        known.append(outcome)
+        part = GradientCheck(f"when {word}")
+        rng = np.random.default_rng(options.seed)
+        check_arrays(part, mode, effort, rng, options.allow)
+        result.parts.append(part)
+    if options.contracts:
+        generic = x[:CONTRACT_SAMPLES].copy()
+        if not takes_numbers(layer):
+            rng = np.random.default_rng(options.seed)
+            generic += 0.3 * root_mean_square(generic) * rng.normal(size=generic.shape)
+            if not _runs(layer, generic, options.seed):
+                generic = x[:CONTRACT_SAMPLES].copy()
+        result.contracts = check_contracts(layer, generic, options.seed)
+
+
+def _outcome(target: LayerTarget, claim: Claim) -> dict[str, Array] | None:
+    """The value and the gradients of a layer in one of its modes; None if it does not run."""
     try:
-        return not np.array_equal(training.value(), predicting.value(), equal_nan=True)
-    except Exception:  # said in the result already
+        return {"": target.value(), **target.gradients(claim.u)}
+    except Exception:  # said by the contracts
+        return None
+
+
+def _equal(one: dict[str, Array], other: dict[str, Array] | None) -> bool:
+    return other is not None and all(
+        np.array_equal(array, other.get(name, math.nan), equal_nan=True)
+        for name, array in one.items()
+    )
+
+
+def _runs(layer: Layer, x: Array, seed: int) -> bool:
+    """Whether a copy of a layer gives finite outputs and gradients."""
+    try:
+        target = LayerTarget(copy.deepcopy(layer), x.copy(), seed=seed)
+        y = target.value()
+        found = target.gradients(np.ones_like(y))
+        return all(np.isfinite(array).all() for array in (y, *found.values()))
+    except Exception:
         return False
 
 
-def _add_contracts(
-    result: GradientCheck, subject: LayerSubject, options: Options, rng: np.random.Generator
-) -> None:
-    if not options.contracts or result.contracts:
-        return
-    layer, x = subject.layer, subject.x[:CONTRACT_SAMPLES]
-    claim = Claim(LayerSubject(layer, x, seed=options.seed), rng)
-    if np.isfinite(claim.origin).all():
-        result.contracts = check_contracts(layer, x, claim, options.seed)
-
-
-def _check_model(model: Sequential, x: Array, options: Options) -> GradientCheck:
-    result = GradientCheck(model.label)
-    h: Array = x
-    for place, layer in enumerate(model):
-        subject = LayerSubject(layer, h.copy(), seed=options.seed)
-        part = _check_part(subject, options, MODEL_LAYER)
-        part.subject = f"[{place}] {layer.label}"
-        if part.shows_nothing and not layer.index_limit:
-            # The zeros that a ReLU hands to a MaxPool2D are ties: aside of them it can be seen.
-            rng = np.random.default_rng(options.seed)
-            moved = h + MOVED[0] * root_mean_square(h) * rng.normal(size=h.shape)
-            part = _check_part(LayerSubject(layer, moved, seed=options.seed), options, MODEL_LAYER)
-            part.subject = f"[{place}] {layer.label}, moved by {100 * MOVED[0]:g} %"
-        result.parts.append(part)
-        h = subject.value()
-    # The layers have been seen; a direction shows what is wrong between them, and in their sharing.
-    whole: Subject = LayerSubject(model, x, seed=options.seed)
-    part = result
-    if options.target is not None:  # to the very end: the value that the loss reports
-        loss = options.loss or loss_for(model)
-        part = GradientCheck(f"the value of {type(loss).__name__}")
-        targets, weights = np.array(options.target), options.sample_weight
-        whole = TrainingSubject(model, loss, x, targets, weights, seed=options.seed)
-        result.parts.append(part)
-    rng = np.random.default_rng(options.seed)
-    _check_arrays(part, whole, _whole(options.mode), rng, WHOLE_MODEL)
-    _add_contracts(result, LayerSubject(model, x, seed=options.seed), options, rng)
-    return result
-
-
-def _whole(mode: str) -> str:
-    return "exhaustive" if mode == "exhaustive" else "directional"
-
-
-def _check_arrays(
-    result: GradientCheck,
-    subject: Subject,
-    mode: str,
-    rng: np.random.Generator,
-    effort: Effort,
-) -> None:
+def _calls(layer: Layer, x: Array, seed: int) -> Iterator[tuple[str, Layer, Array]]:
+    """Every layer inside, by its path, with the inputs that it has; the innermost first."""
+    traced = copy.deepcopy(layer)
+    seen: dict[str, Array] = {}
+    inside = dict(_paths(traced))
+    for path, part in inside.items():
+        _record(part, path, seen)
     try:
-        claim = Claim(subject, rng)
-    except Exception as error:  # a layer of the reader's own that does not run is a finding
-        detail = f"{type(error).__name__}: {error}"
-        result.contracts.append(ContractResult("forward and backward run", False, detail))
+        LayerTarget(traced, x.copy(), seed=seed).value()
+    except Exception:  # said when the whole is checked
         return
-    for name, array in subject.arrays.items():
-        if name not in claim.defects:
-            got = claim.gradients.get(name)
-            shape = "none" if got is None else f"one of shape {np.shape(got)}"
-            cause = f"expected a gradient of shape {array.shape}, got {shape}"
-            wrong = TensorResult(name, array.size, wrong=array.size, ratio=math.inf, cause=cause)
-            result.tensors.append(wrong)
-            continue
-        entries = mode == "exhaustive" or (mode == "auto" and array.size <= effort.few)
-        if entries:
-            result.tensors.append(check_entries(subject, name, claim))
-        else:
-            result.tensors.append(check_directions(subject, name, claim, rng, effort.directions))
+    for path, part in _paths(layer):
+        if path in seen and part.built:
+            yield path, part, seen[path]
 
 
-def _built(layer: Layer, x: object, rng: np.random.Generator) -> Layer:
-    """A built float64 copy of a layer that is not built, for x's shape or one that it accepts."""
-    given = None if x is None else np.shape(np.asarray(x))[1:]
-    shapes: list[Shape] = [given] if given is not None else [(5,), (3, 4), (2, 6, 6)]
+def _paths(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+    for name, part in layer.sublayers().items():
+        yield from _paths(part, f"{prefix}{name}.")
+        yield f"{prefix}{name}", part
+
+
+def _record(part: Layer, path: str, seen: dict[str, Array]) -> None:
+    """Make a layer of a copy keep the first batch that it is given."""
+    forward = part.forward
+
+    def recording(x: Array, **options: Any) -> Any:
+        seen.setdefault(path, np.array(x))
+        return forward(x, **options)
+
+    setattr(part, "forward", recording)
+
+
+def _built(layer: Layer, seed: int) -> tuple[Layer, Array, Exception | None]:
+    """A built float64 copy of a layer, and a made-up batch of a shape that it accepts."""
     problem: Exception | None = None
-    for shape in shapes:
-        fresh = in_float64(layer)  # a copy: its sublayers are the user's own objects
+    for shape in SHAPES:
+        fresh, rng = in_float64(layer), np.random.default_rng(seed)
         try:
             fresh.build(shape, rng=rng, dtype=np.float64)
-        except MinitorchError as error:
-            problem = error
+            x = made_up_inputs(fresh, rng)
+            copy.deepcopy(fresh).forward(x.copy(), train=True, rng=np.random.default_rng(seed))
+        except Exception as error:  # the next shape may be the right one
+            problem = problem or error
             continue
-        return fresh
-    assert problem is not None
-    raise problem
+        return fresh, x, None
+    return layer, np.zeros((0, 1)), problem
 
 
 def _as_point(x: object, name: str) -> Array:
@@ -279,40 +355,3 @@ def _as_point(x: object, name: str) -> Array:
     point = np.array(as_batch(x, np.float64, f"gradcheck: {name}"), order="C")
     require_finite(point, f"gradcheck: {name}")
     return point
-
-
-def made_up_inputs(layer: Layer, rng: np.random.Generator, samples: int = SAMPLES) -> Array:
-    """A batch for a built layer: whole numbers for one that wants them."""
-    if layer.index_limit is None:
-        return made_up(layer.input_shape, rng, samples)
-    return rng.integers(layer.index_limit, size=(samples, *layer.input_shape)).astype(np.float64)
-
-
-def made_up(shape: Shape, rng: np.random.Generator, samples: int = SAMPLES) -> Array:
-    """A batch with both signs, and one entry at 0, where many functions have their corner."""
-    batch: Array = rng.normal(size=(samples, *shape))
-    batch.reshape(-1)[1] = 0.0
-    return batch
-
-
-def made_up_for(
-    loss: Loss, rng: np.random.Generator, shape: Shape = (5,), samples: int = SAMPLES
-) -> tuple[Array, AnyArray]:
-    """Scores and targets that a loss accepts: logits or probabilities with class numbers, or
-    numbers with numbers. Raises what the loss says of the last of them, if it takes none.
-    """
-    logits = made_up(shape, rng, samples)
-    probabilities = rng.dirichlet(np.ones(shape[-1]), samples) * 0.9 + 0.02
-    labels = rng.integers(0, shape[-1], samples)
-    for scores, targets in ((logits, labels), (probabilities, labels)):
-        try:
-            loss.forward(scores, targets)
-        except Exception:  # whatever a loss of the reader's own may say to class numbers
-            continue
-        return scores, targets
-    numbers: Array = rng.normal(size=logits.shape)
-    try:
-        loss.forward(logits, numbers)
-    except Exception:
-        return logits, rng.uniform(size=logits.shape)
-    return logits, numbers

@@ -36,7 +36,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker("gradcheck_components")
     if mark is None:
         return
-    from minitorch_np.gradcheck.cases import components
+    from minitorch_np.gradcheck.registry import components
 
     (package,) = mark.args
     importlib.import_module(package)  # a class is known as soon as it is defined
@@ -47,8 +47,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def gradcheck() -> Callable[..., None]:
     """Check an object as `minitorch_np.assert_gradients` does, or all cases of a class."""
-    from minitorch_np.gradcheck.cases import check_class
     from minitorch_np.gradcheck.check import assert_gradients
+    from minitorch_np.gradcheck.registry import check_class
 
     def check(obj: Any, *arguments: Any, **options: Any) -> None:
         if not isinstance(obj, type):

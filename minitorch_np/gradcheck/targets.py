@@ -1,24 +1,27 @@
-"""What a gradient check sees of a layer, a loss or a model: arrays, a value, and gradients.
+"""What a gradient check sees of a layer, a loss, a model or a function: arrays, a value, gradients.
 
 The check itself does not care what it checks. It needs a few named arrays (the inputs, the
-parameters), a function of them, and the gradients that somebody claims for it. A subject is just
+parameters), a function of them, and the gradients that somebody claims for it. A target is just
 that. It works on float64 copies, so that the object that was given is never touched.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
-from minitorch_np.layers import Layer, Sequential
+from minitorch_np.gradcheck.numeric import generic_step
+from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss
 
 
-class Subject(ABC):
+class Target(ABC):
     """A function of named float64 arrays, and its claimed vector-Jacobian product.
 
     `arrays` are live: the check moves them in place and puts them back, and `value` must follow.
@@ -28,7 +31,7 @@ class Subject(ABC):
     arrays: dict[str, Array]
 
     composed: bool = False
-    """Whether several functions stand behind one another: their kinks may then add up."""
+    """Whether several functions stand behind one another: their corners may then add up."""
 
     @abstractmethod
     def value(self) -> Array:
@@ -38,38 +41,66 @@ class Subject(ABC):
     def gradients(self, dy: Array) -> dict[str, Array]:
         """dL/d(array) for each array, for dL/d(value) = dy, as the object's own backward says."""
 
+    def constants(self) -> dict[str, float]:
+        """Numbers that the function is known to depend on, such as alpha, for the diagnosis."""
+        return {}
 
-class LayerSubject(Subject):
+    @contextlib.contextmanager
+    def moved(self, steps: dict[str, Array]) -> Iterator[None]:
+        """The same with a step added to each array, for as long as the context lasts."""
+        kept = {name: array.copy() for name, array in self.arrays.items()}
+        try:
+            for name, step in steps.items():
+                self.arrays[name][...] += step
+            yield
+        finally:
+            for name, array in kept.items():
+                self.arrays[name][...] = array
+
+
+class LayerTarget(Target):
     """A layer or a whole model: y = f(x; parameters), with the same random draws at each call."""
 
     def __init__(self, layer: Layer, x: Array, *, seed: int = 0, train: bool = True) -> None:
-        self.layer, self.seed, self.train = layer, seed, train
+        self.layer, self.x, self.seed, self.train = layer, x, seed, train
         self.label, self.composed = layer.label, bool(layer.sublayers())
-        self.x = x
-        inputs = {} if layer.index_limit else {"x": x}  # whole numbers can't be moved a little
+        inputs = {} if takes_numbers(layer) else {"x": x}  # whole numbers can't be moved a little
         self.arrays = {**inputs, **layer.named_parameters()}
         self._rng, self._draws = np.random.default_rng(seed), True
+        self._buffers = [(array, array.copy()) for array in layer.named_buffers().values()]
 
     def value(self) -> Array:
-        return np.array(self._forward()[0], dtype=np.float64)
+        return np.array(self.forward()[0], dtype=np.float64)
 
     def gradients(self, dy: Array) -> dict[str, Array]:
-        _, cache = self._forward()
+        _, cache = self.forward()
         dx, gradients = self.layer.backward(dy.copy(), cache)
-        return gradients if dx is None else {"x": dx, **gradients}
+        inputs = {"x": dx} if "x" in self.arrays else {}
+        return {n: np.asarray(g) for n, g in {**inputs, **gradients}.items() if g is not None}
 
-    def _forward(self) -> tuple[Array, object]:
+    def forward(self) -> tuple[Array, Any]:
+        """The layer's own forward, with a generator that begins anew."""
         if self._draws:
             self._rng = np.random.default_rng(self.seed)
             before = self._rng.bit_generator.state
+        for array, at_first in self._buffers:  # running statistics move with each forward
+            array[...] = at_first
         # A copy, for a layer that changes its input would change what it is compared with.
         result = self.layer.forward(self.x.copy(), train=self.train, rng=self._rng)
         if self._draws:  # a generator that nobody has used need not be put back
             self._draws = bool(self._rng.bit_generator.state != before)
         return result
 
+    def constants(self) -> dict[str, float]:
+        return {
+            name: float(value)
+            for layer in self.layer.walk()
+            for name, value in getattr(layer, "__dict__", {}).items()
+            if isinstance(value, (int, float)) and not name.startswith("_")
+        }
 
-class LossSubject(Subject):
+
+class LossTarget(Target):
     """A loss as a function of the scores; its value is an array of one number."""
 
     def __init__(
@@ -80,26 +111,31 @@ class LossSubject(Subject):
         self.arrays = {"scores": scores}
 
     def value(self) -> Array:
-        return np.array([self.forward(self.arrays["scores"])[0]])
+        return np.array([self.forward(self.arrays["scores"].copy())[0]])
 
     def gradients(self, dy: Array) -> dict[str, Array]:
-        _, cache = self.forward(self.arrays["scores"])
-        return {"scores": float(dy[0]) * self.loss.backward(cache)}
+        _, cache = self.forward(self.arrays["scores"].copy())
+        return {"scores": float(dy[0]) * np.asarray(self.loss.backward(cache), dtype=np.float64)}
 
     def forward(self, scores: Array, rows: slice = slice(None)) -> tuple[float, Any]:
         """The loss of some rows of the targets, against as many rows of scores."""
         targets, weights = self.targets[rows], self.sample_weight
-        if weights is None:  # a loss of the reader's own may not take any
+        if weights is None:  # a user-defined loss may not take any
             return self.loss.forward(scores, targets)
         return self.loss.forward(scores, targets, weights[rows])
 
+    def constants(self) -> dict[str, float]:
+        return {n: float(v) for n, v in vars(self.loss).items() if isinstance(v, (int, float))}
 
-class TrainingSubject(Subject):
-    """A model and its loss in one: what training descends on, from the loss's own report."""
+
+class TrainingTarget(Target):
+    """A model and its loss in one: what training minimizes, from the loss's own report."""
+
+    composed = True
 
     def __init__(
         self,
-        model: Sequential,
+        model: Layer,
         loss: Loss,
         x: Array,
         targets: AnyArray,
@@ -107,10 +143,10 @@ class TrainingSubject(Subject):
         *,
         seed: int = 0,
     ) -> None:
-        self.inner = LayerSubject(model, x, seed=seed)
-        self.end = LossSubject(loss, self.inner.value(), targets, sample_weight)
+        self.inner = LayerTarget(model, x, seed=seed)
+        self.end = LossTarget(loss, self.inner.value(), targets, sample_weight)
         self.label = f"{model.label} under {type(loss).__name__}"
-        self.arrays, self.composed = self.inner.arrays, True
+        self.arrays = self.inner.arrays
 
     def value(self) -> Array:
         return np.array([self.end.forward(self.inner.value())[0]])
@@ -118,6 +154,11 @@ class TrainingSubject(Subject):
     def gradients(self, dy: Array) -> dict[str, Array]:
         _, cache = self.end.forward(self.inner.value())
         return self.inner.gradients(float(dy[0]) * self.end.loss.backward(cache))
+
+
+def takes_numbers(layer: Layer) -> bool:
+    """Whether a layer's inputs are whole numbers, as Embedding's are."""
+    return layer.index_limit is not None
 
 
 def in_float64(layer: Layer) -> Layer:
@@ -129,3 +170,18 @@ def in_float64(layer: Layer) -> Layer:
             part.build(part.input_shape, rng=np.random.default_rng(0), dtype=np.float64)
             part.load_state_dict(state)
     return double
+
+
+def at_generic_point(layer: Layer, rng: np.random.Generator) -> Layer:
+    """A copy whose parameters and statistics have been moved away from special values.
+
+    gamma = 1 hides a missing gamma, bias = 0 a missing bias: every entry is moved by 15 to 45 % of
+    itself. (A variance stays positive.)
+    """
+    moved = copy.deepcopy(layer)
+    for array in moved.named_parameters().values():
+        array[...] += generic_step(rng, array)
+    for array in moved.named_buffers().values():
+        step = generic_step(rng, array)
+        array[...] += np.where(array == 0, np.abs(step), step)
+    return moved

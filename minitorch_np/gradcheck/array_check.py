@@ -1,0 +1,261 @@
+"""One array's gradient held against finite differences: entry by entry, or along directions.
+
+Every entry costs eight evaluations, so a small array is checked whole. A large one is checked along
+random directions: d/dt u . F(p + t d) has to be the sum of the gradient times d. A direction sees
+every wrong entry at once; when one fails, it is halved again and again until the entry is found.
+Entries that are equal are also moved together: at a tie the maximum is free to choose which of
+them gets the gradient, but together they must get all of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from minitorch_np.arrays import Array
+from minitorch_np.gradcheck.claim import Claim
+from minitorch_np.gradcheck.numeric import (
+    EPSILON,
+    Sides,
+    cotangent,
+    largest,
+    root_mean_square,
+    slopes,
+)
+from minitorch_np.gradcheck.report import TensorResult
+
+CLEAR = 10.0
+"""Where hardly anything can be seen, a gradient is wrong if it is off by so many tolerances."""
+
+INDEPENDENT = 1e-9
+"""A value that changes by less than this share of itself does not depend on the array at all."""
+
+FAR = (1.0, -0.3, 3.0)
+"""How far an array is moved to see that, over its size."""
+
+
+class Effort(NamedTuple):
+    """Arrays of at most `few` entries are checked on each of them, others along `directions`."""
+
+    few: int
+    directions: int
+
+
+def check_array(
+    claim: Claim, name: str, effort: Effort, rng: np.random.Generator, needed: float
+) -> TensorResult:
+    """Check the array `name`; a gradient that is not right is looked at once more, closely."""
+    array = claim.target.arrays[name]
+    result = TensorResult(name, array.size, needed=needed)
+    if _is_comparable(result, claim):
+        entries = array.size <= effort.few
+        check = _check_entries if entries else _check_directions
+        state = rng.bit_generator.state
+        check(result, claim, effort.directions, rng)
+        if result.wrong and claim.refine():
+            rng.bit_generator.state = state
+            result = TensorResult(name, array.size, needed=needed)
+            check(result, claim, effort.directions, rng)
+        if result.resolution > needed and result.wrong and result.ratio < CLEAR:
+            result.wrong = 0  # no clear error, where hardly anything can be seen
+        if not result.wrong and not largest(claim.gradients[name]):
+            _judge_zero(result, claim)
+        elif not result.wrong and result.resolution > needed:
+            _judge_small(result, claim)
+    return result
+
+
+def _check_entries(
+    result: TensorResult, claim: Claim, directions: int, rng: np.random.Generator
+) -> None:
+    """Each entry by itself, then those that are equal together."""
+    array, gradient = claim.target.arrays[result.name], claim.gradients[result.name].reshape(-1)
+    size, scale = root_mean_square(array), claim.scale(result.name)
+    margin = claim.rounding(result.name)
+    result.entries = array.size
+    result.left, result.right = np.zeros(array.shape), np.zeros(array.shape)
+    for place, at in enumerate(array.reshape(-1).tolist()):
+        found, ratio, tolerance = claim.compare(
+            claim.entry_line(result.name, place),
+            float(gradient[place]),
+            max(abs(at), size),
+            scale,
+            margin,
+        )
+        result.left.flat[place], result.right.flat[place] = found.left, found.right
+        if found.error == math.inf:
+            result.jumps += 1
+            continue
+        _judge(result, found, float(gradient[place]), ratio, place)
+        result.kinks += found.at_corner(tolerance)
+        result.resolution = max(result.resolution, tolerance / scale if scale else 0.0)
+    if 2 * result.jumps > array.size:
+        result.doubt = NOT_MEASURED
+    if not result.wrong and not result.jumps:
+        for direction in _of_ties(array, rng):
+            _try_direction(result, claim, direction, of_ties=True)
+
+
+def _check_directions(
+    result: TensorResult, claim: Claim, directions: int, rng: np.random.Generator
+) -> None:
+    """Random directions of all entries; one that fails leads to the wrong entry."""
+    array = claim.target.arrays[result.name]
+    tried = [(cotangent(rng, array.shape), False) for _ in range(directions)]
+    for direction, of_ties in [*tried, *((d, True) for d in _of_ties(array, rng))]:
+        _try_direction(result, claim, direction, of_ties)
+        if result.wrong:
+            break
+        result.directions += 1
+
+
+def _of_ties(array: Array, rng: np.random.Generator) -> Iterator[Array]:
+    """A direction in which equal entries move together, if there are such."""
+    values, places = np.unique(array, return_inverse=True)
+    if 1 < values.size < array.size or (values.size == 1 < array.size):
+        yield cotangent(rng, values.shape)[places.reshape(array.shape)]
+
+
+def _try_direction(result: TensorResult, claim: Claim, direction: Array, of_ties: bool) -> None:
+    found, ratio, tolerance = _along(claim, result.name, direction)
+    if not math.isfinite(found.error):
+        result.doubt = result.doubt if of_ties else NOT_MEASURED
+        return
+    # What a direction adds up to is the size of the gradient times the root of its length.
+    gradient, length = claim.gradients[result.name], float(np.linalg.norm(direction))
+    scale = float(np.linalg.norm(gradient * direction))
+    if claim.scale(result.name) > largest(gradient):  # terms that cancel
+        scale = max(scale, length * claim.scale(result.name))
+    if not result.entries:
+        result.kinks += found.at_corner(tolerance)
+        result.resolution = max(result.resolution, tolerance / scale if scale else 0.0)
+    result.ratio = max(result.ratio, ratio)
+    if ratio > 1:
+        result.wrong = 1
+        result.analytic, result.numeric = float((gradient * direction).sum()), found.value
+        if of_ties:
+            result.cause = (
+                "equal entries, moved together, change the value by another amount than their "
+                "gradients add up to: at a tie the gradient is counted twice, or lost"
+            )
+        else:
+            _locate(result, claim, direction)
+
+
+def _along(claim: Claim, name: str, direction: Array) -> tuple[Sides, float, float]:
+    """`Claim.compare` along a direction."""
+    size, length = root_mean_square(claim.target.arrays[name]), float(np.linalg.norm(direction))
+    products = claim.gradients[name] * direction
+    scale = claim.scale(name) * length / max(1.0, math.sqrt(direction.size))
+    margin = claim.rounding(name) * length + 4 * EPSILON * float(np.abs(products).sum())
+    return claim.compare(claim.line(name, direction), float(products.sum()), size, scale, margin)
+
+
+SAMPLED = 24
+"""How many more entries of a large array are looked at once one of them is wrong."""
+
+
+def _locate(result: TensorResult, claim: Claim, direction: Array) -> None:
+    """Halve the set of entries that a failing direction moves until one is left."""
+    gradient, name = claim.gradients[result.name], result.name
+    places = np.flatnonzero(direction)
+    while len(places) > 1:
+        half = places[: len(places) // 2]
+        masked = np.zeros(direction.size)
+        masked[half] = direction.reshape(-1)[half]
+        _, ratio, _ = _along(claim, name, masked.reshape(direction.shape))
+        places = half if ratio > 1 else places[len(places) // 2 :]
+    located = int(places[0])
+    spread = np.unique(np.linspace(0, gradient.size - 1, SAMPLED).astype(int))
+    sample = np.array([located, *(place for place in spread.tolist() if place != located)])
+    numeric, wrong = np.empty(len(sample)), 0
+    size, margin = root_mean_square(claim.target.arrays[name]), claim.rounding(name)
+    for row, place in enumerate(sample.tolist()):
+        claimed = float(gradient.flat[place])
+        found, ratio, _ = claim.compare(
+            claim.entry_line(name, place), claimed, size, claim.scale(name), margin
+        )
+        numeric[row], wrong = found.value, wrong + (ratio > 1)
+    result.entries, result.wrong = len(sample), max(1, wrong)
+    result.analytic, result.numeric = float(gradient.flat[located]), float(numeric[0])
+    result.place = unravel(located, gradient.shape)
+    result.sample = (sample, numeric)
+
+
+def _is_comparable(result: TensorResult, claim: Claim) -> bool:
+    """Whether there is something to compare with: a gradient of the right shape, all finite.
+
+    Where the slope itself is infinite, as sqrt's at 0, no number would be right.
+    """
+    name, gradient = result.name, claim.gradients.get(result.name)
+    if not np.isfinite(claim.origin).all():
+        result.doubt = "The value is not finite here. Give other x."
+        return False
+    if name not in claim.fitting:
+        got = "none" if gradient is None else f"one of shape {np.shape(gradient)}"
+        shape = claim.target.arrays[name].shape
+        result.wrong, result.ratio = result.size, math.inf
+        result.cause = f"expected a gradient of shape {shape}, got {got}"
+        return False
+    for place in claim.infinite[name][:SAMPLED]:
+        size = root_mean_square(claim.target.arrays[name])
+        found = slopes(claim.entry_line(name, int(place)), size, claim.sigma)
+        if found.error < math.inf:
+            result.wrong, result.ratio = len(claim.infinite[name]), math.inf
+            result.place = unravel(int(place), claim.target.arrays[name].shape)
+            result.analytic, result.numeric = math.nan, found.value
+            result.cause = "it is not finite"
+            return False
+    return True
+
+
+def _judge(result: TensorResult, found: Sides, claimed: float, ratio: float, at: int) -> None:
+    """Take one entry into the result."""
+    if ratio > 1:
+        result.wrong += 1
+        result.places.append(at)
+    if ratio > result.ratio:
+        nearest = min((found.left, found.right), key=lambda side: abs(side - claimed))
+        result.ratio, result.analytic, result.numeric = ratio, claimed, nearest
+        result.place = unravel(at, result.left.shape)
+
+
+NOT_MEASURED = "The value can't be measured around this point: it jumps, or is not defined there."
+
+
+def _judge_zero(result: TensorResult, claim: Claim) -> None:
+    """A gradient that is zero: rightly so if the value does not depend on the array at all."""
+    array = claim.target.arrays[result.name]
+    values = []
+    for far in FAR:
+        step = far * root_mean_square(array) * cotangent(claim.rng, array.shape)
+        with claim.target.moved({result.name: step}):
+            try:
+                values.append(largest(claim.u * (claim.target.value() - claim.origin)))
+            except Exception:  # not defined there
+                values.append(math.inf)
+    if max(values) <= INDEPENDENT * claim.size:
+        result.doubt, result.resolution = "", 0.0
+        result.remark = "Zero, and rightly: the value does not depend on it."
+    else:
+        result.doubt = (
+            "The gradient is zero here, yet the value depends on this array: its units are "
+            "probably dead. Give other x, or another seed."
+        )
+
+
+def _judge_small(result: TensorResult, claim: Claim) -> None:
+    """A gradient that could not be resolved from rounding."""
+    result.doubt = result.doubt or (
+        "The value changes here by hardly more than its rounding, so that an error of "
+        f"{min(100.0, 100 * result.resolution):.1g} % would not be seen. Is something saturated? "
+        "Give smaller x."
+    )
+
+
+def unravel(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The index of an entry by its place in memory order."""
+    return tuple(int(i) for i in np.unravel_index(place, shape))

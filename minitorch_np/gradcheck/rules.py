@@ -1,0 +1,74 @@
+"""One rule tried: what an experiment is, and what several kinds of rules share.
+
+An experiment returns nothing if the rule is kept, and otherwise says how it was broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.gradcheck.claim import Claim
+from minitorch_np.gradcheck.numeric import EPSILON, largest
+from minitorch_np.gradcheck.report import ContractResult
+from minitorch_np.gradcheck.targets import Target
+
+Experiment: TypeAlias = "Callable[[Any], str | None]"
+
+SAME = 1e-12
+"""Results that should be equal differ by at most this share of the terms that were summed."""
+
+LINEAR = {False: 1e-9, True: 1e-6}
+"""Up to what share of its size a gradient may be off from linear in dy, by rounding; in what is
+composed the rounding of terms that cancel may be lost in what follows."""
+
+SINGLE = 16 * float(np.finfo(np.float32).eps) / EPSILON
+"""A result in float32 may be off by as many times the rounding of the one in float64."""
+
+
+def linear_in_dy(target: Target, claim: Claim) -> str | None:
+    """B(u - 3v) = B(u) - 3 B(v), and B(s u) = s B(u) for a very large and a very small s."""
+    u, v = claim.u, claim.v
+    of_v, of_both = target.gradients(v), target.gradients(u - 3 * v)
+    small, large = target.gradients(u * 2.0**-20), target.gradients(u * 2.0**20)
+    for name in claim.fitting:
+        of_u = claim.gradients[name]
+        scale = claim.scale(name) + 3 * largest(of_v[name]) + largest(of_both[name])
+        limit = LINEAR[target.composed] * scale + 4 * claim.rounding(name)
+        if largest(of_both[name] - (of_u - 3 * of_v[name])) > limit:
+            return (
+                f"d{name} of a sum of two dy is not the sum of the two: does it look at dy's sign?"
+            )
+        for word, gradient, factor in (("small", small, 2.0**20), ("large", large, 2.0**-20)):
+            if largest(gradient[name] * factor - of_u) > limit:
+                return f"d{name} is not in proportion to dy where dy is {word}: is it clipped?"
+    return None
+
+
+def attempt(experiment: Experiment, subject: Any, name: str = "") -> ContractResult:
+    """Try a rule; its name is the experiment's, unless given."""
+    name = name or experiment.__name__.replace("_", " ")
+    try:
+        detail = experiment(subject)
+    except Exception as error:  # whatever a user-defined layer may raise is a finding
+        return broken(name, error)
+    return ContractResult(name, detail is None, detail or "")
+
+
+def broken(name: str, error: Exception) -> ContractResult:
+    """A rule that could not be tried."""
+    return ContractResult(name, False, f"{type(error).__name__}: {error}")
+
+
+def same(a: AnyArray, b: AnyArray) -> bool:
+    """Equal to the bit; NaN equals NaN."""
+    return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=True))
+
+
+def in_single(array: Array) -> Array:
+    """The same, rounded to what float32 can hold, in float64."""
+    rounded: Array = array.astype(np.float32).astype(np.float64)
+    return rounded

@@ -1,0 +1,206 @@
+"""All arrays of a target checked at a point, and at points beside it where that shows nothing.
+
+A network of zeros stands at the corner of each of its ReLUs, and a saturated one hardly changes at
+all. At such a point no comparison means much. So an array that stays open is checked once more
+with all arrays moved aside: by 1 % of their size, then by more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minitorch_np.arrays import Array
+from minitorch_np.gradcheck.array_check import FAR, Effort, check_array
+from minitorch_np.gradcheck.claim import Claim
+from minitorch_np.gradcheck.diagnosis import explain
+from minitorch_np.gradcheck.numeric import cotangent, largest, root_mean_square
+from minitorch_np.gradcheck.report import (
+    FAIL,
+    INCONCLUSIVE,
+    WORST_RESOLUTION,
+    WORST_RESOLUTION_OF_WHOLE,
+    GradientCheck,
+    TensorResult,
+)
+from minitorch_np.gradcheck.rules import broken
+from minitorch_np.gradcheck.targets import Target
+
+ASIDE = (0.01, 0.3, 1.0, 3.0, 1.0, 3.0)
+"""How far all arrays are moved, over their sizes, where a point shows nothing."""
+
+ELSEWHERE = 4
+"""A single layer is checked at so many other batches: a clip at 1 needs an input above 1."""
+
+NEARBY = (1e-8, 1e-10)
+"""How far to see that a gradient jumps here while the value does not."""
+
+NEIGHBOURS = 12
+"""So many points near by are looked at for that."""
+
+
+def check_arrays(
+    result: GradientCheck,
+    target: Target,
+    effort: Effort,
+    rng: np.random.Generator,
+    allow: dict[str, str],
+) -> Claim | None:
+    """Check every array of a target into `result`; None if it does not even run."""
+    try:
+        claim = Claim(target, rng)
+    except Exception as error:  # a user-defined layer that does not run is a finding
+        result.contracts.append(broken("forward and backward run", error))
+        return None
+    needed = WORST_RESOLUTION_OF_WHOLE if target.composed else WORST_RESOLUTION
+    found = {name: check_array(claim, name, effort, rng, needed) for name in target.arrays}
+    # Corners that meet in what is composed need not leave a derivative at all.
+    unsure = [n for n, r in found.items() if r.status == INCONCLUSIVE or _at_corners(r, claim)]
+    if unsure and np.isfinite(claim.origin).all():
+        _look_aside(found, unsure, claim, rng, needed)
+    for name, tensor in found.items():
+        tensor.allowed = allow.get(name, "") if tensor.wrong else ""
+        if tensor.wrong and not tensor.cause and not tensor.allowed:
+            tensor.cause = explain(target, claim, tensor)
+        result.tensors.append(tensor)
+    return claim
+
+
+def check_elsewhere(
+    result: GradientCheck, target: Target, rng: np.random.Generator, allow: dict[str, str]
+) -> None:
+    """Check a single layer at other data, along directions: what is wrong there is a part."""
+    for _ in range(ELSEWHERE):
+        inputs = {n: a for n, a in target.arrays.items() if n in ("x", "scores")}
+        with target.moved(_random_steps(inputs, rng.uniform(0.3, 1.2), rng)):
+            try:
+                claim = Claim(target, rng)
+            except Exception:  # not defined there
+                continue
+            for name in target.arrays:
+                found = check_array(claim, name, Effort(0, 1), rng, WORST_RESOLUTION)
+                if found.wrong and name not in allow:
+                    found.cause = found.cause or explain(target, claim, found)
+                    result.parts.append(GradientCheck("at other data", [found]))
+                    return
+
+
+def _look_aside(
+    found: dict[str, TensorResult],
+    unsure: list[str],
+    claim: Claim,
+    rng: np.random.Generator,
+    needed: float,
+) -> None:
+    """Check arrays that are not certain at points farther and farther away."""
+    arrays = claim.target.arrays
+    places = [
+        (f"at a point moved by {100 * share:g} %", _random_steps(arrays, share, rng))
+        for share in ASIDE
+    ]
+    unit: dict[str, Array] = {n: a / root_mean_square(a) - a for n, a in arrays.items()}
+    for where, steps in [*places, ("with all arrays scaled to the size of 1", unit)]:
+        for name, again in _check_at(claim, steps, unsure, rng, needed).items():
+            if again.status != INCONCLUSIVE:
+                why = found[name].doubt or "Several corners meet at the given point."
+                again.remark = f"{why} Checked {where}."
+                found[name], unsure = again, [n for n in unsure if n != name]
+    for name in unsure:
+        result = found[name]
+        if result.wrong:
+            result.wrong, result.cause = 0, ""
+            result.doubt = (
+                "Several corners meet here: any of many gradients is right. Points aside showed "
+                "nothing either. Give other x, or another seed."
+            )
+        elif name in claim.fitting and not largest(claim.gradients[name]):
+            _look_far(result, claim, rng, needed)
+        elif name in claim.fitting and result.ratio <= 1 and _vanishes(claim, name):
+            result.doubt, result.resolution = "", 0.0
+            result.remark = (
+                "As good as zero: the value hardly depends on it, here and at points aside. Its "
+                "layer has been checked by itself."
+            )
+
+
+def _random_steps(
+    arrays: dict[str, Array], share: float, rng: np.random.Generator
+) -> dict[str, Array]:
+    """A random step for each array, of a share of its size."""
+    return {n: share * root_mean_square(a) * rng.normal(size=a.shape) for n, a in arrays.items()}
+
+
+def _vanishes(claim: Claim, name: str) -> bool:
+    """Whether a gradient is lost in the rounding of what is composed."""
+    return claim.vanishing(name) > WORST_RESOLUTION_OF_WHOLE * largest(claim.gradients[name])
+
+
+def _look_far(result: TensorResult, claim: Claim, rng: np.random.Generator, needed: float) -> None:
+    """A value that changes while its slope is zero wherever one looks, as that of sign, jumps."""
+    array = claim.target.arrays[result.name]
+    for far in FAR:
+        steps = {result.name: far * root_mean_square(array) * cotangent(rng, array.shape)}
+        again = _check_at(claim, steps, [result.name], rng, needed).get(result.name)
+        if again is None or again.resolution or again.ratio > 1:
+            return
+    result.doubt, result.resolution = "", 0.0
+    result.remark = "Zero, and rightly: the value is constant between its jumps."
+
+
+def _check_at(
+    claim: Claim,
+    steps: dict[str, Array],
+    names: list[str],
+    rng: np.random.Generator,
+    needed: float,
+) -> dict[str, TensorResult]:
+    """Some arrays, checked at another point; nothing where the target is not defined."""
+    with claim.target.moved(steps):
+        try:
+            there = Claim(claim.target, rng)
+        except Exception:
+            return {}
+        found = {name: check_array(there, name, Effort(0, 1), rng, needed) for name in names}
+        for result in found.values():
+            if _at_corners(result, there):
+                result.wrong, result.doubt = 0, "Several corners meet there too."
+        return found
+
+
+def _at_corners(result: TensorResult, claim: Claim) -> bool:
+    """Whether a gradient that seems wrong is one of several that are right here.
+
+    The median of four equal numbers does not change when one of them does; yet it has a gradient,
+    that of any order of the four. So points very near are looked at: where a gradient is as
+    different at a hundredth of the distance as before, and the value is not, it jumps. Among such
+    gradients each entry may be any number between them.
+    """
+    tie = result.cause and not claim.target.composed
+    if result.status != FAIL or result.name not in claim.fitting or tie:
+        return False
+    beside: list[Array] = []
+    jumps = np.zeros(claim.gradients[result.name].shape, bool)
+    for _ in range(NEIGHBOURS):
+        direction = _random_steps(claim.target.arrays, 1.0, claim.rng)
+        (far_value, far), (near_value, near) = (
+            _changes(claim, result.name, direction, size) for size in NEARBY
+        )
+        if largest(near_value) > 0.3 * largest(far_value) + claim.sigma:
+            return claim.target.composed  # the value itself jumps: nothing can be said here
+        beside.append(claim.gradients[result.name] + near)
+        jumps |= np.abs(near) > np.maximum(0.3 * np.abs(far), 100 * claim.noise[result.name])
+    if claim.target.composed or not result.places:  # corners of many outputs add up
+        return bool(jumps.any())
+    others = np.array(beside).reshape(NEIGHBOURS, -1)[:, result.places]
+    here = claim.gradients[result.name].reshape(-1)[result.places]
+    margin = claim.rounding(result.name)
+    between = (others.min(axis=0) - margin <= here) & (here <= others.max(axis=0) + margin)
+    return bool(jumps.reshape(-1)[result.places].all() and between.all())
+
+
+def _changes(
+    claim: Claim, name: str, direction: dict[str, Array], size: float
+) -> tuple[Array, Array]:
+    """By how much the value and a gradient differ a small step away."""
+    with claim.target.moved({n: size * step for n, step in direction.items()}):
+        value, gradient = claim.target.value(), claim.target.gradients(claim.u)[name]
+    return claim.u * (value - claim.origin), gradient - claim.gradients[name]
