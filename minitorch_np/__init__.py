@@ -21,7 +21,14 @@ from minitorch_np.errors import (
     NotBuiltError,
     ShapeError,
 )
-from minitorch_np.gradcheck import assert_gradients, gradcheck, gradcheck_all
+from minitorch_np.gradcheck import (
+    assert_gradients,
+    gradcheck,
+    gradcheck_all,
+    gradcheck_function,
+    gradcheck_jax,
+    gradcheck_torch,
+)
 from minitorch_np.layers import (
     ELU,
     GELU,
@@ -208,6 +215,9 @@ __all__ = [
     "diagnose",
     "gradcheck",
     "gradcheck_all",
+    "gradcheck_function",
+    "gradcheck_jax",
+    "gradcheck_torch",
     "initializers",
     "lenet5",
     "loss_for",

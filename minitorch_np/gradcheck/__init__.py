@@ -2,6 +2,8 @@
 
 from minitorch_np.gradcheck.case import Case
 from minitorch_np.gradcheck.check import assert_gradients, gradcheck
+from minitorch_np.gradcheck.frameworks import gradcheck_jax, gradcheck_torch
+from minitorch_np.gradcheck.functions import gradcheck_function
 from minitorch_np.gradcheck.registry import components, gradcheck_all
 from minitorch_np.gradcheck.report import GradientCheck
 
@@ -12,4 +14,7 @@ __all__ = [
     "components",
     "gradcheck",
     "gradcheck_all",
+    "gradcheck_function",
+    "gradcheck_jax",
+    "gradcheck_torch",
 ]

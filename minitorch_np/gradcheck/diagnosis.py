@@ -1,10 +1,711 @@
-"""Which formula is wrong."""
+"""Which formula is wrong.
+
+A wrong gradient is rarely wrong at random. A factor is missing, a sign, a transposition, a term, a
+path, a sample. Each such hypothesis is tried on the whole Jacobian, d y[o] / d x[i] for every pair
+of entries: the claimed one is what backward returns for a dy of zeros and a single one, and the
+true one comes from central differences. Only what holds in every entry is put into words, and
+nothing is said where no hypothesis fits.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.gradcheck.hypotheses import (
+    BATCHES,
+    EXACT,
+    Quantity,
+    at_indices,
+    beyond,
+    constant_ratio,
+    expression,
+    same,
+    times,
+    where,
+)
+from minitorch_np.gradcheck.numeric import root_mean_square
+
+MOST_ENTRIES, MOST_PAIRS = 2_000, 300_000
+"""Gradients are measured of arrays up to so many entries, Jacobians of so many pairs."""
+
+STEP = 1e-3
+"""Of the central differences, over the array's size; half of it for a second opinion."""
 
 
 def explain(target: Any, claim: Any, tensor: Any) -> str:
-    """The cause."""
+    """The cause of a wrong gradient of `tensor.name` in a sentence; "" if nothing fits."""
+    kept = {name: array.copy() for name, array in target.arrays.items()}
+    try:
+        with np.errstate(all="ignore"):
+            return _explain(target, claim, tensor)
+    except Exception:  # no cause rather than an error about an error
+        return ""
+    finally:
+        for name, array in kept.items():
+            target.arrays[name][...] = array
+
+
+def _explain(target: Any, claim: Any, tensor: Any) -> str:
+    if target.arrays[tensor.name].size > MOST_ENTRIES:
+        return _of_sample(target, claim, tensor)
+    case = Evidence(target, claim, tensor)
+    if not case.wrong.any() or 2 * case.known.sum() < case.known.size:
+        return ""
+    return next((cause for rule in RULES for cause in rule(case)), "")
+
+
+def _of_sample(target: Any, claim: Any, tensor: Any) -> str:
+    """A large array, of which a few entries have been measured."""
+    if tensor.sample is None:
+        return ""
+    places, numeric = tensor.sample
+    analytic = np.asarray(claim.gradients[tensor.name]).reshape(-1)[places]
+    scale = float(np.abs(numeric).max() + np.abs(analytic).max())
+    if not analytic.any():
+        return "it is zero where it should not be"
+    ratio = constant_ratio(analytic, numeric, scale)
+    return "" if ratio is None or abs(ratio - 1) < 1e-6 else times(ratio, _numbers(target, tensor.name))
+
+
+class Evidence:
+    """The two gradients of one array, and the two Jacobians (outputs, entries) behind them.
+
+    `known` entries have a slope; `wrong` ones differ.
+    """
+
+    def __init__(self, target: Any, claim: Any, tensor: Any) -> None:
+        self.target, self.name, self.u = target, tensor.name, claim.u
+        self.array: Array = target.arrays[self.name]
+        self.owner, self.out = self.name, "y"
+        self.y: Array = target.value()
+        self.analytic = np.asarray(target.gradients(self.u)[self.name], dtype=np.float64)
+        self.jacobian, self.known = self.measure(range(self.array.size))
+        self.known = self.known.reshape(self.array.shape)
+        self.numeric = (self.u.reshape(-1) @ self.jacobian).reshape(self.array.shape)
+        if tensor.left.shape == self.array.shape and tensor.left.size:
+            mean = (tensor.left + tensor.right) / 2
+            near = np.abs(mean - self.numeric) <= EXACT * np.abs(mean).max(initial=0.0)
+            self.known &= near
+        self.scale = float(np.abs(self.numeric[self.known]).max(initial=0.0))
+        self.scale += float(np.abs(self.analytic[self.known]).max(initial=0.0))
+        self.residue = np.where(self.known, self.analytic - self.numeric, 0.0)
+        self.wrong = np.abs(self.residue) > EXACT * self.scale
+        self.numbers = _numbers(target, self.name)
+        self.claimed = self._claimed()
+        self.quantities = _quantities(target, self.y)
+
+    def measure(self, places: Any) -> tuple[Array, AnyArray]:
+        """d y / d each of some entries, a column for each, and whether two steps agree."""
+        columns, flat = [], self.array.reshape(-1)
+        good, h = [], STEP * root_mean_square(self.array)
+        for place in places:
+            at = float(flat[place])
+            moved = []
+            for k in (-4, -2, -1, 1, 2, 4):
+                flat[place] = at + k * h / 2
+                moved.append(self.target.value().reshape(-1))
+            flat[place] = at
+            a, b, c, d, e, f = moved
+            coarse = (8 * (e - b) - (f - a)) / (12 * h)
+            fine = (8 * (d - c) - (e - b)) / (6 * h)
+            columns.append(fine)
+            off = float(np.abs(coarse - fine).max(initial=0.0))
+            good.append(off <= 1e-6 * max(float(np.abs(fine).max(initial=0.0)), 1e-9))
+        return np.array(columns).T, np.array(good, bool)
+
+    def _claimed(self) -> Array | None:
+        """The analytic Jacobian; None if it is too large, or if backward is not linear in dy."""
+        outputs = self.u.size
+        if outputs * self.array.size > MOST_PAIRS or outputs > MOST_ENTRIES:
+            return None
+        rows = []
+        for place in range(outputs):
+            dy = np.zeros(self.u.shape)
+            dy.flat[place] = 1.0
+            rows.append(np.array(self.target.gradients(dy)[self.name], np.float64).reshape(-1))
+        found = np.array(rows)
+        total = (self.u.reshape(-1) @ found).reshape(self.array.shape)
+        if not same(total, self.analytic, self.scale):
+            return None
+        found[:, ~self.known.reshape(-1)] = 0.0
+        self.jacobian[:, ~self.known.reshape(-1)] = 0.0
+        return found
+
+    def fits(self, candidate: AnyArray) -> bool:
+        """Whether a candidate is the analytic gradient, in every entry that is known."""
+        shape = candidate.shape == self.analytic.shape
+        return shape and same(candidate[self.known], self.analytic[self.known], self.scale)
+
+    def of(self, array: AnyArray) -> str:
+        """x, or y, by shape: what an index is of."""
+        return self.owner if array.shape == self.array.shape else self.out
+
+
+def _numbers(target: Any, name: str) -> list[tuple[str, float]]:
+    """Numbers that a formula may have forgotten or had too often."""
+    first = next(iter(target.arrays))
+    shapes = {first: target.arrays[first].shape, name: target.arrays[name].shape}
+    if hasattr(target, "x"):
+        shapes = {"x": np.shape(target.x), **shapes}
+    shapes["y"] = target.value().shape
+    found: list[tuple[str, float]] = []
+    for owner, shape in shapes.items():
+        for axis, n in enumerate(shape):
+            sample = axis == 0 and owner in BATCHES
+            if sample and owner == "y":
+                continue
+            word = "m, the number of samples" if sample else f"the size of axis {axis} of {owner}"
+            found.append((word, float(n)))
+    for key, value in target.constants().items():
+        found.insert(0, (key, float(value)))
+    rows = shapes.get("x", shapes[first])
+    if len(rows) > 1:
+        found.append(("the size of x" if "x" in shapes else f"the size of {first}", float(np.prod(rows))))
+    if len(rows) > 2:
+        found.append(("m times the size of axis 1 of x", float(rows[0] * rows[1])))
+        found.append(("the size of one sample", float(np.prod(rows[1:]))))
+        found.append(("m times the size of the axes after 1", float(np.prod(rows) / rows[1])))
+    return found
+
+
+def _quantities(target: Any, y: Array) -> list[Quantity]:
+    """Arrays that a formula may have forgotten, or may hold wrongly."""
+    found = [Quantity(name, array.copy()) for name, array in target.arrays.items()]
+    found.append(Quantity("y", y))
+    if hasattr(target, "x"):
+        found.append(Quantity("x", np.asarray(target.x)))
+    targets = getattr(target, "targets", None)
+    if targets is not None:
+        found.append(Quantity("targets", np.asarray(targets)))
+        scores = target.arrays["scores"]
+        if np.shape(targets) == scores.shape:
+            found.append(Quantity("(scores - targets)", scores - targets))
+        if np.ndim(targets) == 1 and scores.ndim == 2 and np.asarray(targets).dtype.kind in "iu":
+            found.append(Quantity("one_hot(targets)", np.eye(scores.shape[1])[targets]))
+    weight = getattr(target, "sample_weight", None)
+    if weight is not None:
+        found.append(Quantity("sample_weight", np.asarray(weight)))
+    for owner in ("layer", "loss"):
+        for key, value in getattr(getattr(target, owner, None), "__dict__", {}).items():
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                found.append(Quantity(key, value.copy()))
+    with contextlib.suppress(Exception):
+        forward = target.forward
+        cache = forward(target.arrays["scores"].copy())[1] if targets is not None else forward()[1]
+        found += _flat(cache, "cache")
+    unique: list[Quantity] = []
+    for quantity in found:
+        array = quantity.array
+        if array.dtype.kind not in "fiub" or not np.isfinite(array).all() or array.size < 2:
+            continue
+        if any(q.array.shape == array.shape and (q.array == array).all() for q in unique):
+            continue
+        unique.append(Quantity(quantity.name, array.astype(float)))
+    return unique
+
+
+def _flat(cache: Any, name: str) -> list[Quantity]:
+    """All arrays in nested tuples, lists and dictionaries."""
+    if isinstance(cache, np.ndarray):
+        return [Quantity(name, cache.copy())]
+    items: Any = ()
+    if isinstance(cache, dict):
+        items = cache.items()
+    elif isinstance(cache, (tuple, list)):
+        items = enumerate(cache)
+    return [q for key, value in items for q in _flat(value, f"{name}[{key!r}]")][:24]
+
+
+# The rules, the most precise first. Each yields sentences that are true.
+
+
+def whole(case: Evidence) -> Iterator[str]:
+    """One thing is wrong with all of it."""
+    known = case.known
+    if not case.analytic.any():
+        yield "it is zero: the gradient is not computed, or not returned"
+    ratio = constant_ratio(case.analytic[known], case.numeric[known], case.scale)
+    if ratio is not None:
+        yield times(ratio, case.numbers)
+    zero = np.asarray(case.target.gradients(np.zeros_like(case.u))[case.name])
+    if np.abs(zero).max() > EXACT * case.scale:
+        constant = constant_ratio(zero, case.array, float(np.abs(zero).max()))
+        if constant is not None:
+            yield f"{constant:.6g} * {case.name} is added to it, whatever dy is: a weight decay?"
+        yield "it is not zero for dy = 0: something is added that has nothing to do with dy"
+
+
+def not_linear(case: Evidence) -> Iterator[str]:
+    """dy is not used as it should be."""
+    if case.claimed is not None:
+        return
+    for text, other in (
+        ("dy is ignored: ones are taken for it", np.ones_like(case.u)),
+        ("dy's size is ignored: only its sign is used", np.sign(case.u)),
+        ("dy's sign is ignored", np.abs(case.u)),
+    ):
+        if case.fits((other.reshape(-1) @ case.jacobian).reshape(case.array.shape)):
+            yield text
+    size, true = np.abs(case.analytic), np.abs(case.numeric)
+    if case.fits(np.abs(case.numeric)):
+        yield "its absolute value is returned: the sign is lost"
+    if case.fits(np.sign(case.numeric)):
+        yield "only the sign of each entry is returned"
+    limit = float(size.max())
+    if case.fits(np.clip(case.numeric, -limit, limit)):
+        yield f"it is clipped to +-{limit:.6g}"
+    if case.fits(np.where(case.wrong, 0.0, case.numeric)):
+        low, high = true[case.wrong].max(), true[~case.wrong & case.known].min(initial=np.inf)
+        if low < high:
+            yield f"small entries are set to zero: all up to {low:.3g} in size"
+    norm = float(np.linalg.norm(case.analytic))
+    ratio = constant_ratio(case.analytic, case.numeric, case.scale)
+    if ratio is not None and abs(norm - round(norm)) < 1e-7:
+        yield f"it is scaled to a norm of {norm:.6g}"
+
+
+def rounded(case: Evidence) -> Iterator[str]:
+    """A difference so small that it must be rounding."""
+    worst = float(np.abs(case.residue).max()) / case.scale
+    if worst < 2e-6 and case.wrong.mean() > 0.3:
+        yield "it agrees to 6 digits only: is something rounded to float32 on the way?"
+
+
+def rearranged(case: Evidence) -> Iterator[str]:
+    """The right numbers in the wrong places."""
+    for text, move in _moves(case.array.shape, case.owner):
+        if case.fits(move(case.numeric)):
+            yield f"the right numbers stand in the wrong places: {text}"
+    if case.claimed is not None and case.u.size > 1:
+        for text, move in _moves(case.u.shape, "dy"):
+            moved = (move(case.u).reshape(-1) @ case.jacobian).reshape(case.array.shape)
+            if case.fits(moved):
+                yield f"dy is read in the wrong order: {text}"
+    for other, array in case.target.arrays.items():
+        if other != case.name and array.shape == case.array.shape:
+            there = Evidence.__new__(Evidence)
+            there.target, there.array = case.target, array
+            jacobian, _ = there.measure(range(array.size))
+            if case.fits((case.u.reshape(-1) @ jacobian).reshape(array.shape)):
+                yield f"it is the gradient of {other}: the two are exchanged"
+
+
+def _moves(
+    shape: tuple[int, ...], owner: str
+) -> Iterator[tuple[str, Callable[[AnyArray], AnyArray]]]:
+    axes = range(len(shape))
+    for one, other in itertools.combinations(axes, 2):
+        swapped = list(axes)
+        swapped[one], swapped[other] = other, one
+        words = f"axes {one} and {other} of {owner} are exchanged"
+        yield words + " (a transpose too many, or missing)", lambda a, s=swapped: a.transpose(s)
+        yield f"{words} and the result reshaped", lambda a, s=swapped: a.transpose(s).reshape(a.shape)
+        yield f"{words} by a reshape", lambda a, s=swapped: _unswapped(a, s)
+    if len(shape) > 2:
+        for order in itertools.permutations(axes):
+            text = f"the axes of {owner} are in the order {order}"
+            yield text, lambda a, o=order: a.transpose(o).reshape(a.shape)
+    for count in (1, 2):
+        for some in itertools.combinations(axes, count):
+            word = " and ".join(f"axis {k}" for k in some)
+            yield f"{owner} is reversed along {word}", lambda a, s=some: np.flip(a, s)
+    for axis in axes:
+        for shift in range(1, shape[axis]):
+            for way in (shift, -shift):
+                text = f"{owner} is shifted by {way} along axis {axis}"
+                yield text, lambda a, w=way, k=axis: np.roll(a, w, k)
+                yield text, lambda a, w=way, k=axis: _shifted(a, w, k)
+        text = f"its running sum along axis {axis} is taken"
+        yield text, lambda a, k=axis: np.cumsum(a, axis=k)
+        yield f"{text}, from the end", lambda a, k=axis: np.flip(np.cumsum(np.flip(a, k), axis=k), k)
+        n = shape[axis]
+        for parts in range(2, n):
+            if n % parts == 0:
+                text = f"axis {axis} of {owner} is regrouped as {n // parts} times {parts}"
+                yield (
+                    f"{text}, not {parts} times {n // parts}",
+                    lambda a, k=axis, p=parts: _regrouped(a, k, p),
+                )
+        for text, first in (("index 0 stands", 0), ("the last index stands", -1)):
+            yield (
+                f"{text} for all indices along axis {axis} of {owner}",
+                lambda a, k=axis, f=first: np.broadcast_to(np.take(a, [f], axis=k), a.shape),
+            )
+        text = f"along axis {axis} each entry has the"
+        yield (
+            f"{text} mean of all",
+            lambda a, k=axis: np.broadcast_to(a.mean(axis=k, keepdims=True), a.shape),
+        )
+        yield (
+            f"{text} sum of all",
+            lambda a, k=axis: np.broadcast_to(a.sum(axis=k, keepdims=True), a.shape),
+        )
+        yield (
+            f"the mean along axis {axis} of {owner} is taken off",
+            lambda a, k=axis: a - a.mean(axis=k, keepdims=True),
+        )
+
+
+def _unswapped(a: AnyArray, order: list[int]) -> AnyArray:
+    shape = [a.shape[k] for k in order]
+    return a.reshape(shape).transpose(order)
+
+
+def _shifted(a: AnyArray, way: int, axis: int) -> AnyArray:
+    moved = np.moveaxis(np.roll(a, way, axis).copy(), axis, 0)
+    moved[:way] = 0 if way > 0 else moved[:way]
+    if way < 0:
+        moved[way:] = 0
+    return np.moveaxis(moved, 0, axis)
+
+
+def _regrouped(a: AnyArray, axis: int, parts: int) -> AnyArray:
+    n = a.shape[axis]
+    split = a.reshape(*a.shape[:axis], parts, n // parts, *a.shape[axis + 1 :])
+    return np.swapaxes(split, axis, axis + 1).reshape(a.shape)
+
+
+def parts(case: Evidence) -> Iterator[str]:
+    """Right in some entries, wrong in others: which ones?"""
+    words = _part(case)
+    if words:
+        yield f"wrong {words}: {_how(case)}" if _how(case) else f"wrong {words}, right elsewhere"
+
+
+def _part(case: Evidence) -> str:
+    right = ~case.wrong & case.known
+    if not right.any():
+        return ""
+    x = getattr(case.target, "x", None)
+    if x is not None and np.asarray(x).dtype.kind in "iu" and case.array.ndim == 2:
+        pass
+    words = where(case.wrong, case.known, case.owner)
+    if words:
+        return words
+    for quantity in case.quantities:
+        if quantity.array.shape == case.array.shape:
+            words = beyond(case.wrong, case.known, quantity.array, quantity.name, case.numbers)
+            if words:
+                return f"only {words}"
     return ""
+
+
+def _how(case: Evidence) -> str:
+    a, b = case.analytic[case.wrong], case.numeric[case.wrong]
+    if not a.any():
+        return "analytic is 0 there"
+    if np.abs(b).max() <= EXACT * case.scale:
+        return "it should be 0 there"
+    ratio = constant_ratio(a, b, case.scale)
+    if ratio is not None:
+        return times(ratio, case.numbers)
+    if len(a) > 1 and np.ptp(a - b) <= EXACT * case.scale:
+        return f"analytic = numeric + {a[0] - b[0]:.6g}"
+    return ""
+
+
+def factors(case: Evidence) -> Iterator[str]:
+    """A factor for each entry, or for each entry of dy."""
+    for axis in (1, 0):
+        if case.claimed is None and axis == 0:
+            return
+        if case.claimed is None or axis == 1 and case.u.size == 1:
+            if axis == 1:
+                a, b = case.analytic.reshape(1, -1), case.numeric.reshape(1, -1)
+            else:
+                return
+        else:
+            a, b = case.claimed, case.jacobian
+        shape = case.array.shape
+        if axis == 0:
+            a, b, shape = a.T, b.T, case.u.shape
+        if a.shape[1] == 1:
+            continue
+        norms = (b * b).sum(axis=0)
+        known = norms > (1e-6 * np.abs(b).max()) ** 2
+        f = np.where(known, (a * b).sum(axis=0) / np.where(known, norms, 1.0), 1.0)
+        if not same(a, b * f, float(np.abs(b).max() + np.abs(a).max())):
+            continue
+        f, known = f.reshape(shape), known.reshape(shape)
+        entries = axis == 1
+        text = expression(f, known, case.quantities)
+        if text:
+            word = "in each entry" if entries else f"for each dy[{'i, j, k, l'[: 3 * f.ndim - 2]}]"
+            yield f"analytic = numeric {text}, {word}"
+        if not entries:
+            off = (np.abs(f - 1) > 1e-6) & known
+            words = where(off, known, "dy")
+            if words:
+                values = f[off]
+                how = "is wrong"
+                if np.ptp(values) < 1e-6:
+                    how = "is lost" if abs(values[0]) < 1e-9 else f"counts {values[0]:.6g} times"
+                yield f"what comes from dy {words} {how}"
+
+
+def same_as_elsewhere(case: Evidence) -> Iterator[str]:
+    """It is the gradient of the same function with something in it changed."""
+    order = np.argsort(-np.abs(case.residue).reshape(-1), kind="stable")
+    probes = [int(p) for p in order[:3] if case.wrong.flat[p]]
+    for text, change in _changes(case):
+        with contextlib.suppress(Exception), change():
+            if case.target.value().shape != case.u.shape:
+                continue
+            quick, _ = case.measure(probes)
+            found = case.u.reshape(-1) @ quick
+            if not same(found, case.analytic.reshape(-1)[probes], case.scale):
+                continue
+            full, _ = case.measure(range(case.array.size))
+            if case.fits((case.u.reshape(-1) @ full).reshape(case.array.shape)):
+                yield f"it is the gradient that is right for {text}"
+
+
+def _changes(case: Evidence) -> Iterator[tuple[str, Any]]:
+    target = case.target
+    owners = [layer for layer in getattr(target, "layer", None).walk()] if hasattr(target, "layer") else []
+    owners += [target.loss] if hasattr(target, "loss") else []
+    for owner in owners:
+        for key, value in getattr(owner, "__dict__", {}).items():
+            if key.startswith("_") or key in ("built", "trainable"):
+                continue
+            if isinstance(value, bool):
+                yield f"{key} = {not value}", _setting(owner, key, not value)
+            elif isinstance(value, float) or (isinstance(value, int) and value > 0):
+                for other in (0.0, 1.0, 2.0, -value, 1 - value, 1 / value if value else 0.0, value**2):
+                    if other != value:
+                        words = f"{key} = {other:.6g}, not {value:.6g}"
+                        yield words, _setting(owner, key, type(value)(other))
+    for name, array in target.arrays.items():
+        if name in ("x", "scores"):
+            changes = {
+                f"y in the place of {name}": case.y,
+                f"abs({name}) in the place of {name}": np.abs(array),
+                f"-{name} in the place of {name}": -array,
+                f"{name} = 0": np.zeros_like(array),
+                f"sample 0 in the place of all samples": np.broadcast_to(array[:1], array.shape),
+            }
+        else:
+            changes = {f"{name} = 1": np.ones_like(array), f"{name} = 0": np.zeros_like(array)}
+            if array.ndim == 2 and array.shape[0] == array.shape[1]:
+                changes[f"{name} transposed"] = array.T
+                changes[f"{name} = the identity"] = np.eye(len(array))
+        for axis in range(array.ndim):
+            changes[f"{name} reversed along axis {axis}"] = np.flip(array, axis)
+        for other, second in target.arrays.items():
+            if other != name and second.shape == array.shape:
+                changes[f"{other} in the place of {name}"] = second.copy()
+        for text, value in changes.items():
+            if value.shape == array.shape and not np.array_equal(value, array):
+                yield text, _moved(target, name, value.copy() - array)
+    if hasattr(target, "train"):
+        yield "prediction" if target.train else "training", _setting(target, "train", not target.train)
+    if getattr(target, "sample_weight", None) is not None:
+        yield "no sample weights", _setting(target, "sample_weight", None)
+    if hasattr(target, "targets") and np.asarray(target.targets).dtype.kind == "f":
+        for text, value in (("0", 0 * target.targets), ("1", 0 * target.targets + 1)):
+            yield f"targets = {text}", _setting(target, "targets", value)
+
+
+def _moved(target: Any, name: str, step: Array) -> Any:
+    return lambda: target.moved({name: step})
+
+
+def _setting(owner: Any, key: str, value: Any) -> Any:
+    @contextlib.contextmanager
+    def change() -> Iterator[None]:
+        before = getattr(owner, key)
+        setattr(owner, key, value)
+        try:
+            yield
+        finally:
+            setattr(owner, key, before)
+
+    return change
+
+
+def terms(case: Evidence) -> Iterator[str]:
+    """A term is missing or wrong: what is analytic - numeric?"""
+    if np.ptp(case.residue[case.known]) <= EXACT * case.scale and case.array.size > 2:
+        yield f"a constant is added: analytic = numeric + {case.residue[case.known][0]:.6g}"
+    if case.claimed is None:
+        return
+    r = case.claimed - case.jacobian
+    scale = float(np.abs(case.claimed).max() + np.abs(case.jacobian).max())
+    if case.u.shape == case.array.shape:
+        own = np.diag(r)
+        if case.u.size > 1 and same(r, np.diag(own), scale):
+            ones = constant_ratio(own, np.ones_like(own), scale)
+            if ones is not None:
+                yield _term(ones, "dy")
+            text = expression(own.reshape(case.u.shape), case.known, case.quantities)
+            if text:
+                yield f"analytic = numeric + dy {text}: such a term is missing, or too much"
+    for quantity in case.quantities:
+        if case.u.size == 1 and quantity.array.shape == case.array.shape:
+            known = case.known
+            ratio = constant_ratio(case.residue[known], quantity.array[known], case.scale)
+            if ratio is not None and np.ptp(quantity.array) > 0:
+                yield _term(ratio, quantity.name)
+    yield from _along_axes(case, r, scale)
+
+
+def _term(ratio: float, name: str) -> str:
+    size = "" if abs(abs(ratio) - 1) < 1e-6 else f"{abs(ratio):.6g} * "
+    sign, word = ("-", "missing") if ratio < 0 else ("+", "too much")
+    return f"analytic = numeric {sign} {size}{name}: that term is {word}, or has the wrong factor"
+
+
+def _along_axes(case: Evidence, r: Array, scale: float) -> Iterator[str]:
+    """The residue is proportional to something along some axes, for each dy."""
+    if not case.known.all():
+        return
+    shape = case.array.shape
+    full = r.reshape(len(r), *shape)
+    axes = [k for k in range(len(shape)) if shape[k] > 1]
+    for count in range(1, len(axes) + 1):
+        for some in itertools.combinations(axes, count):
+            n = int(np.prod([shape[k] for k in some]))
+            if n < 3:
+                continue
+            rows = _grouped(full, [k + 1 for k in some], n)
+            word = " and ".join(map(str, some))
+            word = f"axis {word}" if count == 1 else f"axes {word}"
+            if same(rows, rows[:, :1], scale):
+                yield (
+                    f"analytic - numeric is the same all along {word} of {case.owner}: "
+                    "the term of a sum or a mean over it is missing, or wrong"
+                )
+                return
+            for quantity in case.quantities:
+                if quantity.array.shape != shape:
+                    continue
+                q = np.broadcast_to(quantity.array, full.shape)
+                groups = _grouped(q, [k + 1 for k in some], n)
+                centered = groups - groups.mean(axis=1, keepdims=True)
+                ones = np.ones_like(groups)
+                for basis, text in (
+                    ([groups], quantity.name),
+                    ([centered], f"{quantity.name} less its mean"),
+                    ([ones, centered], f"a + b * {quantity.name}"),
+                ):
+                    if n < 3 + len(basis):
+                        continue
+                    left = rows.copy()
+                    for b in basis:
+                        norm = (b * b).sum(axis=1, keepdims=True)
+                        left -= b * (left * b).sum(axis=1, keepdims=True) / np.where(norm > 0, norm, 1)
+                    if same(left, 0 * left, scale):
+                        kind = "is" if len(basis) > 1 else "is proportional to"
+                        yield (
+                            f"analytic - numeric {kind} {text} along {word} of {case.owner}, for "
+                            "each dy: the term of the mean, variance, norm or sum over it is "
+                            "missing, or wrong"
+                        )
+                        return
+
+
+def _grouped(a: AnyArray, axes: list[int], n: int) -> AnyArray:
+    moved = np.moveaxis(a, axes, range(-len(axes), 0))
+    return moved.reshape(-1, n)
+
+
+def paths(case: Evidence) -> Iterator[str]:
+    """Which entries of the array reach which outputs, by their indices along an axis."""
+    if case.claimed is None or case.u.size == 1:
+        return
+    a, b = (np.abs(j).reshape(*case.u.shape, *case.array.shape) for j in (case.claimed, case.jacobian))
+    r = np.abs(case.claimed - case.jacobian).reshape(a.shape)
+    limit, ys = EXACT * (a.max() + b.max()), case.u.ndim
+    pairs = [(p, q) for p in range(ys) for q in range(case.array.ndim)]
+    pairs = [(p, q) for p, q in pairs if case.u.shape[p] == case.array.shape[q] > 1]
+    pairs.sort(key=lambda pair: (pair[0] != pair[1], pair))
+    tables = {}
+    for p, q in pairs:
+        others = tuple(k for k in range(a.ndim) if k not in (p, ys + q))
+        tables[p, q] = [t.max(axis=others) > limit for t in (a, b, r)]
+    for (p, q), (has, needs, _) in tables.items():
+        axis = f"axis {q}" + (" (samples)" if q == 0 and case.owner in BATCHES else "")
+        off = ~np.eye(len(has), dtype=bool)
+        if p == q and (has & ~needs).any() and not (needs & off).any():
+            yield (
+                f"dy is mixed along {axis}, though an entry of {case.name} changes y at its own "
+                "index alone: a sum or a mean runs along the wrong axis, or an index is wrong"
+            )
+    for (p, q), (has, needs, _) in tables.items():
+        axis = f"axis {q} of {case.owner}" + (" (samples)" if q == 0 and case.owner in BATCHES else "")
+        missing = needs & ~has
+        words = _relation(missing, needs)
+        if words:
+            yield (
+                f"the path from {case.name} to y {words} along {axis} is missing: analytic is 0 "
+                "for such pairs"
+            )
+    for (p, q), (_, needs, wrong) in tables.items():
+        axis = f"axis {q} of {case.owner}" + (" (samples)" if q == 0 and case.owner in BATCHES else "")
+        words = _relation(wrong, needs | wrong)
+        if words:
+            yield f"only the path from {case.name} to y {words} along {axis} is wrong"
+
+
+def _relation(mask: AnyArray, among: AnyArray) -> str:
+    """Words for pairs (index of y, index of x)."""
+    if not mask.any() or not (among & ~mask).any():
+        return ""
+    o, i = np.indices(mask.shape)
+    relations = {
+        "at the same index": o == i,
+        "at other indices": o != i,
+        "at later indices": o > i,
+        "at earlier indices": o < i,
+        "at the next index": o == i + 1,
+        "at indices more than one later": o > i + 1,
+        "at indices more than two later": o > i + 2,
+        "at the same and at later indices": o >= i,
+    }
+    for words, relation in relations.items():
+        if np.array_equal(mask, relation & among):
+            return words
+    return ""
+
+
+def alone(case: Evidence) -> Iterator[str]:
+    """At least: which of the gradients are right?"""
+    right = []
+    for name, array in case.target.arrays.items():
+        if name == case.name:
+            continue
+        rng = np.random.default_rng(0)
+        direction = rng.normal(size=array.shape)
+        h = STEP * root_mean_square(array)
+        values = []
+        for k in (-2, -1, 1, 2):
+            with case.target.moved({name: k * h * direction}):
+                values.append(float(np.vdot(case.u, case.target.value())))
+        slope = (8 * (values[2] - values[1]) - (values[3] - values[0])) / (12 * h)
+        gradient = np.asarray(case.target.gradients(case.u)[name])
+        size = float(np.linalg.norm(gradient * direction))
+        if abs(slope - np.vdot(gradient, direction)) > 1e-6 * size:
+            return
+        right.append(f"d/d{name}")
+    if right:
+        yield f"d/d{case.name} alone is wrong; {' and '.join(right)} right"
+
+
+RULES: list[Callable[[Evidence], Iterator[str]]] = [
+    whole,
+    not_linear,
+    rounded,
+    rearranged,
+    parts,
+    factors,
+    same_as_elsewhere,
+    terms,
+    paths,
+    alone,
+]

@@ -48,6 +48,27 @@ def linear_in_dy(target: Target, claim: Claim) -> str | None:
     return None
 
 
+def repeats(target: Target, claim: Claim) -> str | None:
+    """Calls repeat, whatever comes between, and nothing that is given or returned changes."""
+    before = {name: array.copy() for name, array in target.arrays.items()}
+    first = {"value": target.value(), **target.gradients(claim.u)}
+    kept = {name: array.copy() for name, array in first.items()}
+    changed = [name for name, array in target.arrays.items() if not same(array, before[name])]
+    if changed:
+        return f"changed in place: {', '.join(changed)}"
+    with target.moved({name: -0.1 * array for name, array in target.arrays.items()}):
+        target.gradients(-2 * claim.u)
+    changed = [name for name, array in first.items() if not same(array, kept[name])]
+    if changed:
+        return f"{changed[0]} was changed by a later call: it is a buffer that is used again"
+    again = {"value": target.value(), **target.gradients(claim.u)}
+    for name, array in first.items():
+        scale = claim.scale(name) if name in claim.noise else largest(array)
+        if not largest(again[name] - array) <= SAME * scale:
+            return f"a repeated call differs in {name}: something accumulates or is random"
+    return None
+
+
 def attempt(experiment: Experiment, subject: Any, name: str = "") -> ContractResult:
     """Try a rule; its name is the experiment's, unless given."""
     name = name or experiment.__name__.replace("_", " ")

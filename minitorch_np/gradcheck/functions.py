@@ -1,0 +1,208 @@
+"""Gradient checks of plain functions: f and its derivative, or f and its vector-Jacobian product.
+
+Inputs are NumPy arrays, or tuples, lists and dictionaries of them. Arrays and numbers of floats are
+what is differentiated; whole numbers, texts and all else are constants.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import Array
+from minitorch_np.errors import ConfigurationError, DataError
+from minitorch_np.gradcheck.array_check import Effort
+from minitorch_np.gradcheck.report import GradientCheck
+from minitorch_np.gradcheck.rules import attempt, linear_in_dy, repeats
+from minitorch_np.gradcheck.search import check_arrays
+from minitorch_np.gradcheck.targets import Target
+
+FUNCTION = Effort(256, 2)
+"""Arrays of at most so many entries are checked on each of them."""
+
+
+def gradcheck_function(
+    f: Callable[..., Any],
+    df: Callable[..., Any],
+    *inputs: Any,
+    seed: int = 0,
+    allow: dict[str, str] | None = None,
+) -> GradientCheck:
+    """Check the derivative of a plain function on NumPy arrays.
+
+        mt.gradcheck_function(np.sin, np.cos, x)
+        mt.gradcheck_function(f, vjp, x, w)  # with f(x, w) and vjp(dy, x, w) -> (dx, dw)
+
+    Parameters:
+        f: returns an array, or a tuple, list or dictionary of arrays.
+        df: its derivative, with f's arguments: df(x) of x's shape for an elementwise f, of the
+            shape (*f(x).shape, *x.shape) otherwise, a tuple of them for several inputs. Or, with
+            one argument more, its vector-Jacobian product: vjp(dy, *inputs) returns dL/d(input)
+            for each input, in its structure, None for constants.
+        inputs: f's arguments. A single tuple is spread if f takes more than one argument.
+        seed: of the directions.
+        allow: arrays whose gradient differs on purpose, with the reason.
+
+    Returns a GradientCheck, in which arrays have the names of f's arguments: "x", "params.w".
+
+    Raises ConfigurationError if df takes neither number of arguments, DataError if there is no
+    floating-point array among the inputs.
+    """
+    if len(inputs) == 1 and isinstance(inputs[0], tuple) and _required(f) not in (1, None):
+        inputs = inputs[0]
+    target = FunctionTarget(f, df, inputs)
+    return check_target(target, seed, allow)
+
+
+def check_target(
+    target: Target, seed: int = 0, allow: dict[str, str] | None = None, effort: Effort = FUNCTION
+) -> GradientCheck:
+    """The report on any target: its arrays, and the rules of every function."""
+    start, result = time.perf_counter(), GradientCheck(target.label)
+    with np.errstate(all="ignore"):
+        claim = check_arrays(result, target, effort, np.random.default_rng(seed), allow or {})
+        if claim is not None:
+            result.contracts = [
+                attempt(lambda _: repeats(target, claim), None, "calls repeat, inputs stay"),
+                attempt(lambda _: linear_in_dy(target, claim), None, "linear in dy"),
+            ]
+    result.seconds = time.perf_counter() - start
+    return result
+
+
+class FunctionTarget(Target):
+    """f at some inputs, with the gradient that df gives."""
+
+    def __init__(self, f: Callable[..., Any], df: Callable[..., Any], inputs: tuple[Any, ...]):
+        self.f, self.df = f, df
+        self.label = getattr(f, "__name__", type(f).__name__)
+        names = _argument_names(f, len(inputs))
+        self.arrays = {}
+        self.inputs = tuple(
+            _own(value, name, self.arrays) for name, value in zip(names, inputs, strict=True)
+        )
+        if not self.arrays:
+            raise DataError(
+                f"gradcheck of {self.label}: expected an array of floating-point numbers among "
+                "the inputs, got none"
+            )
+        self.names, self.is_vjp = names, _is_vjp(df, len(inputs), self.label)
+
+    def value(self) -> Array:
+        return joined(self.f(*_copied(self.inputs)))
+
+    def gradients(self, dy: Array) -> dict[str, Array]:
+        inputs = _copied(self.inputs)
+        if self.is_vjp:
+            found = self.df(split(dy, self.f(*_copied(self.inputs))), *inputs)
+        else:
+            found = self.df(*inputs)
+        if len(inputs) == 1 and not (isinstance(found, tuple) and len(found) == 1):
+            found = (found,)
+        gradients: dict[str, Array] = {}
+        for name, value, gradient in zip(self.names, self.inputs, found, strict=True):
+            for path, leaf in _matching(value, gradient, name):
+                if path in self.arrays and leaf is not None:
+                    array = np.asarray(leaf)
+                    gradients[path] = array if self.is_vjp else self._product(dy, array, path)
+        return gradients
+
+    def _product(self, dy: Array, derivative: Array, path: str) -> Array:
+        """dL/dx from dL/dy and dy/dx: elementwise, or with a whole Jacobian."""
+        shape = self.arrays[path].shape
+        if derivative.shape == (*dy.shape, *shape):
+            return np.asarray(np.tensordot(dy, derivative, axes=dy.ndim))
+        return dy * derivative if derivative.shape == shape == dy.shape else derivative
+
+
+def _own(value: Any, path: str, arrays: dict[str, Array]) -> Any:
+    """A value with its floating-point arrays replaced by copies, which `arrays` lists by path."""
+    if isinstance(value, dict):
+        return {key: _own(item, f"{path}.{key}", arrays) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        items = [_own(item, f"{path}.{n}", arrays) for n, item in enumerate(value)]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if isinstance(value, (float, np.floating, np.ndarray)):
+        array = np.asarray(value)
+        if array.dtype.kind == "f":
+            arrays[path] = np.array(array, dtype=np.float64, order="C")
+            return arrays[path]
+    return value
+
+
+def _copied(value: Any) -> Any:
+    """The same structure with copies: a function may change what it is given."""
+    return _own(value, "", {})
+
+
+def _matching(value: Any, gradient: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Each array of an input, by its path, with what stands in its place among the gradients."""
+    if isinstance(value, (dict, tuple, list)) and gradient is not None:
+        keys = value if isinstance(value, dict) else range(len(value))
+        for key in keys:
+            yield from _matching(value[key], gradient[key], f"{path}.{key}")
+    else:
+        yield path, gradient
+
+
+def joined(value: Any) -> Array:
+    """An output, or all arrays of a structure of outputs in one vector."""
+    if not isinstance(value, (dict, tuple, list)):
+        return np.array(value, dtype=np.float64)
+    parts = value.values() if isinstance(value, dict) else value
+    return np.concatenate([joined(part).reshape(-1) for part in parts])
+
+
+def split(vector: Array, like: Any) -> Any:
+    """The reverse of `joined`: a vector in the structure of an output."""
+    if not isinstance(like, (dict, tuple, list)):
+        return vector.reshape(np.shape(like))
+    parts = list(like.values() if isinstance(like, dict) else like)
+    ends = np.cumsum([joined(part).size for part in parts])[:-1]
+    pieces = [split(v, p) for v, p in zip(np.split(vector, ends), parts, strict=True)]
+    if isinstance(like, dict):
+        return dict(zip(like, pieces, strict=True))
+    return type(like)(*pieces) if hasattr(like, "_fields") else type(like)(pieces)
+
+
+def _parameters(f: Callable[..., Any]) -> list[inspect.Parameter] | None:
+    try:
+        return list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):  # a function of C
+        return None
+
+
+def _required(f: Callable[..., Any]) -> int | None:
+    """How many arguments a function has to be given; None if that can't be known."""
+    if isinstance(f, np.ufunc):
+        return f.nin
+    parameters = _parameters(f)
+    if parameters is None or any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return None
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in places and p.default is p.empty for p in parameters)
+
+
+def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
+    parameters = [] if isinstance(f, np.ufunc) else _parameters(f) or []
+    names = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL][:count]
+    return (
+        names if len(names) == count else ["x"] if count == 1 else [f"x{n}" for n in range(count)]
+    )
+
+
+def _is_vjp(df: Callable[..., Any], count: int, label: str) -> bool:
+    """Whether df takes dy before f's inputs. Raises ConfigurationError if it takes neither."""
+    required = _required(df)
+    if required is None:
+        return count > 1
+    if required not in (count, count + 1) and not 0 < required < count:
+        raise ConfigurationError(
+            f"gradcheck of {label}: expected df to take the {count} inputs of f, or dy and the "
+            f"inputs, got a function of {required} arguments"
+        )
+    return required == count + 1
