@@ -209,8 +209,6 @@ def test_kinks_that_meet_are_stepped_away_from() -> None:
 
 def test_one_wrong_entry_of_7840_is_located() -> None:
     class Slip(mt.Dense):
-        backward_into = mt.Layer.backward_into
-
         def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
             dx, g = super().backward(dy, cache)
             g["weight"][3, 456] *= 1.01

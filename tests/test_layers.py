@@ -206,15 +206,9 @@ def test_gradients_in_one_vector_are_the_same(layer: mt.Layer, shape: Shape, dty
     y, cache = layer.forward(batch(shape, dtype=dtype))
     dy = batch(y.shape[1:], dtype=dtype)
     expected = layer.backward(dy, cache)[1]
+    ordered = [expected[name].ravel() for name in layer.named_parameters()]
     for upstream in (dy, dy.astype(np.float64)):  # one that is wider is converted
-        vector.backward(upstream, cache)
-        places = layer.divide({name: np.empty_like(g) for name, g in expected.items()})
-        dx = layer.backward_into(upstream, cache, places)
-        other = layer.backward(upstream, cache)[0]
-        assert dx is not None
-        assert other is not None
-        np.testing.assert_array_equal(dx, other)
-        ordered = [expected[name].ravel() for name in layer.named_parameters()]
+        vector.collect(layer.backward(upstream, cache, need_dx=False)[1])
         np.testing.assert_allclose(
             vector.gradients, np.concatenate([np.zeros(0), *ordered]), 1e-5, 1e-6
         )

@@ -143,7 +143,7 @@ STEP = {
 ARRAYS = {
     "pick": 1,
     "take": 1,  # the one-hot columns: the batch is gathered into a buffer
-    "dot": 4,  # two layers' outputs, one dx, the sums of the softmax
+    "dot": 8,  # two outputs, one dx, the sums of the softmax, four gradients
     "maximum": 1,
     "sign": 1,
     "multiply": 1,

@@ -166,42 +166,6 @@ class Layer(ABC):
         a model need not compute what nobody uses.
         """
 
-    def backward_into(
-        self, dy: Array, cache: Cache, places: Any, *, need_dx: bool = True
-    ) -> Array | None:
-        """`backward`, with the parameters' gradients written to `places`; returns dL/dx.
-
-        Training uses it, to have all gradients in one vector. `places` is what `divide` made of a
-        dictionary of arrays. A layer that can compute a gradient in place may override it, and
-        saves a copy. Raises ShapeError for gradients that are not those of the parameters.
-        """
-        dx, gradients = self.backward(dy, cache, need_dx=need_dx)
-        for name, place in places.items():
-            gradient = gradients.get(name)
-            if getattr(gradient, "shape", None) != place.shape:
-                got = "none" if gradient is None else f"one of shape {np.shape(gradient)}"
-                raise ShapeError(
-                    f"{self.label}.backward: expected a gradient of {name} of shape {place.shape}, "
-                    f"got {got}"
-                )
-            place[...] = gradient
-        if len(gradients) != len(places):
-            self.check_names(gradients)
-        return dx
-
-    def check_names(self, gradients: Gradients) -> None:
-        """Raise ShapeError for gradients of more than the parameters, frozen ones among them."""
-        names = {name for name, _, _ in self.parameter_owners()}
-        if not gradients.keys() <= names:
-            raise ShapeError(
-                f"{self.label}.backward: expected gradients of {sorted(names)} only, got "
-                f"{sorted(gradients)}: name all parameters in parameter_names"
-            )
-
-    def divide(self, arrays: Gradients) -> Any:
-        """Arrays by the parameters' names, arranged as `backward_into` wants its `places`."""
-        return arrays
-
     def __call__(self, x: object) -> Array:
         """The outputs for a batch, as `forward` gives them when predicting."""
         return self.forward(as_batch(x, self.dtype, type(self).__name__))[0]
@@ -218,19 +182,23 @@ class Layer(ABC):
         """Whether `build` has been called."""
         return "output_shape" in self.__dict__
 
+    frozen: bool = False
+    """Whether training leaves the parameters as they are; set by `trainable`."""
+
     @property
     def trainable(self) -> bool:
         """Whether training changes the parameters; set it to False to freeze the layer.
 
-        To set it sets it for all layers inside. A frozen BatchNorm keeps its running statistics
-        too, and normalizes by them.
+        Setting it applies to all layers inside. A frozen BatchNorm also keeps its running
+        statistics and normalizes by them. With `need_dx=False`, `backward` of a model may leave out
+        the gradients of frozen layers.
         """
-        return bool(vars(self).get("_trainable", True))
+        return not self.frozen
 
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
         for layer in self.walk():
-            vars(layer)["_trainable"] = bool(trainable)
+            layer.frozen = not trainable
 
     def sublayers(self) -> Mapping[str, Layer]:
         """The layers that this one is made of, by the name that leads their parameters' names.

@@ -6,6 +6,7 @@ backward walks the same way back. It is a layer itself, so one can stand inside 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator
 from typing import Any, Self, cast
 
@@ -115,49 +116,30 @@ class Sequential(Composite):
         self, dy: Array, cache: list[Cache], *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
         if dy.shape[1:] != self.output_shape:
-            raise self._wrong_dy(dy)
+            raise ShapeError(
+                f"Sequential.backward: expected dy of shape {_batch(self.output_shape)}, "
+                f"as the outputs, got {dy.shape}"
+            )
+        first = 0  # the layer at which the way back ends
+        while not need_dx and first < len(self.layers) and all(map(_FROZEN, self._learning[first])):
+            first += 1
         gradients: Gradients = {}
         dx: Array | None = dy
-        for place in range(len(self.layers) - 1, -1, -1):
-            below = need_dx or any(self._names[:place])
-            if not (below or self._names[place]):
-                return None, gradients
+        for place in range(len(self.layers) - 1, first - 1, -1):
             assert dx is not None
+            below = need_dx or place > first
             try:
                 dx, own = self.layers[place].backward(dx, cache[place], need_dx=below)
             except Exception as error:
                 error.add_note(f"in the backward of {self.name_of(place)}")
                 raise
-            self.collect(place, own, gradients)
+            names = self._names[place]
+            for key, gradient in own.items():
+                name = names.get(key, f"{place}.{key}")
+                gradients[name] = gradients[name] + gradient if name in gradients else gradient
             if below and dx is None:
                 raise self.missing_dx(place)
         return (dx if need_dx else None), gradients
-
-    def backward_into(
-        self, dy: Array, cache: list[Cache], places: list[Any], *, need_dx: bool = True
-    ) -> Array | None:
-        if dy.shape[1:] != self.output_shape:
-            raise self._wrong_dy(dy)
-        dx: Array | None = dy
-        for place, own, learns_below in places:
-            below = need_dx or learns_below
-            if dx is None or (own is None and not below):
-                return None  # nothing from here on learns
-            dx = self.backward_of(place, dx, cache[place], own, below)
-        return dx
-
-    def divide(self, arrays: Gradients) -> list[Any]:
-        # From the last to the first, with whether one before it learns, so that it has to hand a
-        # gradient on.
-        own = super().divide(arrays)
-        below = [any(each is not None for each in own[:place]) for place in range(len(own))]
-        return list(zip(range(len(own)), own, below, strict=True))[::-1]
-
-    def _wrong_dy(self, dy: Array) -> ShapeError:
-        return ShapeError(
-            f"Sequential.backward: expected dy of shape {_batch(self.output_shape)}, "
-            f"as the outputs, got {dy.shape}"
-        )
 
     def predict(self, x: object, batch_size: int = 256) -> Array:
         """`model(x)` in slices of `batch_size` samples, so that memory stays bounded.
@@ -245,6 +227,9 @@ class Sequential(Composite):
         # A subclass with a constructor of its own is made again by its own arguments.
         own = type(self).__init__ is not Sequential.__init__
         return super().config() if own else {"layers": self.layers}
+
+
+_FROZEN = operator.attrgetter("frozen")
 
 
 def last_layer(model: Layer) -> Layer:

@@ -75,14 +75,3 @@ class Dense(Weighted):
         if self.use_bias:
             gradients["bias"] = ones(len(dy), dy.dtype).dot(dy)
         return (dy.dot(self.weight) if need_dx else None), gradients
-
-    def backward_into(
-        self, dy: Array, cache: Array, places: Gradients, *, need_dx: bool = True
-    ) -> Array | None:
-        try:
-            dy.T.dot(cache, places["weight"])
-        except ValueError:  # `dot` writes in place what needs no conversion
-            return super().backward_into(dy, cache, places, need_dx=need_dx)
-        if self.use_bias:
-            ones(len(dy), dy.dtype).dot(dy, places["bias"])
-        return dy.dot(self.weight) if need_dx else None

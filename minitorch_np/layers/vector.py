@@ -5,21 +5,19 @@ of a list of matrices: a step is a handful of NumPy calls however many layers th
 keep working with their matrices, which are windows (views) onto that vector.
 """
 
-from functools import partial
-
 import numpy as np
 
 from minitorch_np.arrays import Array, aligned_empty
-from minitorch_np.layers.base import Layer
+from minitorch_np.errors import ShapeError
+from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.layers.composite import Composite
 
 
 class ParameterVector:
     """A built layer's parameters that are not frozen, one after the other, in one array.
 
     - `values` is (n,): change it in place and the layers have changed;
-    - `backward(dy, cache)` is the layer's backward, and fills `gradients`, (n,), in the same order.
-      It raises ShapeError for a gradient that is missing, of another shape than its parameter, or
-      of a parameter that there is not;
+    - `gradients` is (n,), in the same order: `collect` copies the dictionary of `backward` into it;
     - `owners` tells, in this order, each parameter's name, its layer and the attribute there.
 
     Where the parameters already lie one after the other in memory (a model inside of a larger one,
@@ -43,12 +41,21 @@ class ParameterVector:
         self.gradients = aligned_empty(values.shape, values.dtype)
         self.owners, self._layer = owners, layer
         names = [name for name, _, _ in owners]
-        windows = dict(zip(names, _windows(self.gradients, arrays), strict=True))
-        if len(layer.parameter_owners()) == len(layer.all_parameter_owners()):
-            own = layer.divide(windows)
-            self.backward = partial(layer.backward_into, places=own, need_dx=False)
-        else:  # a layer stands in two places: its gradients are added up before they are copied
-            self.backward = partial(Layer.backward_into, layer, places=windows, need_dx=False)
+        self._places = dict(zip(names, _windows(self.gradients, arrays), strict=True))
+        self._names = {name for name, _, _ in layer.all_parameter_owners()}
+
+    def collect(self, gradients: Gradients) -> None:
+        """Copy what the layer's `backward` returned into `gradients`, this vector's.
+
+        Raises ShapeError for a gradient that is missing, of another shape than its parameter, or of
+        something that is not a parameter.
+        """
+        for name, place in self._places.items():
+            if getattr(gradients.get(name), "shape", None) != place.shape:
+                raise _wrong_gradients(self._layer, name, gradients)
+            place[...] = gradients[name]
+        for name in gradients.keys() - self._names:
+            raise _wrong_gradients(self._layer, name, gradients)
 
     def holds(self) -> bool:
         """Whether the layers' parameters still are these: no model was built of the same layers, no
@@ -61,6 +68,31 @@ class ParameterVector:
             if not start <= array.__array_interface__["data"][0] < stop or not owner.trainable:
                 return False
         return len(self.owners) == sum(o.trainable for _, o, _ in self._layer.parameter_owners())
+
+
+def _wrong_gradients(layer: Layer, name: str, gradients: Gradients) -> ShapeError:
+    """What to say of the gradient `name`, which names the layer that returned it or did not."""
+    inner, key = _owner(layer, name)
+    parameters = {name: getattr(at, own) for name, at, own in inner.parameter_owners()}
+    if key not in parameters:
+        return ShapeError(
+            f"{inner.label}.backward: expected gradients of {sorted(parameters)} only, got {key!r} "
+            "too: name all parameters in parameter_names"
+        )
+    got = f"one of shape {np.shape(gradients[name])}" if name in gradients else "none"
+    return ShapeError(
+        f"{inner.label}.backward: expected a gradient of {key} of shape {parameters[key].shape}, "
+        f"got {got}"
+    )
+
+
+def _owner(layer: Layer, name: str) -> tuple[Layer, str]:
+    """The layer whose `backward` answers for the gradient `name`, and its name there: containers
+    pass on what their layers return.
+    """
+    place, _, rest = name.partition(".")
+    inside = layer.sublayers().get(place) if isinstance(layer, Composite) else None
+    return (layer, name) if inside is None else _owner(inside, rest)
 
 
 def _windows(vector: Array, arrays: list[Array]) -> list[Array]:

@@ -109,7 +109,7 @@ class Run:
         """One round over the data, or what is left of it."""
         trainer, vector = self.trainer, self.vector
         model, loss, rng = trainer.model, trainer.loss, trainer.rng
-        forward, backward, step = model.forward, vector.backward, trainer.optimizer.step
+        forward, backward, step = model.forward, model.backward, trainer.optimizer.step
         parameters, gradients = vector.values, vector.gradients
         order = self._begin_epoch()
         totals = self.totals
@@ -126,10 +126,11 @@ class Run:
                 )
                 if not math.isfinite(value):
                     raise self._divergence(x, y, f"step {self.batch + 1} of the epoch")
-                backward(loss.backward(loss_cache), cache)
+                _, found = backward(loss.backward(loss_cache), cache, need_dx=False)
+                vector.collect(found)
                 weight = totals.add(value, scores, y, given)
                 if little:  # freed now, it is what the next step gets, still in cache
-                    del scores, cache, loss_cache
+                    del scores, cache, loss_cache, found
                 if gradient_sum is not None:
                     gradient_sum.add(gradients, value, weight)
                     if not complete:
