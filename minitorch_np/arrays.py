@@ -60,6 +60,11 @@ def as_shape(shape: object) -> Shape:
     return tuple(int(n) for n in sizes)
 
 
+def describe_shape(shape: Shape) -> str:
+    """A sample's shape in words, for errors: "784 features", "samples of shape (28, 28)"."""
+    return f"{shape[0]} features" if len(shape) == 1 else f"samples of shape {shape}"
+
+
 def as_float_dtype(dtype: DType) -> np.dtype[Any]:
     """float32 or float64 as a NumPy dtype. Raises ConfigurationError for any other."""
     try:

@@ -22,7 +22,7 @@ class Gate(mt.Layer):
     def build(self, input_shape: Shape, *, rng: np.random.Generator, dtype: DType) -> Shape:
         shape = self.value.build_once(input_shape, rng=rng, dtype=dtype)
         self.gate.build_once(input_shape, rng=rng, dtype=dtype)
-        return self.bend.build(shape, rng=rng, dtype=dtype)
+        return self.bend.build_once(shape, rng=rng, dtype=dtype)
 
     def forward(
         self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None
@@ -44,7 +44,7 @@ class Gate(mt.Layer):
 
 
 def built(layer: mt.Layer, shape: Shape = (3,)) -> mt.Layer:
-    layer.build(shape, rng=np.random.default_rng(3), dtype=np.float64)
+    layer.initialize(shape, rng=np.random.default_rng(3), dtype=np.float64)
     return layer
 
 

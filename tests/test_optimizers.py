@@ -233,7 +233,7 @@ def test_a_model_that_is_built_anew_starts_anew() -> None:
     model = mt.Sequential(mt.Dense(3), input_shape=5, seed=0)
     trainer = trainer_for(model, mt.Adam())
     trainer.fit(X, Y)
-    model.build((7,), rng=np.random.default_rng(1), dtype=np.float64)
+    model.initialize((7,), rng=np.random.default_rng(1), dtype=np.float64)
     trainer.fit(np.ones((60, 7)), Y)
     assert trainer.optimizer.state["mean"].dtype == np.float64
 

@@ -347,7 +347,7 @@ def test_gradients_that_nobody_owns_are_refused() -> None:
             self, input_shape: Any, *, rng: np.random.Generator, dtype: Any
         ) -> tuple[int, ...]:
             self.inner = mt.Dense(5)
-            return self.inner.build(input_shape, rng=rng, dtype=dtype)
+            return self.inner.build_once(input_shape, rng=rng, dtype=dtype)
 
         def forward(
             self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None

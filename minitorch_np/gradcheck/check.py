@@ -265,7 +265,7 @@ def _built(layer: Layer, x: object, rng: np.random.Generator) -> Layer:
     for shape in shapes:
         fresh = in_float64(layer)  # a copy: its sublayers are the user's own objects
         try:
-            fresh.build(shape, rng=rng, dtype=np.float64)
+            fresh.initialize(shape, rng=rng, dtype=np.float64)
         except MinitorchError as error:
             problem = error
             continue

@@ -176,7 +176,7 @@ def float32_stays(bench: Bench) -> str | None:
     """float32 in, float32 out, and near to the float64 result."""
     single = copy.deepcopy(bench.layer)
     state = bench.layer.state_dict()
-    single.build(bench.layer.input_shape, rng=np.random.default_rng(0), dtype=np.float32)
+    single.initialize(bench.layer.input_shape, rng=np.random.default_rng(0), dtype=np.float32)
     single.load_state_dict(state)
     x, dy = bench.x.astype(np.float32), bench.dy.astype(np.float32)
     with np.errstate(all="ignore"):

@@ -25,11 +25,12 @@ from minitorch_np.arrays import (
     as_float_dtype,
     as_generator,
     as_shape,
+    describe_shape,
     require_finite,
 )
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import storage
-from minitorch_np.layers.base import Cache, Gradients, Layer, samples
+from minitorch_np.layers.base import Cache, Gradients, Layer
 from minitorch_np.layers.composite import Composite
 from minitorch_np.layers.softmax import softmax
 from minitorch_np.layers.summary import summary_table
@@ -67,7 +68,7 @@ class Sequential(Composite):
         if input_shape is None and first.parameter_names and first.built:
             input_shape, dtype = first.input_shape, first.dtype
         if input_shape is not None:
-            self.build(as_shape(input_shape), rng=as_generator(seed), dtype=dtype)
+            self.initialize(input_shape, rng=as_generator(seed), dtype=dtype)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         shape = super().build(input_shape, rng=rng, dtype=dtype)
@@ -83,7 +84,7 @@ class Sequential(Composite):
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, list[Cache]]:
-        if x.shape[1:] != self.input_shape:
+        if x.shape[1:] != getattr(self, "input_shape", None):
             self.check_input(x)
         caches: list[Cache] = []
         try:
@@ -104,10 +105,11 @@ class Sequential(Composite):
 
     def check_input(self, x: Array) -> None:
         """Raise ShapeError, naming the first layer, unless x is (m, *input_shape)."""
+        self.require_built()
         if x.shape[1:] != self.input_shape:
             raise ShapeError(
                 f"{self.name_of(0)}: expected "
-                f"{samples(self.input_shape)}, that is x of shape {_batch(self.input_shape)}, "
+                f"{describe_shape(self.input_shape)}, that is x of shape {_batch(self.input_shape)}, "
                 f"got x of shape {x.shape}"
                 f"{_remedy(x.shape, self.input_shape)}"
             )
@@ -149,6 +151,7 @@ class Sequential(Composite):
         """
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ConfigurationError(f"predict: expected batch_size >= 1, got {batch_size!r}")
+        self.require_built()
         if not isinstance(x, np.ndarray) or not x.size:
             x = as_batch(x, self.dtype, "predict")
         self.check_input(x)

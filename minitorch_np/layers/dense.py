@@ -53,7 +53,7 @@ class Dense(Weighted):
     ) -> tuple[Array, Array]:
         try:
             y: Array = x.dot(self.weight.T)  # the same as @, half a microsecond faster
-        except ValueError:
+        except (ValueError, AttributeError):
             raise self._misfit(x) from None
         if x.ndim != 2:
             raise self._misfit(x)
@@ -62,6 +62,7 @@ class Dense(Weighted):
         return y, x
 
     def _misfit(self, x: Array) -> ShapeError:
+        self.require_built()
         (features,) = self.input_shape
         return ShapeError(
             f"{self!r}: expected {features} features, that is x of shape (m, {features}), "

@@ -42,7 +42,7 @@ class ParameterVector:
         self.owners, self._layer = owners, layer
         names = [name for name, _, _ in owners]
         self._places = dict(zip(names, _windows(self.gradients, arrays), strict=True))
-        self._names = {name for name, _, _ in layer.all_parameter_owners()}
+        self._names = {name for name, _, _ in layer.owners("parameter_names")}
 
     def collect(self, gradients: Gradients) -> None:
         """Copy what the layer's `backward` returned into `gradients`, this vector's.

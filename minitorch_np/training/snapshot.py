@@ -15,7 +15,7 @@ class Snapshot:
 
     def __init__(self, model: Layer, vector: ParameterVector, optimizer: Optimizer) -> None:
         self._vector, self._optimizer = vector, optimizer
-        self._buffers = model.all_owners("buffer_names")
+        self._buffers = model.owners("buffer_names")
         self.take()
 
     def take(self) -> None:

@@ -53,7 +53,7 @@ class Trainer:
         if not model.built:
             raise NotBuiltError(
                 f"Trainer: expected a built model, got {type(model).__name__} without shapes: "
-                "give it input_shape=..., or call model.build(input_shape, rng=..., dtype=...)"
+                "give it input_shape=..., or call model.initialize(input_shape, rng=..., dtype=...)"
             )
         loss.check_model(model)
         self.model, self.loss, self.optimizer = model, loss, optimizer
