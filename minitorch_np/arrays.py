@@ -146,6 +146,17 @@ def aligned_empty(shape: Shape, dtype: DType) -> Array:
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
+@functools.cache
+def keep_freed_memory() -> None:
+    """Ask the C library to keep the memory of freed arrays for the next ones.
+
+    glibc gives large freed blocks back to the system, and each step then pays for fresh pages. Once
+    a block of up to 32 MB was allocated and freed, it keeps blocks of that size. Elsewhere it does
+    nothing.
+    """
+    np.empty(31 * 2**20, np.uint8)
+
+
 PIECE = 65_536
 """How many numbers are looked through at a time: a quarter of a megabyte stays in cache."""
 

@@ -8,7 +8,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.arrays import Array
-from minitorch_np.layers.vector import ParameterVector
+from tests.bare_parameters import gathered
 
 
 def small(**arguments: Any) -> mt.Sequential:
@@ -54,9 +54,7 @@ def test_a_layer_in_two_places_is_one_set_of_parameters(rng: np.random.Generator
     mt.assert_gradients(model, rng.normal(size=(5, 4)))
     dy = np.ones((2, 4))
     _, cache = model.forward(dy)
-    vector = ParameterVector(model)
-    vector.collect(model.backward(dy, cache, need_dx=False)[1])
-    flat = vector.gradients
+    flat = gathered(model, model.backward(dy, cache, need_dx=False)[1])
     gradients = model.backward(dy, cache)[1]
     expected = [gradients["0.weight"].ravel(), gradients["0.bias"]]
     np.testing.assert_array_equal(flat, np.concatenate(expected))

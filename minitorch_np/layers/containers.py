@@ -24,7 +24,6 @@ from minitorch_np.arrays import (
     as_batch,
     as_float_dtype,
     as_generator,
-    as_shape,
     describe_shape,
     require_finite,
 )
@@ -108,8 +107,8 @@ class Sequential(Composite):
         self.require_built()
         if x.shape[1:] != self.input_shape:
             raise ShapeError(
-                f"{self.name_of(0)}: expected "
-                f"{describe_shape(self.input_shape)}, that is x of shape {_batch(self.input_shape)}, "
+                f"{self.name_of(0)}: expected {describe_shape(self.input_shape)}, "
+                f"that is x of shape {_batch(self.input_shape)}, "
                 f"got x of shape {x.shape}"
                 f"{_remedy(x.shape, self.input_shape)}"
             )

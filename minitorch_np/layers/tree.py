@@ -48,7 +48,8 @@ class Tree(Generic[P]):
         if not self.built:
             raise NotBuiltError(
                 f"{self.label}: expected a built layer, got one without shapes and parameters: "
-                "give the model input_shape=..., or call initialize(input_shape, rng=..., dtype=...)"
+                "give the model input_shape=..., "
+                "or call initialize(input_shape, rng=..., dtype=...)"
             )
 
     def sublayers(self) -> Mapping[str, P]:
@@ -86,7 +87,7 @@ class Tree(Generic[P]):
         return list(found.values())
 
     def named_parameters(self) -> dict[str, Array]:
-        """Each parameter by name: the arrays themselves, so changing one in place changes the layer.
+        """Each parameter by name: the arrays themselves; changing one in place changes the layer.
 
         Names are PyTorch's: "weight", and "0.weight" for that of sublayer "0". A parameter that
         stands in several places has the name of the first.
