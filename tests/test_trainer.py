@@ -375,3 +375,33 @@ def test_accuracy_wants_classes() -> None:
     for scores, targets in (((4, 3), (1,)), ((4, 3), (4, 1)), ((4,), (4,))):
         with pytest.raises(mt.ShapeError, match="Accuracy: expected scores"):
             mt.Accuracy().count(np.ones(scores), np.ones(targets))
+
+
+def test_a_step_is_a_step_of_fit_and_of_a_loop_by_hand(few: Any) -> None:
+    x, y = few[0][:50], few[1][:50]
+    loss, optimizer = mt.SoftmaxCrossEntropy(), mt.Adam(0.01)
+    trainers = [mt.Trainer(mt.notes_network(seed=0), loss, mt.Adam(0.01), seed=0) for _ in range(2)]
+    model = mt.notes_network(seed=0)
+    losses = trainers[0].fit(x, y, epochs=3, batch_size=None)["loss"]
+    for expected in losses:
+        assert trainers[1].step(x, y) == expected
+        scores, cache = model.forward(x, train=True)
+        value, loss_cache = loss.forward(scores, y)
+        _, gradients = model.backward(loss.backward(loss_cache), cache)
+        optimizer.step(model, gradients)
+        assert value == pytest.approx(expected, rel=1e-6)
+    for name, array in trainers[0].model.state_dict().items():
+        np.testing.assert_array_equal(array, trainers[1].model.state_dict()[name])
+        np.testing.assert_allclose(array, model.state_dict()[name], rtol=1e-4, atol=1e-5)
+
+
+def test_a_step_that_diverges_or_has_bad_data_changes_no_parameter() -> None:
+    model = mt.Sequential(mt.Dense(3), input_shape=5, seed=0)
+    trainer = trainer_for(model)
+    before = model.state_dict()
+    with pytest.raises(mt.DataError, match="step: x.*row 1, column 2"):
+        trainer.step([[0.0] * 5, [0, 0, np.nan, 0, 0]], [0, 1])
+    with pytest.raises(mt.DivergenceError, match="step: expected a finite loss.*no parameter"):
+        trainer.step(np.full((2, 5), 3e38), [0, 1])
+    for name, array in before.items():
+        np.testing.assert_array_equal(array, model.state_dict()[name])
