@@ -98,6 +98,7 @@ def replacing(path: StrPath) -> Iterator[IO[bytes]]:
         raise ConfigurationError(f"{path}: expected a file or a new name, got something else")
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "No such folder", str(path))
+    remove_leftovers(target)
     part = target.with_name(_part_name(target.name, os.getpid()))
     try:
         with open(part, "wb") as file:

@@ -8,7 +8,7 @@ has its parameters once, under the name of the first place.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -66,7 +66,7 @@ class Tree(Generic[P]):
 
     def walk(self) -> Iterator[P]:
         """This layer and all layers inside, from the outside in."""
-        yield cast(P, self)
+        yield self  # type: ignore[misc]
         for layer in self.sublayers().values():
             yield from layer.walk()
 
@@ -74,7 +74,7 @@ class Tree(Generic[P]):
         """`(name, layer, attribute)` for each name in the attribute `kind` ("parameter_names" or
         "buffer_names"), once for each place that the layer stands in.
         """
-        own: list[Owner[P]] = [(key, cast(P, self), key) for key in getattr(self, kind)]
+        own: list[Any] = [(key, self, key) for key in getattr(self, kind)]
         for prefix, layer in self.sublayers().items():
             own += [(f"{prefix}.{name}", at, key) for name, at, key in layer.owners(kind)]
         return own

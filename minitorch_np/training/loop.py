@@ -125,12 +125,12 @@ class Loop:
         """Add an epoch's numbers to the history, and go on to the next."""
         self.history.append(numbers)
         self.epoch, self.batch = self.epoch + 1, 0
+        self.totals = Totals(self.loss, self.metrics, self.batches.samples)
 
     def _begin_epoch(self) -> AnyArray | None:
         """The epoch's order: a new one, or in the middle of an epoch the one that it began with."""
         generator = self.rng.bit_generator
         if not self.batch:
-            self.totals = Totals(self.loss, self.metrics, self.batches.samples)
             self.epoch_began = generator.state
             return self.batches.order(self.rng)
         now, generator.state = generator.state, self.epoch_began
