@@ -74,7 +74,7 @@ def _as_functions(obj: Any, x: np.ndarray[Any, Any], rng: np.random.Generator) -
 
         return [x], lambda: obj.forward(x, targets), loss_backward
     layer = type(obj).from_config(obj.config())
-    layer.build(x.shape[1:], rng=rng, dtype=np.float64)
+    layer.initialize(x.shape[1:], rng=rng, dtype=np.float64)
     parameters = layer.named_parameters()
 
     def backward(dy: Any, cache: Any) -> Any:

@@ -21,8 +21,6 @@ class ForgottenAlpha(mt.ELU):
 class MeanInsteadOfSum(mt.Dense):
     """The 1/m of the notes belongs to the loss; here the layer divides once more."""
 
-    backward_into = mt.Layer.backward_into
-
     def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Any:
         dx, gradients = super().backward(dy, cache)
         return dx, {**gradients, "bias": gradients["bias"] / len(dy)}

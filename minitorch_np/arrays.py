@@ -60,6 +60,11 @@ def as_shape(shape: object) -> Shape:
     return tuple(int(n) for n in sizes)
 
 
+def describe_shape(shape: Shape) -> str:
+    """A sample's shape in words, for errors: "784 features", "samples of shape (28, 28)"."""
+    return f"{shape[0]} features" if len(shape) == 1 else f"samples of shape {shape}"
+
+
 def as_float_dtype(dtype: DType) -> np.dtype[Any]:
     """float32 or float64 as a NumPy dtype. Raises ConfigurationError for any other."""
     try:
@@ -139,6 +144,17 @@ def aligned_empty(shape: Shape, dtype: DType) -> Array:
     raw = np.empty(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + size].view(dtype).reshape(shape)
+
+
+@functools.cache
+def keep_freed_memory() -> None:
+    """Ask the C library to keep the memory of freed arrays for the next ones.
+
+    glibc gives large freed blocks back to the system, and each step then pays for fresh pages. Once
+    a block of up to 32 MB was allocated and freed, it keeps blocks of that size. Elsewhere it does
+    nothing.
+    """
+    np.empty(31 * 2**20, np.uint8)
 
 
 PIECE = 65_536

@@ -16,9 +16,8 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import TypeAlias
 
-import numpy as np
-
 from minitorch_np.errors import ConfigurationError
+from minitorch_np.validation import number, require, whole
 
 Schedule: TypeAlias = Callable[[int], float]
 """From the number of steps made to the learning rate of the next."""
@@ -26,19 +25,21 @@ Schedule: TypeAlias = Callable[[int], float]
 
 def constant(rate: float) -> Schedule:
     """`rate`, always."""
-    rate = _number("rate", rate)
+    rate = number("constant", "rate", rate, 0)
     return lambda step: rate
 
 
 def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
     """rate factor^floor(step / every): a fall at every `every` steps. PyTorch: StepLR."""
-    rate, factor, every = _number("rate", rate), _number("factor", factor), _steps("every", every)
+    rate, factor = number("step_decay", "rate", rate, 0), number("step_decay", "factor", factor, 0)
+    every = whole("step_decay", "every", every)
     return lambda step: rate * _power(factor, step // every)
 
 
 def exponential(rate: float, factor: float) -> Schedule:
     """rate factor^step: a fall by the same share at each step. PyTorch: ExponentialLR."""
-    rate, factor = _number("rate", rate), _number("factor", factor)
+    rate = number("exponential", "rate", rate, 0)
+    factor = number("exponential", "factor", factor, 0)
     return lambda step: rate * _power(factor, step)
 
 
@@ -48,8 +49,8 @@ def cosine(rate: float, steps: int, minimum: float = 0.0) -> Schedule:
 
     Source: Loshchilov and Hutter 2016 (arXiv:1608.03983).
     """
-    rate, minimum = _number("rate", rate), _number("minimum", minimum)
-    steps = _steps("steps", steps)
+    rate, minimum = number("cosine", "rate", rate, 0), number("cosine", "minimum", minimum, 0)
+    steps = whole("cosine", "steps", steps)
     return lambda step: _half_wave(rate, minimum, min(step, steps) / steps)
 
 
@@ -57,7 +58,8 @@ def linear(start: float, end: float, steps: int) -> Schedule:
     """A straight line from `start` to `end` in `steps` steps, and `end` from then on. PyTorch:
     LinearLR.
     """
-    start, end, steps = _number("start", start), _number("end", end), _steps("steps", steps)
+    start, end = number("linear", "start", start, 0), number("linear", "end", end, 0)
+    steps = whole("linear", "steps", steps)
 
     def schedule(step: int) -> float:
         share = min(step, steps) / steps
@@ -70,7 +72,7 @@ def warmup(steps: int, then: Schedule | float) -> Schedule:
     """Linear warm-up: for the first `steps` steps (step + 1) / steps of the rate with which `then`
     begins, which it reaches with the last of them; then `then`, from its beginning.
     """
-    steps, after = _steps("steps", steps), as_schedule(then)
+    steps, after = whole("warmup", "steps", steps), as_schedule(then)
     return lambda step: after(0) * (step + 1) / steps if step < steps else after(step - steps)
 
 
@@ -86,14 +88,11 @@ def one_cycle(
 
     Source: Smith and Topin 2017 (arXiv:1708.07120).
     """
-    rate, steps = _number("rate", rate), _steps("steps", steps)
-    _require(steps >= 2, "one_cycle: expected steps >= 2", steps)
-    share = _number("warmup_share", warmup_share)
-    _require(1 / steps < share < 1, "one_cycle: expected warmup_share from a step to all", share)
-    factors = _number("start_factor", start_factor), _number("end_factor", end_factor)
-    _require(min(factors) > 0, "one_cycle: expected factors greater than 0", factors)
-    start, top = rate / factors[0], share * steps - 1
-    end = start / factors[1]
+    rate, steps = number("one_cycle", "rate", rate, 0), whole("one_cycle", "steps", steps, 2)
+    share = number("one_cycle", "warmup_share", warmup_share, above=1 / steps, below=1)
+    start = rate / number("one_cycle", "start_factor", start_factor, above=0)
+    end = start / number("one_cycle", "end_factor", end_factor, above=0)
+    top = share * steps - 1
 
     def schedule(step: int) -> float:
         step = min(step, steps - 1)
@@ -109,13 +108,10 @@ def sequence(parts: Sequence[tuple[int, Schedule | float]]) -> Schedule:
     Each begins at its own step 0. PyTorch: SequentialLR.
     """
     pairs = isinstance(parts, Sequence) and all(isinstance(p, (tuple, list)) for p in parts)
-    _require(
-        pairs and len(parts) > 0 and all(len(part) == 2 for part in parts),
-        "sequence: expected a list of pairs (steps, schedule)",
-        parts,
-    )
+    pairs = pairs and len(parts) > 0 and all(len(part) == 2 for part in parts)
+    require(pairs, "sequence", "a list of pairs (steps, schedule)", parts)
     schedules = [as_schedule(part) for _, part in parts]
-    ends = list(accumulate(_steps("steps", steps, 0) for steps, _ in parts))
+    ends = list(accumulate(whole("sequence", "steps", steps, 0) for steps, _ in parts))
 
     def schedule(step: int) -> float:
         place = next((n for n, end in enumerate(ends) if step < end), len(parts) - 1)
@@ -129,20 +125,22 @@ def as_schedule(rate: Schedule | float) -> Schedule:
     return rate if callable(rate) else constant(rate)
 
 
+def rate_at(owner: object, rate: Schedule | float, step: int) -> float:
+    """The learning rate of step number `step`. Raises ConfigurationError if it is not a number."""
+    if not callable(rate):
+        return float(rate)  # a NumPy float64 would widen float32 arrays
+    try:
+        return number(owner, "rate", rate(step), 0)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{type(owner).__name__}: expected a learning_rate that is a number or a function of "
+            f"the step, such as cosine(0.1, steps=100), got one that fails: {error}"
+        ) from None
+
+
 def _half_wave(start: float, end: float, share: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
-
-
-def _number(name: str, value: object) -> float:
-    real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    _require(real and 0 <= value < math.inf, f"{name}: expected a finite number >= 0", value)  # type: ignore[operator]
-    return float(value)  # type: ignore[arg-type]
-
-
-def _steps(name: str, value: object, least: int = 1) -> int:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    _require(whole and value >= least, f"{name}: expected a whole number >= {least}", value)  # type: ignore[operator]
-    return int(value)  # type: ignore[call-overload,no-any-return]
+    rate = end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+    return min(max(rate, min(start, end)), max(start, end))  # rounding must not leave the two
 
 
 def _power(factor: float, exponent: int) -> float:
@@ -150,8 +148,3 @@ def _power(factor: float, exponent: int) -> float:
         return factor**exponent
     except OverflowError:  # a rate that no optimizer takes
         return math.inf
-
-
-def _require(right: bool, expected: str, got: object) -> None:
-    if not right:
-        raise ConfigurationError(f"{expected}, got {got!r}")

@@ -71,8 +71,6 @@ def mutant_of(obj: Any, tensor: str, mutation: Callable[[Array, int], Array]) ->
 
     overrides = {
         "backward": backward,
-        "backward_into": mt.Layer.backward_into,
-        "divide": mt.Layer.divide,
         "__init__": cls.__init__,
     }
     mutant = type(f"Mutant{cls.__name__}", (cls,), overrides)

@@ -13,8 +13,6 @@ from minitorch_np.arrays import Array
 class DenseBug(mt.Dense):
     """A dense layer whose gradients pass through `spoil`; training takes the same ones."""
 
-    backward_into = mt.Layer.backward_into
-
     def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Any:
         dx, gradients = super().backward(dy, cache)
         return self.spoil(dx, gradients, dy, cache)
@@ -60,8 +58,6 @@ class Remembers(mt.Sigmoid):
 
 class Accumulates(mt.Dense):
     """Adds to the gradients of the call before."""
-
-    backward_into = mt.Layer.backward_into
 
     def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Any:
         dx, g = super().backward(dy, cache)
@@ -136,8 +132,6 @@ class Sine(mt.Activation):
 
 class NoBias(mt.Dense):
     """Leaves the bias's gradient out."""
-
-    backward_into = mt.Layer.backward_into
 
     def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Any:
         dx, g = super().backward(dy, cache)

@@ -75,7 +75,7 @@ def assemble(
     lines = "".join(f"    {name}={value!r},\n" for name, value in given.items())
     rng = np.random.default_rng([seed, 1])
     model = evaluate(f"Sequential({layers})")
-    model.build(shape, rng=rng, dtype=dtype)
+    model.initialize(shape, rng=rng, dtype=dtype)
     x = evaluate(texts["x"], rng=rng, rows=rows, shape=(rows, *shape))
     if model.index_limit:
         x = np.floor(np.abs(x) * 3) % model.index_limit
@@ -121,7 +121,7 @@ def shape_after(layers: str, x: Array) -> Shape | None:
     rng = np.random.default_rng(0)
     try:
         model = evaluate(f"Sequential({layers})")
-        model.build(x.shape[1:], rng=rng, dtype=x.dtype)
+        model.initialize(x.shape[1:], rng=rng, dtype=x.dtype)
         model.forward(x, train=True, rng=rng)
     except MISFITS:
         return None
@@ -146,7 +146,7 @@ def run(made: RandomModel, train: bool = True) -> tuple[float, dict[str, Array]]
 def in_float64(made: RandomModel) -> RandomModel:
     """A copy whose model computes in float64, with the same parameters."""
     model = deepcopy(made.model)
-    model.build(model.input_shape, rng=np.random.default_rng(0), dtype=np.float64)
+    model.initialize(model.input_shape, rng=np.random.default_rng(0), dtype=np.float64)
     model.load_state_dict(made.model.state_dict())
     return made._replace(model=model, x=made.x.astype(np.float64))
 

@@ -156,7 +156,7 @@ REFERENCE: list[tuple[mt.Layer, list[float], list[float]]] = [
 
 def built(layer: mt.Layer, features: int, dtype: DType = np.float64) -> mt.Layer:
     fresh = type(layer).from_config(layer.config())
-    fresh.build((features,), rng=np.random.default_rng(3), dtype=dtype)
+    fresh.initialize((features,), rng=np.random.default_rng(3), dtype=dtype)
     return fresh
 
 
@@ -220,7 +220,7 @@ def test_not_a_number_passes_through(layer: mt.Layer) -> None:
 
 @every_new
 def test_images_are_taken_too(layer: mt.Layer, rng: np.random.Generator) -> None:
-    layer.build((2, 3, 4), rng=rng, dtype=np.float64)
+    layer.initialize((2, 3, 4), rng=rng, dtype=np.float64)
     assert layer.output_shape == (2, 3, 4)
     mt.assert_gradients(layer, rng.normal(size=(3, 2, 3, 4)))
 
@@ -385,7 +385,7 @@ def test_prelu_learns_its_slope(per_channel: bool, rng: np.random.Generator) -> 
 
 def test_prelu_slopes_stand_for_channels(rng: np.random.Generator) -> None:
     layer = mt.PReLU(per_channel=True)
-    layer.build((2, 3, 3), rng=rng, dtype=np.float64)
+    layer.initialize((2, 3, 3), rng=rng, dtype=np.float64)
     layer.weight[:] = [0.5, 2.0]
     y = layer(-np.ones((1, 2, 3, 3)))
     assert (y[0, 0] == -0.5).all()

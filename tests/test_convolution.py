@@ -84,7 +84,7 @@ def conv(case: Case, dtype: DType = np.float64, **arguments: Any) -> mt.Conv2D:
     _, kernel, stride, padding, dilation, filters, groups, _ = case
     arguments = {"bias_initializer": "uniform", **arguments}
     layer = mt.Conv2D(filters, kernel, stride, padding, dilation, groups, **arguments)
-    layer.build(case.shape, rng=np.random.default_rng(3), dtype=dtype)
+    layer.initialize(case.shape, rng=np.random.default_rng(3), dtype=dtype)
     return layer
 
 
@@ -138,7 +138,7 @@ def test_pools_are_their_definition(case: Case) -> None:
     largest = mt.MaxPool2D(case.kernel, case.stride, case.padding)
     mean = mt.AveragePool2D(case.kernel, case.stride, case.padding)
     for layer in (largest, mean):
-        layer.build(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
+        layer.initialize(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
         y, cache = layer.forward(x)
         dy = np.random.default_rng(7).normal(size=y.shape)
         expected = np.zeros((case.samples, case.shape[0], *placed(case)[0]))
@@ -183,8 +183,8 @@ def test_an_image_that_moves_by_the_stride_moves_the_outputs_by_one(a: Case, b: 
         for kind in (mt.MaxPool2D, mt.AveragePool2D):
             undilated = math.ceil(height / 3), math.ceil(width / 3)
             pool, other = kind(undilated, case.stride), kind(undilated, case.stride)
-            pool.build(wider.shape, rng=np.random.default_rng(0), dtype=np.float64)
-            other.build(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
+            pool.initialize(wider.shape, rng=np.random.default_rng(0), dtype=np.float64)
+            other.initialize(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
             close(pool(x)[:, :, 1:, 1:], other(x[:, :, down:, across:].copy()))
 
 
@@ -199,7 +199,7 @@ def test_same_is_as_large_as_the_input_over_the_stride(
         mt.MaxPool2D(kernel, stride, "same"),
         mt.AveragePool2D(kernel, stride, "same"),
     ):
-        layer.build((2, height, width), rng=np.random.default_rng(0), dtype=np.float64)
+        layer.initialize((2, height, width), rng=np.random.default_rng(0), dtype=np.float64)
         assert layer.output_shape == (2, *wanted)
         assert layer(np.ones((1, 2, height, width))).shape == (1, 2, *wanted)
 
@@ -216,7 +216,7 @@ def test_a_convolution_with_one_pixel_is_a_dense_layer(rng: np.random.Generator)
 
 def test_global_average_is_the_mean_of_each_channel(rng: np.random.Generator) -> None:
     layer, x = mt.GlobalAveragePool2D(), rng.normal(size=(2, 3, 4, 5))
-    layer.build((3, 4, 5), rng=rng, dtype=np.float64)
+    layer.initialize((3, 4, 5), rng=rng, dtype=np.float64)
     close(layer(x), x.mean(axis=(2, 3)))
     close(backward(layer, x, np.ones((2, 3))), np.full(x.shape, 1 / 20))
 
@@ -234,7 +234,7 @@ EXAMPLES = [
 @pytest.mark.parametrize("layer", EXAMPLES, ids=repr)
 def test_memory_layout_does_not_matter(layer: mt.Layer, rng: np.random.Generator) -> None:
     x = rng.normal(size=(3, 2, 6, 7))
-    layer.build((2, 6, 7), rng=rng, dtype=np.float64)
+    layer.initialize((2, 6, 7), rng=rng, dtype=np.float64)
     y, cache = layer.forward(x)
     dy = rng.normal(size=y.shape)
     dx, gradients = layer.backward(dy, cache)
@@ -259,7 +259,7 @@ def test_nothing_that_is_handed_in_changes(
     layer: mt.Layer, dtype: DType, rng: np.random.Generator
 ) -> None:
     x = rng.normal(size=(1, 2, 6, 7)).astype(dtype)  # one sample: the layout that needs no copy
-    layer.build((2, 6, 7), rng=rng, dtype=dtype)
+    layer.initialize((2, 6, 7), rng=rng, dtype=dtype)
     y, cache = layer.forward(x)
     dy = rng.normal(size=y.shape).astype(dtype)
     kept = x.copy(), y.copy(), dy.copy()
@@ -285,7 +285,7 @@ def test_a_batch_is_its_samples(
     monkeypatch.setattr(convolution, "LEAST", windows[0])
     monkeypatch.setattr(convolution, "MOST", windows[1])
     x = rng.normal(size=(5, 2, 6, 7))
-    layer.build((2, 6, 7), rng=rng, dtype=np.float64)
+    layer.initialize((2, 6, 7), rng=rng, dtype=np.float64)
     y = layer(x)
     close(y, np.concatenate([layer(x[i : i + 1]) for i in range(5)]))
     one_by_one = [backward(layer, x[i : i + 1], y[i : i + 1]) for i in range(5)]
@@ -294,7 +294,7 @@ def test_a_batch_is_its_samples(
 
 def test_the_first_of_equal_numbers_has_the_gradient() -> None:
     layer, x = mt.MaxPool2D(2, 1), np.zeros((1, 1, 3, 3))
-    layer.build((1, 3, 3), rng=np.random.default_rng(0), dtype=np.float64)
+    layer.initialize((1, 3, 3), rng=np.random.default_rng(0), dtype=np.float64)
     dx = backward(layer, x, np.array([[[[1.0, 2.0], [3.0, 4.0]]]]))
     assert dx[0, 0].tolist() == [[1, 2, 0], [3, 4, 0], [0, 0, 0]]
     x[0, 0, 1, 1] = -0.0  # no smaller than 0
@@ -305,7 +305,7 @@ def test_the_first_of_equal_numbers_has_the_gradient() -> None:
 def test_the_border_is_in_no_maximum_and_no_mean() -> None:
     x = np.full((1, 1, 2, 2), -5.0)
     for layer in (mt.MaxPool2D(2, 1, 1), mt.AveragePool2D(2, 1, 1)):
-        layer.build((1, 2, 2), rng=np.random.default_rng(0), dtype=np.float64)
+        layer.initialize((1, 2, 2), rng=np.random.default_rng(0), dtype=np.float64)
         assert (layer(x) == -5).all()
         assert layer.output_shape == (1, 3, 3)
 
@@ -359,7 +359,7 @@ def test_groups_divide_channels_and_filters() -> None:
 
 @pytest.mark.parametrize("layer", EXAMPLES, ids=repr)
 def test_images_of_another_shape_are_refused(layer: mt.Layer) -> None:
-    layer.build((2, 6, 7), rng=np.random.default_rng(0), dtype=np.float64)
+    layer.initialize((2, 6, 7), rng=np.random.default_rng(0), dtype=np.float64)
     for shape in ((2, 6, 7), (3, 1, 6, 7), (3, 2, 7, 6), (3, 84)):
         with pytest.raises(mt.ShapeError, match=r"expected x of shape \(m, 2, 6, 7\), got \("):
             layer.forward(np.ones(shape))
@@ -367,7 +367,7 @@ def test_images_of_another_shape_are_refused(layer: mt.Layer) -> None:
 
 @pytest.mark.parametrize("layer", EXAMPLES, ids=repr)
 def test_dy_of_another_batch_is_not_spread_over_this_one(layer: mt.Layer) -> None:
-    layer.build((2, 6, 7), rng=np.random.default_rng(0), dtype=np.float64)
+    layer.initialize((2, 6, 7), rng=np.random.default_rng(0), dtype=np.float64)
     y, cache = layer.forward(np.ones((3, 2, 6, 7)))
     with pytest.raises(ValueError, match="shape|size|mismatch"):
         layer.backward(np.ones((1, *y.shape[1:])), cache)
@@ -382,7 +382,7 @@ def test_a_pool_in_two_places_of_different_size() -> None:
 
 def peak(layer: mt.Layer, shape: Shape, samples: int) -> float:
     """The most memory of a forward and a backward, in inputs and outputs together."""
-    layer.build(shape, rng=np.random.default_rng(0), dtype=np.float32)
+    layer.initialize(shape, rng=np.random.default_rng(0), dtype=np.float32)
     x = np.ones((samples, *shape), np.float32)
     tracemalloc.start()
     y, cache = layer.forward(x, train=True)

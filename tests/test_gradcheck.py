@@ -106,7 +106,7 @@ def _tensors(cls: Any) -> list[str]:
         return ["scores"]
     assert isinstance(case.obj, mt.Layer)
     layer = cls.from_config(case.obj.config())
-    layer.build(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
+    layer.initialize(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
     return [*([] if layer.index_limit else ["x"]), *layer.named_parameters()]
 
 
@@ -125,7 +125,7 @@ def _changes_nothing(cls: Any, tensor: str, mutation: Any) -> bool:
         if isinstance(case.obj, mt.Loss):
             return False
         layer = cls.from_config(case.obj.config())
-        layer.build(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
+        layer.initialize(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
         rng = np.random.default_rng(1)
         y, cache = layer.forward(made_up_inputs(layer, rng, case.samples), train=True, rng=rng)
         dx, gradients = layer.backward(rng.normal(size=y.shape), cache)
@@ -209,8 +209,6 @@ def test_kinks_that_meet_are_stepped_away_from() -> None:
 
 def test_one_wrong_entry_of_7840_is_located() -> None:
     class Slip(mt.Dense):
-        backward_into = mt.Layer.backward_into
-
         def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
             dx, g = super().backward(dy, cache)
             g["weight"][3, 456] *= 1.01

@@ -89,8 +89,6 @@ def test_memory_layout_and_the_callers_objects() -> None:
 
 def test_gradients_that_are_not_finite_fail() -> None:
     class NaNInLargeBatches(mt.Dense):
-        backward_into = mt.Layer.backward_into
-
         def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
             dx, g = super().backward(dy, cache)
             if len(dy) > 4:
@@ -130,8 +128,6 @@ def test_what_does_not_run_is_a_finding() -> None:
 
 def test_the_cause_is_named_in_large_arrays_too() -> None:
     class Mean(mt.Dense):
-        backward_into = mt.Layer.backward_into
-
         def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
             dx, g = super().backward(dy, cache)
             return dx, {**g, "weight": g["weight"] / len(dy)}

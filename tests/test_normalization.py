@@ -13,7 +13,7 @@ from minitorch_np.arrays import AnyArray, Array, DType, Shape
 
 
 def built(layer: mt.Layer, shape: Shape, dtype: DType = np.float64) -> Any:
-    layer.build(shape, rng=np.random.default_rng(3), dtype=dtype)
+    layer.initialize(shape, rng=np.random.default_rng(3), dtype=dtype)
     return layer
 
 
@@ -97,7 +97,7 @@ def test_a_frozen_batch_norm_uses_and_keeps_them(rng: np.random.Generator) -> No
 
 @pytest.mark.parametrize("layer", [mt.BatchNorm(), mt.LayerNorm(), mt.LayerNorm(3)], ids=repr)
 def test_gradients_match_finite_differences(layer: mt.Layer, rng: np.random.Generator) -> None:
-    layer.build((2, 3, 4), rng=rng, dtype=np.float64)
+    layer.initialize((2, 3, 4), rng=rng, dtype=np.float64)
     before = layer.state_dict()
     mt.assert_gradients(layer, scattered(rng, 5, 2, 3, 4))
     same(layer, before)
@@ -337,7 +337,7 @@ def test_an_index_that_is_none_is_named_with_its_place(wrong: float) -> None:
 def test_a_vocabulary_that_float32_can_not_count() -> None:
     layer = mt.Embedding(2**24 + 1, 1)
     with pytest.raises(mt.ConfigurationError, match="at most 16777216 rows.*float64"):
-        layer.build((3,), rng=np.random.default_rng(0), dtype=np.float32)
+        layer.initialize((3,), rng=np.random.default_rng(0), dtype=np.float32)
 
 
 def words(rng: np.random.Generator) -> tuple[AnyArray, AnyArray]:

@@ -6,9 +6,11 @@ of whoever reads it. `python -m benchmarks` tells what that costs.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -102,6 +104,7 @@ def one_step(
         (categorical, "_unit_rows", categorical._unit_rows),
     ]:
         monkeypatch.setattr(module, name, counted(make))
+    monkeypatch.setattr(categorical, "ClassNumbers", Counted)
     trainer = mt.Trainer(network(), mt.SoftmaxCrossEntropy(), optimizer, seed=0)
     checked = trainer._checked
 
@@ -143,7 +146,7 @@ STEP = {
 ARRAYS = {
     "pick": 1,
     "take": 1,  # the one-hot columns: the batch is gathered into a buffer
-    "dot": 4,  # two layers' outputs, one dx, the sums of the softmax
+    "dot": 8,  # two outputs, one dx, the sums of the softmax, four gradients
     "maximum": 1,
     "sign": 1,
     "multiply": 1,
@@ -215,3 +218,50 @@ def test_what_a_step_made_is_gone_before_the_next() -> None:
     trainer.evaluate(x, y)
     model.predict(x)
     assert len(made) == 2 * (40 + 4) + 4 + 4
+
+
+def python_calls(run: Callable[[], object], until: str = "") -> list[tuple[str, str]]:
+    """File and name of each Python function that `run` calls, up to the first call of `until`."""
+    found: list[tuple[str, str]] = []
+
+    def note_call(frame: Any, event: str, argument: object) -> None:
+        name = (frame.f_code.co_filename, frame.f_code.co_qualname)
+        if event == "call" and until not in [name for _, name in found]:
+            found.append(name)
+
+    sys.setprofile(note_call)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return found
+
+
+def test_a_step_is_read_in_sixteen_calls_of_eight_files() -> None:
+    """Of this package, after the first epoch, which also looks for NaN in the data."""
+    steps: list[Counter[tuple[str, str]]] = []
+    rng = np.random.default_rng(0)
+    x, y = rng.random((4 * 64, 784), np.float32), rng.integers(0, 10, 4 * 64)
+    for size in (3 * 64, 4 * 64):
+        counts: list[Counter[tuple[str, str]]] = []
+        for epochs in (1, 2):
+            trainer = mt.Trainer(
+                mt.notes_network(seed=0), mt.SoftmaxCrossEntropy(), mt.SGD(0.1), seed=0
+            )
+            arguments: dict[str, Any] = {"epochs": epochs, "batch_size": 64}
+            counts.append(
+                Counter(python_calls(partial(trainer.fit, x[:size], y[:size], **arguments)))
+            )
+        steps.append(counts[1] - counts[0])
+    step = {place: n for place, n in (steps[1] - steps[0]).items() if "minitorch_np" in place[0]}
+    assert sum(step.values()) == 16
+    assert len({file for file, _ in step}) == 8
+
+
+def test_the_first_forward_comes_soon() -> None:
+    x, y = np.ones((256, 784), np.float32), np.arange(256) % 10
+    trainer = mt.Trainer(mt.notes_network(seed=0), mt.SoftmaxCrossEntropy(), mt.SGD(0.1), seed=0)
+    trainer.fit(x, y)  # imports what is imported late
+    before = python_calls(partial(trainer.fit, x, y), until="Sequential.forward")
+    assert before[-1][1] == "Sequential.forward"
+    assert len(before) <= 121, Counter(before).most_common()

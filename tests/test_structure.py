@@ -15,7 +15,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # A room may import from its own rank and from those before it.
 RANKS = [
-    {"errors", "arrays"},
+    {"errors", "arrays", "validation"},
     {"layers", "losses", "initializers", "optimizers", "schedules"},
     {"networks", "gradcheck", "training", "data"},
     {"experiments", "reports"},

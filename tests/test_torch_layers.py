@@ -31,7 +31,7 @@ def agree(
     layer: mt.Layer, theirs: Any, x: Array, *, train: bool = False, tolerance: float = 1e-10
 ) -> None:
     """Give PyTorch's module our parameters, and compare all that comes out of both."""
-    layer.build(x.shape[1:], rng=np.random.default_rng(3), dtype=np.float64)
+    layer.initialize(x.shape[1:], rng=np.random.default_rng(3), dtype=np.float64)
     for array in layer.named_parameters().values():
         array[...] += np.random.default_rng(4).normal(size=array.shape)
     theirs = theirs.double().train(train)
@@ -166,7 +166,7 @@ def test_layer_norm(axes: int, rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("shape", [(6,), (6, 3), (2, 3, 4)])
 def test_embedding(shape: Shape, rng: np.random.Generator) -> None:
     layer, theirs, x = mt.Embedding(5, 3), nn.Embedding(5, 3).double(), rng.integers(0, 5, shape)
-    layer.build(shape[1:], rng=rng, dtype=np.float64)
+    layer.initialize(shape[1:], rng=rng, dtype=np.float64)
     theirs.load_state_dict({"weight": torch.tensor(layer.weight)})
     y, cache = layer.forward(x.astype(float))
     wanted = theirs(torch.tensor(x))

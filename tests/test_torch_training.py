@@ -10,6 +10,7 @@ import minitorch_np as mt
 from minitorch_np import optimizers, schedules
 from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.schedules import Schedule
+from tests.bare_parameters import Numbers
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn: Any = getattr(torch, "nn", None)
@@ -128,14 +129,14 @@ def test_a_hundred_steps(
 ) -> None:
     """The defaults too, but for SGD's learning rate, which is 0.001 there."""
     start, sizes = rng.normal(size=9), np.logspace(-4, 2, 9)
-    ours, tensor = start.copy(), torch.tensor(start, requires_grad=True)
+    numbers, tensor = Numbers(start), torch.tensor(start, requires_grad=True)
     optimizer, other = make(), theirs([tensor])
     for _ in range(100):
-        gradient = rng.normal(size=9) * sizes + ours / 10
-        optimizer.step(ours, gradient.copy())
+        gradient = rng.normal(size=9) * sizes + numbers.weight / 10
+        numbers.moved(optimizer, gradient)
         tensor.grad = torch.tensor(gradient)
         other.step()
-    close(ours, tensor)
+    close(numbers.weight, tensor)
 
 
 lr: Any = torch.optim.lr_scheduler

@@ -295,16 +295,16 @@ class LossTwice(mt.Metric):
     ("arguments", "message"),
     [
         ({"metrics": mt.Accuracy()}, r"write \[...\] around it"),
-        ({"metrics": "accuracy"}, r"metrics: expected a list"),
-        ({"metrics": ["accuracy"]}, "expected a Metric.*got 'accuracy'"),
+        ({"metrics": "accuracy"}, r"metrics to be a list"),
+        ({"metrics": ["accuracy"]}, "expected metrics to be a Metric.*got 'accuracy'"),
         ({"metrics": [mt.Accuracy]}, "write parentheses after its name"),
         ({"metrics": [mt.Accuracy(), mt.Accuracy()]}, "different names"),
         ({"metrics": [LossTwice()]}, "different names.*'loss', 'loss'"),
         ({"seed": -1}, "seed: expected a whole number of at least 0"),
         ({"seed": "a"}, "seed: expected a whole number of at least 0"),
-        ({"loss": mt.SoftmaxCrossEntropy}, "loss: expected a Loss.*parentheses"),
-        ({"optimizer": "sgd"}, "optimizer: expected a Optimizer|optimizer: expected an"),
-        ({"model": mt.Dense(3)}, "model: expected a Sequential"),
+        ({"loss": mt.SoftmaxCrossEntropy}, "loss to be a Loss.*parentheses"),
+        ({"optimizer": "sgd"}, "optimizer to be an Optimizer"),
+        ({"model": mt.Dense(3)}, "model to be a Sequential"),
     ],
 )
 def test_what_a_trainer_is_made_of(arguments: Any, message: str) -> None:
@@ -347,7 +347,7 @@ def test_gradients_that_nobody_owns_are_refused() -> None:
             self, input_shape: Any, *, rng: np.random.Generator, dtype: Any
         ) -> tuple[int, ...]:
             self.inner = mt.Dense(5)
-            return self.inner.build(input_shape, rng=rng, dtype=dtype)
+            return self.inner.build_once(input_shape, rng=rng, dtype=dtype)
 
         def forward(
             self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None
@@ -363,7 +363,7 @@ def test_gradients_that_nobody_owns_are_refused() -> None:
 
     extra = mt.Sequential(mt.Dense(3), TooMuch(), input_shape=5)
     with pytest.raises(
-        mt.ShapeError, match=r"TooMuch.*gradients of \[\] only, got \['slope'\].*parameter_names"
+        mt.ShapeError, match=r"TooMuch.*gradients of \[\] only, got 'slope' too.*parameter_names"
     ):
         trainer_for(extra).fit(X, Y)
     model = mt.Sequential(Hidden(), mt.Dense(3), input_shape=5)
@@ -375,3 +375,33 @@ def test_accuracy_wants_classes() -> None:
     for scores, targets in (((4, 3), (1,)), ((4, 3), (4, 1)), ((4,), (4,))):
         with pytest.raises(mt.ShapeError, match="Accuracy: expected scores"):
             mt.Accuracy().count(np.ones(scores), np.ones(targets))
+
+
+def test_a_step_is_a_step_of_fit_and_of_a_loop_by_hand(few: Any) -> None:
+    x, y = few[0][:50], few[1][:50]
+    loss, optimizer = mt.SoftmaxCrossEntropy(), mt.Adam(0.01)
+    trainers = [mt.Trainer(mt.notes_network(seed=0), loss, mt.Adam(0.01), seed=0) for _ in range(2)]
+    model = mt.notes_network(seed=0)
+    losses = trainers[0].fit(x, y, epochs=3, batch_size=None)["loss"]
+    for expected in losses:
+        assert trainers[1].step(x, y) == expected
+        scores, cache = model.forward(x, train=True)
+        value, loss_cache = loss.forward(scores, y)
+        _, gradients = model.backward(loss.backward(loss_cache), cache)
+        optimizer.step(model, gradients)
+        assert value == pytest.approx(expected, rel=1e-6)
+    for name, array in trainers[0].model.state_dict().items():
+        np.testing.assert_array_equal(array, trainers[1].model.state_dict()[name])
+        np.testing.assert_allclose(array, model.state_dict()[name], rtol=1e-4, atol=1e-5)
+
+
+def test_a_step_that_diverges_or_has_bad_data_changes_no_parameter() -> None:
+    model = mt.Sequential(mt.Dense(3), input_shape=5, seed=0)
+    trainer = trainer_for(model)
+    before = model.state_dict()
+    with pytest.raises(mt.DataError, match="step: x.*row 1, column 2"):
+        trainer.step([[0.0] * 5, [0, 0, np.nan, 0, 0]], [0, 1])
+    with pytest.raises(mt.DivergenceError, match="step: expected a finite loss.*no parameter"):
+        trainer.step(np.full((2, 5), 3e38), [0, 1])
+    for name, array in before.items():
+        np.testing.assert_array_equal(array, model.state_dict()[name])

@@ -64,7 +64,7 @@ class Configuration(NamedTuple):
         for layer in fresh:
             assert isinstance(layer, Layer)
             rng = np.random.default_rng([seed, learned])
-            shape = layer.build(shape, rng=rng, dtype=np.float32)
+            shape = layer.initialize(shape, rng=rng, dtype=np.float32)
             learned += bool(layer.parameter_owners())
         return Sequential(*fresh, input_shape=input_shape, seed=seed)
 

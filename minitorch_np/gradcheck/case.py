@@ -41,7 +41,7 @@ class Case(NamedTuple):
             weights = np.arange(self.samples) * 0.7 if self.weighted else None
             return gradcheck(self.obj, x, targets, mode=mode, seed=seed, sample_weight=weights)
         built = copy.deepcopy(self.obj)
-        built.build(self.shape, rng=np.random.default_rng(seed), dtype=np.float64)
+        built.initialize(self.shape, rng=np.random.default_rng(seed), dtype=np.float64)
         x = self.scale * made_up_inputs(built, rng, self.samples)
         return gradcheck(built, x, mode=mode, seed=seed)
 

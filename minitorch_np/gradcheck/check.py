@@ -176,7 +176,7 @@ def _check_layer(layer: Layer, x: object, options: Options) -> GradientCheck:
         double = in_float64(layer)
         if not layer.built:
             try:
-                double.build(np.shape(np.asarray(x))[1:], rng=rng, dtype=np.float64)
+                double.initialize(np.shape(np.asarray(x))[1:], rng=rng, dtype=np.float64)
             except MinitorchError:
                 raise
             except Exception as error:
@@ -340,7 +340,7 @@ def _built(layer: Layer, seed: int) -> tuple[Layer, Array, Exception | None]:
     for shape in SHAPES:
         fresh, rng = in_float64(layer), np.random.default_rng(seed)
         try:
-            fresh.build(shape, rng=rng, dtype=np.float64)
+            fresh.initialize(shape, rng=rng, dtype=np.float64)
             x = made_up_inputs(fresh, rng)
             copy.deepcopy(fresh).forward(x.copy(), train=True, rng=np.random.default_rng(seed))
         except Exception as error:  # the next shape may be the right one

@@ -167,7 +167,7 @@ def in_float64(layer: Layer) -> Layer:
     for part in list(double.walk()):  # from the outside in: a built container builds what it has
         if part.built and part.dtype != np.float64:
             state = part.state_dict()
-            part.build(part.input_shape, rng=np.random.default_rng(0), dtype=np.float64)
+            part.initialize(part.input_shape, rng=np.random.default_rng(0), dtype=np.float64)
             part.load_state_dict(state)
     return double
 

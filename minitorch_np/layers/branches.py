@@ -69,23 +69,11 @@ class Branches(Composite):
         self, dy: Array, cache: list[Cache], *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
         gradients: Gradients = {}
-        dxs = []
-        for place, part in enumerate(self.split(dy)):
-            dx, own = self.layers[place].backward(part, cache[place], need_dx=need_dx)
-            self.collect(place, own, gradients)
-            if need_dx and dx is None:
-                raise self.missing_dx(place)
-            dxs.append(dx)
-        return (_sum(dxs) if need_dx else None), gradients
-
-    def backward_into(
-        self, dy: Array, cache: list[Cache], places: list[Any], *, need_dx: bool = True
-    ) -> Array | None:
         dxs = [
-            self.backward_of(place, part, cache[place], places[place], need_dx)
+            self.backward_of(place, part, cache[place], gradients, need_dx)
             for place, part in enumerate(self.split(dy))
         ]
-        return _sum(dxs) if need_dx else None
+        return (_sum(dxs) if need_dx else None), gradients
 
 
 class Add(Branches):

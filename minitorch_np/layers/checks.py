@@ -38,6 +38,7 @@ def number_between(layer: object, name: str, value: float, least: float, most: f
 
 def require_input(layer: Layer, x: Array) -> None:
     """Raise ShapeError unless x is a batch of what the layer was built for."""
+    layer.require_built()
     if x.shape[1:] != layer.input_shape or not x.ndim:
         sizes = "".join(f", {n}" for n in layer.input_shape)
         raise ShapeError(f"{layer!r}: expected x of shape (m{sizes}), got {x.shape}")

@@ -44,6 +44,10 @@ class Composite(Layer):
             {name: names[id(owner), key] for name, owner, key in layer.parameter_owners()}
             for layer in self.layers
         ]
+        # For each place, the layers in it that have parameters.
+        self._learning = [
+            [owner for _, owner, _ in layer.parameter_owners()] for layer in self.layers
+        ]
         return shape
 
     def build_layer(self, place: int, shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -69,35 +73,20 @@ class Composite(Layer):
         """A layer and its place, for errors."""
         return f"{type(self).__name__}[{place}] {self.layers[place].label}"
 
-    def collect(self, place: int, own: Gradients, gradients: Gradients) -> None:
-        """Add what the layer at `place` returned to the gradients of the whole."""
+    def backward_of(
+        self, place: int, dy: Array, cache: Any, gradients: Gradients, need_dx: bool
+    ) -> Array | None:
+        """The layer's dx; its parameters' gradients are added to those of the whole."""
+        layer = self.layers[place]
+        try:
+            dx, own = layer.backward(dy, cache, need_dx=need_dx)
+        except Exception as error:
+            error.add_note(f"in the backward of {self.name_of(place)}")
+            raise
         names = self._names[place]
         for key, gradient in own.items():
             name = names.get(key, f"{place}.{key}")
             gradients[name] = gradients[name] + gradient if name in gradients else gradient
-
-    def divide(self, arrays: Gradients) -> list[Any]:
-        places = []
-        for layer, names in zip(self.layers, self._names, strict=True):
-            own = {key: arrays[name] for key, name in names.items() if name in arrays}
-            places.append(layer.divide(own) if own else None)  # None: nothing in it learns
-        return places
-
-    def backward_of(
-        self, place: int, dy: Array, cache: Any, places: Any, need_dx: bool
-    ) -> Array | None:
-        """The layer's `backward_into`; an error of the reader's own layer says where it was."""
-        layer = self.layers[place]
-        try:
-            if places is None:
-                dx, gradients = layer.backward(dy, cache, need_dx=need_dx)
-                if gradients:
-                    layer.check_names(gradients)
-            else:
-                dx = layer.backward_into(dy, cache, places, need_dx=need_dx)
-        except Exception as error:
-            error.add_note(f"in the backward of {self.name_of(place)}")
-            raise
         if need_dx and dx is None:
             raise self.missing_dx(place)
         return dx

@@ -6,6 +6,7 @@ backward walks the same way back. It is a layer itself, so one can stand inside 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator
 from typing import Any, Self, cast
 
@@ -23,12 +24,12 @@ from minitorch_np.arrays import (
     as_batch,
     as_float_dtype,
     as_generator,
-    as_shape,
+    describe_shape,
     require_finite,
 )
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import storage
-from minitorch_np.layers.base import Cache, Gradients, Layer, samples
+from minitorch_np.layers.base import Cache, Gradients, Layer
 from minitorch_np.layers.composite import Composite
 from minitorch_np.layers.softmax import softmax
 from minitorch_np.layers.summary import summary_table
@@ -66,7 +67,7 @@ class Sequential(Composite):
         if input_shape is None and first.parameter_names and first.built:
             input_shape, dtype = first.input_shape, first.dtype
         if input_shape is not None:
-            self.build(as_shape(input_shape), rng=as_generator(seed), dtype=dtype)
+            self.initialize(input_shape, rng=as_generator(seed), dtype=dtype)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         shape = super().build(input_shape, rng=rng, dtype=dtype)
@@ -82,7 +83,7 @@ class Sequential(Composite):
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None
     ) -> tuple[Array, list[Cache]]:
-        if x.shape[1:] != self.input_shape:
+        if x.shape[1:] != getattr(self, "input_shape", None):
             self.check_input(x)
         caches: list[Cache] = []
         try:
@@ -103,10 +104,11 @@ class Sequential(Composite):
 
     def check_input(self, x: Array) -> None:
         """Raise ShapeError, naming the first layer, unless x is (m, *input_shape)."""
+        self.require_built()
         if x.shape[1:] != self.input_shape:
             raise ShapeError(
-                f"{self.name_of(0)}: expected "
-                f"{samples(self.input_shape)}, that is x of shape {_batch(self.input_shape)}, "
+                f"{self.name_of(0)}: expected {describe_shape(self.input_shape)}, "
+                f"that is x of shape {_batch(self.input_shape)}, "
                 f"got x of shape {x.shape}"
                 f"{_remedy(x.shape, self.input_shape)}"
             )
@@ -115,49 +117,30 @@ class Sequential(Composite):
         self, dy: Array, cache: list[Cache], *, need_dx: bool = True
     ) -> tuple[Array | None, Gradients]:
         if dy.shape[1:] != self.output_shape:
-            raise self._wrong_dy(dy)
+            raise ShapeError(
+                f"Sequential.backward: expected dy of shape {_batch(self.output_shape)}, "
+                f"as the outputs, got {dy.shape}"
+            )
+        first = 0  # the layer at which the way back ends
+        while not need_dx and first < len(self.layers) and all(map(_FROZEN, self._learning[first])):
+            first += 1
         gradients: Gradients = {}
         dx: Array | None = dy
-        for place in range(len(self.layers) - 1, -1, -1):
-            below = need_dx or any(self._names[:place])
-            if not (below or self._names[place]):
-                return None, gradients
+        for place in range(len(self.layers) - 1, first - 1, -1):
             assert dx is not None
+            below = need_dx or place > first
             try:
                 dx, own = self.layers[place].backward(dx, cache[place], need_dx=below)
             except Exception as error:
                 error.add_note(f"in the backward of {self.name_of(place)}")
                 raise
-            self.collect(place, own, gradients)
+            names = self._names[place]
+            for key, gradient in own.items():
+                name = names.get(key, f"{place}.{key}")
+                gradients[name] = gradients[name] + gradient if name in gradients else gradient
             if below and dx is None:
                 raise self.missing_dx(place)
         return (dx if need_dx else None), gradients
-
-    def backward_into(
-        self, dy: Array, cache: list[Cache], places: list[Any], *, need_dx: bool = True
-    ) -> Array | None:
-        if dy.shape[1:] != self.output_shape:
-            raise self._wrong_dy(dy)
-        dx: Array | None = dy
-        for place, own, learns_below in places:
-            below = need_dx or learns_below
-            if dx is None or (own is None and not below):
-                return None  # nothing from here on learns
-            dx = self.backward_of(place, dx, cache[place], own, below)
-        return dx
-
-    def divide(self, arrays: Gradients) -> list[Any]:
-        # From the last to the first, with whether one before it learns, so that it has to hand a
-        # gradient on.
-        own = super().divide(arrays)
-        below = [any(each is not None for each in own[:place]) for place in range(len(own))]
-        return list(zip(range(len(own)), own, below, strict=True))[::-1]
-
-    def _wrong_dy(self, dy: Array) -> ShapeError:
-        return ShapeError(
-            f"Sequential.backward: expected dy of shape {_batch(self.output_shape)}, "
-            f"as the outputs, got {dy.shape}"
-        )
 
     def predict(self, x: object, batch_size: int = 256) -> Array:
         """`model(x)` in slices of `batch_size` samples, so that memory stays bounded.
@@ -167,6 +150,7 @@ class Sequential(Composite):
         """
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ConfigurationError(f"predict: expected batch_size >= 1, got {batch_size!r}")
+        self.require_built()
         if not isinstance(x, np.ndarray) or not x.size:
             x = as_batch(x, self.dtype, "predict")
         self.check_input(x)
@@ -245,6 +229,9 @@ class Sequential(Composite):
         # A subclass with a constructor of its own is made again by its own arguments.
         own = type(self).__init__ is not Sequential.__init__
         return super().config() if own else {"layers": self.layers}
+
+
+_FROZEN = operator.attrgetter("frozen")
 
 
 def last_layer(model: Layer) -> Layer:

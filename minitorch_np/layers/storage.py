@@ -37,6 +37,7 @@ def save(model: Layer, path: StrPath) -> None:
     """Write a built model to `path`. Raises NotBuiltError, ConfigurationError, OSError."""
     import json
 
+    model.require_built()
     architecture = {
         "format": FORMAT,
         "model": encode_layer(model),
@@ -63,7 +64,7 @@ def load(path: StrPath, cls: "type[S]", custom_layers: Iterable[type[Layer]] = (
         if not isinstance(model, cls):
             raise ModelFileError(f"{path}: expected a {cls.__name__}, got {type(model).__name__}")
         # The initial parameters are overwritten below; the generator only has to be one.
-        model.build(
+        model.initialize(
             architecture["input_shape"], rng=np.random.default_rng(0), dtype=architecture["dtype"]
         )
         model.load_state_dict(arrays)
@@ -97,6 +98,7 @@ def replacing(path: StrPath) -> Iterator[IO[bytes]]:
         raise ConfigurationError(f"{path}: expected a file or a new name, got something else")
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "No such folder", str(path))
+    remove_leftovers(target)
     part = target.with_name(_part_name(target.name, os.getpid()))
     try:
         with open(part, "wb") as file:

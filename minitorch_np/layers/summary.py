@@ -10,6 +10,7 @@ def summary_table(model: Layer) -> str:
 
     A parameter that stands in several places counts once in the total.
     """
+    model.require_built()
     head = ("Layer", "Output shape", "Params")
     rows = [head, *_rows(model, "")]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]

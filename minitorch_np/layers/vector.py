@@ -2,74 +2,94 @@
 
 An optimizer treats every number alike, so it is simplest and fastest if it sees one vector instead
 of a list of matrices: a step is a handful of NumPy calls however many layers there are. The layers
-keep working with their matrices, which are windows (views) onto that vector.
+keep working with their matrices, which are views of that vector.
 """
 
-from functools import partial
+from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 
-from minitorch_np.arrays import Array, aligned_empty
+from minitorch_np.arrays import AnyArray, Array, aligned_empty
+from minitorch_np.errors import ShapeError
 from minitorch_np.layers.base import Layer
+from minitorch_np.layers.composite import Composite
 
 
 class ParameterVector:
-    """A built layer's parameters that are not frozen, one after the other, in one array.
+    """All parameters of a built layer, one after the other, in one array.
 
-    - `values` is (n,): change it in place and the layers have changed;
-    - `backward(dy, cache)` is the layer's backward, and fills `gradients`, (n,), in the same order.
-      It raises ShapeError for a gradient that is missing, of another shape than its parameter, or
-      of a parameter that there is not;
-    - `owners` tells, in this order, each parameter's name, its layer and the attribute there.
+    - `values` is (n,): changing it in place changes the layers;
+    - `gradients` is (n,): space for their gradients in the same order;
+    - `owners` lists each parameter's name, its layer and the attribute there, `slices` where in the
+      vector it is.
 
-    Where the parameters already lie one after the other in memory (a model inside of a larger one,
-    or a model that had its vector made before) `values` is that piece of memory. Otherwise they
-    are copied into a new one and the layers' attributes become views of it.
+    If the parameters already lie one after the other in memory (a model inside a larger one, or a
+    model whose vector was made before) `values` is that piece of memory. Otherwise they are copied
+    into a new one and the layers' attributes become views of it.
     """
 
     def __init__(self, layer: Layer) -> None:
         named = layer.named_parameters()
-        owners = [owner for owner in layer.parameter_owners() if owner[1].trainable]
-        arrays = [named[name] for name, _, _ in owners]
+        self.layer, self.owners = layer, layer.parameter_owners()
+        arrays = list(named.values())
         values = _as_one_piece(arrays)
         if values is None:
-            dtype = owners[0][1].dtype if owners else np.float32
+            dtype = self.owners[0][1].dtype if arrays else np.float32
             values = aligned_empty((sum(array.size for array in arrays),), dtype)
-            pieces = _windows(values, arrays)
-            for (_, owner, key), array, window in zip(owners, arrays, pieces, strict=True):
-                window[...] = array
-                setattr(owner, key, window)
+            for (_, owner, key), array, view in zip(
+                self.owners, arrays, _views(values, arrays), strict=True
+            ):
+                view[...] = array
+                setattr(owner, key, view)
         self.values: Array = values
         self.gradients = aligned_empty(values.shape, values.dtype)
-        self.owners, self._layer = owners, layer
-        names = [name for name, _, _ in owners]
-        windows = dict(zip(names, _windows(self.gradients, arrays), strict=True))
-        if len(layer.parameter_owners()) == len(layer.all_parameter_owners()):
-            own = layer.divide(windows)
-            self.backward = partial(layer.backward_into, places=own, need_dx=False)
-        else:  # a layer stands in two places: its gradients are added up before they are copied
-            self.backward = partial(Layer.backward_into, layer, places=windows, need_dx=False)
+        self.gradients[:] = 0
+        ends = np.cumsum([array.size for array in arrays], dtype=int).tolist()
+        self.slices = [slice(end - a.size, end) for a, end in zip(arrays, ends, strict=True)]
 
-    def holds(self) -> bool:
-        """Whether the layers' parameters still are these: no model was built of the same layers, no
-        array put in a parameter's place, no layer frozen or freed since.
-        """
-        start = self.values.__array_interface__["data"][0]
-        stop = start + self.values.nbytes
-        for _, owner, key in self.owners:
-            array: Array = getattr(owner, key)
-            if not start <= array.__array_interface__["data"][0] < stop or not owner.trainable:
-                return False
-        return len(self.owners) == sum(o.trainable for _, o, _ in self._layer.parameter_owners())
+    def entries(self) -> list[tuple[str, Layer, str, Array, Array]]:
+        """For each parameter its name, layer and attribute, and its views of the two vectors."""
+        arrays = [getattr(layer, key) for _, layer, key in self.owners]
+        views = zip(self.owners, arrays, _views(self.gradients, arrays), strict=True)
+        return [(*owner, array, place) for owner, array, place in views]
 
 
-def _windows(vector: Array, arrays: list[Array]) -> list[Array]:
+def wrong_gradient(layer: Layer, name: str, gradients: Mapping[str, AnyArray]) -> ShapeError:
+    """The error for a gradient that is missing, misshapen or of nothing; it names the layer whose
+    `backward` is to blame.
+    """
+    inner, key = _responsible(layer, name)
+    parameters = {name: getattr(at, own) for name, at, own in inner.parameter_owners()}
+    if key not in parameters:
+        return ShapeError(
+            f"{inner.label}.backward: expected gradients of {sorted(parameters)} only, got {key!r} "
+            "too: name all parameters in parameter_names"
+        )
+    got = f"one of shape {np.shape(gradients[name])}" if name in gradients else "none"
+    return ShapeError(
+        f"{inner.label}.backward: expected a gradient of {key} of shape {parameters[key].shape}, "
+        f"got {got}"
+    )
+
+
+def _responsible(layer: Layer, name: str) -> tuple[Layer, str]:
+    """The innermost layer that answers for the gradient `name`: containers pass on what their
+    layers return.
+    """
+    place, _, rest = name.partition(".")
+    inside = layer.sublayers().get(place) if isinstance(layer, Composite) else None
+    return (layer, name) if inside is None else _responsible(inside, rest)
+
+
+def _views(vector: Array, arrays: list[Array]) -> list[Array]:
     """Views of consecutive parts of `vector`, shaped as `arrays`."""
-    ends = np.cumsum([array.size for array in arrays], dtype=int)
-    return [
-        vector[end - array.size : end].reshape(array.shape)
-        for array, end in zip(arrays, ends, strict=True)
-    ]
+    views, end = [], 0
+    for array in arrays:
+        start, end = end, end + array.size
+        views.append(vector[start:end].reshape(array.shape))
+    return views
 
 
 def _as_one_piece(arrays: list[Array]) -> Array | None:
@@ -78,16 +98,16 @@ def _as_one_piece(arrays: list[Array]) -> Array | None:
         return None
     first, total = arrays[0], sum(array.size for array in arrays)
     base = first.base
-    # Only memory that `aligned_empty` made, which is of bytes: never an array of somebody else's.
+    # Only memory that `aligned_empty` made, which is of bytes: never a user's own array.
     if not isinstance(base, np.ndarray) or base.dtype != np.uint8 or base.ndim != 1:
         return None
     start = first.ctypes.data - base.ctypes.data
     if start + total * first.itemsize > base.nbytes:
         return None
-    stretch = base.view(np.uint8)[start : start + total * first.itemsize].view(first.dtype)
-    for array, window in zip(arrays, _windows(stretch, arrays), strict=True):
+    stretch = base[start : start + total * first.itemsize].view(first.dtype)
+    for array, view in zip(arrays, _views(stretch, arrays), strict=True):
         if array.base is not base or array.dtype != first.dtype or not array.flags.c_contiguous:
             return None
-        if array.ctypes.data != window.ctypes.data:
+        if array.ctypes.data != view.ctypes.data:
             return None
     return stretch

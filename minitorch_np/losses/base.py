@@ -88,6 +88,13 @@ def check_weights(sample_weight: object, samples: int) -> Array:
     return weights.astype(np.float64)  # sums of small types overflow
 
 
+def no_classes(labels: AnyArray, classes: int) -> AnyArray:
+    """Which labels are not whole numbers from 0 to `classes` - 1."""
+    if labels.dtype.kind in "iu":
+        return np.asarray((labels < 0) | (labels >= classes))
+    return ~np.isin(labels, np.arange(classes))
+
+
 def refuse(wrong: AnyArray, array: AnyArray, expected: str) -> None:
     """Raise DataError that shows the first entry of `array` at which `wrong` is true, if any is."""
     if not wrong.any():

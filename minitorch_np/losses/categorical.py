@@ -18,7 +18,11 @@ from minitorch_np.arrays import AnyArray, Array, Shape, ones
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.layers.base import Layer
 from minitorch_np.layers.checks import number_between
-from minitorch_np.losses.base import Loss, check_weights, refuse
+from minitorch_np.losses.base import Loss, check_weights, no_classes, refuse
+
+
+class ClassNumbers(np.ndarray[Any, Any]):
+    """Class numbers that `prepare` has checked, so that a step need not check them again."""
 
 
 class Categorical(Loss):
@@ -46,10 +50,13 @@ class Categorical(Loss):
         if targets.dtype.kind not in "fiub":
             raise DataError(f"{place}: expected class numbers, got {targets.dtype}")
         if targets.ndim == 1:
-            wrong = ~(np.isin(targets, np.arange(classes)) | self.ignored(targets))
+            wrong = no_classes(targets, classes)
+            if self.ignores:
+                wrong &= ~self.ignored(targets)
             refuse(wrong, targets, f"{place}: expected whole numbers from 0 to {classes - 1}")
-            # Unsigned, they are known to be checked; one that is to be ignored has no such number.
-            return targets if self.ignores else targets.astype(np.min_scalar_type(classes - 1))
+            if self.ignores or classes > LARGEST_TABLE:
+                return targets
+            return targets.astype(np.min_scalar_type(classes - 1)).view(ClassNumbers)
         if targets.shape[1:] != (classes,):
             raise ShapeError(
                 f"{place}: expected class numbers of shape (m,) or one-hot rows of shape "
@@ -61,23 +68,8 @@ class Categorical(Loss):
         return targets
 
     def one_hot(self, targets: AnyArray, scores: Array) -> Array:
-        """Targets as rows (m, K) in the scores' dtype; raises as `prepare`.
-
-        This stands in the training loop: class numbers that are unsigned, as `prepare` returns
-        them, need no check but the one against K, which indexing does. Their rows lie in memory as
-        columns.
-        """
-        if targets.ndim == 1 and targets.dtype.kind == "u" and scores.ndim == 2:
-            m, classes = scores.shape
-            if 0 < m == len(targets) and classes <= LARGEST_TABLE:
-                try:
-                    return _unit_rows(classes, scores.dtype).take(targets, 1).T
-                except IndexError:
-                    pass  # explained below
-        return self._checked_one_hot(np.asarray(targets), scores)
-
-    def _checked_one_hot(self, targets: AnyArray, scores: Array) -> Array:
-        targets = self.prepare(targets, scores.shape[1:])
+        """Targets as rows (m, K) in the scores' dtype; raises as `prepare`."""
+        targets = self.prepare(np.asarray(targets), scores.shape[1:])
         if len(targets) != len(scores) or not len(targets):
             raise ShapeError(
                 f"{type(self).__name__}: expected a target for each of at least one sample, "
@@ -163,8 +155,11 @@ class SoftmaxCrossEntropy(Categorical):
     ) -> tuple[float, tuple[Array, Array, float]]:
         # Samples stand in columns here, as in the notes: NumPy's inner loops are then as long as
         # the batch, not as the few classes, which takes half the time.
-        y, count = self.one_hot(targets, scores).T, float(len(scores))
-        z = scores.T.copy()
+        z, count = scores.T.copy(), float(len(scores))
+        if type(targets) is ClassNumbers and len(targets) == count:
+            y = _unit_rows(len(z), z.dtype).take(targets, 1)
+        else:
+            y = self.one_hot(targets, scores).T
         shifted = z - np.maximum.reduce(z, axis=0)
         a: Array = np.exp(shifted)
         total = ones(len(a), a.dtype).dot(a)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import Array
-from minitorch_np.errors import ConfigurationError
 from minitorch_np.optimizers.base import Optimizer
 from minitorch_np.schedules import Schedule
+from minitorch_np.validation import flag, number, require, share
 
 
 class SGD(Optimizer):
@@ -40,9 +40,11 @@ class SGD(Optimizer):
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, **common)
-        self.momentum, self.nesterov = self._share("momentum", momentum), nesterov
-        if nesterov and not momentum:
-            raise ConfigurationError("SGD: expected a momentum greater than 0 for nesterov, got 0")
+        self.momentum = share(self, "momentum", momentum)
+        self.nesterov = flag(self, "nesterov", nesterov)
+        require(
+            not nesterov or momentum > 0, self, "a momentum greater than 0 for nesterov", momentum
+        )
         if not momentum:
             self.slots = ()  # nothing to remember
 
@@ -72,7 +74,7 @@ class Adagrad(Optimizer):
         self, learning_rate: float | Schedule = 0.01, epsilon: float = 1e-10, **common: Any
     ) -> None:
         super().__init__(learning_rate, **common)
-        self.epsilon = self._number("epsilon", epsilon)
+        self.epsilon = number(self, "epsilon", epsilon, 0)
 
     def update(self, parameters: Array, gradients: Array, rate: float) -> None:
         squares = self.state["squares"]
@@ -100,7 +102,7 @@ class RMSprop(Optimizer):
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, **common)
-        self.rho, self.epsilon = self._share("rho", rho), self._number("epsilon", epsilon)
+        self.rho, self.epsilon = share(self, "rho", rho), number(self, "epsilon", epsilon, 0)
 
     def update(self, parameters: Array, gradients: Array, rate: float) -> None:
         squares = self.state["squares"]
@@ -132,8 +134,8 @@ class Adam(Optimizer):
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, **common)
-        self.beta1, self.beta2 = self._share("beta1", beta1), self._share("beta2", beta2)
-        self.epsilon = self._number("epsilon", epsilon)
+        self.beta1, self.beta2 = share(self, "beta1", beta1), share(self, "beta2", beta2)
+        self.epsilon = number(self, "epsilon", epsilon, 0)
 
     def update(self, parameters: Array, gradients: Array, rate: float) -> None:
         # What is kept is m / (1 - b1) and v / (1 - b2), and the factors are put together into two
@@ -187,7 +189,7 @@ class Lion(Optimizer):
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, **common)
-        self.beta1, self.beta2 = self._share("beta1", beta1), self._share("beta2", beta2)
+        self.beta1, self.beta2 = share(self, "beta1", beta1), share(self, "beta2", beta2)
 
     def update(self, parameters: Array, gradients: Array, rate: float) -> None:
         mean = self.state["mean"]

@@ -1,6 +1,5 @@
 """Training: the loop, what is measured along the way, and what is told about it."""
 
-from minitorch_np.training.callbacks import Callback
 from minitorch_np.training.checkpoint import Checkpoint
 from minitorch_np.training.history import History
 from minitorch_np.training.loggers import CSVLogger, LearningRateLogger
@@ -15,7 +14,7 @@ from minitorch_np.training.metrics import (
 )
 from minitorch_np.training.progress import Progress
 from minitorch_np.training.stopping import EarlyStopping, ModelCheckpoint
-from minitorch_np.training.trainer import Trainer
+from minitorch_np.training.trainer import Callback, Trainer
 
 __all__ = [
     "F1",

@@ -77,7 +77,7 @@ class Batches:
         return rng.permutation(len(self.samples.x)) if self.shuffle else None
 
     def epoch(
-        self, order: AnyArray | None, rng: Generator, done: int = 0
+        self, order: AnyArray | None, rng: Generator | None, done: int = 0
     ) -> Iterator[tuple[Array, AnyArray, Array | None, bool]]:
         """The pieces of all batches of one epoch but the first `done`: inputs, targets, weights,
         and whether it is the last of its batch.
@@ -108,8 +108,9 @@ class Batches:
                 yield x, y, weights, last == stop
         self.checked = checked or not done
 
-    def _transformed(self, x: Array, rng: Generator) -> Array:
+    def _transformed(self, x: Array, rng: Generator | None) -> Array:
         assert self.transform is not None
+        assert rng is not None
         changed = np.asarray(self.transform(x, rng))
         if changed.shape != x.shape or changed.dtype.kind not in "fiub":
             raise ShapeError(

@@ -1,38 +1,34 @@
 """A run in a file: stopped anywhere, it goes on as if nothing had happened.
 
-Everything that the rest of a run depends on is written down: parameters and running statistics, the
-optimizer's memory and its number of steps, the random generator, where in which epoch the run is
-and in which order that epoch takes its samples, what the epoch has added up to so far, the history,
-and what callbacks remember. A resumed run therefore ends bit for bit where an uninterrupted one
-ends.
+Everything that the rest of a run depends on is written down: parameters and running statistics,
+which layers are frozen, the optimizer's memory and its number of steps, the random generator, where
+in which epoch the run is and in which order that epoch takes its samples, the sums of the epoch so
+far, the history, and what callbacks remember. A resumed run therefore ends bit for bit where an
+uninterrupted one ends.
 
-The file is an .npz of arrays and one JSON text, without pickle, and complete or not there at all
-(see `layers.storage`).
+The file is an .npz of arrays and one JSON text, without pickle, and complete or not there at all.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError, MinitorchError, ModelFileError
 from minitorch_np.layers.storage import read_state, remove_leftovers, write_state
+from minitorch_np.validation import flag, whole
 
-if TYPE_CHECKING:
-    from minitorch_np.training.run import Run
-
-FORMAT = 1
-"""Raised whenever an older version of this package could not go on from the file rightly."""
+FORMAT = 2
+"""Increment when older versions of this package can't go on from the file correctly."""
 
 
 class Checkpoint:
     """Writes the run to `path` after each epoch, and after every `every` steps if that is given.
 
     With `resume`, `fit` goes on with the run in `path`; where there is no such file yet, it begins.
-    The arguments of `fit`, the model and the data must be those of that run, but for `epochs`;
+    The arguments of `fit`, the model and the data must be those of that run, except for `epochs`;
     `resumed` tells afterwards whether it went on. Without `resume`, a file that exists is an error,
     so that no run is lost.
 
@@ -41,14 +37,17 @@ class Checkpoint:
     """
 
     def __init__(self, path: StrPath, *, every: int | None = None, resume: bool = False) -> None:
-        if every is not None and (not isinstance(every, (int, np.integer)) or every < 1):
-            raise ConfigurationError(f"Checkpoint: expected every >= 1 or None, got {every!r}")
-        self.path, self.every, self.resume = os.fspath(path), every, resume
+        self.path = os.fspath(path)
+        self.every = None if every is None else whole(self, "every", every)
+        self.resume = flag(self, "resume", resume)
         self.resumed = False
 
-    def begin(self, run: Run) -> None:
-        """Go on with the run in the file, or see that there is none, and that one can be
-        written.
+    def begin(
+        self, run: Mapping[str, Any], epochs: int, load: Callable[[Mapping[str, Any]], None]
+    ) -> None:
+        """`load` what the file holds, or see that there is none, and that one can be written.
+
+        `run` is what tells this run from others, see `fingerprint`.
         """
         exists = os.path.exists(self.path)
         if exists and not self.resume:
@@ -64,82 +63,41 @@ class Checkpoint:
             )
         remove_leftovers(self.path)
         self.resumed = exists
-        self._remembered: list[Any] = []
-        if exists:
-            state, before = read_state(self.path), run.good
-            try:
-                self._restore(run, state)
-                run.good.take()
-            except ConfigurationError:
-                raise
-            except (LookupError, TypeError, ValueError, MinitorchError) as error:
-                before.restore()
-                raise ModelFileError(
-                    f"checkpoint {self.path}: expected a run written by minitorch_np, got one that "
-                    f"is incomplete or of another version ({type(error).__name__}: {error}): "
-                    "move it away to begin anew"
-                ) from None
+        if not exists:
+            return
+        state = read_state(self.path)
+        try:
+            self._require_same(run, epochs, state)
+            load(state)
+        except ConfigurationError:
+            raise
+        except (LookupError, TypeError, ValueError, MinitorchError) as error:
+            raise ModelFileError(
+                f"checkpoint {self.path}: expected a run written by minitorch_np, got one that is "
+                f"incomplete or of another version ({type(error).__name__}: {error}): move it away "
+                "to begin anew"
+            ) from None
 
-    def begin_callbacks(self, run: Run) -> None:
-        """Give callbacks back what they remembered, now that they have begun."""
-        for hook, remembered in zip(run.hooks, self._remembered, strict=False):
-            hook.load_state_dict(remembered)
+    def save(self, run: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+        """Write a run's state to the file."""
+        write_state(self.path, {"format": FORMAT, "run": run, **state})
 
-    def after_step(self, run: Run) -> None:
-        """Save, if it is time to."""
-        if self.every and run.batch % self.every == 0:
-            self.save(run)
-
-    def save(self, run: Run) -> None:
-        """Write the run as it stands."""
-        trainer, totals = run.trainer, run.totals
-        write_state(
-            self.path,
-            {
-                "format": FORMAT,
-                "run": run.fingerprint,
-                "model": trainer.model.state_dict(),
-                "optimizer": trainer.optimizer.state_dict(),
-                "generator": trainer.rng.bit_generator.state,
-                "epoch_began": run.epoch_began,
-                "epoch": run.epoch,
-                "batch": run.batch,
-                "loss": totals.loss,
-                "weight": totals.weight,
-                "counts": list(totals.counts),
-                "history": run.history.history,
-                "stopped": trainer.stop_training,
-                "callbacks": [hook.state_dict() for hook in run.hooks],
-            },
-        )
-
-    def _restore(self, run: Run, state: dict[str, Any]) -> None:
+    def _require_same(self, run: Mapping[str, Any], epochs: int, state: Mapping[str, Any]) -> None:
+        """Raise ConfigurationError unless the file's run is this one and can go on."""
         if not 1 <= state["format"] <= FORMAT:
             raise ConfigurationError(
                 f"checkpoint {self.path}: expected format {FORMAT} or older, got "
                 f"{state['format']}: read it with a newer minitorch_np"
             )
-        now, then = run.fingerprint, state["run"]
-        differ = [
-            f"{key} {then.get(key)!r}, now {now[key]!r}" for key in now if now[key] != then.get(key)
-        ]
+        then = state["run"]
+        differ = [f"{k} {then.get(k)!r}, now {run[k]!r}" for k in run if run[k] != then.get(k)]
         if differ:
             raise ConfigurationError(
                 f"checkpoint {self.path}: expected the same run as then, got another: "
                 f"{'; '.join(differ)}"
             )
-        if state["epoch"] > run.epochs:
+        if state["epoch"] > epochs:
             raise ConfigurationError(
                 f"checkpoint {self.path}: expected epochs of at least {state['epoch']}, which are "
-                f"done, got {run.epochs}"
+                f"done, got {epochs}"
             )
-        trainer = run.trainer
-        trainer.model.load_state_dict(state["model"])
-        trainer.optimizer.load_state_dict(state["optimizer"])
-        trainer.rng.bit_generator.state = state["generator"]
-        trainer.stop_training = state["stopped"]
-        run.epoch_began, run.epoch, run.batch = state["epoch_began"], state["epoch"], state["batch"]
-        run.totals.loss, run.totals.weight = state["loss"], state["weight"]
-        run.totals.counts = state["counts"]
-        run.history.restore(state["history"])
-        self._remembered = state["callbacks"]

@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from minitorch_np.training.batches import Samples
-    from minitorch_np.training.run import Run
+from minitorch_np.training.batches import Samples
+from minitorch_np.training.loop import Loop
 
 ROWS = 1000
 """About how many samples are looked at to tell one data set from another."""
 
 
-def fingerprint(run: Run) -> dict[str, Any]:
+def fingerprint(loop: Loop, callbacks: Sequence[object]) -> dict[str, Any]:
     """The model, the settings and the data of a run, in numbers and texts."""
-    trainer, batches = run.trainer, run.batches
-    frozen = [name for name, layer, _ in trainer.model.parameter_owners() if not layer.trainable]
+    batches = loop.batches
+    owners = loop.model.parameter_owners()
     transform = batches.transform
     return {
-        "model": re.sub(r" at 0x[0-9a-f]+", "", repr(trainer.model)),
-        "frozen": frozen,
-        "loss": settings(trainer.loss),
-        "optimizer": settings(trainer.optimizer),
-        "metrics": [metric.name for metric in trainer.metrics],
-        "callbacks": [type(hook).__name__ for hook in run.hooks],
-        "generator": type(trainer.rng.bit_generator).__name__,
+        "model": re.sub(r" at 0x[0-9a-f]+", "", repr(loop.model)),
+        "frozen": [name for name, layer, _ in owners if layer.frozen],
+        "loss": settings(loop.loss),
+        "optimizer": settings(loop.optimizer),
+        "metrics": [metric.name for metric in loop.metrics],
+        "callbacks": [type(callback).__name__ for callback in callbacks],
+        "generator": type(loop.rng.bit_generator).__name__,
         "samples": len(batches.samples.x),
         "batch size": batches.size,
         "micro-batch size": batches.micro_size,
         "shuffle": batches.shuffle,
         "transform": transform and getattr(transform, "__name__", type(transform).__name__),
         "data checksum": checksum(batches.samples),
-        "validation checksum": run.held_out and checksum(run.held_out),
+        "validation checksum": loop.held_out and checksum(loop.held_out),
     }
 
 

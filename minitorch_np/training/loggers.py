@@ -5,13 +5,10 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minitorch_np.arrays import StrPath
-from minitorch_np.training.callbacks import Callback
-
-if TYPE_CHECKING:
-    from minitorch_np.training.trainer import Trainer
+from minitorch_np.training.trainer import Callback, Trainer
 
 
 class CSVLogger(Callback):

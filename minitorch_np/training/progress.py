@@ -7,12 +7,9 @@ The lines come in any case.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-from minitorch_np.training.callbacks import Callback
-
-if TYPE_CHECKING:
-    from minitorch_np.training.trainer import Trainer
+from minitorch_np.training.trainer import Callback, Trainer
 
 
 class Progress(Callback):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +13,7 @@ from minitorch_np.arrays import Array, StrPath
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.layers.activations import LARGEST
 from minitorch_np.layers.checks import number_between
-from minitorch_np.training.callbacks import Callback
-
-if TYPE_CHECKING:
-    from minitorch_np.training.trainer import Trainer
+from minitorch_np.training.trainer import Callback, Trainer
 
 
 class Monitor(Callback):

@@ -1,31 +1,67 @@
-"""Training, as one asks for it.
+"""Training: the public interface.
 
 A `Trainer` brings together a model, a loss that says how wrong it is, and an optimizer that moves
-its parameters. `fit` checks the data before it trains on any of it, and hands it to a `Run`, which
-is the loop; `evaluate` measures.
+its parameters. `fit` checks the data before it trains on any of it, runs the `Loop` an epoch at a
+time, and calls the callbacks in between; `step` makes a single update; `evaluate` measures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.arrays import Seed, as_batch, as_generator, as_targets, require_finite
-from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError, ShapeError
+from minitorch_np.errors import (
+    ConfigurationError,
+    DataError,
+    DivergenceError,
+    ModelFileError,
+    ShapeError,
+)
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss, check_weights
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.training.batches import Batches, Samples, Transform
-from minitorch_np.training.callbacks import Callback
 from minitorch_np.training.checkpoint import Checkpoint
+from minitorch_np.training.divergence import first_not_finite
+from minitorch_np.training.fingerprint import fingerprint
 from minitorch_np.training.history import History
+from minitorch_np.training.loop import AfterStep, Loop, measure
 from minitorch_np.training.metrics import Metric
-from minitorch_np.training.run import Run, measure
-from minitorch_np.training.snapshot import Snapshot
+from minitorch_np.training.step import propagate
+from minitorch_np.validation import flag, instance, instances, is_number, require, whole
 
-T = TypeVar("T")
+
+class Callback:
+    """The contract of all callbacks. The hooks are Keras'; each does nothing until overridden."""
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        """Before the first epoch; `batches` is the number of steps per epoch."""
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        """Before epoch number `epoch`, counted from 0."""
+
+    def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
+        """After a step, with the batch's mean loss as it was before the step."""
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
+        """After an epoch and its validation, with what goes into the history; may add to it."""
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """After the last epoch; not called where training was stopped by an error."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers of the run, for a checkpoint: numbers, texts, arrays, lists and
+        dictionaries of these.
+        """
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set that again, in a run that is resumed: after on_train_begin, before anything else."""
 
 
 class Trainer:
@@ -47,26 +83,21 @@ class Trainer:
         metrics: Sequence[Metric] = (),
         seed: Seed = None,
     ) -> None:
-        _require_instance("model", model, Sequential)
-        _require_instance("loss", loss, Loss)
-        _require_instance("optimizer", optimizer, Optimizer)
-        if not model.built:
-            raise NotBuiltError(
-                f"Trainer: expected a built model, got {type(model).__name__} without shapes: "
-                "give it input_shape=..., or call model.build(input_shape, rng=..., dtype=...)"
-            )
+        instance("Trainer", "model", model, Sequential)
+        instance("Trainer", "loss", loss, Loss)
+        instance("Trainer", "optimizer", optimizer, Optimizer)
+        model.require_built()
         loss.check_model(model)
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.metrics = _require_all("metrics", metrics, Metric)
+        self.metrics = instances("Trainer", "metrics", metrics, Metric)
         for metric in self.metrics:
             metric.begin(model)
         names = ["loss", *(metric.name for metric in self.metrics)]
-        if len(set(names)) < len(names):
-            raise ConfigurationError(f"metrics: expected different names, got {names}")
+        require(len(set(names)) == len(names), "metrics", "different names", names)
         self.rng = as_generator(seed)
         self.stop_training = False
 
-    run: Run
+    run: Loop
 
     def fit(
         self,
@@ -100,37 +131,106 @@ class Trainer:
 
         Raises ShapeError and DataError for data that can't be trained on, before anything is
         changed. Raises DivergenceError, naming the layer, when the loss turns infinite or NaN; the
-        model then has parameters of at most run.KEEP_EVERY steps before, whose loss was finite.
+        model then has the parameters of at most loop.KEEP_EVERY steps before.
         """
         _check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
-        hooks = _require_all("callbacks", callbacks, Callback)
+        hooks = instances("fit", "callbacks", callbacks, Callback)
         samples = self._checked(x, y, sample_weight, "fit")
-        if (
-            hooks or checkpoint or validation_split
-        ):  # which might write something down before the bad sample is met
+        if hooks or checkpoint or validation_split:  # before they write anything down
             require_finite(samples.x, "fit: x")
         samples, held_out = self._held_out(samples, validation_data, validation_split)
         batches = Batches(
             samples,
             batch_size,
-            shuffle=shuffle,
+            shuffle=flag("fit", "shuffle", shuffle),
             place="fit: x",
             micro_size=micro_batch_size,
             transform=transform,
         )
         self.stop_training = False
-        self.run = Run(self, batches, held_out, epochs, hooks, checkpoint)
-        before = Snapshot(self.model, self.run.vector, self.optimizer)
+        self.run = Loop(
+            self.model, self.loss, self.optimizer, self.metrics, self.rng, batches, held_out
+        )
         try:
-            return self.run.go()
-        except (DataError, ShapeError, ConfigurationError):
+            return self._run(epochs, hooks, checkpoint)
+        except (DataError, ShapeError, ConfigurationError, ModelFileError):
             # A NaN in x, or a metric that can't be counted, is met on the way: take all of it back.
-            before.restore()
+            self.run.start.restore()
             raise
+
+    def _run(
+        self, epochs: int, hooks: Sequence[Callback], checkpoint: Checkpoint | None
+    ) -> History:
+        """All epochs that are left, and the hooks around them."""
+        loop, remembered = self.run, list[Mapping[str, Any]]()
+
+        def load(state: Mapping[str, Any]) -> None:
+            loop.load_state_dict(state)
+            self.stop_training = state["stopped"]
+            remembered.extend(state["callbacks"])
+
+        def save() -> None:
+            assert checkpoint is not None
+            callbacks = [hook.state_dict() for hook in hooks]
+            own = {"stopped": self.stop_training, "callbacks": callbacks}
+            checkpoint.save(identity, loop.state_dict() | own)
+
+        identity = fingerprint(loop, hooks) if checkpoint else {}
+        if checkpoint:
+            checkpoint.begin(identity, epochs, load)
+        for hook in hooks:
+            hook.on_train_begin(self, epochs, len(loop.batches))
+        for hook, state in zip(hooks, remembered, strict=False):
+            hook.load_state_dict(state)
+        after_step = self._after_step(hooks)
+        if checkpoint and checkpoint.every:
+            every = checkpoint.every
+            after_step.append(lambda batch, loss: None if (batch + 1) % every else save())
+        # An epoch that was begun is ended, also where it is the one that was to be the last.
+        while loop.epoch < epochs and (loop.batch or not self.stop_training):
+            for hook in hooks:
+                hook.on_epoch_begin(self, loop.epoch)
+            numbers = loop.train_epoch(after_step) | loop.validate()
+            for hook in hooks:
+                hook.on_epoch_end(self, loop.epoch, numbers)
+            loop.end_epoch(numbers)
+            if checkpoint:
+                save()
+        for hook in hooks:
+            hook.on_train_end(self)
+        return loop.history
+
+    def _after_step(self, hooks: Sequence[Callback]) -> list[AfterStep]:
+        """What is called after a step: hooks that are overridden."""
+        base = Callback.on_batch_end
+        return [
+            partial(hook.on_batch_end, self)
+            for hook in hooks
+            if type(hook).on_batch_end is not base
+        ]
+
+    def step(self, x: object, y: object, sample_weight: object = None) -> float:
+        """One update on the batch x (m, *input_shape), y; returns the mean loss before it.
+
+        Raises as `fit`; where the loss is not finite, no parameter is changed.
+        """
+        samples = self._checked(x, y, sample_weight, "step")
+        require_finite(samples.x, "step: x")
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            value, _, gradients = propagate(self.model, self.loss, *samples, self.rng)
+            if not math.isfinite(value):
+                place = first_not_finite(self.model, self.loss, samples.x, samples.y)
+                raise DivergenceError(
+                    f"step: expected a finite loss, got {value}: {place or 'it is not finite'}; no "
+                    "parameter was changed; try a smaller learning rate"
+                )
+            self.optimizer.step(self.model, gradients)
+        return value
 
     def evaluate(self, x: object, y: object, sample_weight: object = None) -> dict[str, float]:
         """Mean loss and metrics on samples x and targets y, by name. Raises as `fit`."""
-        return measure(self, self._checked(x, y, sample_weight, "evaluate"), "evaluate")
+        samples = self._checked(x, y, sample_weight, "evaluate")
+        return measure(self.model, self.loss, self.metrics, samples, "evaluate")
 
     def _held_out(
         self, samples: Samples, data: Sequence[object] | None, share: float
@@ -148,7 +248,7 @@ class Trainer:
             held_out = self._checked(data[0], data[1], given, "validation_data")
             require_finite(held_out.x, "validation_data: x")
             return samples, held_out
-        if not isinstance(share, (int, float, np.number)):
+        if not is_number(share):
             raise ConfigurationError(
                 f"validation_split: expected a part between 0 and 1, got {share!r}"
             )
@@ -178,41 +278,15 @@ class Trainer:
 
 
 def _check_arguments(
-    epochs: int,
-    batch_size: int | None,
-    micro_batch_size: int | None,
-    transform: Transform | None,
-    checkpoint: Checkpoint | None,
+    epochs: object, batch_size: object, micro_size: object, transform: object, checkpoint: object
 ) -> None:
     """Raise ConfigurationError for arguments of `fit` that have no meaning."""
-    _require_count("epochs", epochs)
-    for name, size in {"batch_size": batch_size, "micro_batch_size": micro_batch_size}.items():
+    whole("fit", "epochs", epochs)
+    for name, size in {"batch_size": batch_size, "micro_batch_size": micro_size}.items():
         if size is not None:
-            _require_count(name, size)
+            whole("fit", name, size)
     if checkpoint is not None:
-        _require_instance("checkpoint", checkpoint, Checkpoint)
-    if transform is not None and not callable(transform):
-        raise ConfigurationError(
-            f"transform: expected a function of a batch and a generator, got {transform!r}"
-        )
-
-
-def _require_instance(name: str, value: object, kind: type) -> None:
-    if not isinstance(value, kind):
-        hint = ": write parentheses after its name" if isinstance(value, type) else ""
-        raise ConfigurationError(
-            f"{name}: expected a {kind.__name__} of minitorch_np, got {value!r}{hint}"
-        )
-
-
-def _require_all(name: str, values: Iterable[T], kind: Any) -> tuple[T, ...]:
-    if isinstance(values, (str, kind)) or not isinstance(values, Iterable):
-        raise ConfigurationError(f"{name}: expected a list, got {values!r}: write [...] around it")
-    for value in (found := tuple(values)):
-        _require_instance(name, value, kind)
-    return found
-
-
-def _require_count(name: str, number: int) -> None:
-    if not isinstance(number, (int, np.integer)) or number < 1:
-        raise ConfigurationError(f"fit: expected {name} to be at least 1, got {number!r}")
+        instance("fit", "checkpoint", checkpoint, Checkpoint)
+    if transform is not None:
+        expected = "a function of a batch and a generator"
+        require(callable(transform), "transform", expected, transform)

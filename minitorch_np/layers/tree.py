@@ -1,0 +1,171 @@
+"""Named arrays in a tree of layers.
+
+A layer has parameters and buffers of its own, and those of the layers inside it. Each has a name in
+the whole: the place of its layer, then its own, as in "0.weight". A layer that stands in two places
+has its parameters once, under the name of the first place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array, Shape
+from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError, ShapeError
+
+P = TypeVar("P", bound="Tree[Any]")
+
+Owner: TypeAlias = tuple[str, P, str]
+"""A parameter's name in the whole, the layer that has it, and the attribute there."""
+
+
+class Tree(Generic[P]):
+    """What a layer has in common with every tree: parts of its own kind, and arrays by name."""
+
+    parameter_names: tuple[str, ...] = ()
+    """The attributes that are parameters, in the order in which they are stored."""
+
+    buffer_names: tuple[str, ...] = ()
+    """Attributes that `forward` updates in training and that are not trained, such as the running
+    statistics of BatchNorm. They are saved with the parameters."""
+
+    parameter_shapes: dict[str, Shape]
+
+    @property
+    def label(self) -> str:
+        """The layer in a few words, for errors and tables."""
+        return type(self).__name__ if self.sublayers() else repr(self)
+
+    @property
+    def built(self) -> bool:
+        """Whether the layer has its shapes and parameters."""
+        return "output_shape" in vars(self)
+
+    def require_built(self) -> None:
+        """Raise NotBuiltError if the layer has no shapes and parameters yet."""
+        if not self.built:
+            raise NotBuiltError(
+                f"{self.label}: expected a built layer, got one without shapes and parameters: "
+                "give the model input_shape=..., "
+                "or call initialize(input_shape, rng=..., dtype=...)"
+            )
+
+    def sublayers(self) -> Mapping[str, P]:
+        """The layers inside, by the prefix of their parameters' names: attributes that are layers,
+        and lists of layers ("blocks.0").
+        """
+        found: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, Tree):
+                found[name] = value
+            elif isinstance(value, (list, tuple)):
+                found |= {f"{name}.{n}": v for n, v in enumerate(value) if isinstance(v, Tree)}
+        return found
+
+    def walk(self) -> Iterator[P]:
+        """This layer and all layers inside, from the outside in."""
+        yield self  # type: ignore[misc]
+        for layer in self.sublayers().values():
+            yield from layer.walk()
+
+    def owners(self, kind: str) -> list[Owner[P]]:
+        """`(name, layer, attribute)` for each name in the attribute `kind` ("parameter_names" or
+        "buffer_names"), once for each place that the layer stands in.
+        """
+        own: list[Any] = [(key, self, key) for key in getattr(self, kind)]
+        for prefix, layer in self.sublayers().items():
+            own += [(f"{prefix}.{name}", at, key) for name, at, key in layer.owners(kind)]
+        return own
+
+    def parameter_owners(self) -> list[Owner[P]]:
+        """The same for all parameters, each in the first of its places."""
+        found: dict[tuple[int, str], Owner[P]] = {}
+        for owner in self.owners("parameter_names"):
+            found.setdefault((id(owner[1]), owner[2]), owner)
+        return list(found.values())
+
+    def named_parameters(self) -> dict[str, Array]:
+        """Each parameter by name: the arrays themselves; changing one in place changes the layer.
+
+        Names are PyTorch's: "weight", and "0.weight" for that of sublayer "0". A parameter that
+        stands in several places has the name of the first.
+        """
+        named = {}
+        for name, owner, key in self.parameter_owners():
+            owner.require_built()
+            named[name] = array = getattr(owner, key)
+            if array.shape != owner.parameter_shapes[key]:
+                raise ShapeError(
+                    f"{owner.label}: expected its {key} to have the shape "
+                    f"{owner.parameter_shapes[key]}, for which it was built, got {array.shape}: "
+                    f"set its values in place, {key}[...] = values"
+                )
+        return named
+
+    def named_buffers(self) -> dict[str, Array]:
+        """Each buffer by name, such as running statistics: the arrays themselves."""
+        named, seen = {}, set()
+        for name, owner, key in self.owners("buffer_names"):
+            if (id(owner), key) not in seen:
+                named[name] = getattr(owner, key)
+            seen.add((id(owner), key))
+        return named
+
+    def count_parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(array.size for array in self.named_parameters().values())
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of all parameters and buffers by name, as PyTorch's method of that name."""
+        state = self.named_parameters() | self.named_buffers()
+        return {name: array.copy() for name, array in state.items()}
+
+    def load_state_dict(self, state: Mapping[str, AnyArray], strict: bool = True) -> None:
+        """Set parameters and buffers from arrays by name: all, or with `strict=False` those given.
+
+        Raises DataError that lists every missing, unexpected and misshapen name; nothing is changed
+        then.
+        """
+        present = self.named_parameters() | self.named_buffers()
+        load_arrays(present, state, strict, f"{type(self).__name__}.load_state_dict")
+
+
+def own_array(made: object, dtype: np.dtype[Any], place: str, name: str) -> Array:
+    """A copy of what `place` made under `name`, so that nobody else holds its memory.
+
+    Raises ConfigurationError unless it is an array of `dtype`.
+    """
+    if not isinstance(made, np.ndarray) or made.dtype != dtype:
+        raise ConfigurationError(
+            f"{place}: expected it to make {name!r} as an array of {dtype}, "
+            f"got {getattr(made, 'dtype', made)}: set self.{name} there"
+        )
+    return np.array(made, order="C")
+
+
+def load_arrays(
+    present: Mapping[str, Array], given: Mapping[str, AnyArray], strict: bool, place: str
+) -> None:
+    """Set the arrays `present` from those given under the same names, all of them if `strict`.
+
+    Raises DataError that lists everything that does not fit; nothing is changed then.
+    """
+    # PyTorch's BatchNorm also counts batches, which nothing here needs.
+    given = {n: array for n, array in given.items() if not n.endswith("num_batches_tracked")}
+    wrong = []
+    if strict:
+        wrong += [f"{name} is missing" for name in present if name not in given]
+        wrong += [f"{name} is unexpected" for name in given if name not in present]
+    fitting = {name: np.asarray(given[name]) for name in present if name in given}
+    for name, array in fitting.items():
+        if array.shape != present[name].shape or array.dtype.kind not in "fiu":
+            wrong.append(
+                f"{name}: expected numbers of shape {present[name].shape}, "
+                f"got {array.dtype} of shape {array.shape}"
+            )
+    if wrong:
+        raise DataError(f"{place}: " + "; ".join(wrong))
+    for name, array in fitting.items():
+        present[name][...] = array

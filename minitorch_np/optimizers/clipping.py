@@ -1,0 +1,21 @@
+"""Gradients that are too large, scaled down."""
+
+import math
+
+import numpy as np
+
+from minitorch_np.arrays import Array
+
+
+def limit_norm(gradients: Array, limit: float) -> None:
+    """Scale a vector down to the length `limit`, if it is longer; squares must not overflow."""
+    length = math.sqrt(float(np.vdot(gradients, gradients)))
+    if length == math.inf:
+        largest = float(np.abs(gradients).max())
+        if largest == math.inf:
+            return  # a divergence, for the trainer to notice
+        gradients /= largest
+        length = math.sqrt(float(np.vdot(gradients, gradients)))
+        gradients *= limit / length
+    elif length > limit:
+        gradients *= limit / length

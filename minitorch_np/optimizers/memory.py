@@ -1,0 +1,138 @@
+"""What an optimizer keeps of a model between steps, and which parameters it moves.
+
+The memory covers every parameter. A frozen parameter is skipped: it does not move, its memory stays
+as it is and its steps are not counted, so a layer that is freed goes on where it was frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from minitorch_np.arrays import Array
+from minitorch_np.errors import ConfigurationError
+from minitorch_np.layers import Layer, Normalization
+from minitorch_np.layers.vector import ParameterVector
+
+BLOCK = 65_536
+"""How many parameters are updated at a time. A rule goes over its vectors again and again; a fifth
+of a large network's update is saved if they stay in the processor's cache meanwhile."""
+
+Spare: TypeAlias = Callable[[Layer, str], bool]
+"""Given a layer and the name of its parameter, whether the parameter is excluded from decay."""
+
+
+def biases_and_norms(layer: Layer, name: str) -> bool:
+    """Excludes biases and all parameters of normalizations, which only shift or scale."""
+    return name == "bias" or isinstance(layer, Normalization)
+
+
+def nothing(layer: Layer, name: str) -> bool:
+    """Excludes no parameter."""
+    return False
+
+
+class Part(NamedTuple):
+    """Parameters that are updated at once, and after which step their age was 0."""
+
+    place: Any  # a slice of the vector, or a list of its entries
+    born: int
+
+
+class Memory:
+    """What an optimizer needs to know of a model, from its step number `steps` on.
+
+    - `ages` counts the steps of each parameter until then;
+    - `parts` are what is updated at once: neighbours of one age, without frozen parameters, in
+      blocks if the rule is `elementwise`; `whole` tells that it is the whole vector;
+    - `decayed` are the stretches that weight decay applies to.
+    """
+
+    def __init__(
+        self,
+        vector: ParameterVector,
+        state: Mapping[str, Array],
+        ages: int | list[Any],
+        steps: int,
+        spare: Spare,
+        elementwise: bool,
+    ) -> None:
+        count, size = len(vector.owners), len(vector.values)
+        if isinstance(ages, list) and ages and isinstance(ages[0], list):  # of an older version
+            ages = steps - int(ages[0][2]) if len(ages) == 1 else []
+        ages = [ages] * count if isinstance(ages, int) else ages
+        if len(ages) != count or any(memory.shape != (size,) for memory in state.values()):
+            raise ConfigurationError(
+                f"optimizer: expected a memory of {count} arrays of {size} parameters in all, as "
+                "the model has, got another: it is another model's, or of an older version, which "
+                "remembered nothing of frozen layers"
+            )
+        self.vector, self.ages, self.steps = vector, ages, steps
+        self.entries = [(*entry, entry[1].frozen) for entry in vector.entries()]
+        self.names = {name for name, _, _ in vector.layer.owners("parameter_names")}
+        moving, decayed = [], []
+        for place, age, (_, layer, key) in zip(vector.slices, ages, vector.owners, strict=True):
+            if not layer.frozen:
+                moving.append(Part(place, steps - age))
+                if not spare(layer, key):
+                    decayed.append(Part(place, 0))
+        self.decayed = [place for place, _ in _joined(decayed)]
+        self.parts = _blocks(_joined(moving)) if elementwise else _together(_joined(moving))
+        self.whole = len(self.parts) == 1 and self.parts[0].place == slice(0, size)
+
+    def ages_at(self, steps: int) -> list[int]:
+        """How many steps each parameter has made by step number `steps`."""
+        passed = steps - self.steps
+        return [age + passed * (not e[-1]) for age, e in zip(self.ages, self.entries, strict=True)]
+
+    def carry_over(
+        self, state: Mapping[str, Array], steps: int, vector: ParameterVector
+    ) -> tuple[dict[str, Array], list[int]]:
+        """State and ages for another vector: those of the parameters that are in both, else 0."""
+        known = {
+            (id(layer), key): (age, place)
+            for age, place, (_, layer, key) in zip(
+                self.ages_at(steps), self.vector.slices, self.vector.owners, strict=True
+            )
+        }
+        values, ages = vector.values, [0] * len(vector.owners)
+        same_dtype = self.vector.values.dtype == values.dtype
+        fresh = {slot: np.zeros_like(values) for slot in state}
+        for n, (_, layer, key) in enumerate(vector.owners):
+            age, before = known.get((id(layer), key), (0, slice(0, 0)))
+            place = vector.slices[n]
+            if before.stop - before.start == place.stop - place.start and same_dtype:
+                ages[n] = age
+                for slot, memory in state.items():
+                    fresh[slot][place] = memory[before]
+        return fresh, ages
+
+
+def _joined(parts: list[Part]) -> list[Part]:
+    """The same stretches, with neighbours of one age made one."""
+    joined: list[Part] = []
+    for place, born in parts:
+        begins = place.start
+        if joined and joined[-1].place.stop == begins and joined[-1].born == born:
+            begins = joined.pop().place.start
+        joined.append(Part(slice(begins, place.stop), born))
+    return joined
+
+
+def _blocks(parts: list[Part]) -> list[Part]:
+    """Stretches cut into blocks that fit into the processor's cache."""
+    return [
+        Part(slice(start, min(start + BLOCK, place.stop)), born)
+        for place, born in parts
+        for start in range(place.start, place.stop, BLOCK)
+    ]
+
+
+def _together(parts: list[Part]) -> list[Part]:
+    """Several stretches as one list of entries, for a rule that looks at all of them."""
+    if len(parts) < 2:
+        return parts
+    entries = np.concatenate([np.arange(place.start, place.stop) for place, _ in parts])
+    return [Part(entries, max(born for _, born in parts))]

@@ -1,0 +1,192 @@
+"""The training loop: epochs and batches, and where a run of it stands.
+
+A `Loop` trains a model on batches, an epoch at a time. Everything that the rest of the run depends
+on is in its `state_dict`, so that a checkpoint can write it down and a resumed run ends bit for bit
+where an uninterrupted one ends. It calls no hooks: the trainer does that between epochs, and gives
+`train_epoch` what has to be called after each step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array, Generator, all_finite, keep_freed_memory
+from minitorch_np.errors import DivergenceError
+from minitorch_np.layers import Sequential
+from minitorch_np.losses import Loss
+from minitorch_np.optimizers import Optimizer
+from minitorch_np.training.batches import Batches, Samples
+from minitorch_np.training.divergence import divergence
+from minitorch_np.training.history import History
+from minitorch_np.training.metrics import Metric
+from minitorch_np.training.snapshot import Snapshot
+from minitorch_np.training.step import Accumulator, propagate
+from minitorch_np.training.totals import Totals
+
+KEEP_EVERY = 50
+"""Every how many steps a snapshot is taken for the case that training diverges. At every step it
+would cost 2 % of the time, and bring back parameters that are already on their way to infinity."""
+
+EVALUATION_ROWS = 256
+"""How many samples are evaluated at a time: enough to be fast, few enough for little memory."""
+
+AfterStep: TypeAlias = Callable[[int, float], None]
+"""Called after a step with the batch's number and its mean loss."""
+
+
+class Loop:
+    """Training of `model` on `batches`, measured on `held_out` after each epoch.
+
+    - `epoch` counts the epochs that are done, `batch` the steps of this epoch;
+    - `totals` are this epoch's sums so far, `history` the numbers of the epochs before;
+    - `epoch_began` is the generator's state from which this epoch's order was drawn;
+    - `start` is a snapshot of how it began.
+    """
+
+    def __init__(
+        self,
+        model: Sequential,
+        loss: Loss,
+        optimizer: Optimizer,
+        metrics: Sequence[Metric],
+        rng: Generator,
+        batches: Batches,
+        held_out: Samples | None,
+    ) -> None:
+        self.model, self.loss, self.optimizer, self.metrics = model, loss, optimizer, metrics
+        self.rng, self.batches, self.held_out = rng, batches, held_out
+        keep_freed_memory()
+        self.start = self.good = Snapshot(model, optimizer)
+        self.epoch = self.batch = self.since = 0
+        self.epoch_began: Any = None
+        self.history, self.totals = History(), Totals(loss, metrics, batches.samples)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the numbers that each epoch gives."""
+        names = ["loss", *(metric.name for metric in self.metrics)]
+        return names + ([f"val_{name}" for name in names] if self.held_out else [])
+
+    def train_epoch(self, after_step: Sequence[AfterStep] = ()) -> dict[str, float]:
+        """One pass over the data, or what is left of it: the mean loss and the metrics.
+
+        Raises DivergenceError, back at the last snapshot, for a loss or parameters not finite.
+        """
+        model, loss, optimizer, rng = self.model, self.loss, self.optimizer, self.rng
+        order = self._begin_epoch()
+        totals = self.totals
+        pieces = Accumulator() if self.batches.micro_size < self.batches.size else None
+        # Overflow on the way to a divergence is reported by the divergence, not by warnings.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for x, y, weights, complete in self.batches.epoch(order, rng, self.batch):
+                value, scores, gradients = propagate(model, loss, x, y, weights, rng)
+                if not math.isfinite(value):
+                    raise self._divergence(x, y, f"step {self.batch + 1} of the epoch")
+                weight = len(x) if totals.even else totals.weigh(y, weights)
+                totals.loss += value * weight
+                totals.weight += weight
+                if totals.metrics:
+                    totals.count(scores, y, weights)
+                if pieces is not None:
+                    pieces.add(value, gradients, weight)
+                    if not complete:
+                        continue
+                    value, gradients = pieces.take()
+                self.since += 1
+                if self.since > KEEP_EVERY:
+                    self.good, self.since = Snapshot(model, optimizer), 0
+                optimizer.step(model, gradients)
+                self.batch += 1
+                del scores, gradients  # freed now, their memory is still in cache for the next step
+                for call in after_step:
+                    call(self.batch - 1, value)
+            if not all(map(all_finite, model.named_parameters().values())):
+                raise self._divergence(x, y, f"step {self.batch} of the epoch, the last")
+        return totals.means()
+
+    def validate(self) -> dict[str, float]:
+        """The mean loss and the metrics on what is held out, with "val_" before their names.
+
+        Raises DivergenceError for a loss that is not finite.
+        """
+        if self.held_out is None:
+            return {}
+        measured = measure(self.model, self.loss, self.metrics, self.held_out, "validation_data")
+        if not math.isfinite(measured["loss"]):
+            x, y, _ = self.held_out.rows(slice(EVALUATION_ROWS))
+            raise self._divergence(x, y, f"the validation after epoch {self.epoch + 1}")
+        return {f"val_{name}": number for name, number in measured.items()}
+
+    def end_epoch(self, numbers: Mapping[str, float]) -> None:
+        """Add an epoch's numbers to the history, and go on to the next."""
+        self.history.append(numbers)
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.totals = Totals(self.loss, self.metrics, self.batches.samples)
+
+    def _begin_epoch(self) -> AnyArray | None:
+        """The epoch's order: a new one, or in the middle of an epoch the one that it began with."""
+        generator = self.rng.bit_generator
+        if not self.batch:
+            self.epoch_began = generator.state
+            return self.batches.order(self.rng)
+        now, generator.state = generator.state, self.epoch_began
+        order = self.batches.order(self.rng)
+        generator.state = now
+        return order
+
+    def _divergence(self, x: Array, y: AnyArray, when: str) -> DivergenceError:
+        return divergence(self.model, self.loss, x, y, when, self.good)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the rest of the run depends on, as numbers, texts, arrays and lists."""
+        return {
+            "model": self.model.state_dict(),
+            "frozen": [layer.frozen for layer in self.model.walk()],
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.rng.bit_generator.state,
+            "epoch_began": self.epoch_began,
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "loss": self.totals.loss,
+            "weight": self.totals.weight,
+            "counts": list(self.totals.counts),
+            "history": self.history.history,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to where another loop over the same data was."""
+        self.model.load_state_dict(state["model"])
+        if "frozen" in state:
+            for layer, frozen in zip(self.model.walk(), state["frozen"], strict=True):
+                layer.frozen = frozen
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.bind(self.model)
+        self.rng.bit_generator.state = state["generator"]
+        self.epoch_began, self.epoch, self.batch = (
+            state[name] for name in ("epoch_began", "epoch", "batch")
+        )
+        self.totals.loss, self.totals.weight = state["loss"], state["weight"]
+        self.totals.counts = state["counts"]
+        self.history.restore(state["history"])
+        self.good = Snapshot(self.model, self.optimizer)
+
+
+def measure(
+    model: Sequential, loss: Loss, metrics: Sequence[Metric], samples: Samples, place: str
+) -> dict[str, float]:
+    """The mean loss and the metrics of a model on samples; `place` names them in errors."""
+    batches = Batches(samples, EVALUATION_ROWS, shuffle=False, place=f"{place}: x")
+    totals = Totals(loss, metrics, samples)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for x, y, weights, _ in batches.epoch(None, None):
+            scores = model.forward(x)[0]  # no cache is kept for a backward
+            given = () if weights is None else (weights,)
+            weight = totals.weigh(y, weights)
+            totals.loss += loss.forward(scores, y, *given)[0] * weight
+            totals.weight += weight
+            totals.count(scores, y, weights)
+    return totals.means()

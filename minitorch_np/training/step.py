@@ -1,0 +1,52 @@
+"""One training step.
+
+The notes' three parts: forward propagation, back propagation, update of all parameters. The first
+two are `propagate`; the update is `optimizer.step(model, gradients)`.
+"""
+
+from __future__ import annotations
+
+from minitorch_np.arrays import AnyArray, Array, Generator
+from minitorch_np.layers import Layer
+from minitorch_np.layers.base import Gradients
+from minitorch_np.losses import Loss
+
+
+def propagate(
+    model: Layer, loss: Loss, x: Array, y: AnyArray, weights: Array | None, rng: Generator
+) -> tuple[float, Array, Gradients]:
+    """Forward and back: the mean loss, the model's outputs, and each parameter's gradient.
+
+    x is (m, *input_shape), y (m, ...) as the loss wants it, `weights` (m,) or None; `rng` is for
+    layers that draw random numbers.
+    """
+    scores, cache = model.forward(x, train=True, rng=rng)
+    if weights is None:  # a user-defined loss need not take weights
+        value, loss_cache = loss.forward(scores, y)
+    else:
+        value, loss_cache = loss.forward(scores, y, weights)
+    _, gradients = model.backward(loss.backward(loss_cache), cache, need_dx=False)
+    return value, scores, gradients
+
+
+class Accumulator:
+    """The loss and the gradients of a batch that comes in pieces: the pieces' weighted means."""
+
+    def __init__(self) -> None:
+        self.loss, self.weight, self.sums = 0.0, 0.0, dict[str, Array]()
+
+    def add(self, loss: float, gradients: Gradients, weight: float) -> None:
+        """Add a piece's mean loss and gradients."""
+        self.loss += loss * weight
+        self.weight += weight
+        for name, gradient in gradients.items():
+            if name in self.sums:
+                self.sums[name] += weight * gradient
+            else:
+                self.sums[name] = weight * gradient
+
+    def take(self) -> tuple[float, Gradients]:
+        """The batch's mean loss and gradients; the next batch begins at zero."""
+        loss, weight, sums = self.loss, self.weight or 1.0, self.sums
+        self.loss, self.weight, self.sums = 0.0, 0.0, {}
+        return loss / weight, {name: gradient / weight for name, gradient in sums.items()}

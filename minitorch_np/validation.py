@@ -1,0 +1,113 @@
+"""The one way in which arguments are checked.
+
+Each function returns the argument if it is fine, as a plain Python number where it is one, and
+otherwise raises ConfigurationError: whose argument it is, what was expected, what came. `owner` is
+the object whose constructor was called, or the name of a function. True and False are not numbers
+here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable
+from typing import Any, TypeGuard, TypeVar
+
+import numpy as np
+
+from minitorch_np.errors import ConfigurationError
+
+T = TypeVar("T")
+
+LARGEST = math.nextafter(math.inf, 0)
+"""The largest finite number."""
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether it is an integer of Python's or NumPy's."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a real number of Python's or NumPy's."""
+    return isinstance(value, (float, np.floating)) or is_whole(value)
+
+
+def require(right: bool, owner: object, expected: str, got: object) -> None:
+    """Raise ConfigurationError, "owner: expected ..., got ...", unless `right`."""
+    if not right:
+        place = owner if isinstance(owner, str) else type(owner).__name__
+        raise ConfigurationError(f"{place}: expected {expected}, got {got!r}")
+
+
+def whole(owner: object, name: str, value: object, least: int = 1) -> int:
+    """A whole number of at least `least`."""
+    right = is_whole(value) and value >= least
+    require(right, owner, f"{name} to be a whole number of at least {least}", value)
+    return int(value)  # type: ignore[call-overload,no-any-return]
+
+
+def number(
+    owner: object,
+    name: str,
+    value: object,
+    least: float = -LARGEST,
+    most: float = LARGEST,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+) -> float:
+    """A finite number from `least` to `most`, greater than `above`, smaller than `below`."""
+    try:
+        real = float(value) if is_number(value) else math.nan
+    except OverflowError:  # an integer beyond all floating-point numbers
+        real = math.inf
+    right = least <= real <= most
+    right = right and (above is None or real > above) and (below is None or real < below)
+    bounds = f" of at least {least:g}" if least > -LARGEST else ""
+    bounds = f" from {least:g} to {most:g}" if bounds and most < LARGEST else bounds
+    bounds = bounds if above is None else f" greater than {above:g}"
+    bounds += "" if below is None else f" and smaller than {below:g}"
+    require(right, owner, f"{name} to be a finite number{bounds}", value)
+    return real
+
+
+def share(owner: object, name: str, value: object) -> float:
+    """A number of at least 0 and smaller than 1."""
+    return number(owner, name, value, 0, below=1)
+
+
+def optional_number(owner: object, name: str, value: object, **bounds: Any) -> float | None:
+    """None, or a number as in `number`."""
+    return None if value is None else number(owner, name, value, **bounds)
+
+
+def choice(owner: object, name: str, value: T, options: Collection[T]) -> T:
+    """One of `options`."""
+    right = isinstance(value, str) and value in options
+    require(right, owner, f"{name} to be {' or '.join(map(repr, options))}", value)
+    return value
+
+
+def flag(owner: object, name: str, value: object) -> bool:
+    """True or False."""
+    require(isinstance(value, (bool, np.bool_)), owner, f"{name} to be True or False", value)
+    return bool(value)
+
+
+def instance(owner: object, name: str, value: T, kind: type[Any]) -> T:
+    """An object of the class `kind`."""
+    if not isinstance(value, kind):
+        hint = ": write parentheses after its name" if isinstance(value, type) else ""
+        place = owner if isinstance(owner, str) else type(owner).__name__
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise ConfigurationError(
+            f"{place}: expected {name} to be {article} {kind.__name__}, got {value!r}{hint}"
+        )
+    return value
+
+
+def instances(owner: object, name: str, values: Iterable[T], kind: type[Any]) -> tuple[T, ...]:
+    """A list of objects of the class `kind`, as a tuple."""
+    listed = isinstance(values, Iterable) and not isinstance(values, (str, kind))
+    require(listed, owner, f"{name} to be a list (write [...] around it)", values)
+    return tuple(instance(owner, name, value, kind) for value in values)
