@@ -131,7 +131,15 @@ class Layer(Tree["Layer"], Described, ABC):
                     "is a layer missing before it?"
                 )
             return self.output_shape
-        output_shape = self.build(shape, rng=rng, dtype=dtype)
+        # Inside of the author's build, `self.inner.build(...)` means all of this for that layer.
+        inner = [layer for layer in self.walk() if layer is not self]
+        for layer in inner:
+            vars(layer)["build"] = layer.build_once
+        try:
+            output_shape = type(self).build(self, shape, rng=rng, dtype=dtype)
+        finally:
+            for layer in inner:
+                vars(layer).pop("build", None)
         if output_shape is None:
             raise ConfigurationError(
                 f"{self.label}.build: expected it to return the shape of one output, got None"
