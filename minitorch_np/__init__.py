@@ -23,11 +23,13 @@ from minitorch_np.errors import (
 )
 from minitorch_np.gradcheck import (
     assert_gradients,
+    check_step,
     gradcheck,
     gradcheck_all,
     gradcheck_function,
     gradcheck_jax,
     gradcheck_torch,
+    hessian_vector_product,
 )
 from minitorch_np.layers import (
     ELU,
@@ -209,6 +211,7 @@ __all__ = [
     "TopKAccuracy",
     "Trainer",
     "assert_gradients",
+    "check_step",
     "compare",
     "confusion_matrix",
     "data",
@@ -218,6 +221,7 @@ __all__ = [
     "gradcheck_function",
     "gradcheck_jax",
     "gradcheck_torch",
+    "hessian_vector_product",
     "initializers",
     "lenet5",
     "loss_for",

@@ -1,17 +1,20 @@
-"""Check gradients: of components, of a saved model, of layers described in a line.
+"""Check gradients: of components, of what a file defines, of a saved model, of layers in a line.
 
 Prints a row for each component, and the whole report for each that is not right.
 """
 
 import argparse
 import importlib.util
+import shlex
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from minitorch_np.cli.arguments import print_json, seed
 from minitorch_np.errors import ConfigurationError, DataError
-from minitorch_np.gradcheck.registry import AllChecks, check_class, components, gradcheck_all
 from minitorch_np.gradcheck.check import gradcheck
+from minitorch_np.gradcheck.dispatch import check_named
+from minitorch_np.gradcheck.registry import AllChecks, check_class, components, gradcheck_all
 from minitorch_np.gradcheck.report import FAIL, PASS, GradientCheck
 from minitorch_np.layers import Sequential, layer_from_name
 from minitorch_np.layers.names import layer_classes
@@ -26,7 +29,7 @@ FEATURES = 7
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `minitorch-np gradcheck` takes."""
     add = parser.add_argument
-    add("names", metavar="NAME", nargs="*", help="components, as ELU; else all of them")
+    add("names", metavar="NAME", nargs="*", help="components, as ELU, or FILE.py:NAME; else all")
     add("--all", action="store_true", help="all components (the default)")
     add("--case", type=int, metavar="N", help="only case N of the component that is named")
     add("--model", metavar="FILE", help="a saved model, layer by layer and as a whole")
@@ -44,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     for of_one in checks.results.values():
         for result in of_one:
             if arguments.imported and "--import" not in result.reproduce:
-                result.reproduce += f" --import {arguments.imported}"
+                result.reproduce += f" --import {shlex.quote(arguments.imported)}"
     if arguments.json:
         results = {name: [r.to_dict() for r in rs] for name, rs in checks.results.items()}
         print_json({"status": checks.status, "components": results})
@@ -72,9 +75,15 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
             own = gradcheck_all(MODULE, seed=arguments.seed)
             checks = own if not arguments.all else AllChecks({**checks.results, **own.results})
         return checks
-    known = {cls.__name__.lower(): cls for cls in [*components(), *components(MODULE)]}
     checks = AllChecks()
-    for name in arguments.names:
+    named = [name for name in arguments.names if ".py:" in name]
+    for name in named:
+        path, _, inside = name.rpartition(":")
+        checks.results[inside] = check_named(inside, vars(_import(path)), arguments.seed)
+        for result in checks.results[inside]:
+            result.reproduce = f"minitorch-np gradcheck {shlex.quote(name)} --seed {arguments.seed}"
+    known = {cls.__name__.lower(): cls for cls in [*components(), *components(MODULE)]}
+    for name in (name for name in arguments.names if name not in named):
         cls = known.get(name.replace("_", "").lower())
         if cls is None:
             names = ", ".join(sorted(found.__name__ for found in known.values()))
@@ -94,21 +103,23 @@ def _check_model(arguments: argparse.Namespace, mode: str) -> GradientCheck:
     if arguments.model:
         model = Sequential.load(arguments.model, custom_layers=layer_classes())
         result = gradcheck(model, mode=mode, seed=arguments.seed)
-        result.reproduce = f"minitorch-np gradcheck --model {arguments.model}{_rest(arguments)}"
+        result.reproduce = (
+            f"minitorch-np gradcheck --model {shlex.quote(arguments.model)}{_rest(arguments)}"
+        )
         return result
     texts = [_call(text) for text in arguments.layers.split()]
     model = Sequential(
         *[layer_from_name(text) for text in texts], input_shape=FEATURES, seed=arguments.seed
     )
     result = gradcheck(model, mode=mode, seed=arguments.seed)
-    layers = f'--layers "{arguments.layers}"'
+    layers = f"--layers {shlex.quote(arguments.layers)}"
     result.reproduce = f"minitorch-np gradcheck {layers}{_rest(arguments)}"
     return result
 
 
 def _rest(arguments: argparse.Namespace) -> str:
     """The options that a line to reproduce a result needs beside its own."""
-    imported = f" --import {arguments.imported}" if arguments.imported else ""
+    imported = f" --import {shlex.quote(arguments.imported)}" if arguments.imported else ""
     exhaustive = " --exhaustive" if arguments.exhaustive else ""
     return f"{imported}{exhaustive} --seed {arguments.seed}"
 
@@ -119,13 +130,16 @@ def _call(text: str) -> str:
     return f"{name}({rest})" if colon else text
 
 
-def _import(path: str) -> None:
+def _import(path: str) -> ModuleType:
+    """Run a Python file, which finds its neighbours as if it had been run by itself."""
     spec = importlib.util.spec_from_file_location(MODULE, Path(path))
     if spec is None or spec.loader is None or not Path(path).is_file():
-        raise DataError(f"--import {path}: expected a Python file")
+        raise DataError(f"{path}: expected a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[MODULE] = module
+    sys.path.insert(0, str(Path(path).resolve().parent))
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise DataError(f"--import {path}: {type(error).__name__}: {error}") from error
+        raise DataError(f"{path}: {type(error).__name__}: {error}") from error
+    return module

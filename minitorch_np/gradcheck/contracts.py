@@ -84,7 +84,9 @@ def randomness_is_handed_in(bench: Bench) -> str | None:
     np.random.set_state(("MT19937", key, 0, 0, 0.0))
     try:
         for layer in made:
-            layer.initialize(layer.input_shape, rng=np.random.default_rng(bench.seed), dtype=np.float64)
+            layer.initialize(
+                layer.input_shape, rng=np.random.default_rng(bench.seed), dtype=np.float64
+            )
         bench.run(bench.fresh(), bench.x, bench.dy)
         after = np.random.get_state(legacy=False)["state"]
     finally:

@@ -21,7 +21,6 @@ from minitorch_np.gradcheck.hypotheses import (
     BATCHES,
     EXACT,
     Quantity,
-    at_indices,
     beyond,
     constant_ratio,
     expression,
@@ -70,7 +69,11 @@ def _of_sample(target: Any, claim: Any, tensor: Any) -> str:
     if not analytic.any():
         return "it is zero where it should not be"
     ratio = constant_ratio(analytic, numeric, scale)
-    return "" if ratio is None or abs(ratio - 1) < 1e-6 else times(ratio, _numbers(target, tensor.name))
+    return (
+        ""
+        if ratio is None or abs(ratio - 1) < 1e-6
+        else times(ratio, _numbers(target, tensor.name))
+    )
 
 
 class Evidence:
@@ -82,7 +85,7 @@ class Evidence:
     def __init__(self, target: Any, claim: Any, tensor: Any) -> None:
         self.target, self.name, self.u = target, tensor.name, claim.u
         self.array: Array = target.arrays[self.name]
-        self.owner, self.out = self.name, "y"
+        self.owner = self.name
         self.y: Array = target.value()
         self.analytic = np.asarray(target.gradients(self.u)[self.name], dtype=np.float64)
         self.jacobian, self.known = self.measure(range(self.array.size))
@@ -142,9 +145,14 @@ class Evidence:
         shape = candidate.shape == self.analytic.shape
         return shape and same(candidate[self.known], self.analytic[self.known], self.scale)
 
-    def of(self, array: AnyArray) -> str:
-        """x, or y, by shape: what an index is of."""
-        return self.owner if array.shape == self.array.shape else self.out
+    def ratio(self) -> float | None:
+        """c, if the one Jacobian is c times the other; of gradients, if there are no Jacobians."""
+        if self.claimed is not None:
+            scale = float(np.abs(self.claimed).max() + np.abs(self.jacobian).max())
+            return constant_ratio(self.claimed, self.jacobian, scale)
+        if self.known.sum() < 3:
+            return None
+        return constant_ratio(self.analytic[self.known], self.numeric[self.known], self.scale)
 
 
 def _numbers(target: Any, name: str) -> list[tuple[str, float]]:
@@ -166,7 +174,9 @@ def _numbers(target: Any, name: str) -> list[tuple[str, float]]:
         found.insert(0, (key, float(value)))
     rows = shapes.get("x", shapes[first])
     if len(rows) > 1:
-        found.append(("the size of x" if "x" in shapes else f"the size of {first}", float(np.prod(rows))))
+        found.append(
+            ("the size of x" if "x" in shapes else f"the size of {first}", float(np.prod(rows)))
+        )
     if len(rows) > 2:
         found.append(("m times the size of axis 1 of x", float(rows[0] * rows[1])))
         found.append(("the size of one sample", float(np.prod(rows[1:]))))
@@ -227,10 +237,9 @@ def _flat(cache: Any, name: str) -> list[Quantity]:
 
 def whole(case: Evidence) -> Iterator[str]:
     """One thing is wrong with all of it."""
-    known = case.known
     if not case.analytic.any():
         yield "it is zero: the gradient is not computed, or not returned"
-    ratio = constant_ratio(case.analytic[known], case.numeric[known], case.scale)
+    ratio = case.ratio()
     if ratio is not None:
         yield times(ratio, case.numbers)
     zero = np.asarray(case.target.gradients(np.zeros_like(case.u))[case.name])
@@ -282,6 +291,10 @@ def rearranged(case: Evidence) -> Iterator[str]:
     for text, move in _moves(case.array.shape, case.owner):
         if case.fits(move(case.numeric)):
             yield f"the right numbers stand in the wrong places: {text}"
+
+
+def dy_rearranged(case: Evidence) -> Iterator[str]:
+    """dy is right, but read in another order; or another array's gradient is returned."""
     if case.claimed is not None and case.u.size > 1:
         for text, move in _moves(case.u.shape, "dy"):
             moved = (move(case.u).reshape(-1) @ case.jacobian).reshape(case.array.shape)
@@ -305,7 +318,10 @@ def _moves(
         swapped[one], swapped[other] = other, one
         words = f"axes {one} and {other} of {owner} are exchanged"
         yield words + " (a transpose too many, or missing)", lambda a, s=swapped: a.transpose(s)
-        yield f"{words} and the result reshaped", lambda a, s=swapped: a.transpose(s).reshape(a.shape)
+        yield (
+            f"{words} and the result reshaped",
+            lambda a, s=swapped: a.transpose(s).reshape(a.shape),
+        )
         yield f"{words} by a reshape", lambda a, s=swapped: _unswapped(a, s)
     if len(shape) > 2:
         for order in itertools.permutations(axes):
@@ -323,7 +339,10 @@ def _moves(
                 yield text, lambda a, w=way, k=axis: _shifted(a, w, k)
         text = f"its running sum along axis {axis} is taken"
         yield text, lambda a, k=axis: np.cumsum(a, axis=k)
-        yield f"{text}, from the end", lambda a, k=axis: np.flip(np.cumsum(np.flip(a, k), axis=k), k)
+        yield (
+            f"{text}, from the end",
+            lambda a, k=axis: np.flip(np.cumsum(np.flip(a, k), axis=k), k),
+        )
         n = shape[axis]
         for parts in range(2, n):
             if n % parts == 0:
@@ -332,6 +351,10 @@ def _moves(
                     f"{text}, not {parts} times {n // parts}",
                     lambda a, k=axis, p=parts: _regrouped(a, k, p),
                 )
+        for parts in (2, 3, 4, 6):
+            for one, other in itertools.combinations(range(parts if n % parts == 0 else 0), 2):
+                text = f"of {parts} parts along axis {axis} of {owner}, {one} and {other} are exchanged"
+                yield text, lambda a, k=axis, p=(parts, one, other): _exchanged(a, k, *p)
         for text, first in (("index 0 stands", 0), ("the last index stands", -1)):
             yield (
                 f"{text} for all indices along axis {axis} of {owner}",
@@ -365,6 +388,12 @@ def _shifted(a: AnyArray, way: int, axis: int) -> AnyArray:
     return np.moveaxis(moved, 0, axis)
 
 
+def _exchanged(a: AnyArray, axis: int, parts: int, one: int, other: int) -> AnyArray:
+    pieces = np.split(a, parts, axis)
+    pieces[one], pieces[other] = pieces[other], pieces[one]
+    return np.concatenate(pieces, axis)
+
+
 def _regrouped(a: AnyArray, axis: int, parts: int) -> AnyArray:
     n = a.shape[axis]
     split = a.reshape(*a.shape[:axis], parts, n // parts, *a.shape[axis + 1 :])
@@ -373,27 +402,41 @@ def _regrouped(a: AnyArray, axis: int, parts: int) -> AnyArray:
 
 def parts(case: Evidence) -> Iterator[str]:
     """Right in some entries, wrong in others: which ones?"""
-    words = _part(case)
+    nonzero = case.known & (np.maximum(np.abs(case.analytic), np.abs(case.numeric)) > 0)
+    if not (nonzero & ~case.wrong).any():
+        return
+    how = _how(case) or "right elsewhere"
+    x = getattr(case.target, "x", np.zeros(0))
+    if x.dtype.kind in "iu" or (
+        case.target.arrays.get("x") is None and case.array.ndim == 2 and x.size
+    ):
+        rows = case.wrong.any(axis=1)
+        numbers = x.astype(int).reshape(len(x), -1)
+        counts = np.bincount(numbers.reshape(-1), minlength=len(rows))[: len(rows)]
+        inside = np.zeros(len(rows), int)
+        for row in numbers:
+            inside = np.maximum(inside, np.bincount(row, minlength=len(rows))[: len(rows)])
+        for number, word in ((inside, " in one sample"), (counts, "")):
+            if (number == 1).any() and np.array_equal(rows, number > 1):
+                yield (
+                    f"wrong in just the rows of {case.name} that are used more than once{word}: "
+                    "of equal indices one alone counts, as with += and an index"
+                )
+    words = where(case.wrong, nonzero, case.owner)
+    if words.startswith("everywhere but at index") and "(the last)" in words:
+        how += ". Is it carried wrongly from index to index?" if how == "right elsewhere" else ""
     if words:
-        yield f"wrong {words}: {_how(case)}" if _how(case) else f"wrong {words}, right elsewhere"
-
-
-def _part(case: Evidence) -> str:
-    right = ~case.wrong & case.known
-    if not right.any():
-        return ""
-    x = getattr(case.target, "x", None)
-    if x is not None and np.asarray(x).dtype.kind in "iu" and case.array.ndim == 2:
-        pass
-    words = where(case.wrong, case.known, case.owner)
-    if words:
-        return words
+        yield f"wrong {words}: {how}"
     for quantity in case.quantities:
-        if quantity.array.shape == case.array.shape:
-            words = beyond(case.wrong, case.known, quantity.array, quantity.name, case.numbers)
-            if words:
-                return f"only {words}"
-    return ""
+        if quantity.array.shape != case.array.shape:
+            continue
+        if quantity.name == "one_hot(targets)":
+            for mask, text in ((quantity.array > 0, "of"), (quantity.array == 0, "beside")):
+                if np.array_equal(mask & nonzero, case.wrong & nonzero):
+                    yield f"wrong only in the scores {text} the right class: {how}"
+        words = beyond(case.wrong, nonzero, quantity.array, quantity.name, case.numbers)
+        if words:
+            yield f"wrong only {words}: {how}"
 
 
 def _how(case: Evidence) -> str:
@@ -402,12 +445,14 @@ def _how(case: Evidence) -> str:
         return "analytic is 0 there"
     if np.abs(b).max() <= EXACT * case.scale:
         return "it should be 0 there"
-    ratio = constant_ratio(a, b, case.scale)
+    ratio = constant_ratio(a, b, case.scale) if len(a) > 1 else None
     if ratio is not None:
         return times(ratio, case.numbers)
     if len(a) > 1 and np.ptp(a - b) <= EXACT * case.scale:
         return f"analytic = numeric + {a[0] - b[0]:.6g}"
-    return ""
+    f = case.analytic / np.where(case.numeric == 0, 1.0, case.numeric)
+    text = expression(f, case.wrong & (case.numeric != 0), case.quantities)
+    return f"analytic = numeric {text} there" if text else ""
 
 
 def factors(case: Evidence) -> Iterator[str]:
@@ -415,7 +460,7 @@ def factors(case: Evidence) -> Iterator[str]:
     for axis in (1, 0):
         if case.claimed is None and axis == 0:
             return
-        if case.claimed is None or axis == 1 and case.u.size == 1:
+        if case.claimed is None or (axis == 1 and case.u.size == 1):
             if axis == 1:
                 a, b = case.analytic.reshape(1, -1), case.numeric.reshape(1, -1)
             else:
@@ -433,11 +478,17 @@ def factors(case: Evidence) -> Iterator[str]:
         if not same(a, b * f, float(np.abs(b).max() + np.abs(a).max())):
             continue
         f, known = f.reshape(shape), known.reshape(shape)
+        later = ""
         entries = axis == 1
         text = expression(f, known, case.quantities)
+        axes = [k for k in range(f.ndim) if f.shape[k] > 1 and _depends(f, known, k)]
         if text:
             word = "in each entry" if entries else f"for each dy[{'i, j, k, l'[: 3 * f.ndim - 2]}]"
             yield f"analytic = numeric {text}, {word}"
+        elif axes and len(axes) < (np.array(f.shape) > 1).sum() and f.size >= 6:
+            names = " and ".join(f"axis {k}" for k in axes)
+            kind = case.name if entries else "dy"
+            later = f"analytic = numeric times a factor for each index of {names} of {kind}"
         if not entries:
             off = (np.abs(f - 1) > 1e-6) & known
             words = where(off, known, "dy")
@@ -447,6 +498,15 @@ def factors(case: Evidence) -> Iterator[str]:
                 if np.ptp(values) < 1e-6:
                     how = "is lost" if abs(values[0]) < 1e-9 else f"counts {values[0]:.6g} times"
                 yield f"what comes from dy {words} {how}"
+
+        if later:
+            yield later
+
+
+def _depends(f: AnyArray, known: AnyArray, axis: int) -> bool:
+    low = np.where(known, f, np.inf).min(axis=axis)
+    high = np.where(known, f, -np.inf).max(axis=axis)
+    return bool((high - low).max() > 1e-6 * np.abs(f).max())
 
 
 def same_as_elsewhere(case: Evidence) -> Iterator[str]:
@@ -468,7 +528,11 @@ def same_as_elsewhere(case: Evidence) -> Iterator[str]:
 
 def _changes(case: Evidence) -> Iterator[tuple[str, Any]]:
     target = case.target
-    owners = [layer for layer in getattr(target, "layer", None).walk()] if hasattr(target, "layer") else []
+    owners = (
+        [layer for layer in getattr(target, "layer", None).walk()]
+        if hasattr(target, "layer")
+        else []
+    )
     owners += [target.loss] if hasattr(target, "loss") else []
     for owner in owners:
         for key, value in getattr(owner, "__dict__", {}).items():
@@ -477,7 +541,15 @@ def _changes(case: Evidence) -> Iterator[tuple[str, Any]]:
             if isinstance(value, bool):
                 yield f"{key} = {not value}", _setting(owner, key, not value)
             elif isinstance(value, float) or (isinstance(value, int) and value > 0):
-                for other in (0.0, 1.0, 2.0, -value, 1 - value, 1 / value if value else 0.0, value**2):
+                for other in (
+                    0.0,
+                    1.0,
+                    2.0,
+                    -value,
+                    1 - value,
+                    1 / value if value else 0.0,
+                    value**2,
+                ):
                     if other != value:
                         words = f"{key} = {other:.6g}, not {value:.6g}"
                         yield words, _setting(owner, key, type(value)(other))
@@ -488,7 +560,7 @@ def _changes(case: Evidence) -> Iterator[tuple[str, Any]]:
                 f"abs({name}) in the place of {name}": np.abs(array),
                 f"-{name} in the place of {name}": -array,
                 f"{name} = 0": np.zeros_like(array),
-                f"sample 0 in the place of all samples": np.broadcast_to(array[:1], array.shape),
+                "sample 0 in the place of all samples": np.broadcast_to(array[:1], array.shape),
             }
         else:
             changes = {f"{name} = 1": np.ones_like(array), f"{name} = 0": np.zeros_like(array)}
@@ -504,7 +576,10 @@ def _changes(case: Evidence) -> Iterator[tuple[str, Any]]:
             if value.shape == array.shape and not np.array_equal(value, array):
                 yield text, _moved(target, name, value.copy() - array)
     if hasattr(target, "train"):
-        yield "prediction" if target.train else "training", _setting(target, "train", not target.train)
+        yield (
+            "prediction" if target.train else "training",
+            _setting(target, "train", not target.train),
+        )
     if getattr(target, "sample_weight", None) is not None:
         yield "no sample weights", _setting(target, "sample_weight", None)
     if hasattr(target, "targets") and np.asarray(target.targets).dtype.kind == "f":
@@ -546,13 +621,48 @@ def terms(case: Evidence) -> Iterator[str]:
             text = expression(own.reshape(case.u.shape), case.known, case.quantities)
             if text:
                 yield f"analytic = numeric + dy {text}: such a term is missing, or too much"
+            both = []
+            for j in (case.claimed, case.jacobian):
+                own = np.diag(j).reshape(case.u.shape)
+                both.append(expression(own, case.known, case.quantities))
+            if both[0]:
+                true = f", numeric = dy {both[1]}" if both[1] else ""
+                yield f"analytic = dy {both[0]}{true}"
     for quantity in case.quantities:
         if case.u.size == 1 and quantity.array.shape == case.array.shape:
             known = case.known
             ratio = constant_ratio(case.residue[known], quantity.array[known], case.scale)
             if ratio is not None and np.ptp(quantity.array) > 0:
                 yield _term(ratio, quantity.name)
+    yield from _products(case)
     yield from _along_axes(case, r, scale)
+
+
+def _products(case: Evidence) -> Iterator[str]:
+    """analytic - numeric = c times a product of dy and one quantity, such as p.T @ dy."""
+    if case.array.size < 3 or not case.known.all():
+        return
+    dy = "abcd"[: case.u.ndim]
+    sizes = dict(zip(dy, case.u.shape, strict=True))
+    for quantity in case.quantities:
+        options = []
+        for k, n in enumerate(quantity.array.shape):
+            options.append([c for c in dy if sizes[c] == n] + ["wxyz"[k]])
+        for labels in itertools.islice(itertools.product(*options), 100):
+            if len(set(labels)) < len(labels):
+                continue
+            every = {**sizes, **dict(zip(labels, quantity.array.shape, strict=True))}
+            for out in itertools.permutations(every, case.array.ndim):
+                if any(every[c] != n for c, n in zip(out, case.array.shape, strict=True)):
+                    continue
+                if any(c in "wxyz" and c not in out for c in labels):
+                    continue
+                form = f"{dy},{''.join(labels)}->{''.join(out)}"
+                term = np.einsum(form, case.u, quantity.array)
+                ratio = constant_ratio(case.residue, term, case.scale)
+                if ratio is not None:
+                    name = f"einsum('{form}', dy, {quantity.name})"
+                    yield _term(ratio, name)
 
 
 def _term(ratio: float, name: str) -> str:
@@ -599,9 +709,16 @@ def _along_axes(case: Evidence, r: Array, scale: float) -> Iterator[str]:
                     left = rows.copy()
                     for b in basis:
                         norm = (b * b).sum(axis=1, keepdims=True)
-                        left -= b * (left * b).sum(axis=1, keepdims=True) / np.where(norm > 0, norm, 1)
+                        left -= (
+                            b * (left * b).sum(axis=1, keepdims=True) / np.where(norm > 0, norm, 1)
+                        )
                     if same(left, 0 * left, scale):
                         kind = "is" if len(basis) > 1 else "is proportional to"
+                        if case.u.size == 1:
+                            yield (
+                                f"analytic - numeric {kind} {text} along {word} of {case.owner}: "
+                                "such a term is missing, or has the wrong factor"
+                            )
                         yield (
                             f"analytic - numeric {kind} {text} along {word} of {case.owner}, for "
                             "each dy: the term of the mean, variance, norm or sum over it is "
@@ -619,7 +736,9 @@ def paths(case: Evidence) -> Iterator[str]:
     """Which entries of the array reach which outputs, by their indices along an axis."""
     if case.claimed is None or case.u.size == 1:
         return
-    a, b = (np.abs(j).reshape(*case.u.shape, *case.array.shape) for j in (case.claimed, case.jacobian))
+    a, b = (
+        np.abs(j).reshape(*case.u.shape, *case.array.shape) for j in (case.claimed, case.jacobian)
+    )
     r = np.abs(case.claimed - case.jacobian).reshape(a.shape)
     limit, ys = EXACT * (a.max() + b.max()), case.u.ndim
     pairs = [(p, q) for p in range(ys) for q in range(case.array.ndim)]
@@ -638,7 +757,9 @@ def paths(case: Evidence) -> Iterator[str]:
                 "index alone: a sum or a mean runs along the wrong axis, or an index is wrong"
             )
     for (p, q), (has, needs, _) in tables.items():
-        axis = f"axis {q} of {case.owner}" + (" (samples)" if q == 0 and case.owner in BATCHES else "")
+        axis = f"axis {q} of {case.owner}" + (
+            " (samples)" if q == 0 and case.owner in BATCHES else ""
+        )
         missing = needs & ~has
         words = _relation(missing, needs)
         if words:
@@ -647,10 +768,25 @@ def paths(case: Evidence) -> Iterator[str]:
                 "for such pairs"
             )
     for (p, q), (_, needs, wrong) in tables.items():
-        axis = f"axis {q} of {case.owner}" + (" (samples)" if q == 0 and case.owner in BATCHES else "")
+        axis = f"axis {q} of {case.owner}" + (
+            " (samples)" if q == 0 and case.owner in BATCHES else ""
+        )
         words = _relation(wrong, needs | wrong)
         if words:
             yield f"only the path from {case.name} to y {words} along {axis} is wrong"
+
+
+def outputs(case: Evidence) -> Iterator[str]:
+    """What comes from some outputs is right, from others wrong."""
+    if case.claimed is None or case.u.size == 1:
+        return
+    r, true = np.abs(case.claimed - case.jacobian), np.abs(case.jacobian)
+    limit = EXACT * (np.abs(case.claimed).max() + true.max())
+    wrong = (r.max(axis=1) > limit).reshape(case.u.shape)
+    used = np.maximum(true, r).max(axis=1).reshape(case.u.shape) > limit
+    words = where(wrong, used, "dy") if (used & ~wrong).any() else ""
+    if words:
+        yield f"what comes from dy {words} is wrong; the rest is right"
 
 
 def _relation(mask: AnyArray, among: AnyArray) -> str:
@@ -674,27 +810,31 @@ def _relation(mask: AnyArray, among: AnyArray) -> str:
     return ""
 
 
-def alone(case: Evidence) -> Iterator[str]:
+def others(case: Evidence) -> Iterator[str]:
     """At least: which of the gradients are right?"""
-    right = []
+    verdicts: dict[bool, list[str]] = {True: [], False: []}
     for name, array in case.target.arrays.items():
-        if name == case.name:
-            continue
-        rng = np.random.default_rng(0)
-        direction = rng.normal(size=array.shape)
-        h = STEP * root_mean_square(array)
-        values = []
+        direction = np.random.default_rng(0).normal(size=array.shape)
+        h, values = STEP * root_mean_square(array), []
         for k in (-2, -1, 1, 2):
             with case.target.moved({name: k * h * direction}):
                 values.append(float(np.vdot(case.u, case.target.value())))
         slope = (8 * (values[2] - values[1]) - (values[3] - values[0])) / (12 * h)
         gradient = np.asarray(case.target.gradients(case.u)[name])
-        size = float(np.linalg.norm(gradient * direction))
-        if abs(slope - np.vdot(gradient, direction)) > 1e-6 * size:
-            return
-        right.append(f"d/d{name}")
-    if right:
-        yield f"d/d{case.name} alone is wrong; {' and '.join(right)} right"
+        error = abs(slope - np.vdot(gradient, direction))
+        right = error <= 1e-6 * float(np.linalg.norm(gradient * direction))
+        if name != case.name:
+            verdicts[bool(right)].append(f"d/d{name}")
+    right, wrong = (_listed(verdicts[key]) for key in (True, False))
+    if right and wrong:
+        yield f"{right} right; {wrong} wrong as well: what these have in common is wrong"
+    elif right:
+        yield f"d/d{case.name} alone is wrong; {right} right"
+
+
+def _listed(names: list[str]) -> str:
+    verb = "is" if len(names) == 1 else "are"
+    return f"{', '.join(names[:-1])}{' and ' * (len(names) > 1)}{names[-1]} {verb}" if names else ""
 
 
 RULES: list[Callable[[Evidence], Iterator[str]]] = [
@@ -702,10 +842,12 @@ RULES: list[Callable[[Evidence], Iterator[str]]] = [
     not_linear,
     rounded,
     rearranged,
-    parts,
     factors,
+    dy_rearranged,
+    parts,
     same_as_elsewhere,
     terms,
     paths,
-    alone,
+    outputs,
+    others,
 ]

@@ -52,7 +52,7 @@ def gradcheck_function(
     Raises ConfigurationError if df takes neither number of arguments, DataError if there is no
     floating-point array among the inputs.
     """
-    if len(inputs) == 1 and isinstance(inputs[0], tuple) and _required(f) not in (1, None):
+    if len(inputs) == 1 and isinstance(inputs[0], tuple) and required_arguments(f) not in (1, None):
         inputs = inputs[0]
     target = FunctionTarget(f, df, inputs)
     return check_target(target, seed, allow)
@@ -176,7 +176,7 @@ def _parameters(f: Callable[..., Any]) -> list[inspect.Parameter] | None:
         return None
 
 
-def _required(f: Callable[..., Any]) -> int | None:
+def required_arguments(f: Callable[..., Any]) -> int | None:
     """How many arguments a function has to be given; None if that can't be known."""
     if isinstance(f, np.ufunc):
         return f.nin
@@ -197,7 +197,7 @@ def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
 
 def _is_vjp(df: Callable[..., Any], count: int, label: str) -> bool:
     """Whether df takes dy before f's inputs. Raises ConfigurationError if it takes neither."""
-    required = _required(df)
+    required = required_arguments(df)
     if required is None:
         return count > 1
     if required not in (count, count + 1) and not 0 < required < count:

@@ -44,6 +44,7 @@ _UNARY: list[tuple[str, Callable[[AnyArray], AnyArray]]] = [
     ("{0}**3", lambda q: q**3),
     ("(1 + {0})", lambda q: 1 + q),
     ("(1 + {0}**2)", lambda q: 1 + q**2),
+    ("({0} / (1 + {0}))", lambda q: q / (1 + q)),
 ]
 
 
@@ -70,39 +71,46 @@ def number(value: float) -> str:
     return f"{value:.6g}"
 
 
+RELATIONS: list[tuple[str, Callable[[float], float]]] = [
+    ("* {0}", lambda v: v),
+    ("/ {0}", lambda v: 1 / v),
+    ("* sqrt({0})", math.sqrt),
+    ("/ sqrt({0})", lambda v: 1 / math.sqrt(v)),
+    ("* {0}**2", lambda v: v * v),
+    ("/ {0}**2", lambda v: 1 / (v * v)),
+    ("* (1 - {0})", lambda v: 1 - v),
+    ("/ (1 - {0})", lambda v: 1 / (1 - v)),
+    ("* ({0} - 1) / {0}", lambda v: (v - 1) / v),
+    ("* {0} / ({0} - 1)", lambda v: v / (v - 1)),
+]
+
+
 def times(ratio: float, numbers: Numbers) -> str:
-    """'analytic = numeric * 1/3 (3 = m, the number of samples)'."""
+    """'analytic = numeric / 3, where 3 is m, the number of samples: ...'."""
     if abs(ratio) < 1e-9:
         return "analytic is 0"
     if abs(ratio + 1) < 1e-6:
         return "the sign is wrong: analytic = -numeric"
-    sign = ", and the sign is wrong" if ratio < 0 else ""
-    size = abs(ratio)
-    relations: list[tuple[str, Callable[[float], float]]] = [
-        ("* {0}", lambda v: v),
-        ("/ {0}", lambda v: 1 / v),
-        ("* sqrt({0})", math.sqrt),
-        ("/ sqrt({0})", lambda v: 1 / math.sqrt(v)),
-        ("* {0}**2", lambda v: v * v),
-        ("/ {0}**2", lambda v: 1 / (v * v)),
-        ("* (1 - {0})", lambda v: 1 - v),
-        ("/ (1 - {0})", lambda v: 1 / (1 - v)),
-        ("* ({0} - 1) / {0}", lambda v: (v - 1) / v),
-        ("* {0} / ({0} - 1)", lambda v: v / (v - 1)),
-    ]
-    for form, relation in relations:
-        names = []
-        for name, value in numbers:
-            with np.errstate(all="ignore"):
-                fits = value > 0 and value != 1 and abs(relation(value) / size - 1) < 1e-6
-            if fits and name not in names:
-                names.append(name)
-                shown = value
+    sign, size = (", and the sign is wrong" if ratio < 0 else ""), abs(ratio)
+    for form, relation in (
+        RELATIONS[:2] if number(size) in ("2", "1/2", "3/2", "2/3") else RELATIONS
+    ):
+        names = [n for n, v in numbers if v > 0 and v != 1 and abs(relation(v) / size - 1) < 1e-6]
         if names:
-            word = "missing" if form.startswith("/") else "too much"
-            meaning = f"{number(shown)} is {' or '.join(names[:3])}"
-            plain = form.format(number(shown))
-            return f"analytic = numeric {plain}: a factor is {word} ({meaning}){sign}"
+            shown = number(next(v for n, v in numbers if n == names[0]))
+            text = f"analytic = numeric {form.format(shown)}{sign}, where {shown} is "
+            text += " or ".join(list(dict.fromkeys(names))[:3])
+            if number(size) in ("2", "1/2"):  # any formula may have one
+                return text.replace("where", "as").replace(" is ", " is also ")
+            if form == "* {0}" and "size" not in text and "m," not in text:
+                return f"{text}: that factor is too much"
+            if form == "/ {0}" and "size" not in text and "m," not in text:
+                return f"{text}: that factor is missing"
+            if form == "* {0}":
+                return f"{text}: a division by it is missing, or a sum stands for a mean"
+            return (
+                f"{text}: divided once too often, or a mean for a sum" if form == "/ {0}" else text
+            )
     return f"analytic = numeric * {number(size)}{sign}"
 
 
@@ -127,6 +135,8 @@ def at_indices(ids: list[int], n: int, axis: int, owner: str) -> str:
     if ids in (list(range(0, n, 2)), list(range(1, n, 2))):
         word = "odd" if ids[0] else "even"
         return f"in {word} samples" if sample else f"at {word} indices of axis {axis} of {owner}"
+    if len(ids) > 1 and ids == list(range(ids[0], ids[-1] + 1)) and not sample:
+        return f"at indices {ids[0]} to {ids[-1]} of axis {axis} of {owner}"
     if len(ids) <= 3:
         listed = ", ".join(map(str, ids))
         return (
@@ -149,6 +159,8 @@ def where(mask: AnyArray, known: AnyArray, owner: str) -> str:
             block = block & hit.reshape(shape)
             if 0 < len(ids) < n:
                 phrases.append(at_indices(ids, n, axis, owner))
+        if words and len(phrases) > 1:
+            continue
         if phrases and all(phrases) and np.array_equal(block & known, part & known):
             text = " and ".join(phrases)
             if "everywhere" in text and (words or len(phrases) > 1):
@@ -210,7 +222,24 @@ def expression(f: AnyArray, known: AnyArray, quantities: list[Quantity]) -> str:
                     if abs(c - 1) < 1e-6:
                         return text
                     second = second or f"* {number(c)} {text}"
+    for quantity in quantities:
+        for aligned, axes in _aligned(quantity.array, f.shape):
+            text = _power(good, np.broadcast_to(np.abs(aligned), f.shape)[known])
+            if text and not second:
+                return text.format(quantity.name) + axes
     return second
+
+
+def _power(f: AnyArray, q: AnyArray) -> str:
+    """'* 2 * abs({0})**1.5', if f is that."""
+    use = q > 0
+    if use.sum() < 4 or not (f[use] > 0).all() or np.ptp(np.log(q[use])) < 1e-3:
+        return ""
+    power, shift = np.polyfit(np.log(q[use]), np.log(f[use]), 1)
+    c, error = float(np.exp(shift)), np.log(f[use]) - power * np.log(q[use]) - shift
+    if np.abs(error).max() > 1e-7 or abs(power) < 1e-3:
+        return ""
+    return f"* {number(c)} * abs({{0}})**{number(float(power))}".replace("* 1 * ", "* ", 1)
 
 
 def _aligned(array: AnyArray, shape: tuple[int, ...]) -> Iterator[tuple[AnyArray, str]]:

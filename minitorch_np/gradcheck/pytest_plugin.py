@@ -1,10 +1,13 @@
-"""Gradient checks in the reader's own tests.
+"""Gradient checks in your own tests.
 
 Installed with this package, pytest knows two things more. The fixture `gradcheck` checks an object
 and fails with the report:
 
     def test_my_layer(gradcheck):
         gradcheck(MyLayer(3), x)
+
+    def test_my_function(gradcheck):
+        gradcheck(softplus, softplus_derivative, x)
 
 And the mark `gradcheck_components` runs a test once for each layer and loss that a package defines,
 those without cases too, so that none can be forgotten:
@@ -46,15 +49,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def gradcheck() -> Callable[..., None]:
-    """Check an object as `minitorch_np.assert_gradients` does, or all cases of a class."""
-    from minitorch_np.gradcheck.check import assert_gradients
-    from minitorch_np.gradcheck.registry import check_class
+    """Check whatever has a gradient, as `check_any` does; fail with the report if it is wrong."""
+    from minitorch_np.gradcheck.dispatch import check_any
 
     def check(obj: Any, *arguments: Any, **options: Any) -> None:
-        if not isinstance(obj, type):
-            assert_gradients(obj, *arguments, **options)
-            return
-        for result in check_class(obj, **options):
+        for result in check_any(obj, *arguments, **options):
             assert result, str(result)
 
     return check
