@@ -1,14 +1,13 @@
 """Does the gradient check cry wolf at whole models? Those of `tests/random_models.py` are correct.
 
 Prints how many pass, fail (each would be a false alarm), are inconclusive or raise; the seed of
-each that does not pass, with the first lines of its report; what the inconclusive ones say to do;
-the worst error over tolerance; and the seconds that a check takes.
+each that does not pass, with what the report says of it; what the inconclusive ones say to do; the
+worst error over tolerance; and the seconds that a check takes.
 
     python -m benchmarks.random_models [--seeds 2000] [--first 0] [--jobs 2]
 """
 
 import argparse
-import re
 import statistics
 import time
 from collections import Counter
@@ -17,10 +16,8 @@ from typing import NamedTuple
 
 import minitorch_np as mt
 from minitorch_np.experiments.processes import process_pool
+from minitorch_np.gradcheck import GradientCheck
 from tests.random_models import random_model
-
-REASON = re.compile(r"\s+(FAIL .*:|BROKEN|\d+ wrong)")
-"""Where a report goes into what is wrong."""
 
 
 class Outcome(NamedTuple):
@@ -28,7 +25,7 @@ class Outcome(NamedTuple):
 
     seed: int
     status: str
-    report: str
+    reasons: list[str]
     ratio: float
     seconds: float
 
@@ -40,20 +37,30 @@ def check(seed: int) -> Outcome:
     start = time.perf_counter()
     try:
         found = mt.gradcheck(made.model, x, targets, loss=loss, sample_weight=weights, seed=seed)
-        status, report, ratio = found.status, str(found), found.ratio
+        status, why, ratio = found.status, list(reasons(found)), found.ratio
     except Exception as error:  # whatever it is, it is what is looked for
-        status, report, ratio = "exception", f"{type(error).__name__}: {error}", 0.0
-    return Outcome(seed, status, report, ratio, time.perf_counter() - start)
+        status, why, ratio = "exception", [f"{type(error).__name__}: {error}"], 0.0
+    return Outcome(seed, status, why, ratio, time.perf_counter() - start)
 
 
-def remedies(report: str) -> Iterator[str]:
-    """The lines of a report that explain what is inconclusive: those below it."""
-    below = False
-    for line in map(str.strip, report.splitlines()):
-        if line.startswith(("PASS", "FAIL", "INCONCLUSIVE", "reproduce")):
-            below = line.startswith("INCONCLUSIVE")
-        elif below:
-            yield line
+def reasons(found: GradientCheck) -> Iterator[str]:
+    """Why a check has the status that it has: what is wrong, or else what could not be seen."""
+    failed = found.status == "fail"
+    if found.doubt and not failed:
+        yield found.doubt
+    for tensor in found.tensors:
+        if tensor.status == found.status != "pass":
+            yield (
+                f"{found.subject}, {' '.join(map(str.strip, tensor.lines()))}"
+                if failed
+                else (tensor.doubt)
+            )
+    for contract in found.contracts:
+        if not contract.ok:
+            yield f"{found.subject}, {contract.name}: {contract.detail}"
+    for part in found.parts:
+        if part.status == found.status:
+            yield from reasons(part)
 
 
 def main() -> None:
@@ -69,19 +76,13 @@ def main() -> None:
         for outcome in pool.map(check, seeds, chunksize=8):
             outcomes.append(outcome)
             if outcome.status != "pass":
-                first, *below = outcome.report.splitlines()
-                worst = next((line.strip() for line in below if REASON.match(line)), "")
-                print(f"{outcome.seed:6} {first}: {worst}", flush=True)
+                print(f"{outcome.seed:6} {outcome.status}: {outcome.reasons[:1]}", flush=True)
     counts = Counter(outcome.status for outcome in outcomes)
-    said = Counter(
-        line
-        for outcome in outcomes
-        if outcome.status == "inconclusive"
-        for line in sorted(set(remedies(outcome.report)))
-    )
     print(f"{len(outcomes)} models: {', '.join(f'{n} {what}' for what, n in counts.most_common())}")
-    for line, models in said.most_common():
-        print(f"  in {models} inconclusive: {line}")
+    unsure = [outcome for outcome in outcomes if outcome.status == "inconclusive"]
+    said = Counter(reason for outcome in unsure for reason in sorted(set(outcome.reasons)))
+    for reason, models in said.most_common():
+        print(f"  in {models} inconclusive: {reason}")
     print(f"worst |analytic - numeric| / tolerance: {max(o.ratio for o in outcomes):.2f}")
     print(f"seconds for a model: {statistics.median(o.seconds for o in outcomes):.3f}")
 

@@ -1,6 +1,9 @@
 """A tour of the gradient check: one bug at a time, and what the report says of it.
 
-python examples/gradcheck_tour.py
+Layers and a loss first, then a function that is not part of any network, a training step, and a
+difference that is meant.
+
+    python examples/gradcheck_tour.py
 """
 
 from typing import Any
@@ -45,7 +48,40 @@ class SumInsteadOfMean(mt.SoftmaxCrossEntropy):
     """Reports the mean over the batch, and descends on the sum."""
 
     def backward(self, cache: Any) -> Array:
-        return super().backward(cache) * len(cache[0])
+        gradient = super().backward(cache)
+        return gradient * len(gradient)
+
+
+class StraightThrough(mt.Activation):
+    """Rounds, and hands the gradient on as if it did not."""
+
+    def value(self, z: Array) -> Array:
+        return np.round(z)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return np.ones_like(z)
+
+
+class Uphill(mt.SGD):
+    """Steps along the gradient where it should step against it."""
+
+    def update(self, parameters: Array, gradients: Array, rate: float) -> None:
+        parameters += rate * gradients
+
+
+def descent(optimizer: Any, p: Array, g: Array, memory: Any, step: int, rate: float) -> Array:
+    """The formula that a step of Uphill should follow."""
+    return p - rate * g
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x))."""
+    return np.log1p(np.exp(x))
+
+
+def softplus_derivative(x: Array) -> Array:
+    """Wrong: the sign in the exponent is that of sigmoid(-x)."""
+    return 1 / (1 + np.exp(x))
 
 
 def show(title: str, result: object) -> None:
@@ -67,6 +103,13 @@ def main() -> None:
     show("the notes' network, under its loss", mt.gradcheck(model, x, y))
     wrong = mt.gradcheck(model, x, y, loss=SumInsteadOfMean())
     show("the same under a loss that is m times too steep", wrong)
+
+    points = np.random.default_rng(0).normal(size=(4, 5))
+    show("a plain function", mt.gradcheck_function(softplus, softplus_derivative, points))
+    trainer = mt.Trainer(model, mt.SoftmaxCrossEntropy(), Uphill(0.1))
+    step = mt.check_step(trainer, x, y, steps=1, formula=descent)
+    show("a step in the wrong direction", step)
+    show("a difference that is meant", mt.gradcheck(StraightThrough(), allow={"x": "rounds"}))
     print("found:", wrong.status == "fail")
 
 

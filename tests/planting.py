@@ -1,4 +1,4 @@
-"""Bugs planted in correct code: a piece of a class's source is replaced by what people write instead.
+"""Bugs planted in correct code: a piece of a class's source is replaced by what people write.
 
 A specimen is a correct class, the cases on which it is checked, and its bugs. The class itself is
 the correct twin of each of them.
@@ -30,7 +30,7 @@ class Bug(NamedTuple):
 
 
 class Specimen(NamedTuple):
-    """A correct class, `case` that makes an object of it (or of a twin with a bug), and its bugs."""
+    """A correct class, `case` that makes an object of it or of its twin, and its bugs."""
 
     cls: type[Any]
     case: Callable[[type[Any]], Case]
@@ -38,7 +38,7 @@ class Specimen(NamedTuple):
 
 
 def planted(cls: type[Any], bug: Bug) -> type[Any]:
-    """A class like `cls` whose source has the bug in it; of the same name, outside of any package."""
+    """A class like `cls` whose source has the bug in it; it belongs to no package."""
     source = textwrap.dedent(inspect.getsource(cls))
     if source.count(bug.old) != 1:
         raise ValueError(

@@ -239,7 +239,10 @@ def _judge_zero(result: TensorResult, claim: Claim) -> None:
                 values.append(math.inf)
     if max(values) <= INDEPENDENT * claim.size:
         result.doubt, result.resolution = "", 0.0
-        result.remark = "Zero, and rightly: the value does not depend on it."
+        result.remark = (
+            "Zero, and rightly: the value stays the same when this array is moved by up to three "
+            "times its size."
+        )
     else:
         result.doubt = (
             "The gradient is zero here, yet the value depends on this array: its units are "

@@ -121,13 +121,22 @@ def _faults_of_history(bench: Bench, train: bool) -> Iterator[str]:
     if changed:
         yield f"changed in place: {', '.join(changed)}"
     held = {"y": y, **first}
-    kept = {name: array.copy() for name, array in held.items()}
     if name := bench.differing(held, expected):
         yield f"two copies of the layer differ in {name}: something is random beside rng"
     for _ in range(AGAIN):
         again = named(*layer.backward(dy, cache))
     if name := bench.differing(again, first):
         yield f"another backward from the same cache differs in {name}: something accumulates"
+    yield from _after_other_calls(bench, layer, dy, cache, held)
+    yield from _after_other_states(bench, layer, (x, dy, train), expected, state)
+    yield from _shared_memory(first, {"x": x, **layer.named_parameters()})
+
+
+def _after_other_calls(
+    bench: Bench, layer: Layer, dy: Array, cache: Any, held: dict[str, Array]
+) -> Iterator[str]:
+    """What a call gave, after calls with another batch, a batch of one, another object."""
+    kept = {name: array.copy() for name, array in held.items()}
     bench.run(layer, bench.other(-0.7), -dy, other=True)
     _run_one(bench, layer)
     wild = [n for n, array in layer.named_buffers().items() if not np.isfinite(array).all()]
@@ -137,8 +146,23 @@ def _faults_of_history(bench: Bench, train: bool) -> Iterator[str]:
     changed = [name for name in held if not same(held[name], kept[name])]
     if changed:
         yield f"{changed[0]} was changed by a later call: it is a buffer that is used again"
-    if name := bench.differing(named(*layer.backward(dy, cache)), first):
+    if name := bench.differing(named(*layer.backward(dy, cache)), _gradients_of(kept)):
         yield f"a forward in between changes {name}: the cache is kept on the layer or its class"
+
+
+def _gradients_of(results: dict[str, Array]) -> dict[str, Array]:
+    return {name: array for name, array in results.items() if name != "y"}
+
+
+def _after_other_states(
+    bench: Bench,
+    layer: Layer,
+    call: tuple[Array, Array, bool],
+    expected: dict[str, Array],
+    state: dict[str, Array],
+) -> Iterator[str]:
+    """The call again: with other parameters, with the same ones, after a smaller batch, ..."""
+    x, dy, train = call
     used, fresh = layer, bench.fresh(0.9)
     used.load_state_dict(state | {n: 0.9 * state[n] for n in layer.named_parameters()})
     if name := bench.differing(bench.run(used, x, dy, train), bench.run(fresh, x, dy, train)):
@@ -162,7 +186,6 @@ def _faults_of_history(bench: Bench, train: bool) -> Iterator[str]:
     one, other = (bench.forward(each, x, train=False)[0] for each in (loaded, layer))
     if not bench.near("y", one, other):
         yield "state_dict() does not hold all that changes in training: name it in buffer_names"
-    yield from _shared_memory(first, {"x": x, **layer.named_parameters()})
 
 
 def _shared_memory(gradients: dict[str, Array], given: dict[str, Array]) -> Iterator[str]:

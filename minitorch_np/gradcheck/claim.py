@@ -69,6 +69,7 @@ class Claim:
         self.natural_size = max(self.size, *map(self._size_at, (-1.0, 1.0)))
         self.sigma = EPSILON * self.natural_size + 1e-300
         self.noise = dict.fromkeys(self.fitting, 0.0)
+        self.repeats = {n for n in self.fitting if self._repeats(n, target.gradients(self.u)[n])}
         self.refined = False
         self.repeat(RUNS)
 
@@ -103,7 +104,8 @@ class Claim:
 
     def rounding(self, name: str) -> float:
         """How far the claimed gradient may be off by rounding alone."""
-        own = KAPPA * (self.noise[name] + 2 * EPSILON * largest(self.gradients[name]))
+        noise = self.noise[name] if name in self.repeats else 0.0
+        own = KAPPA * (noise + 2 * EPSILON * largest(self.gradients[name]))
         return own + self.vanishing(name)
 
     def vanishing(self, name: str) -> float:
@@ -115,11 +117,19 @@ class Claim:
             return 0.0
         return VANISHING * self.natural_size / root_mean_square(self.target.arrays[name])
 
+    def _repeats(self, name: str, again: Array) -> bool:
+        """Whether the same call gives the same gradient: if not, its changes are no rounding."""
+        size = self.size / root_mean_square(self.target.arrays[name])
+        drift = largest(np.nan_to_num(again) - np.nan_to_num(self.gradients[name]))
+        return drift <= 1e-13 * max(largest(self.gradients[name]), size)
+
     def scale(self, name: str) -> float:
         """The size of the terms that the gradient is the sum of, as far as it shows in rounding.
 
         Noise of more than any plausible terms is no rounding, and shows nothing.
         """
+        if name not in self.repeats:
+            return largest(self.gradients[name])
         plausible = PLAUSIBLE * self.size / root_mean_square(self.target.arrays[name])
         terms = min(self.noise[name] / (ULPS * EPSILON), plausible)
         return max(largest(self.gradients[name]), terms)

@@ -24,11 +24,14 @@ from minitorch_np.gradcheck.hypotheses import (
     beyond,
     constant_ratio,
     expression,
+    formula,
+    number,
     same,
     times,
     where,
 )
 from minitorch_np.gradcheck.numeric import root_mean_square
+from minitorch_np.gradcheck.tape import hypotheses, recorded, slope
 
 MOST_ENTRIES, MOST_PAIRS = 2_000, 300_000
 """Gradients are measured of arrays up to so many entries, Jacobians of so many pairs."""
@@ -54,8 +57,10 @@ def _explain(target: Any, claim: Any, tensor: Any) -> str:
     if target.arrays[tensor.name].size > MOST_ENTRIES:
         return _of_sample(target, claim, tensor)
     case = Evidence(target, claim, tensor)
-    if not case.wrong.any() or 2 * case.known.sum() < case.known.size:
+    if 2 * case.known.sum() < case.known.size:
         return ""
+    if not case.wrong.any():
+        return next(rounded(case), "")
     return next((cause for rule in RULES for cause in rule(case)), "")
 
 
@@ -93,8 +98,9 @@ class Evidence:
         self.numeric = (self.u.reshape(-1) @ self.jacobian).reshape(self.array.shape)
         if tensor.left.shape == self.array.shape and tensor.left.size:
             mean = (tensor.left + tensor.right) / 2
-            near = np.abs(mean - self.numeric) <= EXACT * np.abs(mean).max(initial=0.0)
-            self.known &= near
+            size = EXACT * np.abs(mean).max(initial=0.0)
+            self.known &= np.abs(mean - self.numeric) <= size
+            self.known &= np.abs(tensor.left - tensor.right) <= size
         self.scale = float(np.abs(self.numeric[self.known]).max(initial=0.0))
         self.scale += float(np.abs(self.analytic[self.known]).max(initial=0.0))
         self.residue = np.where(self.known, self.analytic - self.numeric, 0.0)
@@ -107,6 +113,7 @@ class Evidence:
         """d y / d each of some entries, a column for each, and whether two steps agree."""
         columns, flat = [], self.array.reshape(-1)
         good, h = [], STEP * root_mean_square(self.array)
+        here = self.target.value().reshape(-1)
         for place in places:
             at = float(flat[place])
             moved = []
@@ -118,8 +125,10 @@ class Evidence:
             coarse = (8 * (e - b) - (f - a)) / (12 * h)
             fine = (8 * (d - c) - (e - b)) / (6 * h)
             columns.append(fine)
-            off = float(np.abs(coarse - fine).max(initial=0.0))
-            good.append(off <= 1e-6 * max(float(np.abs(fine).max(initial=0.0)), 1e-9))
+            size = max(float(np.abs(fine).max(initial=0.0)), 1e-9)
+            bend = (4 * (d + c) - 6 * here - e - b) / h  # right minus left slope: a corner?
+            off = np.abs(np.stack([coarse - fine, 1e-4 * bend]))
+            good.append(float(off.max(initial=0.0)) <= 1e-6 * size)
         return np.array(columns).T, np.array(good, bool)
 
     def _claimed(self) -> Array | None:
@@ -163,24 +172,21 @@ def _numbers(target: Any, name: str) -> list[tuple[str, float]]:
         shapes = {"x": np.shape(target.x), **shapes}
     shapes["y"] = target.value().shape
     found: list[tuple[str, float]] = []
-    for owner, shape in shapes.items():
-        for axis, n in enumerate(shape):
-            sample = axis == 0 and owner in BATCHES
-            if sample and owner == "y":
-                continue
-            word = "m, the number of samples" if sample else f"the size of axis {axis} of {owner}"
-            found.append((word, float(n)))
+    for count in range(1, 5):
+        for owner, shape in shapes.items():
+            for axes in itertools.combinations(range(len(shape)), count):
+                size = float(np.prod([shape[k] for k in axes]))
+                sample = axes[0] == 0 and owner in BATCHES
+                if any(shape[k] == 1 for k in axes) or (sample and owner == "y" and count == 1):
+                    continue
+                which = f"axis {axes[0]}" if count == 1 else f"axes {', '.join(map(str, axes))}"
+                word = f"the size of {which} of {owner}"
+                found.append(("m, the number of samples" if axes == (0,) and sample else word, size))
+    for other, array in target.arrays.items():
+        if array.size == 1:
+            found.insert(0, (other, float(array.reshape(-1)[0])))
     for key, value in target.constants().items():
         found.insert(0, (key, float(value)))
-    rows = shapes.get("x", shapes[first])
-    if len(rows) > 1:
-        found.append(
-            ("the size of x" if "x" in shapes else f"the size of {first}", float(np.prod(rows)))
-        )
-    if len(rows) > 2:
-        found.append(("m times the size of axis 1 of x", float(rows[0] * rows[1])))
-        found.append(("the size of one sample", float(np.prod(rows[1:]))))
-        found.append(("m times the size of the axes after 1", float(np.prod(rows) / rows[1])))
     return found
 
 
@@ -209,6 +215,12 @@ def _quantities(target: Any, y: Array) -> list[Quantity]:
         forward = target.forward
         cache = forward(target.arrays["scores"].copy())[1] if targets is not None else forward()[1]
         found += _flat(cache, "cache")
+    m = len(y)
+    found += [
+        Quantity(f"{q.name}[0]", np.broadcast_to(q.array[:1], q.array.shape))
+        for q in found
+        if q.array.ndim > 1 and len(q.array) == m and q.name not in target.arrays
+    ]
     unique: list[Quantity] = []
     for quantity in found:
         array = quantity.array
@@ -240,7 +252,7 @@ def whole(case: Evidence) -> Iterator[str]:
     if not case.analytic.any():
         yield "it is zero: the gradient is not computed, or not returned"
     ratio = case.ratio()
-    if ratio is not None:
+    if ratio is not None and abs(ratio - 1) > 1e-6:
         yield times(ratio, case.numbers)
     zero = np.asarray(case.target.gradients(np.zeros_like(case.u))[case.name])
     if np.abs(zero).max() > EXACT * case.scale:
@@ -280,10 +292,17 @@ def not_linear(case: Evidence) -> Iterator[str]:
 
 
 def rounded(case: Evidence) -> Iterator[str]:
-    """A difference so small that it must be rounding."""
+    """A difference so small everywhere that it must be rounding, or a small constant."""
     worst = float(np.abs(case.residue).max()) / case.scale
-    if worst < 2e-6 and case.wrong.mean() > 0.3:
-        yield "it agrees to 6 digits only: is something rounded to float32 on the way?"
+    if 1e-10 < worst < 1e-6:
+        yield "it agrees to about 7 digits only: is something rounded to float32 on the way?"
+    relative = np.abs(case.residue) / np.where(case.numeric == 0, 1.0, np.abs(case.numeric))
+    if 1e-10 < worst < 2e-3 and np.median(relative) < 2e-3 and case.wrong.mean() > 0.5:
+        digits = int(-np.log10(worst))
+        yield (
+            f"it agrees to about {digits} digits, no more: is something rounded on the way, or a "
+            "small number such as eps left out?"
+        )
 
 
 def rearranged(case: Evidence) -> Iterator[str]:
@@ -293,20 +312,24 @@ def rearranged(case: Evidence) -> Iterator[str]:
             yield f"the right numbers stand in the wrong places: {text}"
 
 
-def dy_rearranged(case: Evidence) -> Iterator[str]:
-    """dy is right, but read in another order; or another array's gradient is returned."""
-    if case.claimed is not None and case.u.size > 1:
-        for text, move in _moves(case.u.shape, "dy"):
-            moved = (move(case.u).reshape(-1) @ case.jacobian).reshape(case.array.shape)
-            if case.fits(moved):
-                yield f"dy is read in the wrong order: {text}"
+def exchanged(case: Evidence) -> Iterator[str]:
+    """Another array's gradient is returned."""
     for other, array in case.target.arrays.items():
         if other != case.name and array.shape == case.array.shape:
             there = Evidence.__new__(Evidence)
             there.target, there.array = case.target, array
             jacobian, _ = there.measure(range(array.size))
             if case.fits((case.u.reshape(-1) @ jacobian).reshape(array.shape)):
-                yield f"it is the gradient of {other}: the two are exchanged"
+                yield f"it is the gradient of {other} that is returned for {case.name}"
+
+
+def dy_rearranged(case: Evidence) -> Iterator[str]:
+    """dy is right, but read in another order."""
+    if case.claimed is not None and case.u.size > 1:
+        for text, move in _moves(case.u.shape, "dy"):
+            moved = (move(case.u).reshape(-1) @ case.jacobian).reshape(case.array.shape)
+            if case.fits(moved):
+                yield f"dy is read in the wrong order: {text}"
 
 
 def _moves(
@@ -457,6 +480,19 @@ def _how(case: Evidence) -> str:
 
 def factors(case: Evidence) -> Iterator[str]:
     """A factor for each entry, or for each entry of dy."""
+    for text, precise in _factors(case):
+        if precise:
+            yield text
+
+
+def by_index(case: Evidence) -> Iterator[str]:
+    """A factor that depends on the index along some axes alone."""
+    for text, precise in _factors(case):
+        if not precise:
+            yield text
+
+
+def _factors(case: Evidence) -> Iterator[tuple[str, bool]]:
     for axis in (1, 0):
         if case.claimed is None and axis == 0:
             return
@@ -484,7 +520,7 @@ def factors(case: Evidence) -> Iterator[str]:
         axes = [k for k in range(f.ndim) if f.shape[k] > 1 and _depends(f, known, k)]
         if text:
             word = "in each entry" if entries else f"for each dy[{'i, j, k, l'[: 3 * f.ndim - 2]}]"
-            yield f"analytic = numeric {text}, {word}"
+            yield f"analytic = numeric {text}, {word}", True
         elif axes and len(axes) < (np.array(f.shape) > 1).sum() and f.size >= 6:
             names = " and ".join(f"axis {k}" for k in axes)
             kind = case.name if entries else "dy"
@@ -497,10 +533,13 @@ def factors(case: Evidence) -> Iterator[str]:
                 how = "is wrong"
                 if np.ptp(values) < 1e-6:
                     how = "is lost" if abs(values[0]) < 1e-9 else f"counts {values[0]:.6g} times"
-                yield f"what comes from dy {words} {how}"
+                if words.startswith("everywhere but ") and how == "is lost":
+                    yield f"only dy {words[15:]} counts: what comes from the rest of it is lost", True
+                else:
+                    yield f"what comes from dy {words} {how}", how != "is wrong"
 
         if later:
-            yield later
+            yield later, False
 
 
 def _depends(f: AnyArray, known: AnyArray, axis: int) -> bool:
@@ -523,7 +562,7 @@ def same_as_elsewhere(case: Evidence) -> Iterator[str]:
                 continue
             full, _ = case.measure(range(case.array.size))
             if case.fits((case.u.reshape(-1) @ full).reshape(case.array.shape)):
-                yield f"it is the gradient that is right for {text}"
+                yield f"it would be right for {text}"
 
 
 def _changes(case: Evidence) -> Iterator[tuple[str, Any]]:
@@ -704,7 +743,7 @@ def _along_axes(case: Evidence, r: Array, scale: float) -> Iterator[str]:
                     ([centered], f"{quantity.name} less its mean"),
                     ([ones, centered], f"a + b * {quantity.name}"),
                 ):
-                    if n < 3 + len(basis):
+                    if n < 2 + len(basis):
                         continue
                     left = rows.copy()
                     for b in basis:
@@ -756,24 +795,101 @@ def paths(case: Evidence) -> Iterator[str]:
                 f"dy is mixed along {axis}, though an entry of {case.name} changes y at its own "
                 "index alone: a sum or a mean runs along the wrong axis, or an index is wrong"
             )
-    for (p, q), (has, needs, _) in tables.items():
-        axis = f"axis {q} of {case.owner}" + (
-            " (samples)" if q == 0 and case.owner in BATCHES else ""
-        )
-        missing = needs & ~has
-        words = _relation(missing, needs)
+    for (p, q), (has, needs, wrong) in tables.items():
+        axis = f"axis {q} of {case.owner}"
+        axis += " (samples)" if q == 0 and case.owner in BATCHES else ""
+        words = _relation(needs & ~has, needs)
         if words:
             yield (
                 f"the path from {case.name} to y {words} along {axis} is missing: analytic is 0 "
                 "for such pairs"
             )
-    for (p, q), (_, needs, wrong) in tables.items():
-        axis = f"axis {q} of {case.owner}" + (
-            " (samples)" if q == 0 and case.owner in BATCHES else ""
-        )
-        words = _relation(wrong, needs | wrong)
+        words = _relation(wrong, needs | wrong) if p == q and case.name == "x" else ""
         if words:
             yield f"only the path from {case.name} to y {words} along {axis} is wrong"
+
+
+def misplaced(case: Evidence) -> Iterator[str]:
+    """The right values for each dy, or for each entry, at wrong indices."""
+    if case.claimed is None or case.u.size == 1:
+        return
+    a, b = case.claimed, case.jacobian
+    scale = float(np.abs(a).max() + np.abs(b).max())
+    if same(np.sort(a, axis=1), np.sort(b, axis=1), scale):
+        yield f"each dy reaches {case.name} with the right numbers, but at wrong indices"
+    if same(np.sort(a, axis=0), np.sort(b, axis=0), scale):
+        yield f"the entries of {case.name} get the right multiples of dy, but from wrong indices of dy"
+    if same(a.sum(axis=1), b.sum(axis=1), scale) and case.array.size > 2 and a.sum(axis=1).any():
+        yield f"each dy is spread over {case.name} with the right sum, but not in the right shares"
+
+
+def spoiled(case: Evidence) -> Iterator[str]:
+    """Backward is right for a forward of which one operation has another derivative."""
+    if case.array.size > 400:
+        return
+    rng = np.random.default_rng(0)
+    step = STEP / 2 * root_mean_square(case.array)
+    directions = [np.where(case.known, rng.normal(size=case.array.shape), 0.0) for _ in range(2)]
+    u, start = case.u.reshape(-1), case.array.copy()
+    goals = [float(np.vdot(case.analytic, d)) for d in directions]
+    true = [float(np.vdot(case.numeric, d)) for d in directions]
+    limit = 1e-6 * case.scale * float(np.sqrt(case.array.size))
+
+    def along(direction: Array) -> Callable[[float], None]:
+        def move(t: float) -> None:
+            case.array[...] = start + t * step * direction
+
+        return move
+
+    with recorded(case.target) as tape:
+        for words, change in hypotheses(tape):
+            slopes = []
+            with contextlib.suppress(Exception):
+                for d in directions:
+                    slopes.append(float(u @ slope(case.target, tape, change, along(d))) / step)
+            if len(slopes) < 2:
+                continue
+            factor = 0.0
+            if change.kind == "fixed":  # a path that counts c times: analytic is linear in c
+                paths = [t - s for t, s in zip(true, slopes, strict=True)]
+                if max(map(abs, paths)) <= limit:
+                    continue
+                k = int(abs(paths[1]) > abs(paths[0]))
+                factor = (goals[k] - slopes[k]) / paths[k]
+                if abs(factor - 1) < 1e-5:
+                    continue
+                slopes = [s + factor * p for s, p in zip(slopes, paths, strict=True)]
+            if any(abs(s - g) > limit for s, g in zip(slopes, goals, strict=True)):
+                continue
+            if case.array.size < 3 and abs(factor) > 1e-6 and number(factor).startswith("0."):
+                continue
+            found = np.zeros((u.size, case.array.size))
+            for place in np.flatnonzero(case.known):
+                one = np.zeros(case.array.size)
+                one[place] = 1.0
+                move = along(one.reshape(case.array.shape))
+                found[:, place] = slope(case.target, tape, change, move) / step
+            found += factor * (case.jacobian - found)
+            goal = case.claimed
+            if goal is None:
+                fitting = case.fits((u @ found).reshape(case.array.shape))
+            else:
+                fitting = same(found, goal, float(np.abs(goal).max() + np.abs(found).max()))
+            if fitting:
+                yield _of_spoiled(words, change.kind, factor)
+                return
+
+
+def _of_spoiled(words: str, kind: str, factor: float) -> str:
+    if kind == "fixed":
+        if abs(factor) < 1e-6:
+            return f"the path through {words} is missing: it is taken for a constant"
+        return f"the path through {words} counts {number(factor)} times"
+    if kind == "at output":
+        return f"the derivative of {words} is taken at its output, not at its input"
+    if kind == "transposed":
+        return f"{words} should be transposed, or should not, on the way back"
+    return f"the derivative of {words} is taken as {kind}"
 
 
 def outputs(case: Evidence) -> Iterator[str]:
@@ -827,7 +943,7 @@ def others(case: Evidence) -> Iterator[str]:
             verdicts[bool(right)].append(f"d/d{name}")
     right, wrong = (_listed(verdicts[key]) for key in (True, False))
     if right and wrong:
-        yield f"{right} right; {wrong} wrong as well: what these have in common is wrong"
+        yield f"{right} right, {wrong} wrong like this one: look at what the wrong ones share"
     elif right:
         yield f"d/d{case.name} alone is wrong; {right} right"
 
@@ -837,17 +953,46 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:-1])}{' and ' * (len(names) > 1)}{names[-1]} {verb}" if names else ""
 
 
+def formulas(case: Evidence) -> Iterator[str]:
+    """What is computed in each entry, and what should be."""
+    found = []
+    if case.u.size == 1:
+        rows = [case.analytic / case.u.flat[0], case.numeric / case.u.flat[0]]
+    elif case.claimed is not None and case.u.shape == case.array.shape:
+        rows = [np.diag(j).reshape(case.u.shape) for j in (case.claimed, case.jacobian)]
+        for j, row in zip((case.claimed, case.jacobian), rows, strict=True):
+            if not same(j, np.diag(row.reshape(-1)), float(np.abs(j).max())):
+                return
+    else:
+        return
+    dy = "" if case.u.size == 1 else "dy * "
+    for row, name in zip(rows, ("analytic", "numeric"), strict=True):
+        text = formula(row, case.known, case.quantities)
+        if text:
+            found.append(f"{name} = {dy}{'(' if dy else ''}{text}{')' if dy else ''}")
+    if found and found[0].startswith("analytic"):
+        yield " but ".join(found)
+    text = formula(rows[0] - rows[1], case.known, case.quantities)
+    if text:
+        yield f"analytic - numeric = {dy}{'(' if dy else ''}{text}{')' if dy else ''}"
+
+
 RULES: list[Callable[[Evidence], Iterator[str]]] = [
     whole,
     not_linear,
     rounded,
+    exchanged,
     rearranged,
     factors,
     dy_rearranged,
+    spoiled,
+    paths,
     parts,
     same_as_elsewhere,
     terms,
-    paths,
+    formulas,
+    misplaced,
+    by_index,
     outputs,
     others,
 ]

@@ -168,7 +168,7 @@ class _JaxTarget(Target):
                 value = self.arrays[name] = np.array(value, dtype=np.float64, order="C")
             self.leaves.append((name, value))
         if not self.arrays:
-            raise DataError(f"gradcheck of {self.label}: expected an array of floats, got none")
+            raise DataError(f"gradcheck of {self.label}: expected a floating-point array, got none")
         self._value = jax.jit(self._call)
         self._pulled = jax.jit(lambda moved, dy: jax.vjp(self._call, moved)[1](dy)[0])
 

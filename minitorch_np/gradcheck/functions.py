@@ -90,7 +90,7 @@ class FunctionTarget(Target):
                 f"gradcheck of {self.label}: expected an array of floating-point numbers among "
                 "the inputs, got none"
             )
-        self.names, self.is_vjp = names, _is_vjp(df, len(inputs), self.label)
+        self.names, self.is_vjp = names, _is_vjp(f, df, len(inputs))
 
     def value(self) -> Array:
         return joined(self.f(*_copied(self.inputs)))
@@ -176,33 +176,36 @@ def _parameters(f: Callable[..., Any]) -> list[inspect.Parameter] | None:
         return None
 
 
-def required_arguments(f: Callable[..., Any]) -> int | None:
-    """How many arguments a function has to be given; None if that can't be known."""
+def required_arguments(f: Callable[..., Any], optional: bool = False) -> int | None:
+    """How many arguments a function has to be given, or may be; None if that can't be known."""
     if isinstance(f, np.ufunc):
         return f.nin
     parameters = _parameters(f)
     if parameters is None or any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return None
     places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.kind in places and p.default is p.empty for p in parameters)
+    return sum(p.kind in places and (optional or p.default is p.empty) for p in parameters)
 
 
 def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
     parameters = [] if isinstance(f, np.ufunc) else _parameters(f) or []
     names = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL][:count]
-    return (
-        names if len(names) == count else ["x"] if count == 1 else [f"x{n}" for n in range(count)]
-    )
+    if len(names) == count:
+        return names
+    return ["x"] if count == 1 else [f"x{place}" for place in range(count)]
 
 
-def _is_vjp(df: Callable[..., Any], count: int, label: str) -> bool:
+def _is_vjp(f: Callable[..., Any], df: Callable[..., Any], count: int) -> bool:
     """Whether df takes dy before f's inputs. Raises ConfigurationError if it takes neither."""
-    required = required_arguments(df)
-    if required is None:
+    required, most = required_arguments(df), required_arguments(df, optional=True)
+    if required is None or most is None:
         return count > 1
-    if required not in (count, count + 1) and not 0 < required < count:
-        raise ConfigurationError(
-            f"gradcheck of {label}: expected df to take the {count} inputs of f, or dy and the "
-            f"inputs, got a function of {required} arguments"
-        )
-    return required == count + 1
+    own = required_arguments(f), required_arguments(f, optional=True)
+    if required == count + 1 or None not in own and (required - 1, most - 1) == own:
+        return True  # f's arguments after dy, some of them with defaults perhaps
+    if required <= count <= most:
+        return False
+    raise ConfigurationError(
+        f"gradcheck: expected df to take the {count} inputs of f, or dy and the inputs, got a "
+        f"function of {required} arguments"
+    )

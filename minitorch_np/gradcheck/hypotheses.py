@@ -17,7 +17,7 @@ from minitorch_np.arrays import AnyArray
 EXACT = 3e-8
 """Numbers that agree to this share of their scale are the same."""
 
-BATCHES = ("x", "scores", "y")
+BATCHES = ("x", "scores", "y", "dy")
 """Arrays whose axis 0 counts samples."""
 
 
@@ -111,7 +111,8 @@ def times(ratio: float, numbers: Numbers) -> str:
             return (
                 f"{text}: divided once too often, or a mean for a sum" if form == "/ {0}" else text
             )
-    return f"analytic = numeric * {number(size)}{sign}"
+    one_over = number(1 / size)
+    return f"analytic = numeric {'/ ' + one_over if one_over.isdigit() else '* ' + number(size)}{sign}"
 
 
 def at_indices(ids: list[int], n: int, axis: int, owner: str) -> str:
@@ -192,7 +193,7 @@ def beyond(mask: AnyArray, known: AnyArray, values: AnyArray, name: str, numbers
         relation = ">" if sign > 0 else "<"
         if between and chance >= 20 and not (between[0] == 0 and part is not values):
             return f"where {shown} {relation} {number(between[0])}"
-        if chance >= 5000:
+        if chance >= 5000 and min(inside.size, outside.size) >= 3:
             return f"where {shown} {relation} {sign * (low + high) / 2:.3g} or so"
     return ""
 
@@ -216,7 +217,7 @@ def expression(f: AnyArray, known: AnyArray, quantities: list[Quantity]) -> str:
                     if not np.isfinite(factor).all():
                         continue
                     c = constant_ratio(good, factor, float(np.abs(good).max()))
-                    if c is None or distinct < (2 if abs(c - 1) < 1e-6 else 3):
+                    if c is None or abs(c) < 1e-6 or distinct < (2 if abs(c - 1) < 1e-6 else 3):
                         continue
                     text = f"{operator} {form.format(quantity.name)}{axes}"
                     if abs(c - 1) < 1e-6:
@@ -228,6 +229,35 @@ def expression(f: AnyArray, known: AnyArray, quantities: list[Quantity]) -> str:
             if text and not second:
                 return text.format(quantity.name) + axes
     return second
+
+
+def formula(values: AnyArray, known: AnyArray, quantities: list[Quantity]) -> str:
+    """Values as one or two terms, such as '0.05 * exp(scores) - 0.05 * targets'; else empty."""
+    good = values[known]
+    scale = float(np.abs(good).max(initial=0.0))
+    bases: list[tuple[str, AnyArray]] = []
+    for quantity in quantities:
+        for aligned, axes in _aligned(quantity.array, values.shape):
+            for form, function in _UNARY:
+                with np.errstate(all="ignore"):
+                    q = np.broadcast_to(function(aligned), values.shape)[known]
+                if np.isfinite(q).all() and np.abs(q).max(initial=0.0) > 0:
+                    bases.append((form.format(quantity.name) + axes, q))
+    if good.size < 6 or not scale:
+        return ""
+    for name, q in bases:
+        c = constant_ratio(good, q, scale)
+        if c is not None:
+            return f"{number(c)} * {name}"
+    seconds = [("", np.ones(good.shape))]
+    seconds += [b for b in bases if b[0] in ("targets", "one_hot(targets)", "x", "y", "scores")]
+    for (name, q), (other, second) in itertools.product(bases, seconds):
+        pair = np.stack([q, second], axis=1)
+        (c, d), _, rank, _ = np.linalg.lstsq(pair, good, rcond=1e-6)
+        if rank == 2 and min(abs(c), abs(d)) > 1e-4 * scale and same(pair @ [c, d], good, scale):
+            last = f" * {other}" if other else ""
+            return f"{number(c)} * {name} {'-' if d < 0 else '+'} {number(abs(d))}{last}"
+    return ""
 
 
 def _power(f: AnyArray, q: AnyArray) -> str:

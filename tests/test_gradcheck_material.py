@@ -1,0 +1,78 @@
+"""The gradient check on bugs that people make, and on what is right but unusual.
+
+The material was written by others than the check: layers, losses and functions of all kinds, each
+with its bugs. Everything planted has to be found, and every correct twin has to pass.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+from minitorch_np.gradcheck import Case
+from tests.material.functions import ELEMENTWISE, VJPS
+from tests.material.unusual import CORRECT
+from tests.planting import Specimen, planted
+from tests.random_models import random_model
+
+KINDS = (
+    "normalization", "pooling", "convolution", "activations", "attention", "recurrence",
+    "embeddings", "branching", "losses", "stateful",
+)  # fmt: skip
+SPECIMENS: list[Specimen] = [
+    specimen
+    for kind in KINDS
+    for specimen in importlib.import_module(f"tests.material.{kind}").SPECIMENS
+]
+
+
+def test_there_are_enough() -> None:
+    assert sum(len(specimen.bugs) for specimen in SPECIMENS) >= 250
+
+
+@pytest.mark.parametrize("number", range(len(SPECIMENS)))
+def test_bugs_are_found_and_the_twin_passes(number: int) -> None:
+    specimen = SPECIMENS[number]
+    twin = specimen.case(specimen.cls).check(seed=number)
+    assert twin, f"{specimen.cls.__name__} is right\n{twin}"
+    for bug in specimen.bugs:
+        result = specimen.case(planted(specimen.cls, bug)).check()
+        assert result.status == "fail", f"{specimen.cls.__name__}: {bug.name}\n{result}"
+
+
+@pytest.mark.parametrize("number", range(len(CORRECT)))
+def test_what_is_unusual_but_right_passes(number: int) -> None:
+    made = CORRECT[number]()
+    result = made.check(0) if isinstance(made, Case) else mt.gradcheck(made)
+    assert result, f"{made}\n{result}"
+
+
+@pytest.mark.parametrize(("name", "f", "df", "wrong"), ELEMENTWISE, ids=[e[0] for e in ELEMENTWISE])
+def test_functions_and_their_derivatives(name: str, f: Any, df: Any, wrong: Any) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    assert mt.gradcheck_function(f, df, x)
+    for mistake, derivative in wrong:
+        assert mt.gradcheck_function(f, derivative, x).status == "fail", mistake
+
+
+@pytest.mark.parametrize(("name", "f", "vjp", "make", "wrong"), VJPS, ids=[v[0] for v in VJPS])
+def test_functions_and_their_products(name: str, f: Any, vjp: Any, make: Any, wrong: Any) -> None:
+    inputs = make(np.random.default_rng(0))
+    result = mt.gradcheck_function(f, vjp, *inputs)
+    assert result, result
+    for mistake, product in wrong:
+        assert mt.gradcheck_function(f, product, *inputs).status == "fail", mistake
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random_models_raise_no_alarm(seed: int) -> None:
+    """A part of `python -m benchmarks.random_models`, which runs 2,000."""
+    made = random_model(seed)
+    result = mt.gradcheck(
+        made.model, made.x, made.targets, loss=made.loss, sample_weight=made.sample_weight
+    )
+    assert result.status != "fail", f"{made.description}\n{result}"
