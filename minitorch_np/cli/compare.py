@@ -30,7 +30,6 @@ from minitorch_np.experiments.tuning import RATES
 from minitorch_np.gradcheck.report import without_nan
 from minitorch_np.reports import Report
 
-
 OUTPUTS = ("csv", "plot", "report")
 """The options that name a file to write."""
 

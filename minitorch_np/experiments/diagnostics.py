@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 PROBE = 512
 """How many samples are looked at."""
 
-MANY = 0.25
-"""A larger share of a layer's units that are of no use is ill."""
+MANY, MOST = 0.25, 0.5
+"""Ill is a larger share of a layer's units that are dead or stuck, or that are of no use in all."""
 
 SATURATED, SATURATED_ILL = 0.5, 0.9
 """Shares of saturated outputs: what is told, and what is ill."""
 
-FOLD = 1e3
+FOLD = 1e2
 """A gradient that is so much smaller, or larger, in one layer than in the last is ill."""
 
 STEPS = 1e-6, 0.3
@@ -191,10 +191,11 @@ def _layers(
 def _of_units(layer: LayerHealth, output: bool) -> list[Finding]:
     """Units that are of no use."""
     found, where = [], (layer.path, layer.label)
-    many = layer.useless > MANY * layer.units
+    most = layer.useless > MOST * layer.units
+    many = most or layer.dead + layer.stuck > MANY * layer.units
     for kind in ("dead", "stuck", "idle"):
         if number := getattr(layer, kind):
-            ill = many or (output and kind != "idle")
+            ill = most if kind == "idle" else many or output
             found.append(Finding(*where, kind, number, layer.units, ill))
     if layer.identical:
         ill = layer.identical > MANY * layer.units

@@ -56,7 +56,7 @@ class LayerHealth(NamedTuple):
 
     @property
     def useless(self) -> int:
-        """Units that hardly take part in learning."""
+        """Units that hardly take part in learning, or not at all."""
         return self.dead + self.stuck + self.idle
 
 

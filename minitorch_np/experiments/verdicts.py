@@ -77,7 +77,7 @@ class Verdict(NamedTuple):
             first=self.second,
             second=self.first,
             difference=-self.difference,
-            interval=Interval(-self.interval.high, -self.interval.low),
+            interval=Interval(0.0 - self.interval.high, 0.0 - self.interval.low),
             effect=-self.effect,
             wins=self.losses,
             losses=self.wins,

@@ -113,7 +113,7 @@ def _rows_height(rows: Sequence[object]) -> float:
 
 def _draw_runs(axes: Axes, comparison: Comparison) -> None:
     """Collapsed runs are crosses; those too far out are put at the edge."""
-    low, high = _reach(comparison)
+    low, high = drawn_range(comparison)
     n = len(comparison.seeds)
     for row, name in enumerate(comparison.ranking):
         accuracies, lost = comparison.accuracies(name), np.array(comparison.collapsed(name))
@@ -139,7 +139,7 @@ def _draw_runs(axes: Axes, comparison: Comparison) -> None:
     _rows(axes, comparison.ranking)
 
 
-def _reach(comparison: Comparison) -> tuple[float, float]:
+def drawn_range(comparison: Comparison) -> tuple[float, float]:
     """From where to where accuracies are drawn: the runs that worked, as far as they matter."""
     whole = [
         accuracy

@@ -143,7 +143,9 @@ def _too_few(comparison: Comparison) -> str:
 
 
 def each_range(each: Verdict) -> str:
-    """A pair's interval."""
+    """A pair's interval; where 0 is the end of a difference that was detected, without it."""
+    if each.detected and each.interval.low == 0:
+        return f"(0, {each.interval.high:.4f}]"
     return _within(each.interval, lambda value: f"{value:.4f}").strip() or "an unknown range"
 
 
