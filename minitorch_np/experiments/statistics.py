@@ -18,6 +18,7 @@ exact test. NumPy is all that is needed.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -95,6 +96,7 @@ class SignFlip:
         return Interval(float(self.lows[place]), float(self.highs[-1 - place]))
 
 
+@functools.lru_cache(maxsize=4)
 def sign_patterns(n: int) -> AnyArray:
     """Which of n values keep their signs, a pattern a row, the first of which keeps all.
 

@@ -140,18 +140,15 @@ def _draw_runs(axes: Axes, comparison: Comparison) -> None:
 
 
 def drawn_range(comparison: Comparison) -> tuple[float, float]:
-    """From where to where accuracies are drawn: the runs that worked, as far as they matter."""
-    whole = [
-        accuracy
-        for name in comparison.names
-        for accuracy, lost in zip(
-            comparison.accuracies(name), comparison.collapsed(name), strict=True
-        )
-        if not lost
-    ] or [0.0, 1.0]
-    high = max(whole)
+    """From where to where accuracies are drawn: the runs that worked, if most did, as far as they
+    matter."""
+    shown = np.concatenate([comparison.accuracies(name) for name in comparison.names])
+    lost = np.concatenate([comparison.collapsed(name) for name in comparison.names])
+    if lost.mean() < 0.5:
+        shown = shown[~lost]
+    high = float(shown.max())
     medians = [each.median for each in comparison.summaries.values() if each.median >= high - ZOOM]
-    low = max(min(whole), min([*medians, high]) - ZOOM / 2)
+    low = max(float(shown.min()), min([*medians, high]) - ZOOM / 2)
     room = 0.08 * (high - low) or 0.01
     return low - 2 * room, min(1.0, high + room)
 
