@@ -73,6 +73,7 @@ def main() -> None:
     arguments = parser.parse_args()
     families = arguments.families
     false_claims(families)
+    small_differences(None, families)
     rates = {"at the rate 0.05": [0.05], "at tuned rates": None}
     for words, learning_rates in rates.items():
         folder = arguments.folder / words.replace(" ", "_")
@@ -146,48 +147,50 @@ def _rows(sample: Sample, rows: AnyArray) -> Sample:
     return Sample(sample.accuracies[rows], sample.collapsed[rows])
 
 
-def small_differences(runs: dict[str, Sample], families: int) -> None:
-    """Families of four with real paired noise: one is better than the others, by so much."""
+def small_differences(runs: dict[str, Sample] | None, families: int) -> None:
+    """Families of four, one of which is better than the others by so much."""
+    words = "made paired noise" if runs is None else "real paired noise"
     for gap in (0.006, SIZE):
         for n in (10, 20):
             seen = equal = off_zero = undecided = covered = 0
-            for found, truths in _shifted(runs, gap, n, families):
-                pair = found[0]
-                seen += pair.detected
-                equal += pair.kind == "equal"
-                open_ones = [each for each in found if each.kind in ("undecided", "equal")]
+            for found in _shifted(runs, gap, n, families):
+                truths = [gap * (each.first == "c0") for each in found]
+                seen += found[0].detected
+                equal += found[0].kind == "equal"
+                open_ones = [each for each in found if not each.detected]
                 undecided += len(open_ones)
-                off_zero += sum(not each.interval[0] <= 0 <= each.interval[1] for each in open_ones)
+                off_zero += sum(each.interval[0] > 0 or each.interval[1] < 0 for each in open_ones)
                 covered += all(
                     each.interval.low <= truth <= each.interval.high
                     for each, truth in zip(found, truths, strict=True)
                 )
             print(
-                f"a difference of {gap:g}, {n} seeds: detected in {_share(seen, families)}, called "
-                f"equal within {SIZE:g} in {_share(equal, families)}; intervals off 0 beside pairs "
-                f"that are not told apart: {off_zero} of {undecided}; all intervals hold in "
-                f"{_share(covered, families)}",
+                f"a difference of {gap:g}, {words}, {n} seeds: detected in "
+                f"{_share(seen, families)}, called equal within {SIZE:g} in "
+                f"{_share(equal, families)}; intervals off 0 beside pairs that are not told apart: "
+                f"{off_zero} of {undecided}; all intervals hold in {_share(covered, families)}",
                 flush=True,
             )
 
 
 def _shifted(
-    runs: dict[str, Sample], gap: float, n: int, families: int
-) -> Iterator[tuple[list[Verdict], list[float]]]:
-    """Four configurations that scatter as real ones, the first better by `gap`, with the truth."""
+    runs: dict[str, Sample] | None, gap: float, n: int, families: int
+) -> Iterator[list[Verdict]]:
+    """Verdicts on four configurations, the first better by `gap`. They scatter by 0.004 each, or as
+    real ones do, of which the fourth is the second from other seeds: noise that is not shared."""
     rng = np.random.default_rng(1)
     kinds = ("leaky_relu+elu", "relu+softmax", "sigmoid+softmax", "relu+softmax")
-    centred = [runs[name].accuracies - runs[name].accuracies.mean() for name in kinds]
-    means = [gap, 0.0, 0.0, 0.0]
-    truths = [a - b for place, a in enumerate(means) for b in means[place + 1 :]]
     for _ in range(families):
-        rows = rng.integers(RUNS, size=n)
+        rows, others = rng.integers(RUNS, size=(2, n))
         samples = {}
-        for place, (mean, luck) in enumerate(zip(means, centred, strict=True)):
-            # The fourth is the second from other seeds: real noise that is not shared.
-            drawn = luck[rows if place < 3 else rng.integers(RUNS, size=n)]
-            samples[f"c{place}"] = Sample(0.9 + mean + drawn, np.zeros(n, bool))
-        yield verdicts(samples, SIZE, plan=False), truths
+        for place, name in enumerate(kinds):
+            if runs is None:
+                luck = rng.normal(0, 0.004, n)
+            else:
+                accuracies = runs[name].accuracies
+                luck = accuracies[rows if place < 3 else others] - accuracies.mean()
+            samples[f"c{place}"] = Sample(0.9 + gap * (place == 0) + luck, np.zeros(n, bool))
+        yield verdicts(samples, SIZE, plan=False)
 
 
 def power_as_promised(runs: dict[str, Sample], pilots: int) -> None:

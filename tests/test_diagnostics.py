@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
 import minitorch_np as mt
+from benchmarks import illnesses
 from minitorch_np.experiments.diagnostics import findings_since, lost_classes
 
 
@@ -98,6 +100,14 @@ def test_a_layer_may_be_saturated_without_a_unit_that_is_stuck(few: Any) -> None
     (value,) = [f.value for f in mt.diagnose(model, x, y).ill if f.kind == "saturated"]
     assert value > 0.9
     assert mt.diagnose(model, x, y).layers[1].stuck == 0
+
+
+def test_what_is_planted_anywhere_is_found_there(digits: mt.data.Digits) -> None:
+    """Some of those that `python -m benchmarks.illnesses` plants."""
+    x, y = digits.train.features()[:512], digits.train.labels[:512]
+    for words, model, path, kind in itertools.islice(illnesses.planted(x, y), 0, None, 7):
+        found = [(each.path, each.kind) for each in mt.diagnose(model, x, y).ill]
+        assert (path, kind) in found, (words, found)
 
 
 def test_idle_and_identical_units_are_told_and_seldom_ill(few: Any) -> None:

@@ -135,10 +135,10 @@ def test_seeds_needed_give_the_power_that_they_promise() -> None:
     """Told from pilots of ten, and kept by new experiments of so many seeds."""
     rng = np.random.default_rng(1)
     seen = []
-    for _ in range(60):
+    for _ in range(40):
         n = seeds_needed(rng.normal(0, 1, 10), 1.0, 0.01)
         assert n is not None
-        seen += [SignFlip(rng.normal(1, 1, n)).p() <= 0.01 for _ in range(5)]
+        seen += [SignFlip(rng.normal(1, 1, n)).p() <= 0.01 for _ in range(8)]
     assert np.mean(seen) >= 0.75
     assert seeds_needed(rng.normal(0, 1, 10), 0.001) is None
     assert seeds_needed([0.1], 0.1) is None

@@ -9,8 +9,9 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from minitorch_np.cli.arguments import (
@@ -77,11 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, compare, report."""
     _try_outputs(arguments)
-    signal.signal(signal.SIGTERM, _terminated)  # so that whatever was begun is tidied up
     watcher = _Watcher()
     data = load_digits(arguments.data)
     try:
-        with _executor(arguments) as executor:
+        with _tidy_when_terminated(), _executor(arguments) as executor:
             comparison = compare(
                 arguments.configurations or None,
                 data,
@@ -156,8 +156,18 @@ def _write(
         report.write(path, shlex.join(["minitorch-np", *arguments.argv]), data)
 
 
-def _terminated(*_: object) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
+@contextmanager
+def _tidy_when_terminated() -> Iterator[None]:
+    """Let SIGTERM end this process as an error does, so that what was begun is tidied up."""
+
+    def terminated(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _cores() -> int:
