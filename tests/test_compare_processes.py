@@ -157,6 +157,13 @@ def test_scripts_with_processes(guard: str, layer: str, tmp_path: Path) -> None:
         assert done.stdout.splitlines()[-1] == "0"
 
 
+def test_layers_of_no_file_need_one_process() -> None:
+    code = SCRIPT.format(guard="if True:", layer="Twice()")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "put them into a module, or use jobs=1" in done.stderr
+
+
 def test_workers_use_one_thread() -> None:
     from minitorch_np.experiments import processes
 

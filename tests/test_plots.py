@@ -70,7 +70,11 @@ def test_curves_are_medians_by_epoch_and_by_time(comparison: mt.Comparison, plot
 
 
 def test_one_figure_has_all_of_it(comparison: mt.Comparison, plots: Any) -> None:
-    assert len(mt.report(comparison).plot().axes) == 4
+    figure = mt.report(comparison).plot()
+    figure.draw_without_rendering()
+    heights = [axes.get_position().height for axes in figure.axes]
+    assert len(heights) == 4
+    assert sum(heights) > 0.5  # no room is lost between them
 
 
 def test_of_many_pairs_those_with_the_best_are_drawn(comparison: mt.Comparison, plots: Any) -> None:

@@ -103,7 +103,7 @@ def compare(
     for configuration in chosen:
         configuration.check(arrays[0].shape[1:], classes)
     log = Log(folder, resume, arrays)
-    with _engine(executor, jobs, arrays, _script(chosen)) as engine:
+    with _engine(executor, jobs, arrays, chosen) as engine:
         runner = _Runner(engine, log, resample_data, progress)
         chosen, tuned, edges = _tuned(runner, chosen, rates, min(TUNING_SEEDS, len(numbers)))
         results = runner.results([(each, seed, False) for seed in numbers for each in chosen])
@@ -185,7 +185,7 @@ def _tuned(
 
 @contextlib.contextmanager
 def _engine(
-    executor: Executor | None, jobs: int, arrays: Arrays, script: str | None
+    executor: Executor | None, jobs: int, arrays: Arrays, configurations: list[Configuration]
 ) -> Iterator[Engine]:
     """What runs tasks and yields their numbers and results as they come in."""
     if not isinstance(jobs, (int, np.integer)) or jobs < 1:
@@ -200,7 +200,7 @@ def _engine(
     else:
         from minitorch_np.experiments.processes import Workers
 
-        with Workers(int(jobs), arrays, script) as workers:
+        with Workers(int(jobs), arrays, _script(configurations)) as workers:
             yield workers.run
 
 
@@ -244,10 +244,17 @@ def _require_main() -> None:
 
 
 def _script(configurations: list[Configuration]) -> str | None:
-    """The file that defines layers of these, if it is the script itself."""
-    text = json.dumps([each.encoded() for each in configurations])
-    path = getattr(sys.modules.get("__main__"), "__file__", None)
-    return os.path.abspath(path) if path and '"module": "__main__"' in text else None
+    """The file that defines layers of these, if it is the script itself. Raises ConfigurationError
+    where they are defined in no file."""
+    if '"module": "__main__"' not in json.dumps([each.encoded() for each in configurations]):
+        return None
+    path: str | None = getattr(sys.modules.get("__main__"), "__file__", None)
+    if path is None:
+        raise ConfigurationError(
+            "compare: expected layers that other processes can import, got some that are defined "
+            "in a notebook or on the command line: put them into a module, or use jobs=1"
+        )
+    return os.path.abspath(path)
 
 
 def _check_sizes(

@@ -180,9 +180,10 @@ class Comparison:
 
     @cached_property
     def groups(self) -> dict[str, str]:
-        """Letters for each name: two that share one were not found to differ; with a reference, or
-        too few seeds, there are none."""
-        if self.reference is not None or any(v.kind == "too few seeds" for v in self.verdicts):
+        """Letters for each name: two that share one were not found to differ. Where not all pairs
+        were compared there are none."""
+        few = any(each.kind == "too few seeds" for each in self.verdicts)
+        if self.reference is not None or few or len(self.names) == 1:
             return dict.fromkeys(self.names, "")
         return groups(self.ranking, self.verdicts)
 

@@ -69,41 +69,47 @@ class Visit(NamedTuple):
     y: Array
 
 
-def forward(layer: Layer, x: Array, visits: list[Visit], path: str = "") -> tuple[Array, Any]:
+def _walked(layer: Any, kind: Any) -> bool:
+    """Whether it is a container that does what its kind does; one with a forward of its own is a
+    layer like any other."""
+    return isinstance(layer, kind) and type(layer).forward is kind.forward
+
+
+def forward(layer: Any, x: Array, visits: list[Visit], path: str = "") -> tuple[Array, Any]:
     """The layer's forward, which notes each layer inside."""
-    if isinstance(layer, Sequential):
+    if _walked(layer, Sequential):
         caches = []
         for place, inner in enumerate(layer.layers):
             x, cache = forward(inner, x, visits, f"{path}{place}.")
             caches.append(cache)
         return x, caches
-    if isinstance(layer, Branches):
+    if _walked(layer, Branches):
         pairs = [
             forward(inner, x, visits, f"{path}{place}.") for place, inner in enumerate(layer.layers)
         ]
         return layer.combine([y for y, _ in pairs]), [cache for _, cache in pairs]
+    y: Array
     y, cache = layer.forward(x)
     visits.append(Visit(path.rstrip("."), layer, x, y))
     return y, cache
 
 
 def backward(
-    layer: Layer, dy: Array, cache: Any, gradients: dict[str, Array], path: str = ""
+    layer: Any, dy: Array, cache: Any, gradients: dict[str, Array], path: str = ""
 ) -> Array:
     """The layer's backward, which notes the gradient of each inner layer's output."""
-    if isinstance(layer, Sequential):
+    if _walked(layer, Sequential):
         for place in reversed(range(len(layer.layers))):
             dy = backward(layer.layers[place], dy, cache[place], gradients, f"{path}{place}.")
         return dy
-    if isinstance(layer, Branches):
+    if _walked(layer, Branches):
         dxs = [
             backward(inner, part, cache[place], gradients, f"{path}{place}.")
             for place, (inner, part) in enumerate(zip(layer.layers, layer.split(dy), strict=True))
         ]
         return np.sum(dxs, axis=0, dtype=dy.dtype)  # type: ignore[no-any-return]
     gradients[path.rstrip(".")] = dy
-    dx, _ = layer.backward(dy, cache)
-    assert dx is not None
+    dx: Array = layer.backward(dy, cache)[0]
     return dx
 
 
@@ -115,7 +121,7 @@ def measured(visit: Visit, dy: Array, compared: bool) -> LayerHealth:
         visit.path,
         layer.label,
         bool(layer.parameter_owners()),
-        y.shape[1] if y.ndim > 1 else 1,
+        len(by_unit(y)),
         float(y.mean(dtype=np.float64)),
         float(y.std(dtype=np.float64)),
         float(np.sqrt(size)) * len(dy),
@@ -163,10 +169,12 @@ def _plateaus(layer: Activation) -> tuple[float, str, str]:
 
 
 def by_unit(array: AnyArray) -> AnyArray:
-    """A row for each unit, a feature or a channel, with all its outputs."""
+    """A row for each unit, with all its outputs: a feature, which is the last axis, or a channel of
+    an image, which is the first of a sample's."""
     if array.ndim == 1:
         return array[None]
-    return np.moveaxis(array, 1, 0).reshape(array.shape[1], -1)
+    units = np.moveaxis(array, 1 if array.ndim == 4 else -1, 0)
+    return units.reshape(len(units), -1)
 
 
 def _twins(units: AnyArray) -> int:

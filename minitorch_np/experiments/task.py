@@ -119,11 +119,11 @@ def run_task(task: dict[str, Any], arrays: Arrays) -> dict[str, Any]:
     With `tuning`, a part of the training data stands for the test data, which is not looked at. A
     run that fails returns what it failed with, as text under "error".
     """
-    configuration = Configuration.decoded(task["configuration"])
-    configuration = configuration._replace(learning_rate=task["rate"])
     result = {name: task[name] for name in ("name", "seed", "rate", "tuning")}
     measured = _tuning_run if task["tuning"] else _run
     try:
+        configuration = Configuration.decoded(task["configuration"])
+        configuration = configuration._replace(learning_rate=task["rate"])
         with np.errstate(all="ignore"):  # numbers that overflow end in a DivergenceError
             return result | measured(configuration, task["seed"], task["resample"], arrays)
     except Exception as error:  # a run that fails must not lose the others

@@ -164,14 +164,11 @@ def _draw_differences(axes: Axes, comparison: Comparison) -> None:
     axes.axvline(0, color="black", lw=1)
     for row, each in enumerate(pairs):
         gaps = comparison.accuracies(each.first) - comparison.accuracies(each.second)
-        inside = (gaps >= low) & (gaps <= high)
-        axes.plot(
-            gaps[inside], np.full(inside.sum(), row - 0.02), "o", color=COLOURS[5], ms=4, mew=0
-        )
-        for marker, out in (("<", gaps < low), (">", gaps > high)):
-            edge = np.clip(gaps[out], low, high)
-            heights = np.full(out.sum(), row - 0.02)
-            axes.plot(edge, heights, marker, color=COLOURS[5], ms=5, mew=0, clip_on=False)
+        left, right = gaps < low, gaps > high
+        for marker, some in (("o", ~left & ~right), ("<", left), (">", right)):
+            if some.any():  # an empty line that is not clipped takes room at the figure's corner
+                x, y = np.clip(gaps[some], low, high), np.full(some.sum(), row - 0.02)
+                axes.plot(x, y, marker, color=COLOURS[5], ms=4, mew=0, clip_on=marker == "o")
         if math.isfinite(each.interval.low):
             axes.plot(each.interval, [row + 0.25] * 2, "-", color=COLOURS[0], lw=2)
         fill = COLOURS[0] if each.detected else "white"

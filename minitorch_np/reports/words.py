@@ -100,8 +100,8 @@ def verdict(comparison: Comparison, each: Verdict) -> str:
     less = f", but by less than {size}" if each.kind == "slightly better" else ""
     share = f"{each.wins} of {each.seeds} seeds{_within(each.share, percent)}"
     return (
-        f"{a} is better than {b}{less}: in {share}, by {each.difference:.4f} on average "
-        f"{each_range(each)}. {_worked(comparison, each)}"
+        f"{a} is better than {b}{less}: by {each.difference:.4f} on average {each_range(each)}, in "
+        f"{share}. {_worked(comparison, each)}"
     )
 
 
