@@ -59,7 +59,7 @@ def configurations_title(comparison: Comparison) -> str:
 
 def configuration_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     """The cells of that table, the first row its head."""
-    steps = f"steps to a training accuracy of {comparison.target:g}"
+    steps = f"steps to {comparison.target:g} (training)"
     head = ("configuration", "group", "rate", "mean", "median [95 %]", "collapsed [95 %]")
     rows: list[tuple[str, ...]] = [(*head, "loss", "seconds a run", steps)]
     for name in comparison.ranking:
