@@ -34,6 +34,10 @@ def accuracies(comparison: mt.Comparison) -> list[tuple[str, int, float, float]]
     return [(r["name"], r["seed"], r["accuracy"], r["loss"]) for r in comparison.results]
 
 
+def test_it_is_found_by_completion() -> None:
+    assert {"compare", "report", "diagnose", "Configuration"} <= set(dir(mt))
+
+
 def test_the_notes_options_are_the_default() -> None:
     names = [each.name for each in as_configurations(None)]
     assert names[:4] == ["leaky_relu+elu", "relu+relu", "sigmoid+sigmoid", "relu+softmax"]

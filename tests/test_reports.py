@@ -234,6 +234,7 @@ def test_each_kind_of_verdict_has_its_sentence(rng: np.random.Generator) -> None
     footer = " ".join(words.footer(found))
     assert "the 1,000 training samples and the 100 test samples are always the same" in footer
     assert "standard error of 0.03" in footer
+    assert words.headline(found).endswith(" Runs that collapsed: broken in 9 of 20.")
 
 
 def test_a_notebook_shows_the_tables(comparison: mt.Comparison) -> None:

@@ -122,7 +122,7 @@ def test_effect_sizes_are_corrected_for_few() -> None:
     assert hedges_g(gaps) == pytest.approx((1 - 3 / 11) * d)
     assert hedges_g([0.01] * 4) == math.inf
     assert hedges_g([0.0] * 4) == 0
-    assert math.isnan(hedges_g([0.1]))
+    assert math.isnan(hedges_g([0.1, 0.2]))
 
 
 def test_the_median_has_the_binomials_interval(rng: np.random.Generator) -> None:

@@ -266,7 +266,8 @@ class Diagnostics(Callback):
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
         layers, findings = diagnose(trainer.model, self.x, self.y, trainer.loss)
-        steps = _steps(trainer.model, self._before)
+        with np.errstate(all="ignore"):
+            steps = _steps(trainer.model, self._before)
         layers = [layer._replace(update=steps.get(layer.path)) for layer in layers]
         self.epochs.append(Diagnosis(layers, findings + _of_steps(layers)))
 
@@ -311,6 +312,7 @@ def _steps(model: Sequential, before: dict[str, Array]) -> dict[str, float]:
         path, _, key = name.rpartition(".")
         if key == "weight" and name in before:
             size = float(np.linalg.norm(before[name]))
-            if size:
-                found[path] = float(np.linalg.norm(after - before[name])) / size
+            if size:  # and a step to or from infinity is infinite
+                step = float(np.linalg.norm(after - before[name])) / size
+                found[path] = math.inf if math.isnan(step) else step
     return found

@@ -131,12 +131,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def hedges_g(differences: Sequence[float] | Array) -> float:
     """The effect size of paired differences: mean over standard deviation, corrected for few.
 
-    g_z = (1 - 3 / (4 (n - 1) - 1)) mean / s. NaN for one difference, infinite where all are the
-    same but 0. Source: Hedges 1981, "Distribution theory for Glass's estimator of effect size".
+    g_z = (1 - 3 / (4 (n - 1) - 1)) mean / s. NaN for fewer than three differences, infinite where
+    all are the same but 0. Source: Hedges 1981, "Distribution theory for Glass's estimator of
+    effect size".
     """
     sample = np.asarray(differences, dtype=float)
     n, mean = len(sample), float(sample.mean())
-    if n < 2:
+    if n < 3:
         return math.nan
     if np.ptp(sample) <= 1e-12 * np.abs(sample).max():
         return math.copysign(math.inf, mean) if sample.any() else 0.0

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.layers.summary import aligned
 from minitorch_np.reports.words import (
+    counted,
     each_range,
     footer,
     headline,
@@ -54,7 +55,7 @@ def configurations_table(comparison: Comparison) -> str:
 def configurations_title(comparison: Comparison) -> str:
     """What the table of configurations is of."""
     rates = "each at the best of several rates" if comparison.tuning else "rates as given"
-    return f"Test accuracy over {len(comparison.seeds)} seeds ({rates})"
+    return f"Test accuracy over {counted(len(comparison.seeds), 'seed')} ({rates})"
 
 
 def configuration_rows(comparison: Comparison) -> list[tuple[str, ...]]:
@@ -74,7 +75,9 @@ def configuration_rows(comparison: Comparison) -> list[tuple[str, ...]]:
                 f"{each.mean:.4f}",
                 interval(each.median, each.interval),
                 f"{collapsed} [{low}, {high}]",
-                "-" if math.isnan(each.loss) else f"{each.loss:.4f}",
+                "-"
+                if math.isnan(each.loss)
+                else f"{each.loss:.4{'f' if each.loss < 1e4 else 'g'}}",
                 "-" if math.isnan(each.seconds) else f"{each.seconds:.2f}",
                 f"{each.steps:.0f}" if math.isfinite(each.steps) else _seldom(each.reached),
             )

@@ -28,7 +28,18 @@ def question(comparison: Comparison) -> str:
 
 
 def headline(comparison: Comparison) -> str:
-    """The answer, before any table."""
+    """The answer, before any table: how good they are, and how often they are not."""
+    summaries = [comparison.summaries[name] for name in comparison.ranking]
+    lost = [each for each in summaries if each.collapsed]
+    all_failed = len(comparison.failures) == len(comparison.results)
+    if len(summaries) == 1 or all_failed or not lost:
+        return _standing(comparison)
+    counts = joined([f"{each.name} in {each.collapsed} of {each.runs}" for each in lost])
+    return f"{_standing(comparison)} Runs that collapsed: {counts}."
+
+
+def _standing(comparison: Comparison) -> str:
+    """Who is better than whom."""
     best = comparison.summaries[comparison.ranking[0]]
     over = f"over {counted(len(comparison.seeds), 'seed')}"
     if len(comparison.failures) == len(comparison.results):
