@@ -11,6 +11,8 @@ import pytest
 import minitorch_np as mt
 from benchmarks import illnesses
 from minitorch_np.experiments.diagnostics import findings_since, lost_classes
+from minitorch_np.experiments.health import forward
+from tests.random_models import random_model
 
 
 def network(*layers: mt.Layer | str) -> mt.Sequential:
@@ -215,6 +217,18 @@ def test_steps_of_the_wrong_size_are_seen_where_they_are(few: Any) -> None:
     assert updates["2"] is not None
     assert updates["0"] > 0.5
     assert updates["2"] < 0.01
+
+
+def test_any_composition_of_layers_is_walked_through() -> None:
+    for seed in range(60):
+        made = random_model(seed)
+        visits: list[Any] = []
+        expected = made.model.forward(made.x)[0]
+        np.testing.assert_array_equal(forward(made.model, made.x, visits)[0], expected)
+        diagnosis = mt.diagnose(made.model, made.x, made.targets, made.loss)
+        assert "layer" in str(diagnosis)
+        owners = {name.rpartition(".")[0] for name in made.model.named_parameters()}
+        assert owners <= {layer.path for layer in diagnosis.layers}
 
 
 def test_the_model_is_not_changed(few: Any) -> None:

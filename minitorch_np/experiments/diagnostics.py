@@ -232,10 +232,11 @@ def _of_scores(visit: Visit, scores: Array, targets: AnyArray, loss: Loss) -> li
     if span is not None:
         bound = math.log1p((scores.shape[1] - 1) * math.exp(-span))
         found.append(Finding(*where, "bounded scores", bound, ill=False))
-    true = targets.argmax(axis=1) if targets.ndim == 2 else targets
-    predicted = scores.argmax(axis=1)
-    chance = float(np.bincount(true.astype(np.int64)).max()) / len(true)
-    if float(np.mean(predicted == true)) > chance + LEARNED * (1 - chance):
+    true = (targets.argmax(axis=1) if targets.ndim == 2 else targets).astype(np.int64)
+    known = true >= 0  # others are those that the loss ignores
+    true, predicted = true[known], scores.argmax(axis=1)[known]
+    chance = float(np.bincount(true).max()) / len(true) if len(true) else 1.0
+    if len(true) and float(np.mean(predicted == true)) > chance + LEARNED * (1 - chance):
         found += [Finding(*where, "lost class", each) for each in lost_classes(true, predicted)]
     return found
 
