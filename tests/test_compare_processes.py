@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import minitorch_np as mt
 from minitorch_np.arrays import BLAS_THREADS
 from minitorch_np.cli import main
 
@@ -155,6 +156,16 @@ def test_scripts_with_processes(guard: str, layer: str, tmp_path: Path) -> None:
     else:
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == "0"
+
+
+def test_workers_that_cannot_start_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from minitorch_np.experiments import processes
+
+    monkeypatch.setattr(processes, "START", "raise SystemExit(1)")
+    arrays: Any = (np.zeros((2, 2), np.float32),) * 4
+    refused = pytest.raises(mt.ConfigurationError, match="ended before they were ready")
+    with processes.Workers(2, arrays, None) as workers, refused:
+        list(workers.run([{"name": "any"}]))
 
 
 def test_layers_of_no_file_need_one_process() -> None:

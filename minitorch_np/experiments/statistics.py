@@ -21,6 +21,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -222,9 +223,9 @@ def seeds_needed(
     return high if high <= MOST_SEEDS else None
 
 
-EXPERIMENTS, PATTERNS = 400, 1_000
+EXPERIMENTS, PATTERNS, MANY = 400, 1_000, 50
 """For each number of seeds so many experiments are simulated, and each tested with so many sign
-patterns."""
+patterns; from so many seeds on, flipped means are normal, whatever the differences are."""
 
 
 def _power(sample: Array, size: float, n: int, level: float) -> float:
@@ -234,7 +235,10 @@ def _power(sample: Array, size: float, n: int, level: float) -> float:
     spread = np.sqrt(before / rng.chisquare(before - 1, EXPERIMENTS))
     drawn = (sample - sample.mean())[rng.integers(before, size=(n, EXPERIMENTS))]
     experiments = size + spread * drawn
-    means = np.abs(experiments.sum(axis=0))
+    sums = np.abs(experiments.sum(axis=0))
+    if n > MANY:
+        limit = NormalDist().inv_cdf(1 - level / 2)
+        return float(np.mean(sums >= limit * np.sqrt(np.square(experiments).sum(axis=0))))
     signs = 1.0 - 2.0 * rng.integers(0, 2, (PATTERNS, n))
-    exceeded = np.count_nonzero(np.abs(signs @ experiments) >= means * (1 - 1e-12), axis=0)
+    exceeded = np.count_nonzero(np.abs(signs @ experiments) >= sums * (1 - 1e-12), axis=0)
     return float(np.mean((exceeded + 1) / (PATTERNS + 1) <= level))
