@@ -24,8 +24,8 @@ import numpy as np
 
 import minitorch_np as mt
 from benchmarks.gradcheck_scores import LAYERS
+from benchmarks.pool import process_pool
 from benchmarks.random_models import reasons
-from minitorch_np.experiments.processes import process_pool
 from minitorch_np.gradcheck import Case, GradientCheck, components
 from minitorch_np.gradcheck.cases import CASES
 from minitorch_np.layers.summary import aligned

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minitorch_np as mt
+from benchmarks.pool import process_pool
 from minitorch_np.arrays import Array
-from minitorch_np.experiments.processes import process_pool
 from minitorch_np.gradcheck import Case
 from minitorch_np.gradcheck.functions import FunctionTarget
 from minitorch_np.gradcheck.made_up import made_up_for, made_up_inputs

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import minitorch_np as mt
-from minitorch_np.experiments.processes import process_pool
+from benchmarks.pool import process_pool
 from minitorch_np.gradcheck import GradientCheck
 from tests.random_models import random_model
 

@@ -3,6 +3,7 @@
 Each of the notes' three options, and the network that they work through, is trained from several
 seeds. All share the data, the initial weights and the order of the batches, seed by seed, so that
 their differences are paired; each pair is tested, and what can't be told apart is said to be so.
+`minitorch-np compare` also chooses a learning rate for each; this is the short way.
 
     python examples/compare_activations.py [SEEDS]
 """
@@ -12,7 +13,7 @@ import sys
 import minitorch_np as mt
 
 
-def main(seeds: int = 3) -> None:
+def main(seeds: int = 9) -> None:
     """Compare the four, and one of our own with another optimizer."""
     gelu = mt.Configuration(
         "gelu, Adam",
@@ -23,11 +24,13 @@ def main(seeds: int = 3) -> None:
     comparison = mt.compare(
         ["leaky_relu+elu", "relu+relu", "sigmoid+sigmoid", "relu+softmax", gelu],
         seeds=seeds,
-        epochs=5,
+        epochs=3,
+        learning_rates=[0.1],
+        jobs=2,
     )
-    print(comparison.table())
-    print(f"\nin short: {comparison.ranking}")
+    print(mt.report(comparison))
+    print(f"\nin short: {', '.join(comparison.ranking)}")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 3)
+    main(int(sys.argv[1]) if sys.argv[1:] else 9)

@@ -7,6 +7,7 @@ handwritten digits, is one configuration: `notes_network()`.
 All public names are here; `import minitorch_np as mt`.
 """
 
+import importlib
 from typing import TYPE_CHECKING
 
 from minitorch_np import data, initializers, optimizers, schedules
@@ -107,25 +108,26 @@ if TYPE_CHECKING:
         Configuration,
         Diagnosis,
         Diagnostics,
+        Finding,
         compare,
         diagnose,
     )
+    from minitorch_np.reports import Report, report
 else:
+    # Imported when they are asked for: most programs only train.
+    _LATER = {
+        **dict.fromkeys(("Comparison", "Configuration", "compare"), "experiments"),
+        **dict.fromkeys(("Diagnosis", "Diagnostics", "Finding", "diagnose"), "experiments"),
+        **dict.fromkeys(("Report", "report"), "reports"),
+    }
 
     def __getattr__(name):
-        # Experiments are imported when they are asked for: most programs only train.
-        if name in (
-            "Comparison",
-            "Configuration",
-            "Diagnosis",
-            "Diagnostics",
-            "compare",
-            "diagnose",
-        ):
-            from minitorch_np import experiments
-
-            return getattr(experiments, name)
+        if name in _LATER:
+            return getattr(importlib.import_module(f"minitorch_np.{_LATER[name]}"), name)
         raise AttributeError(f"module 'minitorch_np' has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *_LATER})
 
 
 __version__ = "0.1.0"
@@ -162,6 +164,7 @@ __all__ = [
     "Dropout",
     "EarlyStopping",
     "Embedding",
+    "Finding",
     "Flatten",
     "GlobalAveragePool2D",
     "GradientError",
@@ -198,6 +201,7 @@ __all__ = [
     "ReLU",
     "ReLU6",
     "Recall",
+    "Report",
     "Reshape",
     "Residual",
     "Sequential",
@@ -228,5 +232,6 @@ __all__ = [
     "mlp",
     "notes_network",
     "optimizers",
+    "report",
     "schedules",
 ]

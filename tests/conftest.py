@@ -55,7 +55,8 @@ def small_digits() -> mt.data.Digits:
 def comparison(small_digits: mt.data.Digits) -> mt.Comparison:
     layers: list[mt.Layer | str] = [mt.Dense(6), "sigmoid", mt.Dense(10)]
     other = mt.Configuration(NASTY, layers, epochs=2)
-    return mt.compare(["leaky_relu(0.1)+elu", other], small_digits, seeds=3, epochs=2)
+    names: list[str | mt.Configuration] = ["leaky_relu(0.1)+elu", other]
+    return mt.compare(names, small_digits, seeds=8, epochs=2, learning_rates=[0.05])
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-ARGUMENTS = ["relu", "sigmoid", "--seeds", "2", "--epochs", "1", "--json"]
+ARGUMENTS = ["relu", "sigmoid", "--seeds", "2", "--epochs", "1", "--rate", "0.1", "--json"]
 ONE_THREAD = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 

@@ -4,62 +4,103 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.experiments.statistics import mean_interval
 
 
-def test_learning_curves_are_the_means(comparison: mt.Comparison, plots: Any) -> None:
-    axes: Any = comparison.plot().axes[0]
-    assert len({line.get_color() for line in axes.lines}) == 2
-    assert len({line.get_linestyle() for line in axes.lines}) == 2
-    for name, line, band in zip(comparison.names, axes.lines, axes.collections, strict=True):
-        runs = np.array(
-            [r["curves"]["test_accuracy"] for r in comparison.results if r["name"] == name]
-        )
-        np.testing.assert_array_equal(line.get_xdata(), [1, 2])
-        np.testing.assert_allclose(line.get_ydata(), runs.mean(axis=0))
-        heights = band.get_paths()[0].vertices[:, 1]
-        last = mean_interval(runs[:, -1])
-        assert np.isclose(heights, last.low).any()
-        assert np.isclose(heights, last.high).any()
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == comparison.names
+def texts(axes: Any) -> list[str]:
+    return [text.get_text() for text in axes.texts]
 
 
-def test_learning_curves_of_one_epoch_one_seed_and_none(
-    comparison: mt.Comparison, plots: Any
-) -> None:
+def test_each_run_is_a_dot_in_order(comparison: mt.Comparison, plots: Any) -> None:
+    [axes] = plots.runs(comparison).axes
+    lines, edge = list(axes.lines), plots.drawn_range(comparison)[0]
+    for name in comparison.ranking:
+        dots, crosses, bar, median = lines[:4]
+        lines = lines[4:]
+        lost = np.array(comparison.collapsed(name))
+        expected = comparison.accuracies(name)
+        np.testing.assert_allclose(dots.get_xdata(), np.maximum(np.sort(expected[~lost]), edge))
+        # Those that are further out stand at the edge.
+        shown = np.maximum(np.sort(expected[lost]), edge)
+        np.testing.assert_allclose(crosses.get_xdata(), shown)
+        np.testing.assert_allclose(median.get_xdata(), [max(np.median(expected), edge)])
+        assert bar.get_xdata()[1] == pytest.approx(comparison.summaries[name].interval.high)
+    assert [text.split(" (")[0] for text in texts(axes)] == comparison.ranking
+
+
+def test_differences_are_those_of_the_seeds(comparison: mt.Comparison, plots: Any) -> None:
+    [axes] = plots.differences(comparison).axes
+    [pair] = comparison.verdicts
+    gaps = comparison.accuracies(pair.first) - comparison.accuracies(pair.second)
+    drawn = np.concatenate([line.get_xdata() for line in axes.lines if line.get_marker() in "o<>"])
+    assert len(drawn) == len(gaps)
+    inside = next(line for line in axes.lines if line.get_marker() == "o").get_xdata()
+    assert set(np.round(inside, 9)) <= set(np.round(gaps, 9))
+    bar, diamond = axes.lines[-2:]
+    np.testing.assert_allclose(bar.get_xdata(), pair.interval)
+    np.testing.assert_allclose(diamond.get_xdata(), [pair.difference])
+    assert (diamond.get_markerfacecolor() != "white") == pair.detected
+    band = axes.patches[0]
+    assert (band.get_x(), band.get_width()) == (-comparison.size, 2 * comparison.size)
+    assert texts(axes) == [f"{pair.first} \N{MINUS SIGN} {pair.second}: {pair.kind}"]
+    alone = replace(comparison, configurations=comparison.configurations[:1])
+    alone = replace(alone, results=comparison.runs[comparison.names[0]])
+    with pytest.raises(mt.ConfigurationError, match="two or more"):
+        plots.differences(alone)
+
+
+def test_curves_are_medians_by_epoch_and_by_time(comparison: mt.Comparison, plots: Any) -> None:
+    for draw in (plots.learning_curves, plots.times):
+        [axes] = draw(comparison).axes
+        assert len({line.get_color() for line in axes.lines}) == 2
+        assert len({line.get_linestyle() for line in axes.lines}) == 2
+        assert [text.get_text() for text in axes.get_legend().get_texts()] == comparison.ranking
+        for name, line in zip(comparison.ranking, axes.lines, strict=True):
+            curves = [run["curves"]["test_accuracy"] for run in comparison.runs[name]]
+            np.testing.assert_allclose(line.get_ydata(), np.median(curves, axis=0))
+            seconds = comparison.summaries[name].seconds
+            last = 2 if draw is plots.learning_curves else seconds
+            np.testing.assert_allclose(line.get_xdata(), [last / 2, last])
+
+
+def test_one_figure_has_all_of_it(comparison: mt.Comparison, plots: Any) -> None:
+    figure = mt.report(comparison).plot()
+    figure.draw_without_rendering()
+    heights = [axes.get_position().height for axes in figure.axes]
+    assert len(heights) == 4
+    assert sum(heights) > 0.5  # no room is lost between them
+
+
+def test_of_many_pairs_those_with_the_best_are_drawn(comparison: mt.Comparison, plots: Any) -> None:
+    first = comparison.configurations[0]
+    many = [first._replace(name=f"c{n}") for n in range(6)]
+    runs = comparison.runs[first.name]
+    results = [run | {"name": each.name} for each in many for run in runs]
+    found = replace(comparison, configurations=many, results=results)
+    assert len(found.verdicts) == 15
+    assert len(plots.shown_pairs(found)) == 5
+    assert all(found.ranking[0] in (v.first, v.second) for v in plots.shown_pairs(found))
+
+
+def test_pictures_of_one_epoch_one_seed_and_none(comparison: mt.Comparison, plots: Any) -> None:
     short = [
-        run | {"curves": {"test_accuracy": run["curves"]["test_accuracy"][:1]}}
+        run | {"curves": {name: curve[:1] for name, curve in run["curves"].items()}}
         for run in comparison.results
         if run["seed"] == 0
     ]
-    axes = plots.learning_curves(comparison._replace(results=short, seeds=[0])).axes[0]
-    assert all(line.get_marker() == "o" for line in axes.lines)
-    assert not axes.collections  # one seed has no interval
+    once = replace(comparison, results=short, seeds=[0])
+    assert all(line.get_marker() == "o" for line in plots.learning_curves(once).axes[0].lines)
+    assert len(plots.overview(once).axes) == 4
     failed = [{"name": r["name"], "seed": r["seed"], "error": "x"} for r in comparison.results]
-    axes = plots.learning_curves(comparison._replace(results=failed)).axes[0]
-    assert [text.get_text() for text in axes.texts] == ["no run to show: all failed"]
-
-
-def test_paired_differences_are_those_of_the_seeds(comparison: mt.Comparison, plots: Any) -> None:
-    axes = plots.paired_differences(comparison).axes[0]
-    first, second = comparison.names
-    [pair] = comparison.differences
-    zero, dots, bar, diamond = axes.lines
-    assert set(zero.get_xdata()) == {0}
-    np.testing.assert_allclose(dots.get_xdata(), comparison.of(first) - comparison.of(second))
-    np.testing.assert_allclose(bar.get_xdata(), [pair.difference.low, pair.difference.high])
-    np.testing.assert_allclose(diamond.get_xdata(), [pair.difference.mean])
-    assert (diamond.get_markerfacecolor() != "white") == pair.detected
-    [label] = axes.get_yticklabels()
-    assert label.get_text() == f"{first}\n\N{MINUS SIGN} {second}"
-    with pytest.raises(mt.ConfigurationError, match="two or more"):
-        plots.paired_differences(comparison._replace(names=[first]))
+    none = replace(comparison, results=failed)
+    assert texts(plots.learning_curves(none).axes[0]) == ["no run to show: all failed"]
+    assert len(plots.overview(none).axes) == 2
 
 
 def test_activation_functions_and_their_derivatives(comparison: mt.Comparison, plots: Any) -> None:
@@ -131,7 +172,7 @@ def test_pictures_need_matplotlib_and_leave_no_window(
     comparison: mt.Comparison, no_matplotlib: None
 ) -> None:
     with pytest.raises(mt.MissingExtraError, match=r"minitorch-np\[plot\]"):
-        comparison.plot()
+        mt.report(comparison).plot()
 
 
 def test_pictures_leave_pyplot_alone() -> None:

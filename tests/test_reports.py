@@ -6,6 +6,7 @@ import base64
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -92,11 +93,11 @@ def test_the_page_is_whole_and_stands_alone(written: Path, comparison: mt.Compar
     reader = Reader(text)
     assert reader.count("script") == reader.count("link") == 0
     assert reader.count("table") == reader.count("caption") == 3
-    assert reader.count("img") == 6
+    assert reader.count("img") == 8
     for said in (NASTY, "minitorch-np compare '<a>'", "as given", np.__version__, mt.__version__):
         assert said in reader.text
     assert words.headline(comparison) in reader.text
-    assert reader.text.index("Answer") < reader.text.index("Numbers")
+    assert reader.text.index("Answer") < reader.text.index("Pairs")
 
 
 def test_the_pictures_in_it_are_whole_svg(written: Path) -> None:
@@ -112,7 +113,7 @@ def test_the_pictures_in_it_are_whole_svg(written: Path) -> None:
 
 
 def test_a_picture_is_the_same_twice(comparison: mt.Comparison, plots: Any) -> None:
-    one, two = (page.svg(lambda: plots.paired_differences(comparison)) for _ in range(2))
+    one, two = (page.svg(lambda: plots.differences(comparison)) for _ in range(2))
     assert one == two
 
 
@@ -120,11 +121,11 @@ def test_the_best_network_is_that_of_the_comparison(
     comparison: mt.Comparison, small_digits: mt.data.Digits
 ) -> None:
     found = best.best_network(comparison, small_digits)
-    name = words.by_accuracy(comparison)[0]
+    name = comparison.ranking[0]
     true = np.mean(
         found.model.predict_classes(small_digits.test.features()) == small_digits.test.labels
     )
-    assert true == pytest.approx(comparison.of(name)[0])
+    assert true == pytest.approx(comparison.accuracies(name)[0])
     assert ", as in the comparison" in found.words
 
 
@@ -132,7 +133,7 @@ def test_the_page_without_matplotlib(comparison: mt.Comparison, no_matplotlib: N
     reader = Reader(page.page(comparison))
     assert reader.count("img") == 0
     assert reader.count("pre") == 1
-    assert "Test accuracy by epoch" in reader.text
+    assert "Median test accuracy by epoch" in reader.text
     assert "matplotlib not installed" in reader.text
 
 
@@ -146,53 +147,98 @@ def test_the_page_tells_of_failures_and_of_what_is_missing(
         else r
         for r in comparison.results
     ]
-    reader = Reader(page.page(comparison._replace(results=broken)))
+    reader = Reader(page.page(replace(comparison, results=broken)))
     assert "DivergenceError: <nan>" in reader.text
-    assert "over 2 seeds" in reader.text
+    assert "they count as chance, 0.1" in reader.text
+    assert "over 8 seeds" in reader.text
     all_broken = [run | {"error": "x"} for run in comparison.results]
-    reader = Reader(page.page(comparison._replace(results=all_broken)))
+    reader = Reader(page.page(replace(comparison, results=all_broken)))
     assert "There is no answer" in reader.text
-    alone = [run for run in comparison.results if run["name"] == first]
-    reader = Reader(page.page(comparison._replace(names=[first], results=alone)))
+    alone = replace(comparison, configurations=comparison.configurations[:1])
+    reader = Reader(page.page(replace(alone, results=comparison.runs[first])))
     assert f"How well does {first} learn?" in reader.text
     once = [run for run in comparison.results if run["seed"] == 0]
-    reader = Reader(page.page(comparison._replace(seeds=[0], results=once)))
-    assert "one seed can't tell" in reader.text
+    reader = Reader(page.page(replace(comparison, seeds=[0], results=once)))
+    assert "Too few seeds for any claim: 1, where 1 pair needs 8" in reader.text
 
 
 def test_the_page_tells_of_tuned_rates(comparison: mt.Comparison, quick: None) -> None:
     tuning = [
-        {"name": name, "seed": 9, "rate": rate, "tuning": True, "accuracy": rate + 0.5}
+        {"name": name, "seed": seed, "rate": rate, "tuning": True, "accuracy": rate + 0.5}
         for name in comparison.names
-        for rate in (0.05, 0.25)
+        for seed, rate in ((9, 0.05), (9, 0.25), (10, 0.25))
     ]
-    reader = Reader(page.page(comparison._replace(tuning=tuning)))
-    assert "each at the rate that was best for it" in reader.text
+    reader = Reader(page.page(replace(comparison, tuning=tuning)))
+    assert "each the best for it of several" in reader.text
     assert "0.7500" in reader.text
+    assert "(0.5500)" in reader.text
 
 
-def test_the_answer_never_says_more_than_was_detected() -> None:
-    """c is beaten by a alone: the order of the means would make b better than c too."""
-    scatter = [-1.0, 1.0, 0.0, -0.5, 0.5]
-    samples = {
-        "a": [0.9 + 0.001 * s for s in scatter],
-        "b": [0.89 + 0.05 * s for s in scatter],
-        "c": [0.85 - 0.001 * s for s in scatter],
-    }
-    results = [
-        {"name": name, "seed": seed, "accuracy": accuracy}
-        for name, column in samples.items()
+def of_accuracies(**columns: Any) -> mt.Comparison:
+    """A comparison of these accuracies; below 0.5, a class is lost."""
+    lost = mt.Finding("3", "ReLU()", "lost class", 3, since=1)._asdict()
+    runs = [
+        {"name": name, "seed": seed, "rate": 0.1, "accuracy": float(accuracy), "curves": {}}
+        | {"lost": [3] if accuracy < 0.5 else [], "findings": [lost] if accuracy < 0.5 else []}
+        | {"loss": 1.0, "seconds": 1.0}
+        for name, column in columns.items()
         for seed, accuracy in enumerate(column)
     ]
-    rates = dict.fromkeys(samples, 0.1)
-    found = mt.Comparison(list(samples), rates, [*range(5)], results, [], 0.9, 0.005)
-    said = words.headline(found)
-    assert said.startswith("a has the highest mean test accuracy over 5 seeds (0.9000), but no ")
-    assert said.endswith("difference from b could be detected. It is better than c.")
+    made = [mt.Configuration(name, ["relu"], 0.1) for name in columns]
+    seeds = list(range(len(runs) // len(made)))
+    return mt.Comparison(made, seeds, runs, samples=(1000, 100))
+
+
+def test_the_answer_never_says_more_than_was_detected(rng: np.random.Generator) -> None:
+    """c is beaten by a alone: the order of the means would make b better than c too."""
+    luck = rng.normal(0, 0.001, (3, 12))
+    found = of_accuracies(
+        a=0.9 + luck[0], b=0.89 + 60 * (luck[1] - luck[1].mean()), c=0.88 + luck[2]
+    )
+    assert words.headline(found) == (
+        "a has the highest mean test accuracy over 12 seeds "
+        f"({found.summaries['a'].mean:.4f}): it is better than c; not told apart from b."
+    )
+
+
+def test_each_kind_of_verdict_has_its_sentence(rng: np.random.Generator) -> None:
+    base = 0.9 + rng.normal(0, 0.003, 20)
+    little = rng.normal(0, 0.0003, 20)
+    broken = base - 0.0004
+    broken[:9] = 0.3
+    found = of_accuracies(
+        a=base,
+        far=base - 0.03 + little,
+        near=base - 0.001 + little,
+        same=base - 0.00001 + little - little.mean(),
+        broken=broken,
+        unclear=base - 0.004 + rng.normal(0, 0.02, 20),
+    )
+    said = {
+        name: words.verdict(found, each)
+        for each in found.verdicts
+        for name in (each.first, each.second)
+        if "a" in (each.first, each.second) and name != "a"
+    }
+    assert said["far"].startswith("a is better than far: by 0.03")
+    assert ", in 20 of 20 seeds [83 %, 100 %]." in said["far"]
+    assert "collapsed: none of 20 each [0 %, 17 %]" in said["far"]
+    assert said["near"].startswith("a is better than near, but by less than 0.005: by 0.00")
+    assert said["same"].startswith("a and same are equal within 0.005: the difference lies in [-")
+    assert "0 of 20 runs [0 %, 17 %] and 9 of 20 runs [23 %, 68 %] (Fisher, p = " in said["broken"]
+    worked = f"{np.median(base):.4f} and {np.median(broken[9:]):.4f}"
+    assert f"Median of the runs that worked: {worked}" in said["broken"]
+    assert "undecided, the difference lies in [" in said["unclear"]
+    assert "for one of 0.005." in said["unclear"]
+    assert "classes with no test sample recognized: 3 (9 runs)" in words.reasons(found, "broken")
+    footer = " ".join(words.footer(found))
+    assert "the 1,000 training samples and the 100 test samples are always the same" in footer
+    assert "standard error of 0.03" in footer
+    assert words.headline(found).endswith(" Runs that collapsed: broken in 9 of 20.")
 
 
 def test_a_notebook_shows_the_tables(comparison: mt.Comparison) -> None:
-    reader = Reader(comparison._repr_html_())
+    reader = Reader(mt.report(comparison)._repr_html_())
     assert reader.count("table") == 2
     assert NASTY in reader.text
 
@@ -216,12 +262,26 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
 def test_report_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib")
     out = tmp_path / "a report.html"
-    arguments = ["compare", "relu", "elu", "--seeds", "2", "--epochs", "1", "--report", str(out)]
+    arguments = ["compare", "relu", "elu", "--seeds", "2", "--epochs", "1", "--jobs", "1"]
+    arguments += ["--rate", "0.1", "--report", str(out)]
     assert main(arguments) == 0
     assert f"report written to {out}" in capsys.readouterr().err
     reader = Reader(out.read_text(encoding="utf-8"))
-    assert f"minitorch-np compare relu elu --seeds 2 --epochs 1 --report '{out}'" in reader.text
-    assert reader.count("img") == 6
+    assert (
+        f"minitorch-np compare relu elu --seeds 2 --epochs 1 --jobs 1 --rate 0.1 --report '{out}'"
+        in reader.text
+    )
+    assert reader.count("img") == 8
+
+
+def test_a_picture_of_no_known_kind_is_refused_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    assert main(["compare", "relu", "--seeds", "1", "--plot", str(tmp_path / "x.xyz")]) == 2
+    error = capsys.readouterr().err
+    assert "expected a name that ends in" in error
+    assert "accuracy" not in error
 
 
 @pytest.mark.parametrize("option", ["--report", "--csv"])
@@ -285,4 +345,4 @@ def test_a_browser_fits_it_and_draws_every_picture(written: Path, tmp_path: Path
     dom = chromium(
         tmp_path / "profile", "--allow-file-access-from-files", "--dump-dom", frame.as_uri()
     )
-    assert "WIDTH 400 IMAGES 6 TABLES 3 END" in dom
+    assert "WIDTH 400 IMAGES 8 TABLES 3 END" in dom

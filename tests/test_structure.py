@@ -18,7 +18,8 @@ RANKS = [
     {"errors", "arrays", "validation"},
     {"layers", "losses", "initializers", "optimizers", "schedules"},
     {"networks", "gradcheck", "training", "data"},
-    {"experiments", "reports"},
+    {"experiments"},
+    {"reports"},
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -1,21 +1,38 @@
 """Compare configurations: which activation is better, how sure one can be of it, and why.
 
-Without arguments the three options of the notes and their worked network, on the digits here.
+Without arguments the three options of the notes, their worked network and sigmoid + softmax, each
+at the learning rate that suits it, on the digits here.
 """
 
 import argparse
+import os
 import shlex
+import signal
 import sys
+from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from minitorch_np.cli.arguments import load_digits, positive_integer, print_json, require_writable
-from minitorch_np.errors import ConfigurationError
-from minitorch_np.experiments import compare
+from minitorch_np.cli.arguments import (
+    learning_rate,
+    load_digits,
+    positive_integer,
+    print_json,
+    require_writable,
+)
+from minitorch_np.data import Digits
+from minitorch_np.errors import ConfigurationError, DataError
+from minitorch_np.experiments import Comparison, compare
+from minitorch_np.experiments.compare import SEEDS
 from minitorch_np.experiments.configuration import DEFAULTS, EPOCHS
 from minitorch_np.experiments.engines import dask_executor, mpi_executor
+from minitorch_np.experiments.tuning import RATES
 from minitorch_np.gradcheck.report import without_nan
+from minitorch_np.reports import Report
+
+OUTPUTS = ("csv", "plot", "report")
+"""The options that name a file to write."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,73 +47,139 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--data", metavar="PATH", help="folder with the MNIST files, or a CSV; else the digits here"
     )
-    add("--seeds", type=positive_integer, default=10, metavar="N", help="runs of each (10)")
-    add("--epochs", type=positive_integer, default=EPOCHS, metavar="N", help=f"rounds ({EPOCHS})")
     add(
+        "--seeds", type=positive_integer, default=SEEDS, metavar="N", help=f"runs of each ({SEEDS})"
+    )
+    add("--epochs", type=positive_integer, default=EPOCHS, metavar="N", help=f"rounds ({EPOCHS})")
+    rates = parser.add_mutually_exclusive_group()
+    rates.add_argument("--rate", type=learning_rate, metavar="R", help="one learning rate for all")
+    rates.add_argument(
         "--rates",
         type=_rates,
         metavar="R,R,...",
-        help="learning rates, of which each gets its best, chosen on a part of the training data",
+        help="learning rates, of which each gets its best, chosen on a part of the training data "
+        f"({','.join(f'{rate:g}' for rate in RATES)})",
     )
+    add("--reference", metavar="A+B", help="compare all others with this one, not with each other")
     add("--target", type=_share, default=0.9, metavar="A", help="accuracy to be reached (0.9)")
-    add("--size", type=_share, default=0.005, metavar="D", help="difference to be seen (0.005)")
-    add("--jobs", type=positive_integer, default=1, metavar="N", help="processes (1)")
+    add("--size", type=_share, default=0.005, metavar="D", help="difference that matters (0.005)")
+    add("--resample-data", action="store_true", help="another training sample for each seed")
+    add("--jobs", type=positive_integer, metavar="N", help="processes (as many as cores)")
     add("--dask", metavar="ADDRESS", help="run on the workers of this Dask scheduler")
     add("--mpi", action="store_true", help="run on the ranks of mpiexec ... -m mpi4py.futures")
     add("--folder", metavar="DIR", help="write each result there as it comes in")
     add("--resume", action="store_true", help="go on with the results in --folder DIR, if any")
     add("--report", metavar="FILE", help="write a page of HTML with tables and pictures")
-    add("--plot", metavar="FILE", help="draw the learning curves: .png, .svg or .pdf")
+    add("--plot", metavar="FILE", help="draw runs, differences and curves: .png, .svg or .pdf")
     add("--csv", metavar="FILE", help="write a line for each run")
     parser.set_defaults(threads=1)  # one BLAS thread: the same numbers in one process and in many
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, compare, report."""
-    for option in ("report", "plot", "csv"):  # before anything is trained that could then be lost
-        if getattr(arguments, option):
-            require_writable(f"--{option}", getattr(arguments, option))
+    _try_outputs(arguments)
     watcher = _Watcher()
     data = load_digits(arguments.data)
     try:
-        with _executor(arguments) as executor:
+        with _tidy_when_terminated(), _executor(arguments) as executor:
             comparison = compare(
                 arguments.configurations or None,
                 data,
                 seeds=arguments.seeds,
                 epochs=arguments.epochs,
-                learning_rates=arguments.rates,
+                learning_rates=arguments.rates if arguments.rate is None else [arguments.rate],
+                reference=arguments.reference,
                 target=arguments.target,
                 size=arguments.size,
+                resample_data=arguments.resample_data,
                 executor=executor,
-                jobs=arguments.jobs,
+                jobs=1 if executor is not None else arguments.jobs or _cores(),
                 folder=arguments.folder,
                 resume=arguments.resume,
                 progress=watcher,
             )
     finally:
         watcher.close()
-    if arguments.csv:
-        with open(arguments.csv, "w") as file:
-            file.write(comparison.to_csv())
-    if arguments.plot:
-        comparison.plot().savefig(arguments.plot)
-    if arguments.json:
-        print_json(without_nan(comparison.to_dict()))
-    else:
-        print(comparison.table())
-    if arguments.report:
-        from minitorch_np.reports.page import write_page
-
-        command = shlex.join(["minitorch-np", *arguments.argv])
-        write_page(comparison, arguments.report, command, data)
-        print(f"report written to {arguments.report}", file=sys.stderr)
+    _tell(comparison, arguments, data)
     return 1 if comparison.failures else 0
+
+
+def _try_outputs(arguments: argparse.Namespace) -> None:
+    """Raise before anything is trained that could then be lost."""
+    for option in OUTPUTS:
+        if getattr(arguments, option):
+            require_writable(f"--{option}", getattr(arguments, option))
+    if arguments.plot:
+        from minitorch_np.reports.plots import new_figure
+
+        canvas: Any = new_figure(1, 1).canvas
+        known = canvas.get_supported_filetypes()
+        if os.path.splitext(arguments.plot)[1].removeprefix(".").lower() not in known:
+            raise DataError(
+                f"--plot {arguments.plot}: expected a name that ends in .{', .'.join(known)}"
+            )
+
+
+def _tell(comparison: Comparison, arguments: argparse.Namespace, data: Digits) -> None:
+    """Print the result, and then write files: where one can't be written, the result is there."""
+    report = Report(comparison)
+    errors: list[OSError] = []
+    try:
+        if arguments.json:
+            print_json(without_nan(comparison.to_dict()))
+        else:
+            print(report)
+        sys.stdout.flush()
+    except OSError as error:  # nobody reads it, or the disk is full; files may still be written
+        errors.append(error)
+    for option in OUTPUTS:
+        if path := getattr(arguments, option):
+            try:
+                _write(option, path, report, arguments, data)
+                print(f"{option} written to {path}", file=sys.stderr)
+            except OSError as error:
+                error.filename = error.filename or path
+                errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def _write(
+    option: str, path: str, report: Report, arguments: argparse.Namespace, data: Digits
+) -> None:
+    if option == "csv":
+        with open(path, "w") as file:
+            file.write(report.comparison.to_csv())
+    elif option == "plot":
+        report.plot().savefig(path)
+    else:
+        report.write(path, shlex.join(["minitorch-np", *arguments.argv]), data)
+
+
+@contextmanager
+def _tidy_when_terminated() -> Iterator[None]:
+    """Let SIGTERM end this process as an error does, so that what was begun is tidied up."""
+
+    def terminated(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _cores() -> int:
+    """As many processes as this one may use cores; one where processes can't inherit files."""
+    if os.name != "posix":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _executor(arguments: argparse.Namespace) -> AbstractContextManager[Executor | None]:
     """What runs the tasks, if not this process or its own."""
-    if bool(arguments.dask) + arguments.mpi + (arguments.jobs > 1) > 1:
+    if bool(arguments.dask) + arguments.mpi + ((arguments.jobs or 1) > 1) > 1:
         raise ConfigurationError("--jobs, --dask, --mpi: expected one of them, got several")
     if arguments.dask:
         return dask_executor(arguments.dask)
@@ -116,9 +199,8 @@ class _Watcher:
             self.bar, self.total = _bar(total), total
         said = result.get("error") or f"accuracy {result['accuracy']:.4f}"
         if self.bar is None:
-            print(
-                f"{done}/{total}  {result['name']}, seed {result['seed']}: {said}", file=sys.stderr
-            )
+            where = f"rate {result['rate']:g}" if result["tuning"] else f"seed {result['seed']}"
+            print(f"{done}/{total}  {result['name']}, {where}: {said}", file=sys.stderr)
         else:
             self.bar.update(done - self.bar.n)
 

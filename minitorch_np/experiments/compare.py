@@ -11,44 +11,59 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 import tempfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, StrPath
-from minitorch_np.errors import ConfigurationError, DataError
+from minitorch_np.arrays import StrPath
+from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.configuration import Configuration, as_configurations
-from minitorch_np.experiments.task import Data, as_arrays, read_data, run_task, write_data
-from minitorch_np.layers.storage import replacing
+from minitorch_np.experiments.log import Log
+from minitorch_np.experiments.task import (
+    Arrays,
+    Data,
+    as_arrays,
+    class_count,
+    read_data,
+    run_task,
+    run_task_in,
+    write_data,
+)
+from minitorch_np.experiments.tuning import (
+    TUNING_SEEDS,
+    at,
+    best_rate,
+    beyond,
+    checked_rates,
+    tune,
+)
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
 Result: TypeAlias = dict[str, Any]
+Task: TypeAlias = dict[str, Any]
+Engine: TypeAlias = Callable[[list[Task]], Iterator[tuple[int, Result]]]
 
-TUNING_SEEDS = 3
-"""A learning rate is chosen by the mean over so many seeds, none of which is compared."""
-
-FIRST_TUNING_SEED = 1_000_000
-"""Far from the seeds that are compared."""
-
-RESULTS = "results.jsonl"
-"""The file in the folder that holds a line for each run."""
+SEEDS = 20
+"""From so many seeds, unless told otherwise."""
 
 
 def compare(
     configurations: Iterable[str | Configuration] | None = None,
     data: Data = None,
     *,
-    seeds: int | Sequence[int] = 10,
+    seeds: int | Sequence[int] = SEEDS,
     epochs: int | None = None,
     learning_rates: Sequence[float] | None = None,
+    reference: str | None = None,
     target: float = 0.9,
     size: float = 0.005,
+    resample_data: bool = False,
     executor: Executor | None = None,
     jobs: int = 1,
     folder: StrPath | None = None,
@@ -58,96 +73,54 @@ def compare(
     """Train each configuration from each seed, and compare their test accuracies in pairs.
 
     - `configurations` are Configuration objects or texts such as "leaky_relu(0.1)+elu"; None is the
-      three options of the notes and the network that they work through;
+      three options of the notes, the network that they work through, and sigmoid + softmax;
     - `seeds`: so many, from 0, or the seeds themselves;
     - `epochs` instead of each configuration's own;
-    - `learning_rates`: each configuration is compared at the one of these that is best for it,
-      chosen on a part of the training data, by other seeds; None takes each as it is;
-    - `target` is the test accuracy of which is told when it was reached, `size` the difference in
-      accuracy that one would care to see;
+    - `learning_rates`: a configuration without a rate of its own is compared at the one of these
+      that is best for it, chosen on a part of the training data, by other seeds, with rates beyond
+      them where the best is the first or the last; None is 0.01 to 5. One rate alone is taken;
+    - `reference`: the name of one, to compare all others with that alone and not with each other;
+    - `size` is the smallest difference in accuracy that one would care to see, `target` the
+      accuracy on the training data of which is told when it was reached;
+    - `resample_data` draws another sample of the training data for each seed, with replacement, so
+      that what is found holds for other data of its kind and not for this alone;
     - `executor` runs the tasks, or `jobs` processes do, with one BLAS thread each (a script that
-      uses them needs the usual `if __name__ == "__main__":`);
+      defines layers of its own and uses processes needs `if __name__ == "__main__":`);
     - results are written to `folder`, and with `resume` those that are there are not run again;
     - `progress(done, all, result)` is called after each run.
 
-    Raises ConfigurationError and DataError for what can't be compared. A run that fails is reported
-    in the result and loses no other.
+    Raises ConfigurationError, ShapeError and DataError for what can't be compared, before anything
+    is trained. A run that fails is reported in the result, counts as chance, and loses no other.
     """
+    _require_main()
     arrays = as_arrays(data)
-    chosen = as_configurations(configurations, classes=_classes(arrays))
+    classes = class_count(arrays)
+    numbers, rates = _seeds(seeds), checked_rates(learning_rates)
+    chosen = as_configurations(configurations, classes=classes)
+    _check_sizes(size, target, reference, chosen)
     if epochs is not None:
         chosen = [configuration._replace(epochs=epochs) for configuration in chosen]
-    numbers = _seeds(seeds)
-    with contextlib.ExitStack() as stack:
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="minitorch_np_"))
-        write_data(scratch, arrays)
-        stack.callback(read_data.cache_clear)  # the arrays are not kept after they are gone
-        log = _Log(folder, resume, _checksum(arrays))
-        run = stack.enter_context(_engine(executor, jobs))
-        runner = _Runner(run, log, scratch, progress)
-        tuned: list[Result] = []
-        if learning_rates:
-            tuned = runner.results(_tuning_tasks(chosen, learning_rates, numbers))
-            chosen = [_best(configuration, tuned) for configuration in chosen]
-        results = runner.results([_task(each, seed) for each in chosen for seed in numbers])
+    for configuration in chosen:
+        configuration.check(arrays[0].shape[1:], classes)
+    log = Log(folder, resume, arrays)
+    with _engine(executor, jobs, arrays, chosen) as engine:
+        runner = _Runner(engine, log, resample_data, progress)
+        chosen, tuned, edges = _tuned(runner, chosen, rates, min(TUNING_SEEDS, len(numbers)))
+        results = runner.results([(each, seed, False) for seed in numbers for each in chosen])
     return Comparison(
-        names=[configuration.name for configuration in chosen],
-        rates={configuration.name: configuration.learning_rate for configuration in chosen},
-        seeds=numbers,
-        results=results,
-        tuning=tuned,
-        target=target,
-        size=size,
-        configurations=chosen,
+        chosen,
+        numbers,
+        results,
+        tuned,
+        edges,
+        target,
+        size,
+        reference,
+        (len(arrays[0]), len(arrays[2])),
+        classes,
+        resample_data,
+        log.notes,
     )
-
-
-class _Log:
-    """The results that are written down, one JSON line each."""
-
-    def __init__(self, folder: StrPath | None, resume: bool, data: int) -> None:
-        self.data, self.done = data, dict[str, Result]()
-        self.path = None if folder is None else os.path.join(os.fspath(folder), RESULTS)
-        if self.path is None:
-            return
-        os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
-        if os.path.exists(self.path):
-            if not resume:
-                raise ConfigurationError(
-                    f"{self.path}: expected a folder without results: set resume to go on with "
-                    "them, or choose another"
-                )
-            self._read()
-
-    def _read(self) -> None:
-        assert self.path is not None
-        with open(self.path) as file:
-            lines = file.readlines()
-        for number, line in enumerate(lines, 1):
-            try:
-                entry = json.loads(line)
-                if "error" not in entry["result"]:  # what failed is tried again
-                    self.done[entry["key"]] = entry["result"]
-            except (ValueError, LookupError, TypeError):
-                if number == len(lines):  # the line that was being written when it was stopped
-                    with replacing(self.path) as whole:
-                        whole.write("".join(lines[:-1]).encode())
-                    return
-                raise DataError(
-                    f"{self.path}:{number}: expected a result as JSON, got {line[:40]!r}"
-                ) from None
-
-    def key(self, task: dict[str, Any]) -> str:
-        """What a result is found by again: everything that it depends on."""
-        return json.dumps([task, self.data], sort_keys=True)
-
-    def write(self, key: str, result: Result) -> None:
-        """Add a line, and see it on the disk."""
-        if self.path is not None:
-            with open(self.path, "a") as file:
-                file.write(json.dumps({"key": key, "result": result}) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
 
 
 class _Runner:
@@ -155,95 +128,148 @@ class _Runner:
 
     def __init__(
         self,
-        run: Callable[[list[dict[str, Any]]], Iterator[tuple[int, Result]]],
-        log: _Log,
-        data: str,
+        engine: Engine,
+        log: Log,
+        resample: bool,
         progress: Callable[[int, int, Result], None] | None,
     ) -> None:
-        self.run, self.log, self.data, self.progress = run, log, data, progress
+        self.engine, self.log, self.resample, self.progress = engine, log, resample, progress
 
-    def results(self, tasks: list[dict[str, Any]]) -> list[Result]:
-        """Their results, in their order."""
+    def results(self, wanted: list[tuple[Configuration, int, bool]]) -> list[Result]:
+        """The results of configurations, from seeds, whether for tuning; in their order."""
+        tasks = [self._task(*each) for each in wanted]
         keys = [self.log.key(task) for task in tasks]
         found: dict[int, Result] = {
             place: self.log.done[key] for place, key in enumerate(keys) if key in self.log.done
         }
         left = [place for place in range(len(tasks)) if place not in found]
-        for number, result in self.run([tasks[place] | {"data": self.data} for place in left]):
+        for number, result in self.engine([tasks[place] for place in left]):
             found[left[number]] = result
             self.log.write(keys[left[number]], result)
             if self.progress:
                 self.progress(len(found), len(tasks), result)
         return [found[place] for place in range(len(tasks))]
 
+    def _task(self, configuration: Configuration, seed: int, tuning: bool) -> Task:
+        return {
+            "name": configuration.name,
+            "configuration": configuration.encoded(),
+            "seed": seed,
+            "rate": configuration.rate,
+            "tuning": tuning,
+            "resample": self.resample,
+        }
+
+
+def _tuned(
+    runner: _Runner, configurations: list[Configuration], rates: list[float], seeds: int
+) -> tuple[list[Configuration], list[Result], list[str]]:
+    """The configurations at their best rates, the runs that showed them, and the names of those
+    whose best is still at an end of what was tried."""
+    open_ones = [each for each in configurations if each.learning_rate is None]
+    names = [each.name for each in open_ones]
+    if len(rates) == 1 or not names:
+        return [at(each, each.learning_rate or rates[0]) for each in configurations], [], []
+    tuned = tune(
+        open_ones,
+        rates,
+        seeds,
+        lambda wanted: runner.results([(each, seed, True) for each, seed in wanted]),
+    )
+    edges = [name for name in names if beyond(name, tuned) is not None]
+    chosen = [
+        at(each, each.learning_rate or best_rate(each.name, tuned)) for each in configurations
+    ]
+    return chosen, tuned, edges
+
 
 @contextlib.contextmanager
 def _engine(
-    executor: Executor | None, jobs: int
-) -> Iterator[Callable[[list[dict[str, Any]]], Iterator[tuple[int, Result]]]]:
+    executor: Executor | None, jobs: int, arrays: Arrays, configurations: list[Configuration]
+) -> Iterator[Engine]:
     """What runs tasks and yields their numbers and results as they come in."""
     if not isinstance(jobs, (int, np.integer)) or jobs < 1:
         raise ConfigurationError(f"compare: expected jobs of at least 1, got {jobs!r}")
-    if executor is None and jobs == 1:
-        yield lambda tasks: ((number, run_task(task)) for number, task in enumerate(tasks))
-    elif executor is not None:
-        yield lambda tasks: _submitted(executor, tasks)
+    if executor is not None:
+        with tempfile.TemporaryDirectory(prefix="minitorch_np_") as folder:
+            write_data(folder, arrays)
+            yield lambda tasks: _submitted(executor, folder, tasks)
+        read_data.cache_clear()  # the arrays are not kept after they are gone
+    elif jobs == 1:
+        yield lambda tasks: ((number, run_task(task, arrays)) for number, task in enumerate(tasks))
     else:
-        from minitorch_np.experiments.processes import process_pool
+        from minitorch_np.experiments.processes import Workers
 
-        with process_pool(int(jobs)) as pool:
-            yield lambda tasks: _submitted(pool, tasks)
+        with Workers(int(jobs), arrays, _script(configurations)) as workers:
+            yield workers.run
 
 
-def _submitted(executor: Executor, tasks: list[dict[str, Any]]) -> Iterator[tuple[int, Result]]:
-    from concurrent.futures import as_completed
+def _submitted(executor: Executor, folder: str, tasks: list[Task]) -> Iterator[tuple[int, Result]]:
+    """What an executor makes of the tasks; one whose worker is gone is submitted again."""
+    from concurrent.futures import FIRST_COMPLETED, wait
 
-    futures = {executor.submit(run_task, task): number for number, task in enumerate(tasks)}
+    from minitorch_np.experiments.processes import TRIES, lost
+
+    def submit(number: int, tries: int) -> None:
+        open_ones[executor.submit(run_task_in, folder, tasks[number])] = number, tries
+
+    open_ones: dict[Future[Result], tuple[int, int]] = {}
     try:
-        for future in as_completed(futures):
-            number, error = futures[future], future.exception()
-            if error is None:
-                yield number, future.result()
-            else:  # the worker is gone: as bad as a run that failed, and no worse
-                task = tasks[number]
-                known = {name: task[name] for name in ("name", "seed", "rate", "tuning")}
-                yield number, known | {"error": f"{type(error).__name__}: {error}"}
+        for number in range(len(tasks)):
+            submit(number, 1)
+        while open_ones:
+            for future in wait(open_ones, return_when=FIRST_COMPLETED).done:
+                number, tries = open_ones.pop(future)
+                error = future.exception()
+                if error is None:
+                    yield number, future.result()
+                elif tries < TRIES:
+                    submit(number, tries + 1)
+                else:
+                    yield number, lost(tasks[number], f"{type(error).__name__}: {error}")
     finally:
-        for future in futures:
+        for future in open_ones:
             future.cancel()
 
 
-def _task(configuration: Configuration, seed: int, tuning: bool = False) -> dict[str, Any]:
-    return {
-        "name": configuration.name,
-        "configuration": configuration.encoded(),
-        "seed": seed,
-        "rate": configuration.learning_rate,
-        "tuning": tuning,
-    }
+def _require_main() -> None:
+    """Raise ConfigurationError in a worker that imports the script which has started it."""
+    from minitorch_np.experiments.worker import MARK
+
+    if os.environ.get(MARK):
+        raise ConfigurationError(
+            "compare: expected a script that can be imported without running, since it defines "
+            'layers that the processes need: put `if __name__ == "__main__":` before the call'
+        )
 
 
-def _tuning_tasks(
-    configurations: list[Configuration], rates: Sequence[float], seeds: list[int]
-) -> list[dict[str, Any]]:
-    others = [FIRST_TUNING_SEED + number for number in range(min(TUNING_SEEDS, len(seeds)))]
-    return [
-        _task(configuration._replace(learning_rate=float(rate)), seed, tuning=True)
-        for configuration in configurations
-        for rate in rates
-        for seed in others
-    ]
+def _script(configurations: list[Configuration]) -> str | None:
+    """The file that defines layers of these, if it is the script itself. Raises ConfigurationError
+    where they are defined in no file."""
+    if '"module": "__main__"' not in json.dumps([each.encoded() for each in configurations]):
+        return None
+    path: str | None = getattr(sys.modules.get("__main__"), "__file__", None)
+    if path is None:
+        raise ConfigurationError(
+            "compare: expected layers that other processes can import, got some that are defined "
+            "in a notebook or on the command line: put them into a module, or use jobs=1"
+        )
+    return os.path.abspath(path)
 
 
-def _best(configuration: Configuration, tuned: list[Result]) -> Configuration:
-    """The configuration at the rate that was best on the data kept aside for that."""
-    accuracies: dict[float, list[float]] = {}
-    for result in tuned:
-        if result["name"] == configuration.name:  # a rate at which training fails is worth 0
-            accuracies.setdefault(result["rate"], []).append(result.get("accuracy", 0.0))
-    return configuration._replace(
-        learning_rate=max(accuracies, key=lambda rate: float(np.mean(accuracies[rate])))
-    )
+def _check_sizes(
+    size: float, target: float, reference: str | None, configurations: list[Configuration]
+) -> None:
+    for name, number in {"size": size, "target": target}.items():
+        if not isinstance(number, (int, float, np.number)) or not 0 < number <= 1:
+            raise ConfigurationError(
+                f"compare: expected a {name} greater than 0, up to 1, got {number!r}"
+            )
+    names = [configuration.name for configuration in configurations]
+    if reference is not None and reference not in names:
+        raise ConfigurationError(
+            f"compare: expected a reference of {', '.join(names)}, got {reference!r}"
+        )
 
 
 def _seeds(seeds: int | Sequence[int]) -> list[int]:
@@ -253,20 +279,3 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
     if not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
         raise ConfigurationError(f"compare: expected one or more different seeds, got {seeds!r}")
     return numbers
-
-
-def _classes(arrays: tuple[AnyArray, ...]) -> int:
-    """How many classes the labels name; one-hot rows have a column for each."""
-    labels = arrays[1], arrays[3]
-    if labels[0].ndim == 2:
-        return int(labels[0].shape[1])
-    return max(2, *(int(each.max()) + 1 for each in labels))
-
-
-def _checksum(arrays: tuple[AnyArray, ...]) -> int:
-    found = 0
-    for array in arrays:
-        found = zlib.crc32(
-            np.ascontiguousarray(array[:: max(1, len(array) // 1000)]).tobytes(), found
-        )
-    return found

@@ -1,158 +1,238 @@
-"""The result of a comparison: what was measured, what it is worth, and why it is so."""
+"""The result of a comparison, as data: what was measured, and what it is worth.
+
+Tests and intervals are computed once, when they are first asked for. How all of it reads and looks
+is the business of the reports.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import median, median_low
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from minitorch_np.arrays import Array
 from minitorch_np.experiments.configuration import Configuration
-from minitorch_np.experiments.statistics import (
-    Difference,
-    Interval,
-    compare_pairs,
-    mean_interval,
-    ranking,
-)
+from minitorch_np.experiments.diagnostics import Finding
+from minitorch_np.experiments.statistics import Interval, median_interval, proportion_interval
+from minitorch_np.experiments.verdicts import Sample, Verdict, groups, verdicts
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+Result: TypeAlias = dict[str, Any]
 
-COLUMNS = ("name", "seed", "rate", "accuracy", "loss", "seconds", "steps", "error")
+COLUMNS = ("name", "seed", "rate", "accuracy", "loss", "seconds", "steps", "lost", "error")
 """Of the CSV, a line a run."""
 
 
-class Reached(NamedTuple):
-    """How many runs reached the target accuracy, and the median of their steps and seconds."""
+class Summary(NamedTuple):
+    """One configuration's runs.
 
-    runs: int
-    steps: float
-    seconds: float
-
-
-class Comparison(NamedTuple):
-    """What `compare` returns. `results` has a dictionary for each configuration and seed.
-
-    `configurations` are what was trained, each at the learning rate that it was compared at.
+    - `mean` and `median` are of all test accuracies, where a run that failed counts as chance;
+      `interval` is the median's; `worked` is the median of the runs that did not collapse;
+    - `collapsed` are the runs in which a class has a recall of 0 on the test data, and those that
+      failed, of `runs`; `collapses` is the interval of their share;
+    - `failed` are the runs that ended in an error;
+    - `loss` and `seconds` are medians of the runs that did not fail;
+    - `steps` is the median number of steps to the target accuracy on the training data; runs that
+      never came there count as infinite. `reached` did.
     """
 
-    names: list[str]
-    rates: dict[str, float]
+    name: str
+    rate: float
+    runs: int
+    mean: float
+    median: float
+    interval: Interval
+    worked: float
+    collapsed: int
+    collapses: Interval
+    failed: int
+    loss: float
+    seconds: float
+    steps: float
+    reached: int
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """What `compare` returns.
+
+    - `configurations` are what was trained, each at the rate that it was compared at;
+    - `results` has a dictionary for each configuration and seed, `tuning` for each run that helped
+      to choose a rate, `edges` the names whose best rate is the first or last that was tried;
+    - `size` is the smallest difference that one would care to see, `target` the accuracy on the
+      training data of which is told when it was reached;
+    - `reference` is the configuration that all others are compared with, None for all pairs;
+    - `samples` are the numbers of samples to train on and to test with, `classes` that of classes;
+    - `resampled`: whether each seed had another sample of the training data;
+    - `notes` are what else is to be known of how it was made.
+    """
+
+    configurations: Sequence[Configuration]
     seeds: list[int]
-    results: list[dict[str, Any]]
-    tuning: list[dict[str, Any]]
-    target: float
-    size: float
-    configurations: Sequence[Configuration] = ()
-
-    def of(self, name: str, key: str = "accuracy") -> Array:
-        """A number of all runs of a configuration that did not fail, by seed."""
-        seeds = set(self.common_seeds)
-        runs = [run for run in self.results if run["name"] == name and run["seed"] in seeds]
-        return np.array([run[key] for run in runs])
-
-    @property
-    def common_seeds(self) -> list[int]:
-        """The seeds from which no configuration failed: those that can be compared in pairs."""
-        failed = {run["seed"] for run in self.failures}
-        return [seed for seed in self.seeds if seed not in failed]
+    results: list[Result]
+    tuning: list[Result] = field(default_factory=list)
+    edges: list[str] = field(default_factory=list)
+    target: float = 0.9
+    size: float = 0.005
+    reference: str | None = None
+    samples: tuple[int, int] = (0, 0)
+    classes: int = 10
+    resampled: bool = False
+    notes: list[str] = field(default_factory=list)
 
     @property
-    def failures(self) -> list[dict[str, Any]]:
+    def names(self) -> list[str]:
+        """The configurations' names."""
+        return [configuration.name for configuration in self.configurations]
+
+    @cached_property
+    def runs(self) -> dict[str, list[Result]]:
+        """Each configuration's results, in the order of the seeds."""
+        found: dict[str, list[Result]] = {name: [] for name in self.names}
+        place = {seed: number for number, seed in enumerate(self.seeds)}
+        for run in sorted(self.results, key=lambda run: place[run["seed"]]):
+            found[run["name"]].append(run)
+        return found
+
+    @property
+    def failures(self) -> list[Result]:
         """The runs that failed, and with what."""
         return [run for run in self.results if "error" in run]
 
-    def interval(self, name: str, key: str = "accuracy") -> Interval:
-        """The mean over seeds, and its 95 % interval."""
-        return mean_interval(self.of(name, key))
+    def whole(self, name: str) -> list[Result]:
+        """The runs of a configuration that did not fail."""
+        return [run for run in self.runs[name] if "error" not in run]
 
-    @property
-    def differences(self) -> list[Difference]:
-        """Every pair of configurations, tested on their paired accuracies."""
-        if not self.common_seeds:
-            return []
-        return compare_pairs({name: self.of(name) for name in self.names}, self.size)
+    def accuracies(self, name: str) -> Array:
+        """The test accuracies by seed; a run that failed counts as chance, one over the classes."""
+        return np.array([run.get("accuracy", 1 / self.classes) for run in self.runs[name]])
 
-    @property
-    def ranking(self) -> str:
-        """The order in words, and which of the differences were detected."""
-        if not self.common_seeds:
-            return "no seed from which all configurations could be trained"
-        return ranking({name: self.of(name) for name in self.names}, self.differences)
+    def collapsed(self, name: str) -> list[bool]:
+        """By seed, whether the run failed or a class has a recall of 0 on the test data."""
+        return ["error" in run or bool(run["lost"]) for run in self.runs[name]]
 
-    def reached(self, name: str) -> Reached:
-        """When a configuration's runs first had the target accuracy on the test data."""
-        steps, seconds = [], []
-        for run in self.results:
-            if run["name"] != name or "error" in run:
-                continue
-            accuracies = run["curves"]["test_accuracy"]
-            epoch = next((n for n, a in enumerate(accuracies, 1) if a >= self.target), None)
-            if epoch is not None:
-                steps.append(run["steps"] * epoch / len(accuracies))
-                seconds.append(run["seconds"] * epoch / len(accuracies))
-        if not steps:
-            return Reached(0, float("nan"), float("nan"))
-        return Reached(len(steps), float(np.median(steps)), float(np.median(seconds)))
+    @cached_property
+    def summaries(self) -> dict[str, Summary]:
+        """Each configuration's runs in numbers."""
+        return {each.name: self._summary(each) for each in self.configurations}
 
-    def words(self, name: str) -> list[str]:
-        """What was ill with a configuration's networks at the end, most frequent first."""
-        runs = [run for run in self.results if run["name"] == name and "error" not in run]
-        kinds: Counter[str] = Counter()
-        examples: dict[str, str] = {}
-        for run in runs:
-            for text in run["words"]:
-                kind = text.partition(":")[0] + text.rpartition(" since")[0].rpartition(" ")[2]
-                kinds[kind] += 1
-                examples.setdefault(kind, text)
-        return [f"{examples[kind]} ({n} of {len(runs)} runs)" for kind, n in kinds.most_common()]
+    def _summary(self, configuration: Configuration) -> Summary:
+        name = configuration.name
+        accuracies, collapsed, whole = self.accuracies(name), self.collapsed(name), self.whole(name)
+        worked = [a for a, lost in zip(accuracies, collapsed, strict=True) if not lost]
+        steps = [self.steps_to_target(run) for run in self.runs[name]]
+        return Summary(
+            name,
+            configuration.rate,
+            len(accuracies),
+            float(accuracies.mean()),
+            float(median(accuracies)),
+            median_interval(accuracies),
+            float(median(worked)) if worked else math.nan,
+            sum(collapsed),
+            proportion_interval(sum(collapsed), len(collapsed)),
+            len(accuracies) - len(whole),
+            median([run["loss"] for run in whole]) if whole else math.nan,
+            median([run["seconds"] for run in whole]) if whole else math.nan,
+            float(median(steps)),
+            sum(map(math.isfinite, steps)),
+        )
 
-    def table(self) -> str:
-        """All of it as text."""
-        from minitorch_np.reports.text import comparison_text
+    def steps_to_target(self, run: Result) -> float:
+        """After how many steps a run first had an epoch of the target accuracy, on the training
+        data; infinite if never."""
+        accuracies = run.get("curves", {}).get("accuracy", [])
+        for epoch, accuracy in enumerate(accuracies, 1):
+            if accuracy >= self.target:
+                return float(run["steps"] * epoch / len(accuracies))
+        return math.inf
 
-        return comparison_text(self)
+    @cached_property
+    def curves(self) -> dict[str, Array]:
+        """The median test accuracy after each epoch, of those whose runs did not all fail."""
+        return {
+            name: np.median([run["curves"]["test_accuracy"] for run in runs], axis=0)
+            for name in self.names
+            if (runs := self.whole(name))
+        }
 
-    def plot(self) -> Figure:
-        """The learning curves, as a matplotlib Figure. Raises MissingExtraError without it."""
-        from minitorch_np.reports.plots import learning_curves
+    @cached_property
+    def ranking(self) -> list[str]:
+        """The names, the best mean test accuracy first."""
+        return sorted(self.names, key=lambda name: -self.summaries[name].mean)
 
-        return learning_curves(self)
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """What may be said of each pair, the better one by mean first, as they are ranked."""
+        samples = {
+            name: Sample(self.accuracies(name), np.array(self.collapsed(name)))
+            for name in self.names
+        }
+        place = {name: number for number, name in enumerate(self.ranking)}
+        found = [each.turned for each in verdicts(samples, self.size, self.reference)]
+        return sorted(found, key=lambda each: (place[each.first], place[each.second]))
 
-    def _repr_html_(self) -> str:
-        from minitorch_np.reports.page import fragment
+    @cached_property
+    def groups(self) -> dict[str, str]:
+        """Letters for each name: two that share one were not found to differ. Where not all pairs
+        were compared there are none."""
+        few = any(each.kind == "too few seeds" for each in self.verdicts)
+        if self.reference is not None or few or len(self.names) == 1:
+            return dict.fromkeys(self.names, "")
+        return groups(self.ranking, self.verdicts)
 
-        return fragment(self)
+    def findings(self, name: str) -> list[Finding]:
+        """What was found in a configuration's networks, in most runs first; numbers are medians.
+
+        Lost classes are those of the test data.
+        """
+        found: dict[Any, list[Finding]] = {}
+        for run in self.whole(name):
+            for each in map(Finding.of, run["findings"]):
+                found.setdefault(each.key, []).append(each)
+        merged = [
+            same[0]._replace(
+                value=median_low(each.value for each in same),
+                since=median_low(each.since or 1 for each in same),
+                ill=2 * sum(each.ill for each in same) >= len(same),
+                runs=len(same),
+            )
+            for same in found.values()
+        ]
+        return sorted(merged, key=lambda each: (not each.ill, -each.runs, each.path))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as dictionaries, lists and numbers, as for JSON."""
         return {
             "configurations": [
                 {
-                    "name": name,
-                    "learning_rate": self.rates[name],
-                    "accuracy": self.interval(name)._asdict() if self.common_seeds else None,
-                    "loss": self.interval(name, "loss")._asdict() if self.common_seeds else None,
-                    "reached": self.reached(name)._asdict(),
-                    "words": self.words(name),
+                    **self.summaries[name]._asdict(),
+                    "interval": self.summaries[name].interval._asdict(),
+                    "collapses": self.summaries[name].collapses._asdict(),
+                    "group": self.groups[name],
+                    "findings": [each._asdict() for each in self.findings(name)],
                 }
                 for name in self.names
             ],
             "pairs": [
-                each._asdict()
-                | {"difference": each.difference._asdict(), "detected": each.detected}
-                for each in self.differences
+                each._asdict() | {"interval": each.interval._asdict(), "detected": each.detected}
+                for each in self.verdicts
             ],
             "ranking": self.ranking,
             "seeds": self.seeds,
             "target": self.target,
             "size": self.size,
+            "reference": self.reference,
             "tuned": bool(self.tuning),
+            "edges": self.edges,
+            "resampled": self.resampled,
+            "notes": self.notes,
             "runs": self.results,
             "tuning": self.tuning,
         }
@@ -162,8 +242,10 @@ class Comparison(NamedTuple):
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.results)
+        for run in self.results:
+            writer.writerow(run | {"lost": " ".join(map(str, run.get("lost", [])))})
         return text.getvalue()
 
-    def __str__(self) -> str:
-        return self.table()
+    def __repr__(self) -> str:
+        order = ", ".join(self.ranking)
+        return f"Comparison({len(self.seeds)} seeds; by mean: {order}; mt.report(...) tells more)"

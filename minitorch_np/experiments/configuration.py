@@ -14,14 +14,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minitorch_np.arrays import Shape
-from minitorch_np.errors import ConfigurationError
+from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import Dense, Layer, Sequential, Softmax, layer_from_name
 from minitorch_np.layers.names import called_by_name
 from minitorch_np.layers.storage import decode_layer, encode_layer
+from minitorch_np.losses import SoftmaxCrossEntropy
 from minitorch_np.optimizers import Optimizer
 
-DEFAULTS = ("leaky_relu+elu", "relu+relu", "sigmoid+sigmoid", "relu+softmax")
-"""The three options of the notes, and the network that they work through."""
+DEFAULTS = ("leaky_relu+elu", "relu+relu", "sigmoid+sigmoid", "relu+softmax", "sigmoid+softmax")
+"""The three options of the notes, the network that they work through, and the same with Sigmoid: it
+tells whether it is the hidden Sigmoid that harms, or the one that bounds the scores."""
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 20, 50, 0.05
 """How the notes' network learns the digits in this package, unless told otherwise."""
@@ -31,12 +33,13 @@ class Configuration(NamedTuple):
     """A network and how it is trained.
 
     - `layers` ends in scores for SoftmaxCrossEntropy; layers are objects or names;
+    - `learning_rate` is kept if it is given; None lets `compare` choose one;
     - `optimizer` is a name with arguments, such as "sgd(momentum=0.9)" or "adam".
     """
 
     name: str
     layers: Sequence[Layer | str]
-    learning_rate: float = LEARNING_RATE
+    learning_rate: float | None = None
     optimizer: str = "sgd"
     epochs: int = EPOCHS
     batch_size: int = BATCH_SIZE
@@ -68,9 +71,32 @@ class Configuration(NamedTuple):
             learned += bool(layer.parameter_owners())
         return Sequential(*fresh, input_shape=input_shape, seed=seed)
 
+    @property
+    def rate(self) -> float:
+        """The learning rate, or the usual one where none was given or chosen."""
+        return LEARNING_RATE if self.learning_rate is None else self.learning_rate
+
     def make_optimizer(self) -> Optimizer:
         """A new optimizer. Raises ConfigurationError for an unknown name."""
-        return optimizer_from_name(self.optimizer, self.learning_rate)
+        return optimizer_from_name(self.optimizer, self.rate)
+
+    def check(self, input_shape: Shape, classes: int) -> None:
+        """Raise ConfigurationError or ShapeError, with the name, for what can't be trained."""
+        try:
+            for key, number in {"epochs": self.epochs, "batch_size": self.batch_size}.items():
+                if not isinstance(number, (int, np.integer)) or number < 1:
+                    raise ConfigurationError(f"expected {key} of at least 1, got {number!r}")
+            if not isinstance(self.optimizer, str):
+                raise ConfigurationError(
+                    "expected an optimizer by name, such as 'adam(beta1=0.8)', with learning_rate "
+                    f"beside it, got {self.optimizer!r}"
+                )
+            self.make_optimizer()
+            SoftmaxCrossEntropy().check_model(model := self.model(input_shape, 0))
+            if model.output_shape != (classes,):
+                raise ShapeError(f"expected {classes} scores, got {model.output_shape}")
+        except (ConfigurationError, ShapeError) as error:
+            raise type(error)(f"configuration {self.name!r}: {error}") from None
 
 
 def optimizer_from_name(text: str, learning_rate: float) -> Optimizer:

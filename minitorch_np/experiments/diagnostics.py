@@ -1,25 +1,34 @@
-"""Why a network learns badly: units that are dead or saturated, gradients that fade, steps of the
-wrong size.
+"""Why a network learns badly: units that are dead, stuck, idle or identical, classes that are never
+predicted, gradients that vanish or explode, steps of the wrong size.
 
 A ReLU unit that is 0 for every sample has no gradient, and never comes back: it is dead. A Sigmoid
 far out on either side is nearly flat, and lets nearly no gradient through: it is saturated. What is
-left of the gradient shrinks from layer to layer on its way back. All that can be measured on a few
-hundred samples, from one forward and one backward.
+left of the gradient shrinks, or grows, from layer to layer on its way back.
+
+What is found is data, a `Finding` each. Not all of it matters: a hidden unit more or less makes no
+difference, and healthy networks have a few that are of no use. A finding is `ill` where it does.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, as_batch, as_targets
-from minitorch_np.layers import Activation, HardSigmoid, ReLU, ReLU6, Sequential, Sigmoid
+from minitorch_np.experiments.health import (
+    LayerHealth,
+    Visit,
+    backward,
+    forward,
+    measured,
+    score_range,
+)
+from minitorch_np.layers import Activation, Sequential
 from minitorch_np.layers.summary import aligned
-from minitorch_np.losses import Loss, loss_for
+from minitorch_np.losses import CrossEntropy, Loss, SoftmaxCrossEntropy, loss_for
 from minitorch_np.training import Callback
 
 if TYPE_CHECKING:
@@ -28,62 +37,119 @@ if TYPE_CHECKING:
 PROBE = 512
 """How many samples are looked at."""
 
-FLAT = 0.05
-"""An output whose derivative is below this share of the function's steepest is saturated."""
+MANY, MOST = 0.25, 0.5
+"""Ill is a larger share of a layer's units that are dead or stuck, or that are of no use in all."""
 
-STEEPEST = {Sigmoid: 0.25, HardSigmoid: 1 / 6}
-"""The largest derivative of activations for which it is not 1."""
+SATURATED, SATURATED_ILL = 0.5, 0.9
+"""Shares of saturated outputs: what is told, and what is ill."""
+
+FOLD = 1e2
+"""A gradient that is so much smaller, or larger, in one layer than in the last is ill."""
+
+STEPS = 1e-6, 0.3
+"""Steps smaller or larger than these shares of the weights are ill."""
+
+LEARNED = 0.2
+"""A network has learned something where it is so much of the way from chance to perfection."""
 
 
-class LayerHealth(NamedTuple):
-    """What was measured of one layer: a layer with weights, or the activation after it.
+class Finding(NamedTuple):
+    """One thing that was found in a network, or in several.
 
-    - `number` counts layers with weights from 1; an activation has that of the layer before it;
-    - `mean` and `spread` (standard deviation) of its outputs;
-    - `gradient` is the root mean square of the loss's gradient with respect to its outputs;
-    - `dead` counts units of `units` that are 0 for every sample (ReLU), `saturated` is the share of
-      outputs where the function is flat (Sigmoid, ELU and others); None where they mean nothing;
-    - `update` is the size of the last step over that of the weights, None outside of training.
+    - `path` and `label` say in which layer: "0", or "1.0.2" for one that is nested;
+    - `kind` is one of "dead", "stuck", "idle", "identical", "saturated", "vanishing gradient",
+      "exploding gradient", "small steps", "large steps", "lost class", "bounded scores";
+    - `value` is the number of units, of `units`; a share, a ratio, a class or a bound;
+    - `since` is the epoch, from 1, from which on it was so; None outside of training;
+    - `runs` are the runs in which it was found; then `value` and `since` are medians.
     """
 
-    number: int
+    path: str
     label: str
-    mean: float
-    spread: float
-    gradient: float
-    units: int
-    dead: int | None
-    saturated: float | None
-    update: float | None = None
+    kind: str
+    value: float
+    units: int = 0
+    ill: bool = True
+    since: int | None = None
+    runs: int = 1
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Finding:
+        """The one that `_asdict` wrote."""
+        return cls(**data)
+
+    @property
+    def key(self) -> tuple[str, str, float | None]:
+        """What stays the same from epoch to epoch, and from run to run."""
+        return self.path, self.kind, self.value if self.kind == "lost class" else None
+
+    def __str__(self) -> str:
+        since = "" if self.since is None else f" since epoch {self.since}"
+        return f"layer {self.path} ({self.label}): {_SENTENCES[self.kind](self)}{since}"
+
+
+def _units(what: str) -> Any:
+    return lambda f: f"{f.value:g} of {f.units} units {what}"
+
+
+def _fold(what: str) -> Any:
+    def said(f: Finding) -> str:
+        if math.isinf(f.value):
+            return "no gradient arrives here"
+        return f"the gradient is {f.value:.1e} times {what} here than at the last layer"
+
+    return said
+
+
+_SENTENCES: dict[str, Any] = {
+    "dead": _units("dead (0 for every sample)"),
+    "stuck": _units("stuck where the function is flat"),
+    "idle": _units("idle (active for hardly any sample)"),
+    "identical": _units("identical to another"),
+    "saturated": lambda f: f"{f.value:.0%} of the outputs saturated",
+    "vanishing gradient": _fold("smaller"),
+    "exploding gradient": _fold("larger"),
+    "small steps": lambda f: f"steps of {f.value:.1g} of the weights, too small",
+    "large steps": lambda f: f"steps of {f.value:.1g} of the weights, too large",
+    "lost class": lambda f: f"class {f.value:g} is never predicted where it should be",
+    "bounded scores": lambda f: f"scores are bounded: the loss can't fall below {f.value:.2f}",
+}
+"""What each kind of finding reads like: the one place where findings become words."""
 
 
 class Diagnosis(NamedTuple):
-    """The layers' health; `words` says what is ill, one line each, nothing where all is well."""
+    """The layers' health, and what was found: nothing where all is well."""
 
     layers: list[LayerHealth]
+    findings: list[Finding]
+
+    @property
+    def ill(self) -> list[Finding]:
+        """Those findings that matter."""
+        return [each for each in self.findings if each.ill]
 
     @property
     def words(self) -> list[str]:
         """What is ill, in words."""
-        return [text for _, text in sorted(complaints(self).items())]
+        return [str(each) for each in self.ill]
 
     def __str__(self) -> str:
-        head = ("layer", "", "mean", "spread", "gradient", "dead", "saturated", "update")
-        rows = [head]
+        rows = [("layer", "", "mean", "spread", "gradient", "useless", "saturated", "update")]
         for each in self.layers:
             rows.append(
                 (
-                    str(each.number),
+                    each.path,
                     each.label,
                     f"{each.mean:.3g}",
                     f"{each.spread:.3g}",
                     f"{each.gradient:.2g}",
-                    "" if each.dead is None else f"{each.dead} of {each.units}",
+                    f"{each.useless} of {each.units}",
                     "" if each.saturated is None else f"{each.saturated:.0%}",
                     "" if each.update is None else f"{each.update:.1g}",
                 )
             )
-        return "\n".join([*aligned(rows), *self.words])
+        minor = [f"{each} (harmless)" for each in self.findings if not each.ill]
+        return "\n".join([*aligned(rows), *self.words, *minor])
 
 
 def diagnose(model: Sequential, x: object, y: object, loss: Loss | None = None) -> Diagnosis:
@@ -93,64 +159,98 @@ def diagnose(model: Sequential, x: object, y: object, loss: Loss | None = None) 
     Raises ShapeError and DataError for data that does not fit.
     """
     loss = loss or loss_for(model)
-    h = as_batch(x, model.dtype, "diagnose: x")[:PROBE]
-    targets = loss.prepare(as_targets(y, "diagnose: y")[: len(h)], model.output_shape)
-    model.check_input(h)
-    inputs, outputs, caches = [], [], []
-    for layer in model:
-        inputs.append(h)
-        h, cache = layer.forward(h)
-        outputs.append(h)
-        caches.append(cache)
-    _, loss_cache = loss.forward(h, targets)
-    dy: Array | None = loss.backward(loss_cache)
-    gradients: list[float] = []
-    for layer, cache in zip(reversed(model.layers), reversed(caches), strict=True):
-        assert dy is not None
-        gradients.insert(0, float(np.sqrt(np.mean(np.square(dy)))) * len(h))
-        dy, _ = layer.backward(dy, cache)
-    number, found = 0, []
-    for place, layer in enumerate(model):
-        number += bool(layer.parameter_owners())
-        if not layer.parameter_owners() and not isinstance(layer, Activation):
-            continue
-        found.append(
-            _health(max(number, 1), layer, inputs[place], outputs[place], gradients[place])
-        )
-    return Diagnosis(found)
+    rows = as_batch(x, model.dtype, "diagnose: x")[:PROBE]
+    targets = loss.prepare(as_targets(y, "diagnose: y")[: len(rows)], model.output_shape)
+    model.check_input(rows)
+    with np.errstate(all="ignore"):  # what has diverged is to be seen, not to be warned of
+        layers, visits, scores = _layers(model, rows, targets, loss)
+    findings = [each for layer in layers for each in _of_units(layer, layer is layers[-1])]
+    findings += _of_gradients([layer for layer in layers if layer.weighted])
+    findings += _of_scores(visits[-1], scores, targets, loss)
+    return Diagnosis(layers, findings)
 
 
-def complaints(diagnosis: Diagnosis) -> dict[str, str]:
-    """What is ill, by a key that stays the same from epoch to epoch."""
-    found = {}
-    weighted: dict[int, LayerHealth] = {}
-    for each in diagnosis.layers:
-        place = f"layer {each.number} ({each.label})"
-        if each.dead:
-            found[f"{each.number} dead"] = f"{place}: {each.dead} of {each.units} units dead"
-        if each.saturated is not None and each.saturated > 0.5:
-            share = f"{each.saturated:.0%}"
-            found[f"{each.number} saturated"] = f"{place}: {share} of the outputs saturated"
-        if each.update is not None and not 1e-6 < each.update < 0.1:
-            size = "large" if each.update >= 0.1 else "small"
-            found[f"{each.number} update"] = (
-                f"{place}: steps of {each.update:.1g} of the weights, too {size}"
-            )
-        weighted.setdefault(each.number, each)
-    numbers = sorted(weighted)
-    for low, high in pairwise(numbers):
-        fall = weighted[high].gradient / max(weighted[low].gradient, 1e-300)
-        if fall >= 10:
-            found[f"{low} gradient"] = (
-                f"gradient falls {fall:.0f}-fold from layer {high} to layer {low}"
-            )
+def _layers(
+    model: Sequential, x: Array, targets: AnyArray, loss: Loss
+) -> tuple[list[LayerHealth], list[Visit], Array]:
+    """All layers with parameters and all activations, in the order in which they run."""
+    visits: list[Visit] = []
+    gradients: dict[str, Array] = {}
+    scores, cache = forward(model, x, visits)
+    backward(model, loss.backward(loss.forward(scores, targets)[1]), cache, gradients)
+    known = [v for v in visits if v.layer.parameter_owners() or isinstance(v.layer, Activation)]
+    layers = []
+    for place, visit in enumerate(known):
+        # What stands before an activation has its units compared after it.
+        last = place + 1 == len(known) or not isinstance(known[place + 1].layer, Activation)
+        compared = last or isinstance(visit.layer, Activation)
+        layers.append(measured(visit, gradients[visit.path], compared))
+    return layers, visits, scores
+
+
+def _of_units(layer: LayerHealth, output: bool) -> list[Finding]:
+    """Units that are of no use."""
+    found, where = [], (layer.path, layer.label)
+    most = layer.useless > MOST * layer.units
+    many = most or layer.dead + layer.stuck > MANY * layer.units
+    for kind in ("dead", "stuck", "idle"):
+        if number := getattr(layer, kind):
+            ill = most if kind == "idle" else many or output
+            found.append(Finding(*where, kind, number, layer.units, ill))
+    if layer.identical:
+        ill = layer.identical > MANY * layer.units
+        found.append(Finding(*where, "identical", layer.identical, layer.units, ill))
+    if layer.saturated is not None and layer.saturated > SATURATED:
+        ill = layer.saturated > SATURATED_ILL and not output
+        found.append(Finding(*where, "saturated", layer.saturated, ill=ill))
     return found
+
+
+def _of_gradients(layers: list[LayerHealth]) -> list[Finding]:
+    """The layers where the gradient is smallest and largest beside the last one's."""
+    if not layers or not 0 < layers[-1].gradient < math.inf:
+        return []
+    last = layers[-1].gradient
+    least = min(layers, key=lambda layer: layer.gradient)
+    most = max(layers, key=lambda layer: layer.gradient)
+    falls = last / least.gradient if least.gradient else math.inf
+    found = []
+    if falls >= FOLD:
+        found.append(Finding(least.path, least.label, "vanishing gradient", falls))
+    if most.gradient / last >= FOLD:
+        rises = most.gradient / last
+        found.append(Finding(most.path, most.label, "exploding gradient", rises))
+    return found
+
+
+def _of_scores(visit: Visit, scores: Array, targets: AnyArray, loss: Loss) -> list[Finding]:
+    """Classes that a network never predicts, though it has learned others; bounded scores."""
+    if not isinstance(loss, (CrossEntropy, SoftmaxCrossEntropy)) or scores.ndim != 2:
+        return []
+    where, found = (visit.path, visit.layer.label), []
+    span = score_range(visit.layer) if isinstance(loss, SoftmaxCrossEntropy) else None
+    if span is not None:
+        bound = math.log1p((scores.shape[1] - 1) * math.exp(-span))
+        found.append(Finding(*where, "bounded scores", bound, ill=False))
+    true = (targets.argmax(axis=1) if targets.ndim == 2 else targets).astype(np.int64)
+    known = true >= 0  # others are those that the loss ignores
+    true, predicted = true[known], scores.argmax(axis=1)[known]
+    chance = float(np.bincount(true).max()) / len(true) if len(true) else 1.0
+    if len(true) and float(np.mean(predicted == true)) > chance + LEARNED * (1 - chance):
+        found += [Finding(*where, "lost class", each) for each in lost_classes(true, predicted)]
+    return found
+
+
+def lost_classes(true: AnyArray, predicted: AnyArray) -> list[int]:
+    """The classes of which there are samples, and none of them is recognized."""
+    right = set(np.unique(true[true == predicted]).tolist())
+    return [int(each) for each in np.unique(true) if each not in right]
 
 
 class Diagnostics(Callback):
     """Measures the health of the layers after each epoch, on the samples `x`, `y`.
 
-    `epochs` is a list of Diagnosis; `words` says what was ill at the end, and since when.
+    `epochs` is a list of Diagnosis; `findings` are those of the last, with the epoch since when.
     """
 
     def __init__(self, x: Array, y: AnyArray) -> None:
@@ -166,52 +266,54 @@ class Diagnostics(Callback):
             self._before = {n: a.copy() for n, a in trainer.model.named_parameters().items()}
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
-        diagnosis = diagnose(trainer.model, self.x, self.y, trainer.loss)
-        steps = _steps(trainer.model, self._before)
-        self.epochs.append(
-            Diagnosis([each._replace(update=steps.get(each.label)) for each in diagnosis.layers])
-        )
+        layers, findings = diagnose(trainer.model, self.x, self.y, trainer.loss)
+        with np.errstate(all="ignore"):
+            steps = _steps(trainer.model, self._before)
+        layers = [layer._replace(update=steps.get(layer.path)) for layer in layers]
+        self.epochs.append(Diagnosis(layers, findings + _of_steps(layers)))
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found after the last epoch, and since which epoch without a break."""
+        return findings_since(self.epochs)
 
     @property
     def words(self) -> list[str]:
-        """What is ill after the last epoch, and since which epoch, counted from 1."""
-        return words_since(self.epochs)
+        """What is ill after the last epoch, in words."""
+        return [str(each) for each in self.findings if each.ill]
 
 
-def words_since(epochs: Sequence[Diagnosis]) -> list[str]:
-    """What is ill in the last of some epochs, and since when without a break."""
+def findings_since(epochs: Sequence[Diagnosis]) -> list[Finding]:
+    """What was found in the last of some epochs, and since when without a break."""
     if not epochs:
         return []
-    keys = [complaints(diagnosis) for diagnosis in epochs]
-    words = []
-    for key, text in sorted(keys[-1].items()):
+    keys = [{each.key for each in diagnosis.findings} for diagnosis in epochs]
+    found = []
+    for each in epochs[-1].findings:
         since = len(keys)
-        while since > 1 and key in keys[since - 2]:
+        while since > 1 and each.key in keys[since - 2]:
             since -= 1
-        words.append(f"{text} since epoch {since}")
-    return words
+        found.append(each._replace(since=since))
+    return found
 
 
-def _health(number: int, layer: Any, x: Array, y: Array, gradient: float) -> LayerHealth:
-    over = (0, *range(2, y.ndim))  # a unit is a feature, or a channel
-    units, dead, saturated = (y.shape[1] if y.ndim > 1 else 1), None, None
-    if isinstance(layer, (ReLU, ReLU6)):
-        dead = int(np.count_nonzero(~(y > 0).any(axis=over)))
-    elif isinstance(layer, Activation):
-        slopes = np.abs(layer.derivative(x, y) * np.ones((), y.dtype))
-        steepest = STEEPEST.get(type(layer), 1.0)
-        saturated = float(np.mean(slopes < FLAT * steepest))
-    mean, spread = float(y.mean(dtype=np.float64)), float(y.std(dtype=np.float64))
-    return LayerHealth(number, layer.label, mean, spread, gradient, units, dead, saturated)
+def _of_steps(layers: list[LayerHealth]) -> list[Finding]:
+    found = []
+    for layer in layers:
+        if layer.update is not None and not STEPS[0] < layer.update < STEPS[1]:
+            kind = "small steps" if layer.update <= STEPS[0] else "large steps"
+            found.append(Finding(layer.path, layer.label, kind, layer.update))
+    return found
 
 
 def _steps(model: Sequential, before: dict[str, Array]) -> dict[str, float]:
-    """By layer, how far its weights have moved over their size."""
+    """By a layer's path, how far its weights have moved over their size."""
     found = {}
-    for place, layer in enumerate(model):
-        name = f"{place}.weight"
-        if name in before:
-            after = model.named_parameters()[name]
-            size = float(np.linalg.norm(before[name])) or math.nan
-            found[layer.label] = float(np.linalg.norm(after - before[name])) / size
+    for name, after in model.named_parameters().items():
+        path, _, key = name.rpartition(".")
+        if key == "weight" and name in before:
+            size = float(np.linalg.norm(before[name]))
+            if size:  # and a step to or from infinity is infinite
+                step = float(np.linalg.norm(after - before[name])) / size
+                found[path] = math.inf if math.isnan(step) else step
     return found

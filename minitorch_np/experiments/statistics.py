@@ -4,188 +4,241 @@ Two networks that are trained once give two numbers, and the numbers differ. Tra
 other seeds they differ again. So each is trained from several seeds, and the question is whether
 the differences, seed by seed, are larger than what chance makes of them.
 
-The differences are paired: both networks of a pair saw the same data in the same order. A paired
-t-test says how surprising their mean would be if there were no true difference. Where several pairs
-are compared, one in twenty would look surprising by chance alone, so the p-values are corrected
-(Holm 1979). An effect size says how large the difference is beside its own scatter, and the power
-analysis how many seeds one would need to see a difference of a given size.
+If two networks were equally good, each difference might as well have come out with the other sign.
+The sign-flip test (Fisher 1935) takes that literally: it flips the signs in all possible ways and
+counts how often the mean comes out as far from 0 as the one that was seen. Nothing is assumed about
+how the accuracies are distributed, which matters: a network that collapses in one run out of five
+has differences that are far from normal, and Student's t-test overlooks it.
 
-The t distribution comes from SciPy (extra `stats`). Without it there are no p-values, and intervals
-come from resampling the seeds (the bootstrap, Efron 1979).
+Where several pairs are compared, one in twenty would look surprising by chance alone, so p-values
+are corrected (Holm 1979) and intervals are simultaneous: all of them hold at once in 95 of 100
+comparisons. Counts, such as collapses, have exact intervals (Clopper and Pearson 1934) and Fisher's
+exact test. NumPy is all that is needed.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from minitorch_np.arrays import Array
+from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.errors import ConfigurationError
 
-RESAMPLES = 9999
-"""How often the bootstrap draws. Its seed is fixed: the same numbers give the same interval."""
+LEVEL = 0.05
+"""How often a whole comparison may claim a difference where there is none."""
+
+ALL_SIGNS = 12
+"""Up to so many seeds all sign patterns are tried; beyond, DRAWS of them, always the same."""
+
+DRAWS = 9_999
+"""Random sign patterns, beside the one that was observed."""
+
+FEWEST_SEEDS = 8
+"""With fewer, even equal signs throughout are no evidence: nothing is claimed."""
+
+POWER = 0.8
+"""The probability with which the seeds that are said to be needed show the difference."""
+
+MOST_SEEDS = 1_000
+"""Beyond so many, the number of seeds needed is not told."""
 
 
 class Interval(NamedTuple):
-    """A mean, and the range that holds the true one with so much confidence."""
+    """The range that holds the true value, with the confidence that is stated beside it."""
 
-    mean: float
     low: float
     high: float
 
-    def __str__(self) -> str:
-        return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
+    def inside(self, size: float) -> bool:
+        """Whether all of it is nearer to 0 than `size`."""
+        return -size < self.low and self.high < size
 
 
-class Difference(NamedTuple):
-    """What two configurations differ by, the first minus the second, over seeds.
+class SignFlip:
+    """The sign-flip test of the mean of `values` (n,), and the interval that belongs to it.
 
-    - `difference` is the mean with its 95 % interval;
-    - `p` is the paired t-test's, `corrected` the same after Holm; None without SciPy;
-    - `effect` is Cohen's d_z: the mean over the standard deviation of the differences;
-    - `seeds_needed` would show a difference of the stated size four times out of five.
+    Flip the signs of a part of the values around a hypothetical mean c, and compare the new mean
+    with the old: it is as far from c exactly where c lies between the mean of the values that were
+    flipped and the mean of those that were not. So each sign pattern has a range [low, high], the
+    p-value of the hypothesis "the mean is c" is the share of ranges that hold c, and the interval
+    of confidence 1 - level holds all c whose p-value is above `level`. The observed pattern, where
+    nothing is flipped, has no second mean: its range is everything.
     """
 
-    first: str
-    second: str
-    difference: Interval
-    p: float | None
-    corrected: float | None
-    effect: float
-    seeds_needed: int
+    def __init__(self, values: Sequence[float] | Array) -> None:
+        sample = np.asarray(values, dtype=float)
+        kept = sign_patterns(len(sample))
+        counts = kept.sum(axis=1)
+        sums = kept @ sample
+        with np.errstate(divide="ignore", invalid="ignore"):
+            one, other = sums / counts, (sample.sum() - sums) / (len(sample) - counts)
+        whole = counts == len(sample)
+        self.lows = np.sort(np.where(whole, -math.inf, np.minimum(one, other)))
+        self.highs = np.sort(np.where(whole, math.inf, np.maximum(one, other)))
+        self.mean = float(sample.mean())
+        rounding = 1e-12 * float(np.abs(sample).max())  # a mean of 0 that rounding made 1e-19 is 0
+        for ends in (self.lows, self.highs):
+            ends[np.abs(ends) <= rounding] = 0.0
 
-    @property
-    def detected(self) -> bool:
-        """Whether the difference is more than chance: by the corrected test, or without one by the
-        interval, which then is not corrected for the number of pairs."""
-        if self.corrected is None:  # one seed has no interval, and detects nothing
-            return self.difference.low > 0 or self.difference.high < 0
-        return self.corrected < 0.05
+    def p(self, mean: float = 0.0) -> float:
+        """The two-sided p-value of the hypothesis that the true mean is `mean`."""
+        if mean <= self.mean:  # every range holds the observed mean
+            return float(np.mean(self.lows <= mean))
+        return float(np.mean(self.highs >= mean))
+
+    def interval(self, level: float = LEVEL) -> Interval:
+        """All means that the test does not reject at `level`: infinite where the values are few."""
+        place = min(math.floor(level * len(self.lows)), len(self.lows) - 1)
+        return Interval(float(self.lows[place]), float(self.highs[-1 - place]))
 
 
-def mean_interval(values: Sequence[float] | Array, confidence: float = 0.95) -> Interval:
-    """The mean and its interval: Student's with SciPy, else by bootstrap. One value has none:
-    NaN.
+@functools.lru_cache(maxsize=4)
+def sign_patterns(n: int) -> AnyArray:
+    """Which of n values keep their signs, a pattern a row, the first of which keeps all.
+
+    A pattern and its opposite say the same, so of all patterns there are 2^(n-1).
     """
-    sample = np.asarray(values, dtype=float)
-    mean, n = float(sample.mean()), len(sample)
-    if n < 2:
-        return Interval(mean, math.nan, math.nan)
-    spread = float(sample.std(ddof=1))
-    if not spread:
-        return Interval(mean, mean, mean)
-    stats = _scipy_stats()
-    if stats is None:
-        return Interval(mean, *_bootstrap(sample, confidence))
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * spread / math.sqrt(n)
-    return Interval(mean, mean - half, mean + half)
+    if n <= ALL_SIGNS:
+        flipped: AnyArray = np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1
+        return np.logical_not(flipped)
+    drawn = np.random.default_rng(0).integers(0, 2, (DRAWS, n)) == 0
+    return np.vstack([np.ones((1, n), bool), drawn])
 
 
-def paired_p(differences: Sequence[float] | Array) -> float | None:
-    """The two-sided p-value of a paired t-test; None without SciPy, 1 where all are 0."""
-    sample = np.asarray(differences, dtype=float)
-    if len(sample) < 2:
-        return None
-    stats = _scipy_stats()
-    if stats is None:
-        return None
-    spread = float(sample.std(ddof=1))
-    if not spread:  # every seed gave the same difference: none, or one that can't be chance
-        return 1.0 if not sample[0] else 0.0
-    t = float(sample.mean()) / (spread / math.sqrt(len(sample)))
-    return float(2 * stats.t.sf(abs(t), len(sample) - 1))
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """The p-values corrected for their number: the k-th smallest of n times n - k + 1, not
-    falling.
-    """
-    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
-    corrected: list[float | None] = [None] * len(p_values)
-    largest = 0.0
-    for rank, (p, place) in enumerate(known):
-        largest = max(largest, min(1.0, p * (len(known) - rank)))
-        corrected[place] = largest
-    return corrected
-
-
-def seeds_needed(
-    differences: Sequence[float] | Array, size: float, power: float = 0.8, level: float = 0.05
-) -> int:
-    """How many seeds a paired test at `level` needs to see a true difference of `size` with
-    probability `power`, given how much the differences scatter.
-
-    n = ((z_(1 - level/2) + z_power) s / size)^2 + z_(1 - level/2)^2 / 2, the last term for the t
-    distribution's heavier tails (Guenther 1981, "Sample size formulas for normal theory t tests");
-    with SciPy, as many more as the noncentral t distribution asks for. Raises ConfigurationError
-    unless size > 0.
-    """
-    if not size > 0:
-        raise ConfigurationError(f"seeds_needed: expected a size greater than 0, got {size!r}")
-    sample = np.asarray(differences, dtype=float)
-    spread = float(sample.std(ddof=1)) if len(sample) > 1 else math.nan
-    if math.isnan(spread):
-        return 0
-    normal = NormalDist()
-    z, z_power = normal.inv_cdf(1 - level / 2), normal.inv_cdf(power)
-    n = max(2, math.ceil(((z + z_power) * spread / size) ** 2 + z * z / 2))
-    stats = _scipy_stats()
-    while stats is not None and spread:
-        limit = stats.t.ppf(1 - level / 2, n - 1)
-        if stats.nct.sf(limit, n - 1, size / spread * math.sqrt(n)) >= power:
-            break
+def fewest_seeds(pairs: int) -> int:
+    """With how many seeds a difference between `pairs` pairs can be detected at all."""
+    n = FEWEST_SEEDS
+    while 0.5 ** (n - 1) * pairs > LEVEL:
         n += 1
     return n
 
 
-def compare_pairs(samples: dict[str, Array], size: float) -> list[Difference]:
-    """Every pair of samples, seed by seed; `size` is the difference that one would care to see."""
-    names = list(samples)
-    pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
-    gaps = [np.asarray(samples[a], float) - np.asarray(samples[b], float) for a, b in pairs]
-    p_values = [paired_p(gap) for gap in gaps]
-    found = []
-    for (a, b), gap, p, corrected in zip(pairs, gaps, p_values, holm(p_values), strict=True):
-        spread = float(gap.std(ddof=1)) if len(gap) > 1 else math.nan
-        mean = float(gap.mean())
-        effect = mean / spread if spread else (0.0 if not mean else math.copysign(math.inf, mean))
-        needed = seeds_needed(gap, size)
-        found.append(Difference(a, b, mean_interval(gap), p, corrected, effect, needed))
-    return found
-
-
-def ranking(samples: dict[str, Array], differences: list[Difference]) -> str:
-    """The order of the means in words, and which of the differences were detected.
-
-    Two are "a > b" or "a ~ b". Of more, not being told apart is not handed on: a may be better than
-    c where neither can be told from b; so the order and what was detected are said apart.
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values corrected for their number: the k-th smallest of n times n - k + 1, not
+    falling.
     """
-    order = sorted(samples, key=lambda name: -float(np.mean(samples[name])))
-    better = {
-        (d.first, d.second) if d.difference.mean > 0 else (d.second, d.first)
-        for d in differences
-        if d.detected
-    }
-    if len(order) == 2:
-        return f"{order[0]} {'>' if better else '~'} {order[1]}"
-    found = [f"{a} > {b}" for a in order for b in order if (a, b) in better]
-    return f"by mean: {', '.join(order)}; detected: {', '.join(found) or 'no difference'}"
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(np.argsort(p_values, kind="stable")):
+        largest = max(largest, min(1.0, p_values[place] * (len(p_values) - rank)))
+        corrected[place] = largest
+    return corrected
 
 
-def _bootstrap(sample: Array, confidence: float) -> tuple[float, float]:
-    rng = np.random.default_rng(0)
-    means = sample[rng.integers(len(sample), size=(RESAMPLES, len(sample)))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+def hedges_g(differences: Sequence[float] | Array) -> float:
+    """The effect size of paired differences: mean over standard deviation, corrected for few.
+
+    g_z = (1 - 3 / (4 (n - 1) - 1)) mean / s. NaN for fewer than three differences, infinite where
+    all are the same but 0. Source: Hedges 1981, "Distribution theory for Glass's estimator of
+    effect size".
+    """
+    sample = np.asarray(differences, dtype=float)
+    n, mean = len(sample), float(sample.mean())
+    if n < 3:
+        return math.nan
+    if np.ptp(sample) <= 1e-12 * np.abs(sample).max():
+        return math.copysign(math.inf, mean) if sample.any() else 0.0
+    return (1 - 3 / (4 * (n - 1) - 1)) * mean / float(sample.std(ddof=1))
 
 
-def _scipy_stats() -> Any:
-    try:
-        from scipy import stats
-    except ImportError:
+def median_interval(values: Sequence[float] | Array, level: float = LEVEL) -> Interval:
+    """The median's interval: from the k-th smallest value to the k-th largest.
+
+    It misses the true median where at most k - 1 values fall on one side of it, as coins do:
+    exact, whatever the distribution. Infinite for fewer than 6 values at 95 %.
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    n, k = len(ordered), 0
+    while 2 * binomial_tail(k, n, 0.5) <= level:
+        k += 1
+    return Interval(float(ordered[k - 1]), float(ordered[-k])) if k else _EVERYTHING
+
+
+_EVERYTHING = Interval(-math.inf, math.inf)
+
+
+def binomial_tail(k: int, n: int, p: float) -> float:
+    """The probability of at most k successes of n, each of probability p."""
+    return math.fsum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
+
+
+def proportion_interval(k: int, n: int, level: float = LEVEL) -> Interval:
+    """The exact interval of a proportion of which k of n were seen (Clopper and Pearson 1934)."""
+    half = level / 2
+    low = _root(lambda p: binomial_tail(n - k, n, 1 - p) < half) if k else 0.0
+    high = _root(lambda p: binomial_tail(k, n, p) > half) if k < n else 1.0
+    return Interval(low, high)
+
+
+def _root(below: Callable[[float], bool]) -> float:
+    """Where between 0 and 1 a condition that holds at first stops holding."""
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if below(middle) else (low, middle)
+    return (low + high) / 2
+
+
+def fisher(a: int, n: int, b: int, m: int) -> float:
+    """The two-sided p-value of Fisher's exact test that a of n and b of m have one probability."""
+    total = a + b
+
+    def chance(k: int) -> float:
+        return math.comb(n, k) * math.comb(m, total - k) / math.comb(n + m, total)
+
+    possible = [chance(k) for k in range(max(0, total - m), min(n, total) + 1)]
+    return min(1.0, math.fsum(p for p in possible if p <= chance(a) * (1 + 1e-7)))
+
+
+def seeds_needed(
+    differences: Sequence[float] | Array, size: float, level: float = LEVEL
+) -> int | None:
+    """How many seeds a sign-flip test at `level` needs to see a true mean of `size` with
+    probability POWER, given how the differences scatter; None for more than MOST_SEEDS.
+
+    Experiments are simulated from the observed differences, shifted to that mean. Few differences
+    do not tell their own spread well, so that each simulated experiment has another spread, as
+    probable as it is given the observed one. Raises ConfigurationError unless size > 0.
+    """
+    if not size > 0:
+        raise ConfigurationError(f"seeds_needed: expected a size greater than 0, got {size!r}")
+    sample = np.asarray(differences, dtype=float)
+    if len(sample) < 2:
         return None
-    return stats
+    # Found by halving: the power grows with the number of seeds.
+    low, high = FEWEST_SEEDS - 1, FEWEST_SEEDS
+    while _power(sample, size, high, level) < POWER:
+        low, high = high, 2 * high
+        if low >= MOST_SEEDS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (
+            (low, middle) if _power(sample, size, middle, level) >= POWER else (middle, high)
+        )
+    return high if high <= MOST_SEEDS else None
+
+
+EXPERIMENTS, PATTERNS, MANY = 400, 1_000, 50
+"""For each number of seeds so many experiments are simulated, and each tested with so many sign
+patterns; from so many seeds on, flipped means are normal, whatever the differences are."""
+
+
+def _power(sample: Array, size: float, n: int, level: float) -> float:
+    """In what share of simulated experiments with n seeds a mean of `size` is detected."""
+    rng = np.random.default_rng(n)
+    before = len(sample)
+    spread = np.sqrt(before / rng.chisquare(before - 1, EXPERIMENTS))
+    drawn = (sample - sample.mean())[rng.integers(before, size=(n, EXPERIMENTS))]
+    experiments = size + spread * drawn
+    sums = np.abs(experiments.sum(axis=0))
+    if n > MANY:
+        limit = NormalDist().inv_cdf(1 - level / 2)
+        return float(np.mean(sums >= limit * np.sqrt(np.square(experiments).sum(axis=0))))
+    signs = 1.0 - 2.0 * rng.integers(0, 2, (PATTERNS, n))
+    exceeded = np.count_nonzero(np.abs(signs @ experiments) >= sums * (1 - 1e-12), axis=0)
+    return float(np.mean((exceeded + 1) / (PATTERNS + 1) <= level))

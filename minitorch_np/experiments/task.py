@@ -1,8 +1,7 @@
 """One run of one configuration from one seed, wherever it happens.
 
 A task is a dictionary of numbers and texts, so that it can be sent to another process or machine,
-and so is its result. The data is not sent: the task names a folder with arrays, which every process
-maps into its memory, so that however many processes there are it is there once.
+and so is its result.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, as_batch, as_targets
+from minitorch_np.arrays import AnyArray, Array, as_batch, as_targets, require_finite
 from minitorch_np.data import Digits, load_mnist
-from minitorch_np.errors import ConfigurationError
+from minitorch_np.errors import ConfigurationError, DataError, DivergenceError, ShapeError
 from minitorch_np.experiments.configuration import Configuration
-from minitorch_np.experiments.diagnostics import Diagnostics
+from minitorch_np.experiments.diagnostics import Diagnostics, Finding, lost_classes
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import SoftmaxCrossEntropy
 from minitorch_np.training import Accuracy, Callback, History, Trainer
@@ -27,14 +26,20 @@ from minitorch_np.training import Accuracy, Callback, History, Trainer
 Data: TypeAlias = "Digits | tuple[object, object, object, object] | None"
 """Digits; arrays to train on and to test with, (x, y, xt, yt); or None for the digits here."""
 
-ARRAYS = ("x", "y", "xt", "yt")
+Arrays: TypeAlias = "tuple[Array, AnyArray, Array, AnyArray]"
 """Inputs and labels to train on, and to test with."""
+
+FILES = ("x", "y", "xt", "yt")
+"""How they are called where they are written down."""
 
 TUNING_SHARE = 0.2
 """How much of the training data a learning rate is chosen on."""
 
+SPLIT, RESAMPLE = 1, 2
+"""What a seed is also used for, beside the weights and the order of the batches."""
 
-def as_arrays(data: Data) -> tuple[Array, AnyArray, Array, AnyArray]:
+
+def as_arrays(data: Data) -> Arrays:
     """(x, y, xt, yt), whatever they came as."""
     if data is None:
         data = load_mnist()
@@ -46,19 +51,53 @@ def as_arrays(data: Data) -> tuple[Array, AnyArray, Array, AnyArray]:
     x, y, xt, yt = data
     rows = as_batch(x, np.float32, "compare: x"), as_batch(xt, np.float32, "compare: x_test")
     labels = as_targets(y, "compare: y"), as_targets(yt, "compare: y_test")
+    if rows[0].shape[1:] != rows[1].shape[1:]:
+        raise ShapeError(
+            "compare: expected samples of one shape to train on and to test with, got "
+            f"{rows[0].shape[1:]} and {rows[1].shape[1:]}"
+        )
     return rows[0], labels[0], rows[1], labels[1]
 
 
-def write_data(folder: str, arrays: tuple[Array, AnyArray, Array, AnyArray]) -> None:
+def class_count(arrays: Arrays) -> int:
+    """How many classes the labels name; one-hot rows have a column for each.
+
+    Raises ShapeError and DataError where samples and labels can't be trained on.
+    """
+    x, y, xt, yt = arrays
+    if min(map(len, arrays)) < 2:
+        raise DataError("compare: expected two or more samples to train on and to test with")
+    labels = [class_numbers(each) for each in (y, yt)]
+    classes = y.shape[1] if y.ndim == 2 else max(2, *(int(each.max()) + 1 for each in labels))
+    for rows, targets, place in ((x, y, "compare: x"), (xt, yt, "compare: x_test")):
+        if len(rows) != len(targets):
+            raise ShapeError(f"{place}: expected {len(targets)} rows, as labels, got {len(rows)}")
+        require_finite(rows, place)
+        SoftmaxCrossEntropy().prepare(targets, (classes,))
+    return classes
+
+
+def class_numbers(labels: AnyArray) -> AnyArray:
+    """Labels as class numbers (m,), whether they were that or one-hot."""
+    return labels.argmax(axis=1) if labels.ndim == 2 else labels
+
+
+def write_data(folder: str, arrays: Arrays) -> None:
     """Put the arrays where tasks find them."""
-    for name, array in zip(ARRAYS, arrays, strict=True):
+    for name, array in zip(FILES, arrays, strict=True):
         np.save(os.path.join(folder, f"{name}.npy"), array)
 
 
 @functools.lru_cache(maxsize=2)
-def read_data(folder: str) -> tuple[Any, ...]:
-    """The arrays, mapped into memory rather than read."""
-    return tuple(np.load(os.path.join(folder, f"{name}.npy"), mmap_mode="r") for name in ARRAYS)
+def read_data(folder: str) -> Any:
+    """The arrays, mapped into memory rather than read: however many processes there are, they are
+    there once."""
+    return tuple(np.load(os.path.join(folder, f"{name}.npy"), mmap_mode="r") for name in FILES)
+
+
+def run_task_in(folder: str, task: dict[str, Any]) -> dict[str, Any]:
+    """`run_task` with the data in a folder, for processes that see the same disk."""
+    return run_task(task, read_data(folder))
 
 
 class Reseed(Callback):
@@ -74,62 +113,75 @@ class Reseed(Callback):
         ).bit_generator.state
 
 
-def run_task(task: dict[str, Any]) -> dict[str, Any]:
+def run_task(task: dict[str, Any], arrays: Arrays) -> dict[str, Any]:
     """Train and test; returns the task's name, seed, rate and what was measured.
 
     With `tuning`, a part of the training data stands for the test data, which is not looked at. A
     run that fails returns what it failed with, as text under "error".
     """
-    configuration = Configuration.decoded(task["configuration"])
-    configuration = configuration._replace(learning_rate=task["rate"])
     result = {name: task[name] for name in ("name", "seed", "rate", "tuning")}
+    measured = _tuning_run if task["tuning"] else _run
     try:
-        return result | _measured(configuration, task)
+        configuration = Configuration.decoded(task["configuration"])
+        configuration = configuration._replace(learning_rate=task["rate"])
+        with np.errstate(all="ignore"):  # numbers that overflow end in a DivergenceError
+            return result | measured(configuration, task["seed"], task["resample"], arrays)
     except Exception as error:  # a run that fails must not lose the others
-        return result | {"error": f"{type(error).__name__}: {error}"}
+        # What diverged will do so again; what failed otherwise is worth another try.
+        again = not isinstance(error, DivergenceError)
+        return result | {"error": f"{type(error).__name__}: {error}", "again": again}
 
 
 def train(
     configuration: Configuration,
     seed: int,
-    arrays: tuple[Array, AnyArray, Array, AnyArray],
+    arrays: Arrays,
     callbacks: Sequence[Callback] = (),
+    resample: bool = False,
+    validate: bool = True,
 ) -> tuple[Sequential, History]:
     """The network that this configuration becomes from this seed, and how it came to be. From the
     same arrays it is the same network each time.
+
+    With `resample` it is trained on as many samples drawn from them, with replacement.
     """
     x, y, xt, yt = arrays
+    if resample:
+        rows = np.random.default_rng([seed, RESAMPLE]).integers(len(x), size=len(x))
+        x, y = x[rows], y[rows]
     model = configuration.model(x.shape[1:], seed)
-    trainer = Trainer(
-        model,
-        SoftmaxCrossEntropy(),
-        configuration.make_optimizer(),
-        metrics=[Accuracy()],
-        seed=seed,
-    )
+    optimizer = configuration.make_optimizer()
+    trainer = Trainer(model, SoftmaxCrossEntropy(), optimizer, metrics=[Accuracy()], seed=seed)
     history = trainer.fit(
         x,
         y,
         epochs=configuration.epochs,
         batch_size=configuration.batch_size,
-        validation_data=(xt, yt),
+        validation_data=(xt, yt) if validate else None,
         callbacks=[Reseed(seed), *callbacks],
     )
     return model, history
 
 
-def _measured(configuration: Configuration, task: dict[str, Any]) -> dict[str, Any]:
-    seed = task["seed"]
-    x, y, xt, yt = read_data(task["data"])
-    if task["tuning"]:
-        order = np.random.default_rng([seed, 1]).permutation(len(x))
-        kept = len(x) - round(TUNING_SHARE * len(x))
-        x, y, xt, yt = x[order[:kept]], y[order[:kept]], x[order[kept:]], y[order[kept:]]
+def _tuning_run(
+    configuration: Configuration, seed: int, resample: bool, arrays: Arrays
+) -> dict[str, Any]:
+    x, y, _, _ = arrays
+    order = np.random.default_rng([seed, SPLIT]).permutation(len(x))
+    kept = len(x) - max(1, round(TUNING_SHARE * len(x)))
+    part = x[order[:kept]], y[order[:kept]], x[order[kept:]], y[order[kept:]]
+    model, _ = train(configuration, seed, part, resample=resample, validate=False)
+    right = model.predict_classes(part[2]) == class_numbers(part[3])
+    return {"accuracy": float(np.mean(right))}
+
+
+def _run(configuration: Configuration, seed: int, resample: bool, arrays: Arrays) -> dict[str, Any]:
+    x, y, xt, yt = arrays
     diagnostics = Diagnostics(x, y)
     start = time.perf_counter()
-    callbacks = [] if task["tuning"] else [diagnostics]
-    _, history = train(configuration, seed, (x, y, xt, yt), callbacks)
+    model, history = train(configuration, seed, arrays, [diagnostics], resample)
     seconds = time.perf_counter() - start
+    lost = lost_classes(class_numbers(yt), model.predict_classes(xt))
     curves = {name.replace("val_", "test_"): column for name, column in history.items()}
     return {
         "accuracy": curves["test_accuracy"][-1],
@@ -137,6 +189,19 @@ def _measured(configuration: Configuration, task: dict[str, Any]) -> dict[str, A
         "seconds": seconds,
         "steps": -(-len(x) // configuration.batch_size) * configuration.epochs,
         "curves": curves,
-        "health": [[each._asdict() for each in d.layers] for d in diagnostics.epochs],
-        "words": diagnostics.words,
+        "lost": lost,
+        "findings": [each._asdict() for each in _with_lost(diagnostics, lost)],
     }
+
+
+def _with_lost(diagnostics: Diagnostics, lost: list[int]) -> list[Finding]:
+    """What was found, with the classes that are lost on the test data, which are what counts."""
+    found = [each for each in diagnostics.findings if each.kind != "lost class"]
+    if not lost:
+        return found
+    last, end = diagnostics.epochs[-1].layers[-1], len(diagnostics.epochs)
+    since = {f.value: f.since for f in diagnostics.findings if f.kind == "lost class"}
+    return found + [
+        Finding(last.path, last.label, "lost class", each, since=since.get(each, end))
+        for each in lost
+    ]

@@ -18,7 +18,6 @@ from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.task import Data, as_arrays, train
 from minitorch_np.layers import Sequential
 from minitorch_np.reports import model_plots
-from minitorch_np.reports.words import by_accuracy
 from minitorch_np.training import confusion_matrix
 
 if TYPE_CHECKING:
@@ -37,13 +36,14 @@ class Best(NamedTuple):
 
 
 def best_network(comparison: Comparison, data: Data) -> Best:
-    """Train the configuration with the highest mean accuracy again, from the first seed."""
-    name, seed = by_accuracy(comparison)[0], comparison.common_seeds[0]
+    """Train the configuration with the highest mean accuracy again, from the first seed from which
+    it did not fail."""
+    name = comparison.ranking[0]
+    run = comparison.whole(name)[0]
     configuration = next(each for each in comparison.configurations if each.name == name)
-    arrays = as_arrays(data)
-    model, history = train(configuration, seed, arrays)
-    accuracy = history["val_accuracy"][-1]
-    before = comparison.of(name)[0]
+    arrays, seed = as_arrays(data), run["seed"]
+    model, history = train(configuration, seed, arrays, resample=comparison.resampled)
+    accuracy, before = history["val_accuracy"][-1], run["accuracy"]
     same = "as" if math.isclose(accuracy, before) else f"not quite the {before:.4f}"
     words = (
         f"{name}, trained once more from seed {seed}: its test accuracy is {accuracy:.4f}, "

@@ -20,17 +20,8 @@ from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError, MissingExtraError
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.layers.storage import replacing
-from minitorch_np.reports import plots, text
+from minitorch_np.reports import plots, text, words
 from minitorch_np.reports.style import PAGE, STYLE
-from minitorch_np.reports.words import (
-    curves_in_words,
-    differences_in_words,
-    functions_in_words,
-    headline,
-    question,
-    rates_in_words,
-    rates_rows,
-)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,8 +33,8 @@ def write_page(comparison: Comparison, path: StrPath, command: str = "", data: D
     """Write the page to `path`, at once or not at all.
 
     `command` is what the comparison was made with, to be repeated. With `data`, as it was given to
-    `compare`, the best configuration is trained once more, from the first of the seeds, and the
-    page shows its weights and errors. Raises OSError where the file can't be written.
+    `compare`, the best configuration is trained once more, and the page shows its weights and
+    errors. Raises OSError where the file can't be written.
     """
     content = page(comparison, command, data)
     with replacing(path) as file:
@@ -54,10 +45,9 @@ def page(comparison: Comparison, command: str = "", data: Data = None) -> str:
     """The page as text: see `write_page`."""
     sections = [
         _section("Answer", _answer(comparison)),
-        _section("Numbers", _tables(comparison)),
+        _section("Pairs", _pairs(comparison)),
         _section("How they learned", _curves(comparison)),
-        _section("Seed by seed", _pairs_picture(comparison)),
-        _section("Health of the networks", _health(comparison)),
+        _section("What was found in the networks", _health(comparison)),
         _section("Activation functions", _functions(comparison)),
         _section("The best network", _best(comparison, data)),
         _section("Runs that failed", _failures(comparison)),
@@ -66,37 +56,85 @@ def page(comparison: Comparison, command: str = "", data: Data = None) -> str:
     return PAGE.format(
         title=escape(f"{', '.join(comparison.names)}: a comparison"),
         style=STYLE,
-        question=escape(question(comparison)),
+        question=escape(words.question(comparison)),
         body="\n".join(section for section in sections if section),
     )
 
 
 def fragment(comparison: Comparison) -> str:
     """The answer and the tables, as a notebook shows them."""
-    return f"<div>{_answer(comparison)}\n{_tables(comparison)}</div>"
+    pairs = _table(text.PAIRS_TITLE, text.pair_rows(comparison)) if comparison.verdicts else ""
+    return f"<div>{_headline(comparison)}\n{_ranking(comparison)}\n{pairs}</div>"
 
 
 def _section(title: str, body: str) -> str:
     return f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>" if body else ""
 
 
+def _folded(title: str, body: str, unfolded: bool = False) -> str:
+    """What is shown when its title is clicked on; `unfolded` at once."""
+    state = " open" if unfolded else ""
+    return f"<details{state}>\n<summary>{escape(title)}</summary>\n{body}\n</details>"
+
+
+def _headline(comparison: Comparison) -> str:
+    return f'<p class="answer">{escape(words.headline(comparison))}</p>'
+
+
 def _answer(comparison: Comparison) -> str:
-    parts = [f'<p class="answer">{escape(headline(comparison))}</p>']
-    if comparison.differences:
-        parts.append(_list(text.verdict(d, comparison.size) for d in comparison.differences))
-        if any(d.p is None for d in comparison.differences) and len(comparison.common_seeds) > 1:
-            parts.append(f"<p>{escape(text.WITHOUT_SCIPY)}</p>")
-    return "\n".join(parts)
-
-
-def _tables(comparison: Comparison) -> str:
+    """The headline, the picture, the ranking, and what the claims are about."""
     parts = [
-        _table(text.configurations_title(comparison), text.configuration_rows(comparison)),
+        _headline(comparison),
+        _picture(
+            lambda: plots.runs(comparison),
+            f"Test accuracies of all runs, a row a configuration. {_ranked(comparison)}.",
+            "Each configuration's runs, sorted, the best mean first. Runs that are far below the "
+            "others stand at the left edge.",
+        ),
+        _ranking(comparison),
+        *(f"<p>{escape(line)}</p>" for line in words.footer(comparison)),
     ]
-    if comparison.differences:
-        parts.append(_table(text.PAIRS_TITLE, text.pair_rows(comparison)))
-        parts.append(f"<p>{escape(text.PAIRS_NOTE)}</p>")
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
+
+
+def _ranked(comparison: Comparison) -> str:
+    return "; ".join(
+        f"{each.name}: median {each.median:.4f}, {each.collapsed} of {each.runs} collapsed"
+        for each in (comparison.summaries[name] for name in comparison.ranking)
+    )
+
+
+def _ranking(comparison: Comparison) -> str:
+    table = _table(text.configurations_title(comparison), text.configuration_rows(comparison))
+    return f"{table}\n<p>{text.GROUPS_NOTE}</p>" if any(comparison.groups.values()) else table
+
+
+def _pairs(comparison: Comparison) -> str:
+    """The picture of the pairs, their sentences, and their table."""
+    if not comparison.verdicts:
+        return ""
+    shown = plots.shown_pairs(comparison)
+    said = [words.verdict(comparison, each) for each in comparison.verdicts]
+    if any(each.kind == "too few seeds" for each in comparison.verdicts):
+        said = said[:1]
+    described = "; ".join(
+        f"{each.first} minus {each.second} {each.difference:.4f}{words.each_range(each)}, "
+        f"{each.kind}"
+        for each in shown
+    )
+    few = len(comparison.verdicts) <= plots.MOST_PAIRS
+    left = "" if few else " Of all pairs, those with the best or the reference alone."
+    table = _table(text.PAIRS_TITLE, text.pair_rows(comparison))
+    parts = [
+        _picture(
+            lambda: plots.differences(comparison),
+            f"Differences of test accuracies, seed by seed: {described}.",
+            f"Right of 0, the first of the two was better.{left}",
+        ),
+        _folded("Each pair in words", _list(said), few),
+        _folded("Each pair in numbers", f"{table}\n<p>{escape(text.PAIRS_NOTE)}</p>", few),
+    ]
+    return "\n".join(part for part in parts if part)
 
 
 def _table(caption: str, rows: list[tuple[str, ...]]) -> str:
@@ -119,35 +157,46 @@ def _curves(comparison: Comparison) -> str:
     drawn = text.curves(comparison)
     if not drawn:
         return ""
-    return _picture(
+    said = "; ".join(
+        f"{name} from {curve[0]:.3f} to {curve[-1]:.3f}"
+        for name, curve in comparison.curves.items()
+    )
+    learned = _picture(
         lambda: plots.learning_curves(comparison),
-        curves_in_words(comparison),
-        "Mean test accuracy after each epoch; the bands are 95 % intervals over seeds.",
-    ) or (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="Learning curves">'
-        f"<pre>{escape(drawn)}</pre></div>\n"
-        "<p>For pictures in place of letters, install matplotlib (the extra plot).</p>"
+        f"Learning curves, median test accuracy from the first epoch to the last: {said}.",
+        "Median test accuracy after each epoch, from where the curves differ.",
+    )
+    spent = _picture(
+        lambda: plots.times(comparison),
+        f"The same curves by seconds of training: {_seconds(comparison)}.",
+        "The same by time. Runs that share a machine slow each other down.",
+    )
+    return (
+        f"{learned}\n{spent}"
+        if learned
+        else (
+            f'<div class="scroll" role="region" tabindex="0" aria-label="Learning curves">'
+            f"<pre>{escape(drawn)}</pre></div>\n"
+            "<p>For pictures in place of letters, install matplotlib (the extra plot).</p>"
+        )
     )
 
 
-def _pairs_picture(comparison: Comparison) -> str:
-    if not comparison.differences:
-        return ""
-    return _picture(
-        lambda: plots.paired_differences(comparison),
-        differences_in_words(comparison),
-        "Right of 0, the first of the two was better.",
-    )
+def _seconds(comparison: Comparison) -> str:
+    found = (comparison.summaries[name] for name in comparison.curves)
+    return "; ".join(f"{each.name} took {each.seconds:.2f} seconds" for each in found)
 
 
 def _functions(comparison: Comparison) -> str:
-    if not plots.activations(comparison):
+    found = list(plots.activations(comparison))
+    if not found:
         return ""
-    return _picture(
+    picture = _picture(
         lambda: plots.activation_functions(comparison),
-        functions_in_words(comparison),
+        f"Graphs of {words.joined(found)} and of their derivatives, from -4 to 4.",
         "What the compared networks bend their numbers with.",
     )
+    return _folded("Their graphs", picture, len(found) <= 6) if picture else ""
 
 
 def _health(comparison: Comparison) -> str:
@@ -156,7 +205,7 @@ def _health(comparison: Comparison) -> str:
 
 def _best(comparison: Comparison, data: Data) -> str:
     """The pictures of the best configuration's network, trained again."""
-    if data is None or not comparison.configurations or not comparison.common_seeds:
+    if data is None or not comparison.whole(comparison.ranking[0]):
         return ""
     from minitorch_np.reports.best import best_network
 
@@ -169,16 +218,15 @@ def _best(comparison: Comparison, data: Data) -> str:
 def _failures(comparison: Comparison) -> str:
     if not comparison.failures:
         return ""
-    rows = [("configuration", "seed", "error")]
+    rows: list[tuple[str, ...]] = [("configuration", "seed", "error")]
     rows += [(run["name"], str(run["seed"]), run["error"]) for run in comparison.failures]
-    note = "The seeds of these runs are left out of every table and test above."
-    return f"{_table('Runs that failed', rows)}\n<p>{note}</p>"  # type: ignore[arg-type]
+    note = f"In every table and test they count as chance, {1 / comparison.classes:.4g}."
+    return f"{_table('Runs that failed', rows)}\n<p>{note}</p>"
 
 
 def _origin(comparison: Comparison, command: str) -> str:
     now = datetime.datetime.now().astimezone()
     facts = [
-        ("Learning rates", escape(rates_in_words(comparison))),
         ("Seeds", escape(f"{len(comparison.seeds)}: {', '.join(map(str, comparison.seeds))}")),
         ("Versions", escape(", ".join(f"{name} {number}" for name, number in versions().items()))),
         (
@@ -189,26 +237,27 @@ def _origin(comparison: Comparison, command: str) -> str:
     if command:
         facts.insert(0, ("Command", f"<code>{escape(command)}</code>"))
     parts = ["<dl>", *(f"<dt>{name}</dt>\n<dd>{value}</dd>" for name, value in facts), "</dl>"]
-    if comparison.configurations:
-        rows: list[tuple[str, ...]] = [
-            ("configuration", "layers", "optimizer", "rate", "epochs", "batch size")
-        ]
-        for each in comparison.configurations:
-            layers = ", ".join(map(str, each.layers))
-            numbers = (f"{each.learning_rate:g}", str(each.epochs), str(each.batch_size))
-            rows.append((each.name, layers, each.optimizer, *numbers))
-        parts.append(_table("What was trained, and how", rows))
+    rows: list[tuple[str, ...]] = [
+        ("configuration", "layers", "optimizer", "rate", "epochs", "batch size")
+    ]
+    for each in comparison.configurations:
+        layers = ", ".join(map(str, each.layers))
+        numbers = (f"{each.rate:g}", str(each.epochs), str(each.batch_size))
+        rows.append((each.name, layers, each.optimizer, *numbers))
+    parts.append(_folded("What was trained", _table("What was trained, and how", rows)))
     if comparison.tuning:
-        parts.append(
-            _table("Mean accuracy by learning rate, on data kept aside", rates_rows(comparison))
+        caption = (
+            "Mean accuracy by learning rate on data kept aside; in brackets, of one seed alone"
         )
+        rates = _table(caption, words.rates_rows(comparison))
+        parts.append(_folded("How the rates were chosen", rates))
     return "\n".join(parts)
 
 
 def versions() -> dict[str, str]:
     """Of everything that the numbers may depend on; "not installed" for what is optional."""
     found: dict[str, str] = {}
-    for name in ("minitorch_np", "NumPy", "SciPy", "matplotlib"):
+    for name in ("minitorch_np", "NumPy", "matplotlib"):
         try:
             found[name] = importlib.import_module(name.lower()).__version__
         except ImportError:

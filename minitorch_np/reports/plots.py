@@ -1,4 +1,4 @@
-"""A comparison as pictures: how the networks learned, and how far apart they are.
+"""A comparison as pictures: how good the runs are, how far apart, and how they learned.
 
 Each function returns a matplotlib Figure, to show in a notebook or to save to a file. Figures are
 made without pyplot, so that nothing is left open and no window appears. The colours can be told
@@ -11,15 +11,14 @@ trained model has to show is in `model_plots`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arrays import Array
 from minitorch_np.errors import ConfigurationError, MissingExtraError
 from minitorch_np.experiments.comparison import Comparison
-from minitorch_np.experiments.statistics import mean_interval
+from minitorch_np.experiments.verdicts import Verdict
 from minitorch_np.layers import Activation, Layer, layer_from_name
 from minitorch_np.layers.composite import Composite
 
@@ -33,87 +32,222 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 STYLES = ("-", "--", "-.", ":")
 """Line styles. Their number and that of the colours have no common divisor: 28 combinations."""
 
-WIDTH = 6.4
-"""Of a figure, in inches: what fits a page, and can still be read when a phone shrinks it."""
+WIDTH = 4.6
+"""Of a figure, in inches: so narrow that its text can be read where a phone shrinks it."""
+
+ROW, CURVES = 0.62, 3.6
+"""The heights of a row of dots, and of a picture of curves."""
+
+MOST_PAIRS = 10
+"""Of more pairs, only those with the best configuration are drawn."""
+
+ZOOM = 0.2
+"""Accuracies that are further below the best are not drawn to scale."""
 
 REACH = 4.0
 """How far on both sides of 0 an activation function is drawn."""
 
 
-def learning_curves(comparison: Comparison) -> Figure:
-    """Mean test accuracy by epoch, with the 95 % interval over seeds as a band."""
-    figure = new_figure(WIDTH, 4.2)
-    axes = figure.add_subplot()
-    drawn = []
-    for place, name in enumerate(comparison.names):
-        runs = accuracies(comparison, name)
-        if not len(runs):
-            continue
-        intervals = [mean_interval(column) for column in runs.T]
-        epochs = np.arange(1, len(intervals) + 1)
-        colour, style = COLOURS[place % len(COLOURS)], STYLES[place % len(STYLES)]
-        marker = "o" if len(epochs) == 1 else ""  # one point makes no line
-        width = 1.8 if place % len(STYLES) else 3  # what is drawn over a whole line is to be seen
-        means = [each.mean for each in intervals]
-        axes.plot(epochs, means, style, color=colour, marker=marker, lw=width)
-        low, high = [each.low for each in intervals], [each.high for each in intervals]
-        if not math.isnan(low[0]):
-            axes.fill_between(epochs, low, high, color=colour, alpha=0.15, lw=0)
-        drawn.append(name)
-    axes.set(xlabel="epoch", ylabel="test accuracy")
-    axes.set_title(f"Mean over {_count(comparison.common_seeds, 'seed')}, with 95 % intervals")
-    axes.locator_params(axis="x", integer=True)
-    axes.grid(alpha=0.3)
-    if drawn:
-        _legend(axes, drawn)
-    else:
-        empty(axes, "no run to show: all failed")
+def overview(comparison: Comparison) -> Figure:
+    """The answer in one figure: runs, differences, learning curves, accuracy against time."""
+    panels = [(_draw_runs, _rows_height(comparison.names))]
+    if pairs := shown_pairs(comparison):
+        panels.append((_draw_differences, _rows_height(pairs)))
+    if comparison.curves:
+        panels += [(_draw_curves, CURVES), (_draw_times, CURVES)]
+    figure = new_figure(WIDTH, sum(height for _, height in panels))
+    heights = [height for _, height in panels]
+    grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights).flat
+    for axes, (draw, _) in zip(grid, panels, strict=True):
+        draw(axes, comparison)
     return figure
 
 
-def accuracies(comparison: Comparison, name: str) -> Array:
-    """The test accuracies (runs, epochs) of a configuration, from the seeds that are compared.
+def runs(comparison: Comparison) -> Figure:
+    """A row a configuration: each run a dot, sorted, with their median and its interval."""
+    return _single(_draw_runs, comparison, _rows_height(comparison.names))
 
-    Where there is no seed from which all could be trained, those of all runs that did not fail.
+
+def differences(comparison: Comparison) -> Figure:
+    """A row a pair: each seed's difference a dot, their mean and its interval.
+
+    Raises ConfigurationError where there are no pairs.
     """
-    runs = [run for run in comparison.results if run["name"] == name and "error" not in run]
-    common = [run for run in runs if run["seed"] in comparison.common_seeds] or runs
-    return np.array([run["curves"]["test_accuracy"] for run in common])
-
-
-def paired_differences(comparison: Comparison) -> Figure:
-    """A row a pair: each seed's difference as a dot, their mean and its 95 % interval.
-
-    The diamond is filled where the difference was detected. Raises ConfigurationError where there
-    are no pairs.
-    """
-    pairs = comparison.differences
+    pairs = shown_pairs(comparison)
     if not pairs:
         raise ConfigurationError(
-            "paired_differences: expected two or more configurations and a seed from which all "
-            "were trained, got no pair"
+            "differences: expected two or more configurations, got no pair to compare"
         )
-    figure = new_figure(WIDTH, 1.5 + 0.55 * len(pairs))
-    axes = figure.add_subplot()
-    axes.axvspan(-comparison.size, comparison.size, color="0.92", lw=0)
-    axes.axvline(0, color="black", lw=1)
-    for row, pair in enumerate(pairs):
-        gaps = comparison.of(pair.first) - comparison.of(pair.second)
-        axes.plot(gaps, np.full(len(gaps), row + 0.22), "o", color=COLOURS[5], ms=5, alpha=0.7)
-        mean, low, high = pair.difference
-        fill = COLOURS[0] if pair.detected else "white"
-        if not math.isnan(low):
-            axes.plot([low, high], [row, row], "-", color=COLOURS[0], lw=2)
-        axes.plot([mean], [row], "D", color=COLOURS[0], markerfacecolor=fill, ms=7)
-    labels = [f"{pair.first}\n\N{MINUS SIGN} {pair.second}" for pair in pairs]
-    axes.set_yticks(range(len(pairs)), labels, parse_math=False)
-    axes.set_ylim(len(pairs) - 0.4, -0.6)
-    axes.set_xlabel(
-        f"difference of test accuracies, seed by seed (grey: less than {comparison.size:g})\n"
-        "diamond: mean and 95 % interval; filled: detected; dot: a seed"
-    )
-    axes.grid(axis="x", alpha=0.3)
+    return _single(_draw_differences, comparison, _rows_height(pairs))
+
+
+def learning_curves(comparison: Comparison) -> Figure:
+    """Median test accuracy by epoch."""
+    return _single(_draw_curves, comparison, CURVES)
+
+
+def times(comparison: Comparison) -> Figure:
+    """Median test accuracy by seconds of training."""
+    return _single(_draw_times, comparison, CURVES)
+
+
+def shown_pairs(comparison: Comparison) -> list[Verdict]:
+    """All pairs, or where they are many those with the reference or the first alone."""
+    if len(comparison.verdicts) <= MOST_PAIRS:
+        return comparison.verdicts
+    centre = comparison.reference or comparison.ranking[0]
+    return [each for each in comparison.verdicts if centre in (each.first, each.second)]
+
+
+def _single(
+    draw: Callable[[Axes, Comparison], None], comparison: Comparison, height: float
+) -> Figure:
+    figure = new_figure(WIDTH, height)
+    draw(figure.add_subplot(), comparison)
     return figure
+
+
+def _rows_height(rows: Sequence[object]) -> float:
+    return 1.15 + ROW * len(rows)
+
+
+def _draw_runs(axes: Axes, comparison: Comparison) -> None:
+    """Collapsed runs are crosses; those too far out are put at the edge."""
+    low, high = drawn_range(comparison)
+    n = len(comparison.seeds)
+    for row, name in enumerate(comparison.ranking):
+        accuracies, lost = comparison.accuracies(name), np.array(comparison.collapsed(name))
+        order = np.argsort(accuracies, kind="stable")
+        heights = row + 0.25 - 0.4 * (np.arange(n) + 0.5) / n
+        x, collapsed = np.maximum(accuracies[order], low), lost[order]
+        colour = COLOURS[comparison.names.index(name) % len(COLOURS)]
+        axes.plot(x[~collapsed], heights[~collapsed], "o", color=colour, ms=4, mew=0)
+        axes.plot(x[collapsed], heights[collapsed], "x", color="#B00020", ms=5)
+        summary = comparison.summaries[name]
+        if math.isfinite(summary.interval.low):
+            ends = np.clip(summary.interval, low, high)
+            axes.plot(ends, [row + 0.36] * 2, "-", color="black", lw=2)
+        axes.plot([max(summary.median, low)], [row + 0.36], "D", color="black", ms=5)
+        count = f", {summary.collapsed} of {n} collapsed" if summary.collapsed else ""
+        group = f" ({comparison.groups[name]})" if comparison.groups[name] else ""
+        _row_title(axes, row, f"{name}{group}: median {summary.median:.4f}{count}")
+    axes.set_xlim(low - 0.02 * (high - low), high + 0.02 * (high - low))
+    axes.set_xlabel(
+        "test accuracy: a dot is a run, a cross one that\n"
+        "collapsed; black: median and 95 % interval"
+    )
+    _rows(axes, comparison.ranking)
+
+
+def drawn_range(comparison: Comparison) -> tuple[float, float]:
+    """From where to where accuracies are drawn: the runs that worked, if most did, as far as they
+    matter."""
+    shown = np.concatenate([comparison.accuracies(name) for name in comparison.names])
+    lost = np.concatenate([comparison.collapsed(name) for name in comparison.names])
+    if lost.mean() < 0.5:
+        shown = shown[~lost]
+    high = float(shown.max())
+    medians = [each.median for each in comparison.summaries.values() if each.median >= high - ZOOM]
+    low = max(float(shown.min()), min([*medians, high]) - ZOOM / 2)
+    room = 0.08 * (high - low) or 0.01
+    return low - 2 * room, min(1.0, high + room)
+
+
+def _draw_differences(axes: Axes, comparison: Comparison) -> None:
+    """The mean is filled where the difference was detected; dots too far out are at the edge."""
+    pairs = shown_pairs(comparison)
+    known = [end for each in pairs for end in each.interval if math.isfinite(end)]
+    reach = [*known, *(each.difference for each in pairs), 2 * comparison.size]
+    low, high = min(*reach, -2 * comparison.size), max(reach)
+    low, high = low - 0.08 * (high - low), high + 0.08 * (high - low)
+    axes.axvspan(-comparison.size, comparison.size, color="0.9", lw=0)
+    axes.axvline(0, color="black", lw=1)
+    for row, each in enumerate(pairs):
+        gaps = comparison.accuracies(each.first) - comparison.accuracies(each.second)
+        left, right = gaps < low, gaps > high
+        for marker, some in (("o", ~left & ~right), ("<", left), (">", right)):
+            if some.any():  # an empty line that is not clipped takes room at the figure's corner
+                x, y = np.clip(gaps[some], low, high), np.full(some.sum(), row - 0.02)
+                axes.plot(x, y, marker, color=COLOURS[5], ms=4, mew=0, clip_on=marker == "o")
+        if math.isfinite(each.interval.low):
+            axes.plot(each.interval, [row + 0.25] * 2, "-", color=COLOURS[0], lw=2)
+        fill = COLOURS[0] if each.detected else "white"
+        axes.plot(
+            [each.difference], [row + 0.25], "D", color=COLOURS[0], markerfacecolor=fill, ms=6
+        )
+        _row_title(axes, row, f"{each.first} \N{MINUS SIGN} {each.second}: {each.kind}")
+    axes.set_xlim(low, high)
+    axes.set_xlabel(
+        f"difference of test accuracies (grey: below {comparison.size:g})\n"
+        "a dot is a seed; diamond: mean, filled if detected"
+    )
+    _rows(axes, pairs)
+
+
+def _row_title(axes: Axes, row: int, text: str) -> None:
+    # Names are no mathematics, whatever signs are in them.
+    paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+    axes.text(
+        0.01,
+        row - 0.3,
+        text,
+        transform=axes.get_yaxis_transform(),
+        va="center",
+        size=9,
+        bbox=paper,
+        parse_math=False,
+    )
+
+
+def _rows(axes: Axes, rows: Sequence[object]) -> None:
+    axes.set_yticks([])
+    axes.set_ylim(len(rows) - 0.45, -0.55)
+    for row in range(1, len(rows)):
+        axes.axhline(row - 0.5, color="0.85", lw=0.8)
+    axes.grid(axis="x", alpha=0.3)
+
+
+def _draw_curves(axes: Axes, comparison: Comparison) -> None:
+    epochs = {name: np.arange(1, len(curve) + 1) for name, curve in comparison.curves.items()}
+    _draw_lines(axes, comparison, epochs)
+    axes.set_xlabel("epoch")
+    axes.locator_params(axis="x", integer=True)
+
+
+def _draw_times(axes: Axes, comparison: Comparison) -> None:
+    seconds = {
+        name: np.arange(1, len(curve) + 1) / len(curve) * comparison.summaries[name].seconds
+        for name, curve in comparison.curves.items()
+    }
+    _draw_lines(axes, comparison, seconds)
+    axes.set_xlabel("seconds of training (median)")
+
+
+def _draw_lines(axes: Axes, comparison: Comparison, x: dict[str, Any]) -> None:
+    """Median test accuracies, drawn from where they begin to differ."""
+    if not comparison.curves:
+        empty(axes, "no run to show: all failed")
+        return
+    drawn = [name for name in comparison.ranking if name in comparison.curves]
+    for name in drawn:
+        place = comparison.names.index(name)
+        curve = comparison.curves[name]
+        axes.plot(
+            x[name],
+            curve,
+            STYLES[place % len(STYLES)],
+            color=COLOURS[place % len(COLOURS)],
+            marker="o" if len(curve) == 1 else "",  # one point makes no line
+            lw=1.8 if place % len(STYLES) else 2.6,  # what is drawn over it is to be seen
+        )
+    tops = [float(curve.max()) for curve in comparison.curves.values()]
+    early = [float(curve[len(curve) // 5]) for curve in comparison.curves.values()]
+    low = max(min(early), max(tops) - ZOOM)
+    room = 0.06 * (max(tops) - low) or 0.01
+    axes.set_ylim(low - room, max(tops) + room)
+    axes.set_ylabel("median test accuracy")
+    axes.grid(alpha=0.3)
+    _legend(axes, drawn)
 
 
 def activation_functions(what: Comparison | Iterable[Layer | str]) -> Figure:
@@ -179,11 +313,16 @@ def empty(axes: Axes, why: str) -> None:
 def _legend(axes: Axes, names: Sequence[str]) -> None:
     # The texts are put in afterwards: as labels, "_" would hide them and "$" be mathematics.
     handles: list[Any] = list(axes.lines)
-    legend = axes.legend(handles, ["-"] * len(names), loc="best", handlelength=3)
+    legend = axes.legend(
+        handles,
+        ["-"] * len(names),
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=2,
+        handlelength=3,
+        fontsize=9,
+        frameon=False,
+    )
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_parse_math(False)
         text.set_text(name)
-
-
-def _count(things: Sequence[object], what: str) -> str:
-    return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"

@@ -4,165 +4,157 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-import numpy as np
-
+from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.layers.summary import aligned
-
-if TYPE_CHECKING:
-    from minitorch_np.experiments.comparison import Comparison
-    from minitorch_np.experiments.statistics import Difference
+from minitorch_np.reports.words import (
+    counted,
+    each_range,
+    footer,
+    headline,
+    interval,
+    number,
+    percent,
+    reasons,
+    verdict,
+)
 
 BLOCKS = " .:-=+*#%@"
 """From low to high, for curves in a line."""
 
-PAIRS_TITLE = "Pairs, seed by seed"
+PAIRS_TITLE = "Pairs, seed by seed, the better one by mean first"
 """What the table of pairs is of."""
 
 PAIRS_NOTE = (
-    "The difference is the first minus the second. p is a paired t-test's, p (Holm) the same "
-    "corrected for the number of pairs; a difference is detected where that is below 0.05. The "
-    "effect is the mean difference over the standard deviation of the differences."
+    "Intervals hold all at once with 95 % confidence. p is of the sign-flip test of the mean "
+    "difference, after Holm's correction for the number of pairs; a difference is detected where "
+    "it is at most 0.05. Hedges' g is the mean difference over the differences' standard deviation."
 )
 """How to read that table."""
 
-WITHOUT_SCIPY = "without SciPy: no tests, and intervals by bootstrap; install the extra stats"
-"""What is missing without it."""
+GROUPS_NOTE = "Configurations that share a letter were not told apart."
+"""How to read the letters."""
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """The configurations, the pairs, the answer, and what was ill."""
-    parts = [configurations_table(comparison)]
-    if len(comparison.names) > 1 and comparison.common_seeds:
-        parts += [pairs_table(comparison), answer(comparison)]
-    parts += [curves(comparison), health(comparison)]
-    if comparison.failures:
-        lines = [
-            f"  {run['name']}, seed {run['seed']}: {run['error']}" for run in comparison.failures
-        ]
-        parts.append("\n".join(["Runs that failed; their seeds are left out above:", *lines]))
+    """The answer, the configurations, the pairs, and why it is so."""
+    parts = [headline(comparison), configurations_table(comparison)]
+    if comparison.verdicts:
+        parts += [pairs_table(comparison), verdicts(comparison)]
+    parts += [curves(comparison), health(comparison), failures(comparison)]
+    parts.append("\n".join(footer(comparison)))
     return "\n\n".join(part for part in parts if part)
 
 
 def configurations_table(comparison: Comparison) -> str:
-    """A row a configuration: accuracy and loss with their intervals, when the target was
-    reached.
-    """
-    return f"{configurations_title(comparison)}\n{ruled(configuration_rows(comparison))}"
+    """A row a configuration, the best mean first."""
+    table = f"{configurations_title(comparison)}\n{ruled(configuration_rows(comparison))}"
+    return f"{table}\n{GROUPS_NOTE}" if any(comparison.groups.values()) else table
 
 
 def configurations_title(comparison: Comparison) -> str:
     """What the table of configurations is of."""
-    reading = "each at the best of several rates" if comparison.tuning else "rates as given"
-    return f"Test accuracy over {len(comparison.common_seeds)} seeds ({reading})"
+    rates = "each at the best of several rates" if comparison.tuning else "rates as given"
+    return f"Test accuracy over {counted(len(comparison.seeds), 'seed')} ({rates})"
 
 
 def configuration_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     """The cells of that table, the first row its head."""
-    target = f"steps to {comparison.target:g}"
-    rows: list[tuple[str, ...]] = [
-        ("configuration", "rate", "accuracy [95 %]", "loss [95 %]", target, "s", "runs")
-    ]
-    for name in comparison.names:
-        reached = comparison.reached(name)
-        known = bool(comparison.common_seeds)
+    steps = f"steps to {comparison.target:g} (training)"
+    head = ("configuration", "group", "rate", "mean", "median [95 %]", "collapsed [95 %]")
+    rows: list[tuple[str, ...]] = [(*head, "loss", "seconds a run", steps)]
+    for name in comparison.ranking:
+        each = comparison.summaries[name]
+        collapsed = f"{each.collapsed} of {each.runs}"
+        low, high = map(percent, each.collapses)
         rows.append(
             (
                 name,
-                f"{comparison.rates[name]:g}",
-                str(comparison.interval(name)) if known else "-",
-                str(comparison.interval(name, "loss")) if known else "-",
-                f"{reached.steps:.0f}" if reached.runs else "never",
-                f"{reached.seconds:.2f}" if reached.runs else "-",
-                f"{reached.runs} of {len(comparison.seeds)}",
+                comparison.groups[name] or "-",
+                f"{each.rate:g}",
+                f"{each.mean:.4f}",
+                interval(each.median, each.interval),
+                f"{collapsed} [{low}, {high}]",
+                "-"
+                if math.isnan(each.loss)
+                else f"{each.loss:.4{'f' if each.loss < 1e4 else 'g'}}",
+                "-" if math.isnan(each.seconds) else f"{each.seconds:.2f}",
+                f"{each.steps:.0f}" if math.isfinite(each.steps) else _seldom(each.reached),
             )
         )
     return rows
 
 
+def _seldom(reached: int) -> str:
+    return f"never in most runs ({reached} did)" if reached else "never"
+
+
 def pairs_table(comparison: Comparison) -> str:
-    """A row a pair: difference, p-value, effect size, and how many seeds would be needed."""
-    return f"{PAIRS_TITLE}\n{ruled(pair_rows(comparison))}"
+    """A row a pair: difference, p-value, effect size, verdict."""
+    return f"{PAIRS_TITLE}\n{ruled(pair_rows(comparison))}\n{PAIRS_NOTE}"
 
 
 def pair_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     """The cells of that table, the first row its head."""
-    needed = f"seeds for {comparison.size:g}"
-    rows: list[tuple[str, ...]] = [("pair", "difference [95 %]", "p", "p (Holm)", "effect", needed)]
-    for each in comparison.differences:
+    rows: list[tuple[str, ...]] = [
+        ("pair", "difference [95 %]", "p (Holm)", "Hedges' g", "seeds won", "verdict")
+    ]
+    for each in comparison.verdicts:
         rows.append(
             (
                 f"{each.first} - {each.second}",
-                str(each.difference),
-                number(each.p),
+                f"{each.difference:.4f} {each_range(each)}".replace(" an unknown range", ""),
                 number(each.corrected),
-                f"{each.effect:.2f}",
-                str(each.seeds_needed) if each.seeds_needed else "-",
+                "-" if math.isnan(each.effect) else f"{each.effect:.2f}",
+                f"{each.wins} of {each.seeds}",
+                each.kind,
             )
         )
     return rows
 
 
-def answer(comparison: Comparison) -> str:
-    """The ranking in words, and what could not be told apart."""
-    lines = [f"Answer: {comparison.ranking}"]
-    lines += [verdict(each, comparison.size) for each in comparison.differences]
-    if any(each.p is None for each in comparison.differences):
-        lines.append(f"({WITHOUT_SCIPY})")
-    return "\n".join(lines)
-
-
-def verdict(each: Difference, size: float) -> str:
-    """One pair in words."""
-    if each.detected:
-        better, worse = each.first, each.second
-        if each.difference.mean < 0:
-            better, worse = worse, better
-        gap = abs(each.difference.mean)
-        return f"  {better} is better than {worse}, by {gap:.4f}"
-    needed = f"; {each.seeds_needed} seeds would show one of {size:g}" if each.seeds_needed else ""
-    return f"  {each.first} and {each.second}: no detectable difference{needed}"
+def verdicts(comparison: Comparison) -> str:
+    """A sentence or two for each pair."""
+    said = [f"  {verdict(comparison, each)}" for each in comparison.verdicts]
+    if any(each.kind == "too few seeds" for each in comparison.verdicts):
+        said = said[:1]  # the same for all
+    return "\n".join(["Verdicts", *said])
 
 
 def curves(comparison: Comparison) -> str:
-    """Mean test accuracy by epoch, as numbers of the first and last and a line of blocks."""
-    lines = []
-    width = max(map(len, comparison.names))
-    means = {}
-    for name in comparison.names:
-        runs = [
-            r["curves"]["test_accuracy"]
-            for r in comparison.results
-            if r["name"] == name and "error" not in r
-        ]
-        if runs:
-            means[name] = np.mean(runs, axis=0)
-    if not means:
+    """Median test accuracy by epoch, as numbers of the first and last and a line of blocks."""
+    medians = {
+        name: comparison.curves[name] for name in comparison.ranking if name in comparison.curves
+    }
+    if not medians:
         return ""
-    low = min(float(mean.min()) for mean in means.values())
-    high = max(float(mean.max()) for mean in means.values())
-    for name, mean in means.items():
-        shares = (mean - low) / ((high - low) or 1.0)
+    low = min(float(each.min()) for each in medians.values())
+    high = max(float(each.max()) for each in medians.values())
+    width = max(map(len, medians))
+    lines = []
+    for name, curve in medians.items():
+        shares = (curve - low) / ((high - low) or 1.0)
         drawn = "".join(BLOCKS[min(int(share * len(BLOCKS)), len(BLOCKS) - 1)] for share in shares)
-        lines.append(f"{name:{width}}  {mean[0]:.3f} {drawn} {mean[-1]:.3f}")
-    return "\n".join([f"Test accuracy by epoch, from {low:.3f} to {high:.3f}", *lines])
+        lines.append(f"{name:{width}}  {curve[0]:.3f} {drawn} {curve[-1]:.3f}")
+    return "\n".join(
+        [f"Median test accuracy by epoch, blocks from {low:.3f} to {high:.3f}", *lines]
+    )
 
 
 def health(comparison: Comparison) -> str:
-    """What was ill with each configuration's networks at the end."""
-    lines = []
-    for name in comparison.names:
-        words = comparison.words(name)
-        lines += [f"  {name}: {text}" for text in words] or [f"  {name}: nothing ill was found"]
-    return "\n".join(["Health of the layers at the end", *lines])
+    """What was found in the layers of each configuration's networks at the end."""
+    lines = [
+        f"  {name}: {line}" for name in comparison.ranking for line in reasons(comparison, name)
+    ]
+    return "\n".join(["What was found in the networks at the end", *lines])
 
 
-def number(value: float | None) -> str:
-    """A p-value; a dash where there is none."""
-    if value is None or math.isnan(value):
-        return "-"
-    return f"{value:.1e}" if value < 1e-3 else f"{value:.3f}"
+def failures(comparison: Comparison) -> str:
+    """The runs that failed."""
+    if not comparison.failures:
+        return ""
+    lines = [f"  {run['name']}, seed {run['seed']}: {run['error']}" for run in comparison.failures]
+    return "\n".join(["Runs that failed; they count as chance above:", *lines])
 
 
 def ruled(rows: Sequence[Sequence[str]]) -> str:

@@ -1,109 +1,277 @@
-"""A comparison in whole sentences: the question, the answer, and what each picture shows."""
+"""A comparison in whole sentences: the question, the answer, the verdicts and what they rest on."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from minitorch_np.experiments.comparison import Comparison
-from minitorch_np.reports.plots import accuracies, activations
+from minitorch_np.experiments.statistics import MOST_SEEDS, Interval, fewest_seeds
+from minitorch_np.experiments.tuning import mean_accuracies
+from minitorch_np.experiments.verdicts import Verdict
+
+MANY = 6
+"""More names than that are too many for a question."""
 
 
 def question(comparison: Comparison) -> str:
     """What was asked."""
-    if len(comparison.names) == 1:
-        return f"How well does {comparison.names[0]} learn?"
-    return f"Which learns best: {joined(comparison.names, 'or')}?"
+    names = comparison.names
+    if len(names) == 1:
+        return f"How well does {names[0]} learn?"
+    if comparison.reference is not None:
+        others = [name for name in names if name != comparison.reference]
+        return f"Which is better than {comparison.reference}: {joined(others, 'or')}?"
+    if len(names) > MANY:
+        return f"Which of {len(names)} configurations learns best?"
+    return f"Which learns best: {joined(names, 'or')}?"
 
 
 def headline(comparison: Comparison) -> str:
-    """The answer, before any table."""
-    seeds = comparison.common_seeds
-    if not seeds:
-        return (
-            "There is no answer: there is no seed from which all configurations could be trained."
+    """The answer, before any table: how good they are, and how often they are not."""
+    summaries = [comparison.summaries[name] for name in comparison.ranking]
+    lost = [each for each in summaries if each.collapsed]
+    all_failed = len(comparison.failures) == len(comparison.results)
+    if len(summaries) == 1 or all_failed or not lost:
+        return _standing(comparison)
+    counts = joined([f"{each.name} in {each.collapsed} of {each.runs}" for each in lost])
+    return f"{_standing(comparison)} Runs that collapsed: {counts}."
+
+
+def _standing(comparison: Comparison) -> str:
+    """Who is better than whom."""
+    best = comparison.summaries[comparison.ranking[0]]
+    over = f"over {counted(len(comparison.seeds), 'seed')}"
+    if len(comparison.failures) == len(comparison.results):
+        return "There is no answer: all runs failed."
+    if len(comparison.names) == 1:
+        said = (
+            f"{best.name} has a median test accuracy of {best.median:.4f}{_within(best.interval)}"
         )
-    order = by_accuracy(comparison)
-    best, mean = order[0], comparison.interval(order[0]).mean
-    if len(order) == 1:
-        return f"{best} has a test accuracy of {comparison.interval(best)} over {_seeds(seeds)}."
-    if len(seeds) == 1:
+        return f"{said} {over}; {_collapses(comparison, best.name)} collapsed."
+    if any(each.kind == "too few seeds" for each in comparison.verdicts):
         return (
-            f"From one seed, {best} has the highest test accuracy ({mean:.4f}), but one seed can't "
-            "tell a difference from chance."
+            f"{_too_few(comparison)}. By mean, {best.name} is first ({best.mean:.4f}), which may "
+            "be luck."
         )
-    pairs = [d for d in comparison.differences if best in (d.first, d.second)]
-    beaten = [d.first if d.second == best else d.second for d in pairs if d.detected]
-    level = [name for name in order[1:] if name not in beaten]
-    beaten = [name for name in order if name in beaten]
-    over = f"over {_seeds(seeds)}"
-    if not level:
+    centre = comparison.reference or best.name
+    found = _against(comparison, centre)
+    if comparison.reference:
+        mean = comparison.summaries[centre].mean
+        return f"Compared with {centre} (mean test accuracy {mean:.4f} {over}): {'; '.join(found)}."
+    first = f"{best.name} has the highest mean test accuracy {over} ({best.mean:.4f})"
+    return f"{first}: it is {'; '.join(found)}."
+
+
+def _against(comparison: Comparison, centre: str) -> list[str]:
+    """How one configuration and all others compare, a phrase for each kind of verdict."""
+    size = f"{comparison.size:g}"
+    kinds: dict[str, list[str]] = {}
+    for each in comparison.verdicts:
+        if centre in (each.first, each.second):
+            other = each.second if each.first == centre else each.first
+            side = "" if not each.detected else " up" if each.first == centre else " down"
+            kinds.setdefault(each.kind + side, []).append(other)
+    if comparison.reference:
+        phrases = {
+            "better down": "better: {}",
+            "slightly better down": f"better, but by less than {size}: {{}}",
+            "equal": f"equal within {size}: {{}}",
+            "undecided": "undecided: {}",
+            "slightly better up": f"worse, but by less than {size}: {{}}",
+            "better up": "worse: {}",
+        }
+    else:
+        phrases = {
+            "better up": "better than {}",
+            "slightly better up": f"better than {{}}, but by less than {size}",
+            "equal": f"equal to {{}} within {size}",
+            "undecided": "not told apart from {}",
+        }
+    place = {name: number for number, name in enumerate(comparison.ranking)}
+    return [
+        phrase.format(joined(sorted(kinds[kind], key=lambda name: place[name])))
+        for kind, phrase in phrases.items()
+        if kind in kinds
+    ]
+
+
+def verdict(comparison: Comparison, each: Verdict) -> str:
+    """One pair in a sentence or two."""
+    a, b, size = each.first, each.second, f"{comparison.size:g}"
+    if each.kind == "too few seeds":
+        return f"{a} and {b}: {_too_few(comparison)[0].lower()}{_too_few(comparison)[1:]}."
+    if each.kind == "equal":
+        return f"{a} and {b} are equal within {size}: the difference lies in {each_range(each)}."
+    if each.kind == "undecided":
+        said = f"{a} and {b}: undecided, the difference lies in {each_range(each)}."
         return (
-            f"{best} is better than {joined(beaten)}: its mean test accuracy {over} is {mean:.4f}."
+            f"{said} {_plan(each, size) if each.collapse_p is None else _worked(comparison, each)}"
         )
-    said = (
-        f"{best} has the highest mean test accuracy {over} ({mean:.4f}), but no difference from "
-        f"{joined(level)} could be detected."
+    less = f", but by less than {size}" if each.kind == "slightly better" else ""
+    share = f"{each.wins} of {each.seeds} seeds{_within(each.share, percent)}"
+    return (
+        f"{a} is better than {b}{less}: by {each.difference:.4f} on average {each_range(each)}, in "
+        f"{share}. {_worked(comparison, each)}"
     )
-    return f"{said} It is better than {joined(beaten)}." if beaten else said
 
 
-def by_accuracy(comparison: Comparison) -> list[str]:
-    """The names, the best mean test accuracy first."""
-    return sorted(comparison.names, key=lambda name: -comparison.interval(name).mean)
+def _plan(each: Verdict, size: str) -> str:
+    """How many seeds would decide it."""
+    seen = f"the difference seen ({each.difference:.4f})"
+    needed = [(each.seeds_for_size, f"one of {size}")]
+    if each.difference:
+        needed.insert(0, (each.seeds_for_difference, seen))
+    said = [f"{f'about {n}' if n else f'more than {MOST_SEEDS}'} for {what}" for n, what in needed]
+    return f"Seeds needed: {', '.join(said)}."
+
+
+def _worked(comparison: Comparison, each: Verdict) -> str:
+    """How good both are where they work, and how often they do not."""
+    one, other = comparison.summaries[each.first], comparison.summaries[each.second]
+    medians = [
+        "none" if math.isnan(summary.worked) else f"{summary.worked:.4f}"
+        for summary in (one, other)
+    ]
+    worked = f"Median of the runs that worked: {medians[0]} and {medians[1]}; collapsed: "
+    if each.collapse_p is None:
+        return f"{worked}none of {one.runs} each{_within(one.collapses, percent)}."
+    counts = " and ".join(_collapses(comparison, name) for name in (each.first, each.second))
+    return f"{worked}{counts} (Fisher, p = {number(each.collapse_p)} after Holm)."
+
+
+def _collapses(comparison: Comparison, name: str) -> str:
+    summary = comparison.summaries[name]
+    return f"{summary.collapsed} of {summary.runs} runs{_within(summary.collapses, percent)}"
+
+
+def _too_few(comparison: Comparison) -> str:
+    pairs = len(comparison.verdicts)
+    return (
+        f"Too few seeds for any claim: {len(comparison.seeds)}, where {counted(pairs, 'pair')} "
+        f"{'needs' if pairs == 1 else 'need'} {fewest_seeds(pairs)}"
+    )
+
+
+def each_range(each: Verdict) -> str:
+    """A pair's interval; where 0 is the end of a difference that was detected, without it."""
+    if each.detected and each.interval.low == 0:
+        return f"(0, {each.interval.high:.4f}]"
+    return _within(each.interval, lambda value: f"{value:.4f}").strip() or "an unknown range"
+
+
+def _within(interval: Interval, form: object = None) -> str:
+    """ " [low, high]", or nothing where it is not known."""
+    if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+        return ""
+    low, high = (form(each) if callable(form) else f"{each:.4f}" for each in interval)
+    return f" [{low}, {high}]"
+
+
+def interval(value: float, around: Interval, form: object = None) -> str:
+    """A number and its interval, where that is known."""
+    return f"{form(value) if callable(form) else f'{value:.4f}'}{_within(around, form)}"
+
+
+def percent(share: float) -> str:
+    """A share in percent, without decimals."""
+    return f"{100 * share:.0f} %"
+
+
+def number(value: float) -> str:
+    """A p-value."""
+    return f"{value:.1e}" if value < 1e-3 else f"{value:.3f}"
+
+
+def reasons(comparison: Comparison, name: str) -> list[str]:
+    """What was found in a configuration's networks at the end, as far as it matters."""
+    runs = comparison.runs[name]
+    whole = len(comparison.whole(name))
+    found = comparison.findings(name)
+    lines = []
+    if whole < len(runs):
+        lines.append(f"{len(runs) - whole} of {len(runs)} runs failed")
+    for each in found:
+        if each.kind != "lost class" and (each.ill or each.kind == "bounded scores"):
+            seen = "" if each.kind == "bounded scores" else f" ({each.runs} of {whole} runs)"
+            said = str(each._replace(since=None) if each.kind == "bounded scores" else each)
+            lines.append(f"{said}{seen}")
+    lost = sorted((each for each in found if each.kind == "lost class"), key=lambda f: f.value)
+    if lost:
+        classes = joined([f"{each.value:g} ({counted(each.runs, 'run')})" for each in lost])
+        lines.append(f"classes with no test sample recognized: {classes}")
+    return lines or ["nothing ill was found"]
+
+
+def footer(comparison: Comparison) -> list[str]:
+    """What the claims are about, and what else is to be known of them."""
+    train, test = comparison.samples
+    about = "other initial weights and batch orders"
+    if comparison.resampled:
+        about += f", and other training samples like these {train:,}"
+    said = f"What is claimed holds for {about}; the "
+    if not comparison.resampled:
+        said += f"{train:,} training samples and the "
+    said += f"{test:,} test samples are always the same."
+    best = comparison.summaries[comparison.ranking[0]].mean
+    if test:
+        error = math.sqrt(best * (1 - best) / test)
+        said += (
+            f" As a measure of other samples, an accuracy of {best:.4f} has a standard error of "
+            f"{error:.4f} from the test samples alone, which more seeds do not make smaller."
+        )
+    lines = [said, rates_in_words(comparison)]
+    for name in comparison.edges:
+        lines.append(
+            f"The best rate of {name} ({comparison.summaries[name].rate:g}) is the first or last "
+            "that was tried: a better one may lie beyond."
+        )
+    return lines + comparison.notes
 
 
 def rates_in_words(comparison: Comparison) -> str:
     """At which learning rates they were compared, and how those were come by."""
-    rates = ", ".join(f"{name} at {comparison.rates[name]:g}" for name in comparison.names)
-    if comparison.tuning:
-        return (
-            "each at the rate that was best for it, chosen on a part of the training data and from "
-            f"seeds that are not compared: {rates}"
+    tuned = {run["name"] for run in comparison.tuning}
+
+    def listed(names: list[str]) -> str:
+        return ", ".join(f"{name} at {comparison.summaries[name].rate:g}" for name in names)
+
+    chosen = [name for name in comparison.names if name in tuned]
+    given = [name for name in comparison.names if name not in tuned]
+    said = []
+    if chosen:
+        said.append(
+            "Learning rates: each the best for it of several, chosen on a part of the training "
+            f"data and from seeds that are not compared: {listed(chosen)}."
         )
-    return f"as given, not tuned: {rates}. At other rates the answer may be another."
+    if given:
+        said.append(
+            f"Learning rates as given, not tuned: {listed(given)}. At other rates the answer may "
+            "be another."
+        )
+    return " ".join(said)
 
 
 def rates_rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """A row a configuration, a column a learning rate that was tried: the mean accuracy."""
-    found: dict[tuple[str, float], list[float]] = {}
-    for run in comparison.tuning:  # a rate at which training fails is worth 0
-        found.setdefault((run["name"], run["rate"]), []).append(run.get("accuracy", 0.0))
-    rates = sorted({rate for _, rate in found})
+    """A row a configuration, a column a learning rate that was tried: the mean accuracy, and
+    whether it is of one seed alone."""
+    rates = sorted({run["rate"] for run in comparison.tuning})
     rows: list[tuple[str, ...]] = [("configuration", *(f"{rate:g}" for rate in rates))]
     for name in comparison.names:
-        means = [found.get((name, rate)) for rate in rates]
-        rows.append((name, *("-" if each is None else f"{np.mean(each):.4f}" for each in means)))
+        means = mean_accuracies(name, comparison.tuning)
+        most = max((seeds for _, seeds in means.values()), default=0)
+        cells = [means.get(rate) for rate in rates]
+        if most:
+            rows.append(
+                (
+                    name,
+                    *(
+                        "-" if c is None else f"{c[0]:.4f}" if c[1] == most else f"({c[0]:.4f})"
+                        for c in cells
+                    ),
+                )
+            )
     return rows
-
-
-def curves_in_words(comparison: Comparison) -> str:
-    """What the learning curves show."""
-    said = []
-    for name in comparison.names:
-        runs = accuracies(comparison, name)
-        if len(runs):
-            mean = runs.mean(axis=0)
-            said.append(f"{name} from {mean[0]:.3f} to {mean[-1]:.3f}")
-    return (
-        f"Learning curves, mean test accuracy from the first epoch to the last: {'; '.join(said)}."
-    )
-
-
-def differences_in_words(comparison: Comparison) -> str:
-    """What the picture of the pairs shows."""
-    said = [
-        f"{d.first} minus {d.second} {d.difference}{'' if d.detected else ', not detected'}"
-        for d in comparison.differences
-    ]
-    return f"Differences of test accuracies, seed by seed: {'; '.join(said)}."
-
-
-def functions_in_words(comparison: Comparison) -> str:
-    """What the picture of the activation functions shows."""
-    names = joined(list(activations(comparison)))
-    return f"Graphs of {names} and of their derivatives, from -4 to 4."
 
 
 def joined(names: Sequence[str], word: str = "and") -> str:
@@ -112,5 +280,6 @@ def joined(names: Sequence[str], word: str = "and") -> str:
     return f"{', '.join(most)} {word} {last}" if most else last
 
 
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}"
+def counted(n: int, what: str) -> str:
+    """1 seed, 2 seeds."""
+    return f"{n} {what}{'' if n == 1 else 's'}"

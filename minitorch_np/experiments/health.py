@@ -1,0 +1,196 @@
+"""What can be measured of a network's layers on a few hundred samples: one forward, one backward.
+
+Composed layers are walked through, so that what is inside a `Residual` or another `Sequential` is
+measured as well. A layer's path is that of its parameters: "0", or "1.0.2" for one that is nested.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.layers import Activation, Layer, Sequential
+from minitorch_np.layers.branches import Branches
+
+FLAT = 0.05
+"""A slope below this share of the function's steepest lets nearly no gradient through."""
+
+IDLE = 0.025
+"""A unit that lets gradient through for a smaller share of the samples is idle."""
+
+TWIN = 1e-3
+"""Units are identical where their outputs differ by less than this share of their size."""
+
+MOST_OUTPUTS = 4096
+"""Of a unit, so many outputs are compared with another's."""
+
+
+class LayerHealth(NamedTuple):
+    """What was measured of one layer: a layer with parameters, or an activation.
+
+    - `mean` and `spread` (standard deviation) of its outputs;
+    - `gradient` is the norm of the loss's gradient with respect to a sample's outputs (root mean
+      square over samples), whatever the number of outputs, so that layers can be compared;
+    - of its `units` (features, or channels): `dead` are 0 for every sample and get no gradient,
+      `stuck` are at another value where the function is flat, for every sample, `idle` get
+      gradient from a few samples only, `identical` are equal to a unit before them;
+    - `saturated` is the share of outputs where a bounded function is flat; None for others;
+    - `update` is the size of the last step over that of the weights, None outside of training.
+    """
+
+    path: str
+    label: str
+    weighted: bool
+    units: int
+    mean: float
+    spread: float
+    gradient: float
+    dead: int = 0
+    stuck: int = 0
+    idle: int = 0
+    identical: int = 0
+    saturated: float | None = None
+    update: float | None = None
+
+    @property
+    def useless(self) -> int:
+        """Units that hardly take part in learning, or not at all."""
+        return self.dead + self.stuck + self.idle
+
+
+class Visit(NamedTuple):
+    """A layer that is no container, as a batch went through it."""
+
+    path: str
+    layer: Layer
+    x: Array
+    y: Array
+
+
+def _walked(layer: Any, kind: Any) -> bool:
+    """Whether it is a container that does what its kind does; one with a forward of its own is a
+    layer like any other."""
+    return isinstance(layer, kind) and type(layer).forward is kind.forward
+
+
+def forward(layer: Any, x: Array, visits: list[Visit], path: str = "") -> tuple[Array, Any]:
+    """The layer's forward, which notes each layer inside."""
+    if _walked(layer, Sequential):
+        caches = []
+        for place, inner in enumerate(layer.layers):
+            x, cache = forward(inner, x, visits, f"{path}{place}.")
+            caches.append(cache)
+        return x, caches
+    if _walked(layer, Branches):
+        pairs = [
+            forward(inner, x, visits, f"{path}{place}.") for place, inner in enumerate(layer.layers)
+        ]
+        return layer.combine([y for y, _ in pairs]), [cache for _, cache in pairs]
+    y: Array
+    y, cache = layer.forward(x)
+    visits.append(Visit(path.rstrip("."), layer, x, y))
+    return y, cache
+
+
+def backward(
+    layer: Any, dy: Array, cache: Any, gradients: dict[str, Array], path: str = ""
+) -> Array:
+    """The layer's backward, which notes the gradient of each inner layer's output."""
+    if _walked(layer, Sequential):
+        for place in reversed(range(len(layer.layers))):
+            dy = backward(layer.layers[place], dy, cache[place], gradients, f"{path}{place}.")
+        return dy
+    if _walked(layer, Branches):
+        dxs = [
+            backward(inner, part, cache[place], gradients, f"{path}{place}.")
+            for place, (inner, part) in enumerate(zip(layer.layers, layer.split(dy), strict=True))
+        ]
+        return np.sum(dxs, axis=0, dtype=dy.dtype)  # type: ignore[no-any-return]
+    gradients[path.rstrip(".")] = dy
+    dx: Array = layer.backward(dy, cache)[0]
+    return dx
+
+
+def measured(visit: Visit, dy: Array, compared: bool) -> LayerHealth:
+    """One layer's health; `compared`: whether its units are, with each other."""
+    _, layer, x, y = visit
+    size = np.square(dy, dtype=np.float64).reshape(len(dy), -1).sum(axis=1).mean()
+    health = LayerHealth(
+        visit.path,
+        layer.label,
+        bool(layer.parameter_owners()),
+        len(by_unit(y)),
+        float(y.mean(dtype=np.float64)),
+        float(y.std(dtype=np.float64)),
+        float(np.sqrt(size)) * len(dy),
+    )
+    flat = np.zeros(health.units, bool)
+    if isinstance(layer, Activation):
+        health, flat = _flatness(health, layer, x, y)
+    return health._replace(identical=_twins(by_unit(y)[~flat])) if compared else health
+
+
+def _flatness(
+    health: LayerHealth, layer: Activation, x: Array, y: Array
+) -> tuple[LayerHealth, AnyArray]:
+    """How much of an activation is flat, and which units are, for every sample."""
+    steepest, low, high = _plateaus(layer)
+    flat = np.abs(layer.derivative(x, y) * np.ones((), y.dtype)) < FLAT * steepest
+    flat &= np.where(x < 0, low != "slope", high != "slope")
+    asleep = by_unit(flat).mean(axis=1)
+    stuck = asleep == 1
+    resting = np.where(by_unit(x) < 0, low == "rest", high == "rest").all(axis=1)
+    saturated = None
+    if "saturated" in (low, high):
+        saturated = float(np.mean(flat & np.where(x < 0, low == "saturated", high == "saturated")))
+    health = health._replace(
+        dead=int(np.sum(stuck & resting)),
+        stuck=int(np.sum(stuck & ~resting)),
+        idle=int(np.sum((asleep > 1 - IDLE) & ~stuck)),
+        saturated=saturated,
+    )
+    return health, stuck
+
+
+def _plateaus(layer: Activation) -> tuple[float, str, str]:
+    """The steepest slope, and what the function does far on the left and on the right: it goes on
+    ("slope"), is off ("rest"), or at a bound ("saturated")."""
+    z = np.linspace(-8, 8, 1601)
+    steepest = float(np.abs(layer.derivative(z, layer.value(z)) * np.ones(len(z))).max()) or 1.0
+    far, farther, middle = np.array([-1e4, 1e4]), np.array([-2e4, 2e4]), np.zeros(1)
+    ends = layer.value(far) * np.ones(2)
+    bounded = np.abs(ends - layer.value(farther)) < 1e-6
+    # ReLU and its smooth relatives rest at 0 for half of their inputs, as they should.
+    rests = (np.abs(ends) < 1e-6) & (not bounded.all() or abs(layer.value(middle)[0]) < 1e-6)
+    left, right = np.where(bounded, np.where(rests, "rest", "saturated"), "slope")
+    return steepest, str(left), str(right)
+
+
+def by_unit(array: AnyArray) -> AnyArray:
+    """A row for each unit, with all its outputs: a feature, which is the last axis, or a channel of
+    an image, which is the first of a sample's."""
+    if array.ndim == 1:
+        return array[None]
+    units = np.moveaxis(array, 1 if array.ndim == 4 else -1, 0)
+    return units.reshape(len(units), -1)
+
+
+def _twins(units: AnyArray) -> int:
+    """How many units are equal to one before them."""
+    step = max(1, units.shape[1] // MOST_OUTPUTS)
+    rows = np.asarray(units[:, ::step], dtype=np.float64)
+    products = rows @ rows.T
+    sizes = np.diag(products)
+    apart = sizes[:, None] + sizes - 2 * products
+    equal = apart <= TWIN**2 * np.maximum(sizes[:, None], sizes)
+    return int(np.tril(equal, -1).any(axis=1).sum())
+
+
+def score_range(layer: Layer) -> float | None:
+    """How far apart the outputs of a bounded activation can be; None for other layers."""
+    if not isinstance(layer, Activation) or "slope" in _plateaus(layer)[1:]:
+        return None
+    low, high = np.broadcast_to(layer.value(np.array([-1e4, 1e4])), 2)
+    return float(high - low)

@@ -1,0 +1,111 @@
+"""A learning rate for each configuration: the best of a grid, on a part of the training data.
+
+A rate that suits one network harms another, so a comparison at one rate for all says little. Each
+configuration is trained at each rate, from seeds that are not compared, and measured on samples
+that it was not trained on, which are not the test data. One seed tells which rates are out of the
+question, the others decide between the best. Where the best rate is the first or the last of the
+grid, a better one may lie beyond, and the grid is extended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from minitorch_np.errors import ConfigurationError
+from minitorch_np.experiments.configuration import Configuration
+
+Result: TypeAlias = dict[str, Any]
+
+RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""The rates that are tried at first."""
+
+TUNING_SEEDS, FINALISTS = 3, 3
+"""A rate is chosen by the mean accuracy over so many seeds, of so many that were best at first."""
+
+FIRST_TUNING_SEED = 1_000_000
+"""Far from the seeds that are compared."""
+
+EXTENSIONS = 6
+"""So many rates are tried at most beyond each end of the grid."""
+
+SIMPLE = (1.0, 2.0, 5.0)
+"""The digits of a grid's rates, where it is extended."""
+
+
+def checked_rates(rates: Sequence[float] | None) -> list[float]:
+    """The rates, in order. Raises ConfigurationError for what is none, or NaN."""
+    given = list(RATES if rates is None else rates)
+    if not given or not all(0 < float(rate) < float("inf") for rate in given):
+        raise ConfigurationError(
+            f"learning_rates: expected one or more finite numbers greater than 0, got {rates!r}"
+        )
+    return sorted({float(rate) for rate in given})
+
+
+def tune(
+    configurations: Sequence[Configuration],
+    rates: Sequence[float],
+    seeds: int,
+    run: Callable[[list[tuple[Configuration, int]]], list[Result]],
+) -> list[Result]:
+    """The results of all runs that it takes to choose a rate for each configuration."""
+    first, *others = (FIRST_TUNING_SEED + number for number in range(seeds))
+    tuned = run([(at(each, rate), first) for each in configurations for rate in rates])
+    finalists = [
+        at(each, rate)
+        for each in configurations
+        for rate in _best_rates(each.name, tuned)[:FINALISTS]
+    ]
+    tuned += run([(each, seed) for each in finalists for seed in others])
+    for _ in range(EXTENSIONS):
+        further = [at(each, rate) for each in configurations if (rate := beyond(each.name, tuned))]
+        if not further:
+            break
+        tuned += run([(each, seed) for each in further for seed in (first, *others)])
+    return tuned
+
+
+def at(configuration: Configuration, rate: float) -> Configuration:
+    """The configuration at that rate."""
+    return configuration._replace(learning_rate=rate)
+
+
+def mean_accuracies(name: str, tuned: Sequence[Result]) -> dict[float, tuple[float, int]]:
+    """The mean accuracy of a configuration at each rate, where training fails worth 0, and over how
+    many seeds."""
+    found: dict[float, list[float]] = {}
+    for result in tuned:
+        if result["name"] == name:
+            found.setdefault(result["rate"], []).append(result.get("accuracy", 0.0))
+    return {rate: (sum(each) / len(each), len(each)) for rate, each in sorted(found.items())}
+
+
+def best_rate(name: str, tuned: Sequence[Result]) -> float:
+    """The rate with the highest mean accuracy over all seeds; of several the smallest."""
+    return _best_rates(name, tuned)[0]
+
+
+def _best_rates(name: str, tuned: Sequence[Result]) -> list[float]:
+    """Those that were tried from the most seeds, the best first."""
+    means = mean_accuracies(name, tuned)
+    most = max(seeds for _, seeds in means.values())
+    finalists = [rate for rate, (_, seeds) in means.items() if seeds == most]
+    return sorted(finalists, key=lambda rate: -means[rate][0])
+
+
+def beyond(name: str, tuned: Sequence[Result]) -> float | None:
+    """The rate to try next, where the best is at an end of what was tried; else None."""
+    rates = list(mean_accuracies(name, tuned))
+    best = best_rate(name, tuned)
+    if best == rates[-1]:
+        return _next(best, up=True)
+    return _next(best, up=False) if best == rates[0] else None
+
+
+def _next(rate: float, up: bool) -> float:
+    """The next rate of the form 1, 2 or 5 times a power of ten."""
+    simple = [float(f"{digit:g}e{power}") for power in range(-12, 13) for digit in SIMPLE]
+    if up:
+        return min((each for each in simple if each > rate * 1.001), default=10 * rate)
+    return max((each for each in simple if each < rate * 0.999), default=rate / 10)
