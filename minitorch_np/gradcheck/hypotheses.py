@@ -1,284 +1,338 @@
-"""Words for how two gradients differ: where, by which factor, by which term.
+"""What may be wrong with a gradient as a whole, or with some of its entries.
 
-All of it is about plain arrays. A sentence is made only of what holds in every entry.
+Each rule yields sentences that are true in every entry.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray
-
-EXACT = 3e-8
-"""Numbers that agree to this share of their scale are the same."""
-
-BATCHES = ("x", "scores", "y", "dy")
-"""Arrays whose axis 0 counts samples."""
-
-
-class Quantity(NamedTuple):
-    """Something that a formula may hold: an input, a parameter, what forward has kept."""
-
-    name: str
-    array: AnyArray
+from minitorch_np.gradcheck.evidence import Evidence
+from minitorch_np.gradcheck.wording import (
+    EXACT,
+    beyond,
+    constant_ratio,
+    expression,
+    same,
+    times,
+    where,
+)
 
 
-Numbers = list[tuple[str, float]]
-
-_UNARY: list[tuple[str, Callable[[AnyArray], AnyArray]]] = [
-    ("{0}", lambda q: q),
-    ("(1 - {0})", lambda q: 1 - q),
-    ("(1 - {0}**2)", lambda q: 1 - q**2),
-    ("({0} * (1 - {0}))", lambda q: q * (1 - q)),
-    ("{0}**2", np.square),
-    ("sqrt({0})", np.sqrt),
-    ("abs({0})", np.abs),
-    ("exp({0})", np.exp),
-    ("sigmoid({0})", lambda q: 1 / (1 + np.exp(-q))),
-    ("(1 - tanh({0})**2)", lambda q: 1 - np.tanh(q) ** 2),
-    ("{0}**3", lambda q: q**3),
-    ("(1 + {0})", lambda q: 1 + q),
-    ("(1 + {0}**2)", lambda q: 1 + q**2),
-    ("({0} / (1 + {0}))", lambda q: q / (1 + q)),
-]
+def whole(case: Evidence) -> Iterator[str]:
+    """One thing is wrong with all of it."""
+    if not case.analytic.any():
+        yield "it is zero: the gradient is not computed, or not returned"
+    ratio = case.ratio()
+    if ratio is not None and abs(ratio - 1) > 1e-6:
+        yield times(ratio, case.numbers)
+    zero = np.asarray(case.target.gradients(np.zeros_like(case.u))[case.name])
+    if np.abs(zero).max() > EXACT * case.scale:
+        constant = constant_ratio(zero, case.array, float(np.abs(zero).max()))
+        if constant is not None:
+            yield f"{constant:.6g} * {case.name} is added to it, whatever dy is: a weight decay?"
+        yield "it is not zero for dy = 0: something is added that has nothing to do with dy"
 
 
-def same(a: AnyArray, b: AnyArray, scale: float) -> bool:
-    """Whether all entries agree."""
-    return bool(np.abs(a - b).max(initial=0.0) <= EXACT * scale)
-
-
-def constant_ratio(a: AnyArray, b: AnyArray, scale: float) -> float | None:
-    """c, if a = c b in every entry, with b not zero."""
-    norm = float(np.vdot(b, b))
-    if not math.sqrt(norm) > 1e-6 * scale:
-        return None
-    ratio = float(np.vdot(a, b)) / norm
-    return ratio if same(a, ratio * b, scale) else None
-
-
-def number(value: float) -> str:
-    """A number as one would write it: 3, 1/3, sqrt(2), 0.123."""
-    for up, down in itertools.product(range(1, 13), repeat=2):
-        if math.gcd(up, down) == 1 and abs(abs(value) - up / down) < 1e-9 * abs(value):
-            text = str(up) if down == 1 else f"{up}/{down}"
-            return f"-{text}" if value < 0 else text
-    return f"{value:.6g}"
-
-
-RELATIONS: list[tuple[str, Callable[[float], float]]] = [
-    ("* {0}", lambda v: v),
-    ("/ {0}", lambda v: 1 / v),
-    ("* sqrt({0})", math.sqrt),
-    ("/ sqrt({0})", lambda v: 1 / math.sqrt(v)),
-    ("* {0}**2", lambda v: v * v),
-    ("/ {0}**2", lambda v: 1 / (v * v)),
-    ("* (1 - {0})", lambda v: 1 - v),
-    ("/ (1 - {0})", lambda v: 1 / (1 - v)),
-    ("* ({0} - 1) / {0}", lambda v: (v - 1) / v),
-    ("* {0} / ({0} - 1)", lambda v: v / (v - 1)),
-]
-
-
-def times(ratio: float, numbers: Numbers) -> str:
-    """'analytic = numeric / 3, where 3 is m, the number of samples: ...'."""
-    if abs(ratio) < 1e-9:
-        return "analytic is 0"
-    if abs(ratio + 1) < 1e-6:
-        return "the sign is wrong: analytic = -numeric"
-    sign, size = (", and the sign is wrong" if ratio < 0 else ""), abs(ratio)
-    for form, relation in (
-        RELATIONS[:2] if number(size) in ("2", "1/2", "3/2", "2/3") else RELATIONS
-    ):
-        names = [n for n, v in numbers if v > 0 and v != 1 and abs(relation(v) / size - 1) < 1e-6]
-        if names:
-            shown = number(next(v for n, v in numbers if n == names[0]))
-            text = f"analytic = numeric {form.format(shown)}{sign}, where {shown} is "
-            text += " or ".join(list(dict.fromkeys(names))[:3])
-            if number(size) in ("2", "1/2"):  # any formula may have one
-                return text.replace("where", "as").replace(" is ", " is also ")
-            if form == "* {0}" and "size" not in text and "m," not in text:
-                return f"{text}: that factor is too much"
-            if form == "/ {0}" and "size" not in text and "m," not in text:
-                return f"{text}: that factor is missing"
-            if form == "* {0}":
-                return f"{text}: a division by it is missing, or a sum stands for a mean"
-            return (
-                f"{text}: divided once too often, or a mean for a sum" if form == "/ {0}" else text
-            )
-    one_over = number(1 / size)
-    return f"analytic = numeric {'/ ' + one_over if one_over.isdigit() else '* ' + number(size)}{sign}"
-
-
-def at_indices(ids: list[int], n: int, axis: int, owner: str) -> str:
-    """Words for some of the n indices along an axis; empty if they are no simple set."""
-    sample = axis == 0 and owner in BATCHES
-    place = "sample {0}" if sample else f"index {{0}} of axis {axis} of {owner}"
-    last = " (the last)"
-
-    def one(i: int) -> str:
-        return place.format(i) + last * (i == n - 1 > 0)
-
-    if len(ids) == 1:
-        return f"at {one(ids[0])}"
-    if len(ids) == n - 1:
-        (other,) = set(range(n)) - set(ids)
-        return f"everywhere but at {one(other)}"
-    if ids == list(range(ids[0], n)):
-        return f"from {place.format(ids[0])} on"
-    if ids == list(range(ids[-1] + 1)):
-        return f"up to {place.format(ids[-1])}"
-    if ids in (list(range(0, n, 2)), list(range(1, n, 2))):
-        word = "odd" if ids[0] else "even"
-        return f"in {word} samples" if sample else f"at {word} indices of axis {axis} of {owner}"
-    if len(ids) > 1 and ids == list(range(ids[0], ids[-1] + 1)) and not sample:
-        return f"at indices {ids[0]} to {ids[-1]} of axis {axis} of {owner}"
-    if len(ids) <= 3:
-        listed = ", ".join(map(str, ids))
-        return (
-            f"in samples {listed}" if sample else f"at indices {listed} of axis {axis} of {owner}"
-        )
-    return ""
-
-
-def where(mask: AnyArray, known: AnyArray, owner: str) -> str:
-    """Words for a part of an array that is a block of whole indices; else empty."""
-    for words, part in (("", mask), ("not ", ~mask)):
-        block = np.ones(mask.shape, bool)
-        phrases = []
-        for axis, n in enumerate(mask.shape):
-            others = tuple(k for k in range(mask.ndim) if k != axis)
-            hit = np.any(part & known, axis=others)
-            ids = np.flatnonzero(hit).tolist()
-            shape = [1] * mask.ndim
-            shape[axis] = n
-            block = block & hit.reshape(shape)
-            if 0 < len(ids) < n:
-                phrases.append(at_indices(ids, n, axis, owner))
-        if words and len(phrases) > 1:
-            continue
-        if phrases and all(phrases) and np.array_equal(block & known, part & known):
-            text = " and ".join(phrases)
-            if "everywhere" in text and (words or len(phrases) > 1):
-                continue
-            return f"everywhere but {text}" if words else text
-    return ""
-
-
-def beyond(mask: AnyArray, known: AnyArray, values: AnyArray, name: str, numbers: Numbers) -> str:
-    """'where x < 0', if a threshold on `values` parts the entries of a mask from the others."""
-    inside, outside = values[mask & known], values[~mask & known]
-    if not (inside.size and outside.size):
-        return ""
-    if (inside == 0).all() and (outside != 0).all():
-        return f"where {name} is exactly 0"
-    chance = math.comb(inside.size + outside.size, inside.size)
-    for part, sign in (
-        (values, 1.0),
-        (values, -1.0),
-        (np.abs(values), 1.0),
-        (np.abs(values), -1.0),
-    ):
-        low, high = (sign * part)[~mask & known].max(), (sign * part)[mask & known].min()
-        if low >= high:
-            continue
-        shown = f"abs({name})" if part is not values else name
-        natural = [0.0, 1.0, -1.0, *(v for _, v in numbers), *(-v for _, v in numbers)]
-        between = [v for v in natural if low <= sign * v <= high]
-        relation = ">" if sign > 0 else "<"
-        if between and chance >= 20 and not (between[0] == 0 and part is not values):
-            return f"where {shown} {relation} {number(between[0])}"
-        if chance >= 5000 and min(inside.size, outside.size) >= 3:
-            return f"where {shown} {relation} {sign * (low + high) / 2:.3g} or so"
-    return ""
-
-
-def expression(f: AnyArray, known: AnyArray, quantities: list[Quantity]) -> str:
-    """f as a formula of one quantity, such as '/ (1 - y**2)' or '* 2 * gamma'; else empty."""
-    f, second = np.where(known, f, np.nan), ""
-    good = f[known]
-    if good.size < 3 or not np.isfinite(good).all():
-        return ""
-    distinct = len(np.unique(np.round(good / np.abs(good).max(), 6)))
-    for quantity in quantities:
-        for aligned, axes in _aligned(quantity.array, f.shape):
-            for form, function in _UNARY:
-                with np.errstate(all="ignore"):
-                    q = np.broadcast_to(function(aligned), f.shape)[known]
-                    inverse = 1 / q
-                if not np.isfinite(q).all() or np.ptp(q) <= 1e-3 * np.abs(q).max(initial=0.0):
-                    continue
-                for operator, factor in (("*", q), ("/", inverse)):
-                    if not np.isfinite(factor).all():
-                        continue
-                    c = constant_ratio(good, factor, float(np.abs(good).max()))
-                    if c is None or abs(c) < 1e-6 or distinct < (2 if abs(c - 1) < 1e-6 else 3):
-                        continue
-                    text = f"{operator} {form.format(quantity.name)}{axes}"
-                    if abs(c - 1) < 1e-6:
-                        return text
-                    second = second or f"* {number(c)} {text}"
-    for quantity in quantities:
-        for aligned, axes in _aligned(quantity.array, f.shape):
-            text = _power(good, np.broadcast_to(np.abs(aligned), f.shape)[known])
-            if text and not second:
-                return text.format(quantity.name) + axes
-    return second
-
-
-def formula(values: AnyArray, known: AnyArray, quantities: list[Quantity]) -> str:
-    """Values as one or two terms, such as '0.05 * exp(scores) - 0.05 * targets'; else empty."""
-    good = values[known]
-    scale = float(np.abs(good).max(initial=0.0))
-    bases: list[tuple[str, AnyArray]] = []
-    for quantity in quantities:
-        for aligned, axes in _aligned(quantity.array, values.shape):
-            for form, function in _UNARY:
-                with np.errstate(all="ignore"):
-                    q = np.broadcast_to(function(aligned), values.shape)[known]
-                if np.isfinite(q).all() and np.abs(q).max(initial=0.0) > 0:
-                    bases.append((form.format(quantity.name) + axes, q))
-    if good.size < 6 or not scale:
-        return ""
-    for name, q in bases:
-        c = constant_ratio(good, q, scale)
-        if c is not None:
-            return f"{number(c)} * {name}"
-    seconds = [("", np.ones(good.shape))]
-    seconds += [b for b in bases if b[0] in ("targets", "one_hot(targets)", "x", "y", "scores")]
-    for (name, q), (other, second) in itertools.product(bases, seconds):
-        pair = np.stack([q, second], axis=1)
-        (c, d), _, rank, _ = np.linalg.lstsq(pair, good, rcond=1e-6)
-        if rank == 2 and min(abs(c), abs(d)) > 1e-4 * scale and same(pair @ [c, d], good, scale):
-            last = f" * {other}" if other else ""
-            return f"{number(c)} * {name} {'-' if d < 0 else '+'} {number(abs(d))}{last}"
-    return ""
-
-
-def _power(f: AnyArray, q: AnyArray) -> str:
-    """'* 2 * abs({0})**1.5', if f is that."""
-    use = q > 0
-    if use.sum() < 4 or not (f[use] > 0).all() or np.ptp(np.log(q[use])) < 1e-3:
-        return ""
-    power, shift = np.polyfit(np.log(q[use]), np.log(f[use]), 1)
-    c, error = float(np.exp(shift)), np.log(f[use]) - power * np.log(q[use]) - shift
-    if np.abs(error).max() > 1e-7 or abs(power) < 1e-3:
-        return ""
-    return f"* {number(c)} * abs({{0}})**{number(float(power))}".replace("* 1 * ", "* ", 1)
-
-
-def _aligned(array: AnyArray, shape: tuple[int, ...]) -> Iterator[tuple[AnyArray, str]]:
-    """An array, spread along the axes of a shape in the ways that fit."""
-    if array.ndim > len(shape) or array.size < 2:
+def not_linear(case: Evidence) -> Iterator[str]:
+    """dy is not used as it should be."""
+    if case.claimed is not None:
         return
-    for first in range(len(shape) - array.ndim, -1, -1):
-        part = shape[first : first + array.ndim]
-        if all(a in (1, b) for a, b in zip(array.shape, part, strict=True)):
-            rest = len(shape) - first - array.ndim
-            spread = array.reshape(array.shape + (1,) * rest)
-            yield spread, f" along axis {first}" if array.ndim == 1 < len(shape) else ""
+    for text, other in (
+        ("dy is ignored: ones are taken for it", np.ones_like(case.u)),
+        ("dy's size is ignored: only its sign is used", np.sign(case.u)),
+        ("dy's sign is ignored", np.abs(case.u)),
+    ):
+        if case.fits((other.reshape(-1) @ case.jacobian).reshape(case.array.shape)):
+            yield text
+    size, true = np.abs(case.analytic), np.abs(case.numeric)
+    if case.fits(np.abs(case.numeric)):
+        yield "its absolute value is returned: the sign is lost"
+    if case.fits(np.sign(case.numeric)):
+        yield "only the sign of each entry is returned"
+    limit = float(size.max())
+    if case.fits(np.clip(case.numeric, -limit, limit)):
+        yield f"it is clipped to +-{limit:.6g}"
+    if case.fits(np.where(case.wrong, 0.0, case.numeric)):
+        low, high = true[case.wrong].max(), true[~case.wrong & case.known].min(initial=np.inf)
+        if low < high:
+            yield f"small entries are set to zero: all up to {low:.3g} in size"
+    norm = float(np.linalg.norm(case.analytic))
+    ratio = constant_ratio(case.analytic, case.numeric, case.scale)
+    if ratio is not None and abs(norm - round(norm)) < 1e-7:
+        yield f"it is scaled to a norm of {norm:.6g}"
+
+
+def rounded(case: Evidence) -> Iterator[str]:
+    """A difference so small everywhere that it must be rounding, or a small constant."""
+    worst = float(np.abs(case.residue).max()) / case.scale
+    if 1e-10 < worst < 1e-6:
+        yield "it agrees to about 7 digits only: is something rounded to float32 on the way?"
+
+
+def nearly(case: Evidence) -> Iterator[str]:
+    """A small difference in most entries."""
+    worst = float(np.abs(case.residue).max()) / case.scale
+    relative = np.abs(case.residue) / np.where(case.numeric == 0, 1.0, np.abs(case.numeric))
+    if 1e-10 < worst < 5e-4 and np.median(relative) < 2e-3 and case.wrong.mean() > 0.5:
+        digits = int(-np.log10(worst))
+        yield (
+            f"it agrees to about {digits} digits, no more: is something rounded on the way, or a "
+            "small number such as eps left out?"
+        )
+
+
+def exchanged(case: Evidence) -> Iterator[str]:
+    """Another array's gradient is returned."""
+    for other, array in case.target.arrays.items():
+        if other != case.name and array.shape == case.array.shape:
+            there = Evidence.__new__(Evidence)
+            there.target, there.array = case.target, array
+            jacobian, _ = there.measure(range(array.size))
+            if case.fits((case.u.reshape(-1) @ jacobian).reshape(array.shape)):
+                yield f"it is the gradient of {other} that is returned for {case.name}"
+
+
+def rearranged(case: Evidence) -> Iterator[str]:
+    """The right numbers in the wrong places."""
+    for text, move in _moves(case.array.shape, case.owner):
+        if case.fits(move(case.numeric)):
+            yield f"the right numbers stand in the wrong places: {text}"
+
+
+def dy_rearranged(case: Evidence) -> Iterator[str]:
+    """dy is right, but read in another order."""
+    if case.claimed is not None and case.u.size > 1:
+        for text, move in _moves(case.u.shape, "dy"):
+            moved = (move(case.u).reshape(-1) @ case.jacobian).reshape(case.array.shape)
+            if case.fits(moved):
+                yield f"dy is read in the wrong order: {text}"
+
+
+def _moves(shape: tuple[int, ...], owner: str) -> Iterator[tuple[str, Any]]:
+    """Ways to put an array's numbers elsewhere, as words and functions."""
+    axes = range(len(shape))
+    for one, other in itertools.combinations(axes, 2):
+        swapped = list(axes)
+        swapped[one], swapped[other] = other, one
+        words = f"axes {one} and {other} of {owner} are exchanged"
+        yield words + " (a transpose too many, or missing)", lambda a, s=swapped: a.transpose(s)
+        yield (
+            f"{words} and the result reshaped",
+            lambda a, s=swapped: a.transpose(s).reshape(a.shape),
+        )
+        yield f"{words} by a reshape", lambda a, s=swapped: _unswapped(a, s)
+    if len(shape) > 2:
+        for order in itertools.permutations(axes):
+            text = f"the axes of {owner} are in the order {order}"
+            yield text, lambda a, o=order: a.transpose(o).reshape(a.shape)
+    for count in (1, 2):
+        for some in itertools.combinations(axes, count):
+            word = " and ".join(f"axis {k}" for k in some)
+            yield f"{owner} is reversed along {word}", lambda a, s=some: np.flip(a, s)
+    for axis in axes:
+        yield from _moves_along(axis, shape[axis], owner)
+
+
+def _moves_along(axis: int, n: int, owner: str) -> Iterator[tuple[str, Any]]:
+    for shift in range(1, n):
+        for way in (shift, -shift):
+            text = f"{owner} is shifted by {way} along axis {axis}"
+            yield text, lambda a, w=way, k=axis: np.roll(a, w, k)
+            yield text, lambda a, w=way, k=axis: _shifted(a, w, k)
+    if n > 2:
+        text = f"its running sum along axis {axis} is taken"
+        yield text, lambda a, k=axis: np.cumsum(a, axis=k)
+        yield (
+            f"{text}, from the end",
+            lambda a, k=axis: np.flip(np.cumsum(np.flip(a, k), axis=k), k),
+        )
+    for parts in range(2, n):
+        if n % parts == 0:
+            text = f"axis {axis} of {owner} is read as {n // parts} times {parts}"
+            yield (
+                f"{text} in the other order",
+                lambda a, k=axis, p=parts: _regrouped(a, k, p),
+            )
+    for parts in (2, 3, 4, 6):
+        for one, other in itertools.combinations(range(parts if n % parts == 0 else 0), 2):
+            text = f"parts {one} and {other} of {parts} along axis {axis} of {owner} are exchanged"
+            yield text, lambda a, k=axis, p=(parts, one, other): _exchanged(a, k, *p)
+    for text, first in (("index 0 stands", 0), ("the last index stands", -1)):
+        yield (
+            f"{text} for all indices along axis {axis} of {owner}",
+            lambda a, k=axis, f=first: np.broadcast_to(np.take(a, [f], axis=k), a.shape),
+        )
+    text = f"along axis {axis} each entry has the"
+    yield (
+        f"{text} mean of all",
+        lambda a, k=axis: np.broadcast_to(a.mean(axis=k, keepdims=True), a.shape),
+    )
+    yield (
+        f"{text} sum of all",
+        lambda a, k=axis: np.broadcast_to(a.sum(axis=k, keepdims=True), a.shape),
+    )
+    yield (
+        f"the mean along axis {axis} of {owner} is taken off",
+        lambda a, k=axis: a - a.mean(axis=k, keepdims=True),
+    )
+
+
+def _unswapped(a: AnyArray, order: list[int]) -> AnyArray:
+    shape = [a.shape[k] for k in order]
+    return a.reshape(shape).transpose(order)
+
+
+def _shifted(a: AnyArray, way: int, axis: int) -> AnyArray:
+    moved = np.moveaxis(np.roll(a, way, axis).copy(), axis, 0)
+    moved[:way] = 0 if way > 0 else moved[:way]
+    if way < 0:
+        moved[way:] = 0
+    return np.moveaxis(moved, 0, axis)
+
+
+def _exchanged(a: AnyArray, axis: int, parts: int, one: int, other: int) -> AnyArray:
+    pieces = np.split(a, parts, axis)
+    pieces[one], pieces[other] = pieces[other], pieces[one]
+    return np.concatenate(pieces, axis)
+
+
+def _regrouped(a: AnyArray, axis: int, parts: int) -> AnyArray:
+    n = a.shape[axis]
+    split = a.reshape(*a.shape[:axis], parts, n // parts, *a.shape[axis + 1 :])
+    return np.swapaxes(split, axis, axis + 1).reshape(a.shape)
+
+
+def parts(case: Evidence) -> Iterator[str]:
+    """Right in some entries; in others there is something to be said of how they are wrong."""
+    if _how(case):
+        yield from places(case)
+
+
+def places(case: Evidence) -> Iterator[str]:
+    """Right in some entries, wrong in others: which ones?"""
+    nonzero = case.known & (np.maximum(np.abs(case.analytic), np.abs(case.numeric)) > 0)
+    if not (nonzero & ~case.wrong).any():
+        return
+    how = _how(case) or "right elsewhere"
+    x = np.asarray(getattr(case.target, "x", np.zeros(0)))
+    if "x" not in case.target.arrays and case.array.ndim == 2 and x.size:
+        rows: AnyArray = np.asarray(case.wrong.any(axis=1))
+        numbers = x.astype(int).reshape(len(x), -1)
+        counts = np.bincount(numbers.reshape(-1), minlength=len(rows))[: len(rows)]
+        inside: AnyArray = np.zeros(len(rows), int)
+        for row in numbers:
+            inside = np.maximum(inside, np.bincount(row, minlength=len(rows))[: len(rows)])
+        for number, word in ((inside, " in one sample"), (counts, "")):
+            if (number == 1).any() and np.array_equal(rows, number > 1):
+                yield (
+                    f"wrong in just the rows of {case.name} that are used more than once{word}: "
+                    "of equal indices one alone counts, as with += and an index"
+                )
+    words = where(case.wrong, nonzero, case.owner)
+    if words:
+        yield f"wrong {words}: {how}"
+    for quantity in case.quantities:
+        if quantity.array.shape != case.array.shape:
+            continue
+        if quantity.name == "one_hot(targets)":
+            for mask, text in ((quantity.array > 0, "of"), (quantity.array == 0, "beside")):
+                if np.array_equal(mask & nonzero, case.wrong & nonzero):
+                    yield f"wrong only in the scores {text} the right class: {how}"
+        words = beyond(case.wrong, nonzero, quantity.array, quantity.name, case.numbers)
+        if words:
+            yield f"wrong only {words}: {how}"
+
+
+def _how(case: Evidence) -> str:
+    a, b = case.analytic[case.wrong], case.numeric[case.wrong]
+    if not a.any():
+        return "analytic is 0 there"
+    if np.abs(b).max() <= EXACT * case.scale:
+        return "it should be 0 there"
+    ratio = constant_ratio(a, b, case.scale) if len(a) > 1 else None
+    if ratio is not None:
+        return times(ratio, case.numbers)
+    if len(a) > 1 and np.ptp(a - b) <= EXACT * case.scale:
+        return f"analytic = numeric + {a[0] - b[0]:.6g}"
+    f = case.analytic / np.where(case.numeric == 0, 1.0, case.numeric)
+    text = expression(f, case.wrong & (case.numeric != 0), case.quantities)
+    return f"analytic = numeric {text} there" if text else ""
+
+
+def factors(case: Evidence) -> Iterator[str]:
+    """A factor for each entry, or for each entry of dy."""
+    for text, precise in _factors(case):
+        if precise:
+            yield text
+
+
+def by_index(case: Evidence) -> Iterator[str]:
+    """A factor that depends on the index along some axes alone."""
+    for text, precise in _factors(case):
+        if not precise:
+            yield text
+
+
+def _factors(case: Evidence) -> Iterator[tuple[str, bool]]:
+    for axis in (1, 0):
+        if case.claimed is None and axis == 0:
+            return
+        if case.claimed is None or (axis == 1 and case.u.size == 1):
+            if axis == 0:
+                return
+            a: AnyArray = case.analytic.reshape(1, -1)
+            b: AnyArray = case.numeric.reshape(1, -1)
+        else:
+            a, b = case.claimed, case.jacobian
+        shape = case.array.shape
+        if axis == 0:
+            a, b, shape = a.T, b.T, case.u.shape
+        if a.shape[1] == 1:
+            continue
+        norms = (b * b).sum(axis=0)
+        known = norms > (1e-6 * np.abs(b).max()) ** 2
+        f = np.where(known, (a * b).sum(axis=0) / np.where(known, norms, 1.0), 1.0)
+        if not same(a, b * f, float(np.abs(b).max() + np.abs(a).max())):
+            continue
+        f, known = f.reshape(shape), known.reshape(shape)
+        later = ""
+        entries = axis == 1
+        text = expression(f, known, case.quantities)
+        axes = [k for k in range(f.ndim) if f.shape[k] > 1 and _depends(f, known, k)]
+        if text:
+            word = "in each entry" if entries else f"for each dy[{'i, j, k, l'[: 3 * f.ndim - 2]}]"
+            yield f"analytic = numeric {text}, {word}", True
+        elif axes and len(axes) < (np.array(f.shape) > 1).sum() and f.size >= 6:
+            names = " and ".join(f"axis {k}" for k in axes)
+            kind = case.name if entries else "dy"
+            later = f"analytic = numeric times a factor for each index of {names} of {kind}"
+        if not entries:
+            off = (np.abs(f - 1) > 1e-6) & known
+            words = where(off, known, "dy")
+            if words:
+                values = f[off]
+                how = "is wrong"
+                if np.ptp(values) < 1e-6:
+                    how = "is lost" if abs(values[0]) < 1e-9 else f"counts {values[0]:.6g} times"
+                if words.startswith("everywhere but ") and how == "is lost":
+                    yield (
+                        f"only dy {words[15:]} counts: what comes from the rest of it is lost",
+                        True,
+                    )
+                else:
+                    yield f"what comes from dy {words} {how}", how != "is wrong"
+
+        if later:
+            yield later, False
+
+
+def _depends(f: AnyArray, known: AnyArray, axis: int) -> bool:
+    low = np.where(known, f, np.inf).min(axis=axis)
+    high = np.where(known, f, -np.inf).max(axis=axis)
+    return bool((high - low).max() > 1e-6 * np.abs(f).max())

@@ -96,7 +96,7 @@ class Tape:
         other = 1 - spoiled.argument
         pair = [now - then, now - then]
         pair[other] = np.swapaxes(before[other], -1, -2)
-        here = call(*plain[:spoiled.argument], then, *plain[spoiled.argument + 1 :])
+        here = call(*plain[: spoiled.argument], then, *plain[spoiled.argument + 1 :])
         return _tracked(here + call(*pair))
 
 
@@ -174,7 +174,7 @@ def _forward() -> tuple[Any, Place]:
         if path != __file__ and "/numpy/" not in path:
             inner = inner or frame
             trail.append((path, frame.f_lineno, frame.f_lasti))
-            if frame.f_code.co_name == "forward" or len(trail) > 6:
+            if path.endswith("targets.py") or len(trail) > 12:
                 break
         frame = frame.f_back
     return inner, tuple(trail)
@@ -230,7 +230,13 @@ def recorded(target: Any) -> Iterator[Tape]:
 
 
 def hypotheses(tape: Tape) -> Iterator[tuple[str, Spoiled]]:
-    """What may be spoiled, and words for it."""
+    """What may be spoiled, and words for it: first in all rounds of a loop, then in some."""
+    every = list(_hypotheses(tape))
+    yield from (item for item in every if " round" not in item[0])
+    yield from (item for item in every if " round" in item[0])
+
+
+def _hypotheses(tape: Tape) -> Iterator[tuple[str, Spoiled]]:
     for (text, words), place in [(t, p) for p, t in tape.texts.items()]:
         name = place[-1]
         if name.startswith(NO_PATH):
@@ -245,7 +251,9 @@ def hypotheses(tape: Tape) -> Iterator[tuple[str, Spoiled]]:
                 f" in the last of {n} rounds": {n - 1},
             }
         before, result = tape.kept[place, 0]
-        arrays = [k for k, v in enumerate(before) if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+        arrays = [
+            k for k, v in enumerate(before) if isinstance(v, np.ndarray) and v.dtype.kind == "f"
+        ]
         for which, rounds in sets.items():
             for k in arrays:
                 word = f"`{words[k]}`" if words[k] != "..." else f"operand {k + 1}"
