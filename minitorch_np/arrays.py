@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
+from minitorch_np.validation import is_whole
 
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
 """Floating-point numbers: inputs, outputs, parameters, gradients."""
@@ -52,7 +53,7 @@ def as_shape(shape: object) -> Shape:
     Raises ShapeError unless it is made of whole numbers of at least 1.
     """
     sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
-    if not all(isinstance(n, (int, np.integer)) and n >= 1 for n in sizes):
+    if not all(is_whole(n) and n >= 1 for n in sizes):
         raise ShapeError(
             f"shape of one sample: expected whole numbers of at least 1, got {shape!r}: "
             "write 784 or (28, 28), without the batch axis"

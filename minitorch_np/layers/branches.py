@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
-from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.errors import ShapeError
 from minitorch_np.layers.activations import Identity
 from minitorch_np.layers.base import Cache, Gradients, Layer
 from minitorch_np.layers.composite import Composite
 from minitorch_np.layers.containers import Sequential
+from minitorch_np.validation import is_whole, require
 
 
 class Branches(Composite):
@@ -132,10 +133,8 @@ class Concatenate(Branches):
     """
 
     def __init__(self, *layers: Layer | str, axis: int = 1) -> None:
-        if not isinstance(axis, (int, np.integer)) or axis == 0:
-            raise ConfigurationError(
-                f"Concatenate: expected an axis of a batch other than 0, the samples', got {axis!r}"
-            )
+        expected = "an axis of a batch other than 0, the samples'"
+        require(is_whole(axis) and axis != 0, self, expected, axis)
         super().__init__(*layers)
         self.axis = int(axis)
 

@@ -27,13 +27,14 @@ from minitorch_np.arrays import (
     describe_shape,
     require_finite,
 )
-from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.errors import ShapeError
 from minitorch_np.layers import storage
 from minitorch_np.layers.base import Cache, Gradients, Layer
 from minitorch_np.layers.composite import Composite
 from minitorch_np.layers.softmax import softmax
 from minitorch_np.layers.summary import summary_table
 from minitorch_np.layers.vector import ParameterVector
+from minitorch_np.validation import whole
 
 
 class Sequential(Composite):
@@ -148,8 +149,7 @@ class Sequential(Composite):
         x is (m, *input_shape); returns (m, *output_shape), raw outputs. Raises DataError, with row
         and column, for a NaN or infinity in x.
         """
-        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ConfigurationError(f"predict: expected batch_size >= 1, got {batch_size!r}")
+        whole("predict", "batch_size", batch_size)
         self.require_built()
         if not isinstance(x, np.ndarray) or not x.size:
             x = as_batch(x, self.dtype, "predict")

@@ -10,8 +10,8 @@ from minitorch_np.arrays import Array, DType, Generator, Shape, ones
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer
 from minitorch_np.layers.base import Gradients
-from minitorch_np.layers.checks import positive
 from minitorch_np.layers.weighted import Weighted
+from minitorch_np.validation import whole
 
 
 class Dense(Weighted):
@@ -35,7 +35,7 @@ class Dense(Weighted):
         bias_initializer: str | Initializer = "zeros",
         use_bias: bool = True,
     ) -> None:
-        self.units = positive(self, "units", units)
+        self.units = whole(self, "units", units)
         super().__init__(weight_initializer, bias_initializer, use_bias)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:

@@ -12,6 +12,7 @@ from minitorch_np.arrays import Array, Generator
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.layers.base import Gradients, Layer
 from minitorch_np.layers.checks import require_gradient
+from minitorch_np.validation import share
 
 
 class Dropout(Layer):
@@ -23,11 +24,7 @@ class Dropout(Layer):
     """
 
     def __init__(self, rate: float = 0.5) -> None:
-        if not isinstance(rate, (int, float, np.number)) or not 0 <= rate < 1:
-            raise ConfigurationError(
-                f"Dropout: expected a rate of at least 0 and less than 1, got {rate!r}"
-            )
-        self.rate = float(rate)
+        self.rate = share(self, "rate", rate)
 
     def forward(
         self, x: Array, *, train: bool = False, rng: Generator | None = None

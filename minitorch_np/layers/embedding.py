@@ -11,7 +11,8 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Array, DType, Generator, Shape
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import positive, require_gradient, require_input
+from minitorch_np.layers.checks import require_gradient, require_input
+from minitorch_np.validation import whole
 
 
 class Embedding(Layer):
@@ -30,8 +31,8 @@ class Embedding(Layer):
     weight: Array
 
     def __init__(self, vocabulary: int, dimensions: int) -> None:
-        self.vocabulary = positive(self, "vocabulary", vocabulary)
-        self.dimensions = positive(self, "dimensions", dimensions)
+        self.vocabulary = whole(self, "vocabulary", vocabulary)
+        self.dimensions = whole(self, "dimensions", dimensions)
         self.index_limit = self.vocabulary
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:

@@ -11,21 +11,15 @@ the mean and the variance depend on x too, and the two terms that are taken off 
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.activations import LARGEST
 from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import (
-    number_between,
-    positive,
-    require_gradient,
-    require_input,
-)
+from minitorch_np.layers.checks import require_gradient, require_input
+from minitorch_np.validation import number, whole
 
 NormCache = tuple[Array, Array, bool]
 """x^, 1 / sqrt(variance + epsilon), and whether the two come from x itself."""
@@ -103,8 +97,8 @@ class BatchNorm(Normalization):
     couples_samples = True
 
     def __init__(self, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
-        self.momentum = number_between(self, "momentum", momentum, 0.0, 1.0)
-        self.epsilon = number_between(self, "epsilon", epsilon, math.ulp(0.0), LARGEST)
+        self.momentum = number(self, "momentum", momentum, 0, 1)
+        self.epsilon = number(self, "epsilon", epsilon, above=0)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         if len(input_shape) not in (1, 3):
@@ -160,8 +154,8 @@ class LayerNorm(Normalization):
     """
 
     def __init__(self, trailing_axes: int = 1, epsilon: float = 1e-5) -> None:
-        self.trailing_axes = positive(self, "trailing_axes", trailing_axes)
-        self.epsilon = number_between(self, "epsilon", epsilon, math.ulp(0.0), LARGEST)
+        self.trailing_axes = whole(self, "trailing_axes", trailing_axes)
+        self.epsilon = number(self, "epsilon", epsilon, above=0)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         if len(input_shape) < self.trailing_axes:
