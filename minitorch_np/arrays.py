@@ -8,7 +8,7 @@ two. Numbers are float32 unless float64 is asked for.
 import functools
 import math
 import os
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ForwardRef, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -40,10 +40,13 @@ StrPath: TypeAlias = str | os.PathLike[str]
 """The path of a file: a text or a pathlib.Path. (pathlib takes a fifth of this package's import, so
 it is imported where it is used.)"""
 
-Generator: TypeAlias = "np.random.Generator"
-"""The source of all that is random. (A text, for NumPy loads its generators when they are used.)"""
+if TYPE_CHECKING:
+    Generator: TypeAlias = np.random.Generator
+else:  # NumPy loads its generators, a fifth of its import, when they are used
+    Generator = ForwardRef("np.random.Generator", module=__name__)
+"""The source of all randomness."""
 
-Seed: TypeAlias = "int | np.random.Generator | None"
+Seed: TypeAlias = Generator | int | None
 """What a generator can be made of: a number, a generator to share, or None for a fresh one."""
 
 
