@@ -69,6 +69,11 @@ def describe_shape(shape: Shape) -> str:
     return f"{shape[0]} features" if len(shape) == 1 else f"samples of shape {shape}"
 
 
+def describe_batch(shape: Shape) -> str:
+    """The shape of a batch of samples, for errors and tables: "(m, 784)"."""
+    return "(" + ", ".join(["m", *map(str, shape)]) + ")"
+
+
 def as_float_dtype(dtype: DType) -> np.dtype[Any]:
     """float32 or float64 as a NumPy dtype. Raises ConfigurationError for any other."""
     try:

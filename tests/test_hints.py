@@ -12,7 +12,6 @@ import pytest
 
 import minitorch_np as mt
 
-
 NOT_YET = ("experiments", "reports")
 """Rooms that still import for type checking only."""
 

@@ -15,8 +15,9 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # A room may import from its own rank and from those before it.
 RANKS = [
-    {"errors", "arrays", "validation"},
-    {"layers", "losses", "initializers", "optimizers", "schedules"},
+    {"errors", "arrays", "validation", "text"},
+    {"io", "numerics", "initializers", "schedules"},
+    {"layers", "losses", "optimizers"},
     {"networks", "gradcheck", "training", "data"},
     {"experiments"},
     {"reports"},

@@ -17,8 +17,8 @@ from minitorch_np.gradcheck.cases import CASES
 from minitorch_np.gradcheck.report import FAIL, INCONCLUSIVE, PASS, ContractResult, GradientCheck
 from minitorch_np.layers import Layer
 from minitorch_np.layers.names import layer_classes
-from minitorch_np.layers.summary import aligned
 from minitorch_np.losses import Loss
+from minitorch_np.text import aligned
 
 
 def components(package: str = "minitorch_np") -> list[type[Layer] | type[Loss]]:

@@ -20,8 +20,8 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import require_gradient, require_input
-from minitorch_np.layers.normal import normal_density, normal_distribution
+from minitorch_np.layers.shapes import require_gradient, require_input
+from minitorch_np.numerics import normal_density, normal_distribution, sigmoid, softplus
 from minitorch_np.validation import choice, number
 
 ZERO = np.zeros((), np.float32)
@@ -305,19 +305,6 @@ class Identity(Activation):
 
     def derivative(self, z: Array, a: Array) -> Array:
         return np.ones_like(z)
-
-
-def sigmoid(z: Array) -> Array:
-    """1 / (1 + exp(-z)), with full relative precision on both sides."""
-    e = np.exp(-np.abs(z))
-    a: Array = np.where(z >= 0, np.ones((), z.dtype), e) / (1 + e)
-    return a
-
-
-def softplus(z: Array) -> Array:
-    """log(1 + exp(z)), with full relative precision on both sides."""
-    a: Array = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
-    return a
 
 
 def _tanh_argument(z: Array) -> Array:

@@ -63,6 +63,9 @@ class Layer(Tree["Layer"], Described, ABC):
     """For inputs that are indices (Embedding), the number that they stay below: there is no
     gradient with respect to them."""
 
+    keeps_values: bool = False
+    """Whether the outputs are the inputs in another shape, as Reshape's are."""
+
     frozen: bool = False
     """Whether training leaves the parameters as they are; set by `trainable`."""
 

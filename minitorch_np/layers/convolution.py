@@ -20,8 +20,8 @@ from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer
 from minitorch_np.layers.base import Gradients
-from minitorch_np.layers.checks import require_gradient, require_input
 from minitorch_np.layers.grid import Padding, Pair, as_given, check_grid, grid_for
+from minitorch_np.layers.shapes import require_gradient, require_input
 from minitorch_np.layers.weighted import Weighted
 from minitorch_np.validation import require, whole
 

@@ -10,6 +10,7 @@ from minitorch_np.arrays import Array, DType, Generator, Shape, ones
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer
 from minitorch_np.layers.base import Gradients
+from minitorch_np.layers.shapes import require_input
 from minitorch_np.layers.weighted import Weighted
 from minitorch_np.validation import whole
 
@@ -54,20 +55,13 @@ class Dense(Weighted):
         try:
             y: Array = x.dot(self.weight.T)  # the same as @, half a microsecond faster
         except (ValueError, AttributeError):
-            raise self._misfit(x) from None
+            require_input(self, x)
+            raise
         if x.ndim != 2:
-            raise self._misfit(x)
+            require_input(self, x)
         if self.use_bias:
             y += self.bias
         return y, x
-
-    def _misfit(self, x: Array) -> ShapeError:
-        self.require_built()
-        (features,) = self.input_shape
-        return ShapeError(
-            f"{self!r}: expected {features} features, that is x of shape (m, {features}), "
-            f"got x of shape {x.shape}"
-        )
 
     def backward(
         self, dy: Array, cache: Array, *, need_dx: bool = True

@@ -11,7 +11,7 @@ import numpy as np
 from minitorch_np.arrays import Array, Generator
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import require_gradient
+from minitorch_np.layers.shapes import require_gradient
 from minitorch_np.validation import share
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Array, DType, Generator, Shape
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import require_gradient, require_input
+from minitorch_np.layers.shapes import require_gradient, require_input
 from minitorch_np.validation import whole
 
 

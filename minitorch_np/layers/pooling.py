@@ -14,8 +14,8 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.errors import ShapeError
 from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import require_gradient, require_input
 from minitorch_np.layers.grid import Padding, Pair, as_given, check_grid, grid_for
+from minitorch_np.layers.shapes import require_gradient, require_input
 
 
 class _Pool2D(Layer):

@@ -10,7 +10,7 @@ import math
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.errors import ShapeError
 from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import require_gradient, require_input
+from minitorch_np.layers.shapes import require_gradient, require_input
 from minitorch_np.validation import is_whole, require
 
 
@@ -20,6 +20,8 @@ class Reshape(Layer):
     dx is dy in the shape of x. Raises ConfigurationError for sizes that are none, ShapeError where
     the number of entries differs.
     """
+
+    keeps_values = True
 
     def __init__(self, shape: Shape) -> None:
         sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)

@@ -1,45 +1,30 @@
-"""A model as a table: what each layer is, what shape it gives, and what it has to learn."""
+"""A model as a table: what each layer is, what shape it gives, and how many parameters it has."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from minitorch_np.arrays import describe_batch
 from minitorch_np.layers.base import Layer
+from minitorch_np.text import aligned
 
 
 def summary_table(model: Layer) -> str:
-    """A row for each layer, those inside of others indented; then the sums.
+    """A row for each layer, those inside others indented; then the total.
 
     A parameter that stands in several places counts once in the total.
     """
     model.require_built()
-    head = ("Layer", "Output shape", "Params")
-    rows = [head, *_rows(model, "")]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
-    rule = "-" * len(lines[0])
+    rows = [("Layer", "Output shape", "Params"), *_rows(model, "")]
+    width = max(len(row[2]) for row in rows)
+    head, *lines = aligned([(a, b, f"{c:>{width}}") for a, b, c in rows])
+    rule = "-" * max(map(len, [head, *lines]))
     total = model.count_parameters()
     size = total * model.dtype.itemsize
-    return "\n".join(
-        [
-            lines[0],
-            rule,
-            *lines[1:],
-            rule,
-            f"Total params: {total:,} ({size:,} bytes of {model.dtype})",
-        ]
-    )
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines of text, each column as wide as its widest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    end = f"Total params: {total:,} ({size:,} bytes of {model.dtype})"
+    return "\n".join([head, rule, *lines, rule, end])
 
 
 def _rows(model: Layer, indent: str) -> Iterator[tuple[str, str, str]]:
     for name, layer in model.sublayers().items():
-        shape = "(" + ", ".join(["m", *map(str, layer.output_shape)]) + ")"
-        yield f"{indent}{name}  {layer.label}", shape, f"{layer.count_parameters():,}"
+        shape, count = describe_batch(layer.output_shape), layer.count_parameters()
+        yield f"{indent}{name}  {layer.label}", shape, f"{count:,}"
         yield from _rows(layer, indent + "  ")
