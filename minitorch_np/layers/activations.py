@@ -19,7 +19,7 @@ from abc import abstractmethod
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
-from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.layers.base import Backward, Forward, Layer
 from minitorch_np.layers.shapes import require_gradient, require_input
 from minitorch_np.numerics import normal_density, normal_distribution, sigmoid, softplus
 from minitorch_np.validation import choice, number
@@ -42,15 +42,11 @@ class Activation(Layer):
         May be an array of booleans, where g' is 0 or 1.
         """
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, tuple[Array, Array]]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         a = self.value(x)
         return a, (x, a)
 
-    def backward(
-        self, dy: Array, cache: tuple[Array, Array], *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: tuple[Array, Array], *, need_dx: bool = True) -> Backward:
         z, a = cache
         if dy.shape != a.shape:
             require_gradient(self, dy, a.shape)
@@ -157,15 +153,11 @@ class PReLU(Layer):
         self.weight = np.full(slopes, self.initial_slope, dtype)
         return input_shape
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         return np.where(x > 0, x, self._slopes(x) * x), x
 
-    def backward(
-        self, dy: Array, cache: Array, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Backward:
         x = cache
         require_gradient(self, dy, x.shape)
         products = dy * np.minimum(x, 0)

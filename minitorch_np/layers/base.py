@@ -38,6 +38,12 @@ Cache: TypeAlias = Any
 Gradients: TypeAlias = dict[str, Array]
 """A gradient for each parameter, by the parameter's name."""
 
+Forward: TypeAlias = tuple[Array, Cache]
+"""What `forward` returns: the outputs, and the cache."""
+
+Backward: TypeAlias = tuple[Array | None, Gradients]
+"""What `backward` returns: the gradient of the inputs, if it was asked for, and of parameters."""
+
 
 class Layer(Tree["Layer"], Described, ABC):
     """The contract of all layers. A subclass defines `forward` and `backward`, and, if it has
@@ -82,9 +88,7 @@ class Layer(Tree["Layer"], Described, ABC):
         return input_shape
 
     @abstractmethod
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Cache]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         """The outputs for a batch `(m, *input_shape)`, and the cache for `backward`.
 
         `train` tells training from prediction, for layers that differ between the two; `rng` is the
@@ -92,9 +96,7 @@ class Layer(Tree["Layer"], Described, ABC):
         """
 
     @abstractmethod
-    def backward(
-        self, dy: Array, cache: Cache, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Cache, *, need_dx: bool = True) -> Backward:
         """The vector-Jacobian product: from dL/dy, the gradients dL/dx and dL/dparameter.
 
         `need_dx=False` lets it skip dL/dx and return None for it: nobody needs the gradient of the

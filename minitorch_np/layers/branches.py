@@ -15,7 +15,7 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.base import Cache, Gradients, Layer
+from minitorch_np.layers.base import Backward, Cache, Forward, Gradients, Layer
 from minitorch_np.layers.composite import Composite
 from minitorch_np.layers.containers import Sequential
 from minitorch_np.validation import is_whole, require
@@ -44,9 +44,7 @@ class Branches(Composite):
             [self.build_layer(place, input_shape, rng=rng, dtype=dtype) for place in places]
         )
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, list[Cache]]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         outputs, caches = [], []
         try:
             for layer in self.layers:
@@ -65,9 +63,7 @@ class Branches(Composite):
             raise
         return self.combine(outputs), caches
 
-    def backward(
-        self, dy: Array, cache: list[Cache], *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: list[Cache], *, need_dx: bool = True) -> Backward:
         gradients: Gradients = {}
         dxs = [
             self.backward_of(place, part, cache[place], gradients, need_dx)
@@ -130,15 +126,11 @@ class Residual(Add):
                 "set shortcut=, a layer that brings the input to the path's shape"
             )
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, list[Cache]]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         y, caches = super().forward(x, train=train, rng=rng)
         return (x + y if self.shortcut is None else y), caches
 
-    def backward(
-        self, dy: Array, cache: list[Cache], *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: list[Cache], *, need_dx: bool = True) -> Backward:
         dx, gradients = super().backward(dy, cache, need_dx=need_dx)
         return (dx + dy if dx is not None and self.shortcut is None else dx), gradients
 

@@ -26,7 +26,7 @@ from minitorch_np.arrays import (
 )
 from minitorch_np.errors import ShapeError
 from minitorch_np.layers import storage
-from minitorch_np.layers.base import Cache, Gradients, Layer
+from minitorch_np.layers.base import Backward, Cache, Forward, Gradients, Layer
 from minitorch_np.layers.composite import Composite
 from minitorch_np.layers.prediction import predicted, require_classes
 from minitorch_np.layers.shapes import require_input
@@ -77,9 +77,7 @@ class Sequential(Composite):
             input_shape = self.build_layer(place, input_shape, rng=rng, dtype=dtype)
         return input_shape
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, list[Cache]]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         if x.shape[1:] != getattr(self, "input_shape", None):
             require_input(self, x, self.name_of(0))
         caches: list[Cache] = []
@@ -104,9 +102,7 @@ class Sequential(Composite):
         if x.shape[1:] != getattr(self, "input_shape", None):
             require_input(self, x, self.name_of(0))
 
-    def backward(
-        self, dy: Array, cache: list[Cache], *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: list[Cache], *, need_dx: bool = True) -> Backward:
         if dy.shape[1:] != self.output_shape:
             raise ShapeError(
                 f"Sequential.backward: expected dy of shape {describe_batch(self.output_shape)}, "

@@ -19,7 +19,7 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer
-from minitorch_np.layers.base import Gradients
+from minitorch_np.layers.base import Backward, Forward
 from minitorch_np.layers.grid import Padding, Pair, as_given, check_grid, grid_for
 from minitorch_np.layers.shapes import require_gradient, require_input
 from minitorch_np.layers.weighted import Weighted
@@ -89,9 +89,7 @@ class Conv2D(Weighted):
         self.make_parameters(shape, self._inputs, fan_out, rng, dtype)
         return (self.filters, *self.grid.size)
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         wide = self.grid.bordered(np.ascontiguousarray(x.transpose(1, 2, 3, 0)))
         m = len(x)
@@ -105,9 +103,7 @@ class Conv2D(Weighted):
             place[...] = sums.reshape(place.shape)
         return y.transpose(3, 0, 1, 2), wide
 
-    def backward(
-        self, dy: Array, cache: Array, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Backward:
         wide = cache
         require_gradient(self, dy, (wide.shape[3], *self.output_shape))
         dy = np.ascontiguousarray(dy.transpose(1, 2, 3, 0))

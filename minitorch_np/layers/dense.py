@@ -9,7 +9,7 @@ from __future__ import annotations
 from minitorch_np.arrays import Array, DType, Generator, Shape, ones
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer
-from minitorch_np.layers.base import Gradients
+from minitorch_np.layers.base import Backward, Forward
 from minitorch_np.layers.shapes import require_input
 from minitorch_np.layers.weighted import Weighted
 from minitorch_np.validation import whole
@@ -49,9 +49,7 @@ class Dense(Weighted):
         self.make_parameters((self.units, features), features, self.units, rng, dtype)
         return (self.units,)
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         try:
             y: Array = x.dot(self.weight.T)  # the same as @, half a microsecond faster
         except (ValueError, AttributeError):
@@ -63,9 +61,7 @@ class Dense(Weighted):
             y += self.bias
         return y, x
 
-    def backward(
-        self, dy: Array, cache: Array, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Backward:
         gradients = {"weight": dy.T.dot(cache)}
         if self.use_bias:
             gradients["bias"] = ones(len(dy), dy.dtype).dot(dy)

@@ -17,7 +17,7 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.layers.base import Backward, Forward, Layer
 from minitorch_np.layers.shapes import require_gradient, require_input
 from minitorch_np.validation import number, whole
 
@@ -55,9 +55,7 @@ class Normalization(Layer):
         centred *= inverse
         return centred, inverse, mean, variance
 
-    def backward(
-        self, dy: Array, cache: NormCache, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: NormCache, *, need_dx: bool = True) -> Backward:
         unit, inverse, measured = cache
         require_gradient(self, dy, unit.shape)
         shared = self.shared_axes(dy)
@@ -120,9 +118,7 @@ class BatchNorm(Normalization):
     def along(self, parameter: Array, x: Array) -> Array:
         return parameter.reshape(1, -1, *(1,) * (x.ndim - 2))
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, NormCache]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         measured = train and self.trainable
         if measured:
@@ -176,9 +172,7 @@ class LayerNorm(Normalization):
     def along(self, parameter: Array, x: Array) -> Array:
         return parameter
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, NormCache]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         unit, inverse, _, _ = self.normalized(x)
         y = unit * self.weight

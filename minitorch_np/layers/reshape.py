@@ -9,7 +9,7 @@ import math
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.base import Gradients, Layer
+from minitorch_np.layers.base import Backward, Forward, Layer
 from minitorch_np.layers.shapes import require_gradient, require_input
 from minitorch_np.validation import is_whole, require
 
@@ -40,15 +40,11 @@ class Reshape(Layer):
             )
         return tuple(entries // known if n == -1 else n for n in self.shape)
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Shape]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         return x.reshape(len(x), *self.output_shape), x.shape
 
-    def backward(
-        self, dy: Array, cache: Shape, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Shape, *, need_dx: bool = True) -> Backward:
         require_gradient(self, dy, (cache[0], *self.output_shape))
         return dy.reshape(cache), {}
 
