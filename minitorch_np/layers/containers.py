@@ -25,11 +25,11 @@ from minitorch_np.arrays import (
     describe_batch,
 )
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers import storage
 from minitorch_np.layers.base import Backward, Cache, Forward, Gradients, Layer
 from minitorch_np.layers.composite import Composite
 from minitorch_np.layers.prediction import predicted, require_classes
 from minitorch_np.layers.shapes import require_input
+from minitorch_np.layers.storage import load_model, save_model
 from minitorch_np.layers.summary import summary_table
 from minitorch_np.layers.vector import ParameterVector
 from minitorch_np.numerics import softmax
@@ -165,7 +165,7 @@ class Sequential(Composite):
 
     def save(self, path: StrPath) -> None:
         """Write architecture and parameters to one .npz file, at once or not at all."""
-        storage.save(self, path)
+        save_model(self, path)
 
     @classmethod
     def load(cls, path: StrPath, custom_layers: Iterable[type[Layer]] = ()) -> Self:
@@ -175,7 +175,7 @@ class Sequential(Composite):
         Raises ModelFileError for a file that is damaged, incomplete, of a newer format, or names a
         layer that is not found.
         """
-        return storage.load(path, cls, custom_layers)
+        return load_model(path, cls, custom_layers)
 
     def config(self) -> dict[str, Any]:
         # A subclass with a constructor of its own is made again by its own arguments.

@@ -25,7 +25,7 @@ FORMAT = 1
 _ARCHITECTURE = "architecture"
 
 
-def save(model: Layer, path: StrPath) -> None:
+def save_model(model: Layer, path: StrPath) -> None:
     """Write a built model to `path`. Raises NotBuiltError, ConfigurationError, OSError."""
     import json
 
@@ -40,7 +40,7 @@ def save(model: Layer, path: StrPath) -> None:
     write_arrays(path, {_ARCHITECTURE: np.array(json.dumps(architecture)), **arrays})
 
 
-def load(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]] = ()) -> L:
+def load_model(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]] = ()) -> L:
     """The model in `path`, which must be a `cls`. Raises ModelFileError, FileNotFoundError."""
     import json
 
