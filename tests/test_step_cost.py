@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
-import minitorch_np.layers.vector as parameters
+import minitorch_np.core.parameters as parameters
 from minitorch_np.arrays import AnyArray, aligned_empty, ones
 from minitorch_np.layers import dense
 from minitorch_np.losses import categorical

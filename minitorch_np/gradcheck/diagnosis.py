@@ -181,7 +181,9 @@ def _numbers(target: Any, name: str) -> list[tuple[str, float]]:
                     continue
                 which = f"axis {axes[0]}" if count == 1 else f"axes {', '.join(map(str, axes))}"
                 word = f"the size of {which} of {owner}"
-                found.append(("m, the number of samples" if axes == (0,) and sample else word, size))
+                found.append(
+                    ("m, the number of samples" if axes == (0,) and sample else word, size)
+                )
     for other, array in target.arrays.items():
         if array.size == 1:
             found.insert(0, (other, float(array.reshape(-1)[0])))
@@ -534,7 +536,10 @@ def _factors(case: Evidence) -> Iterator[tuple[str, bool]]:
                 if np.ptp(values) < 1e-6:
                     how = "is lost" if abs(values[0]) < 1e-9 else f"counts {values[0]:.6g} times"
                 if words.startswith("everywhere but ") and how == "is lost":
-                    yield f"only dy {words[15:]} counts: what comes from the rest of it is lost", True
+                    yield (
+                        f"only dy {words[15:]} counts: what comes from the rest of it is lost",
+                        True,
+                    )
                 else:
                     yield f"what comes from dy {words} {how}", how != "is wrong"
 

@@ -112,7 +112,9 @@ def times(ratio: float, numbers: Numbers) -> str:
                 f"{text}: divided once too often, or a mean for a sum" if form == "/ {0}" else text
             )
     one_over = number(1 / size)
-    return f"analytic = numeric {'/ ' + one_over if one_over.isdigit() else '* ' + number(size)}{sign}"
+    return (
+        f"analytic = numeric {'/ ' + one_over if one_over.isdigit() else '* ' + number(size)}{sign}"
+    )
 
 
 def at_indices(ids: list[int], n: int, axis: int, owner: str) -> str:

@@ -96,7 +96,7 @@ class Tape:
         other = 1 - spoiled.argument
         pair = [now - then, now - then]
         pair[other] = np.swapaxes(before[other], -1, -2)
-        here = call(*plain[:spoiled.argument], then, *plain[spoiled.argument + 1 :])
+        here = call(*plain[: spoiled.argument], then, *plain[spoiled.argument + 1 :])
         return _tracked(here + call(*pair))
 
 
@@ -245,7 +245,9 @@ def hypotheses(tape: Tape) -> Iterator[tuple[str, Spoiled]]:
                 f" in the last of {n} rounds": {n - 1},
             }
         before, result = tape.kept[place, 0]
-        arrays = [k for k, v in enumerate(before) if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+        arrays = [
+            k for k, v in enumerate(before) if isinstance(v, np.ndarray) and v.dtype.kind == "f"
+        ]
         for which, rounds in sets.items():
             for k in arrays:
                 word = f"`{words[k]}`" if words[k] != "..." else f"operand {k + 1}"

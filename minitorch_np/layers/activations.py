@@ -19,8 +19,8 @@ from abc import abstractmethod
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
-from minitorch_np.layers.base import Backward, Forward, Layer
-from minitorch_np.layers.shapes import require_gradient, require_input
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient, require_input
 from minitorch_np.numerics import normal_density, normal_distribution, sigmoid, softplus
 from minitorch_np.validation import choice, number
 

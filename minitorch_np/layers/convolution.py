@@ -17,11 +17,11 @@ from typing import TypeAlias
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.core.layer import Backward, Forward
+from minitorch_np.core.shapes import require_gradient, require_input
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer
-from minitorch_np.layers.base import Backward, Forward
 from minitorch_np.layers.grid import Padding, Pair, as_given, check_grid, grid_for
-from minitorch_np.layers.shapes import require_gradient, require_input
 from minitorch_np.layers.weighted import Weighted
 from minitorch_np.validation import require, whole
 

@@ -7,10 +7,10 @@ one number for each input feature.
 from __future__ import annotations
 
 from minitorch_np.arrays import Array, DType, Generator, Shape, ones
+from minitorch_np.core.layer import Backward, Forward
+from minitorch_np.core.shapes import require_input
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer
-from minitorch_np.layers.base import Backward, Forward
-from minitorch_np.layers.shapes import require_input
 from minitorch_np.layers.weighted import Weighted
 from minitorch_np.validation import whole
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.arrays import Array, Generator
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient
 from minitorch_np.errors import ConfigurationError
-from minitorch_np.layers.base import Backward, Forward, Layer
-from minitorch_np.layers.shapes import require_gradient
 from minitorch_np.validation import share
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, DType, Generator, Shape
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient, require_input
 from minitorch_np.errors import ConfigurationError, DataError
-from minitorch_np.layers.base import Backward, Forward, Layer
-from minitorch_np.layers.shapes import require_gradient, require_input
 from minitorch_np.validation import whole
 
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from minitorch_np.arrays import Array, Shape
+from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.base import Layer
 from minitorch_np.validation import is_whole, require
 
 Pair = tuple[int, int]

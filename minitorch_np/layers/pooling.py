@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient, require_input
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.base import Backward, Forward, Layer
 from minitorch_np.layers.grid import Padding, Pair, as_given, check_grid, grid_for
-from minitorch_np.layers.shapes import require_gradient, require_input
 
 
 class _Pool2D(Layer):

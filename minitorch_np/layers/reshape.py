@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient, require_input
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.base import Backward, Forward, Layer
-from minitorch_np.layers.shapes import require_gradient, require_input
 from minitorch_np.validation import is_whole, require
 
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.arrays import Array, Generator
-from minitorch_np.layers.base import Backward, Forward, Layer
-from minitorch_np.layers.shapes import require_gradient
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient
 from minitorch_np.numerics import softmax
 
 

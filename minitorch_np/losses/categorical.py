@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, Shape, ones
+from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
-from minitorch_np.layers.base import Layer
 from minitorch_np.losses.base import Loss, check_weights, no_classes, refuse
 from minitorch_np.validation import is_whole, require, share
 

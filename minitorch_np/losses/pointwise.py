@@ -11,9 +11,9 @@ from abc import abstractmethod
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, Shape, all_finite, require_finite
+from minitorch_np.core.sequential import last_layer
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import HardSigmoid, Layer, Sigmoid
-from minitorch_np.layers.containers import last_layer
 from minitorch_np.losses.base import Loss, check_weights, refuse
 from minitorch_np.numerics import sigmoid
 from minitorch_np.validation import number

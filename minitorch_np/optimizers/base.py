@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import Array
+from minitorch_np.core.parameters import wrong_gradient
 from minitorch_np.layers import Layer
-from minitorch_np.layers.vector import wrong_gradient
 from minitorch_np.optimizers.clipping import limit_norm
 from minitorch_np.optimizers.memory import Memory, Remembering, Spare, biases_and_norms
 from minitorch_np.schedules import Schedule, rate_at

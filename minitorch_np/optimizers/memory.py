@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from minitorch_np.arrays import Array
+from minitorch_np.core.parameters import ParameterVector
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.layers import Layer, Normalization
-from minitorch_np.layers.vector import ParameterVector
 
 BLOCK = 65_536
 """How many parameters are updated at a time. A rule goes over its vectors again and again; a fifth

@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.core.sequential import last_layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.layers import HardSigmoid, Layer, Sigmoid
-from minitorch_np.layers.containers import last_layer
 from minitorch_np.losses.base import no_classes, refuse
 from minitorch_np.validation import whole
 

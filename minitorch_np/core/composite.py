@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.core.layer import Gradients, Layer
+from minitorch_np.core.names import layer_from_name
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.names import layer_from_name
 
 
 class Composite(Layer):

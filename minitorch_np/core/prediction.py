@@ -11,8 +11,8 @@ from minitorch_np.arrays import (
     describe_batch,
     require_finite,
 )
+from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.base import Layer
 from minitorch_np.validation import whole
 
 

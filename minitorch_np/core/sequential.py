@@ -24,14 +24,14 @@ from minitorch_np.arrays import (
     as_generator,
     describe_batch,
 )
+from minitorch_np.core.composite import Composite
+from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
+from minitorch_np.core.model_file import load_model, save_model
+from minitorch_np.core.parameters import ParameterVector
+from minitorch_np.core.prediction import predicted, require_classes
+from minitorch_np.core.shapes import require_input
+from minitorch_np.core.summary import summary_table
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.base import Backward, Cache, Forward, Gradients, Layer
-from minitorch_np.layers.composite import Composite
-from minitorch_np.layers.prediction import predicted, require_classes
-from minitorch_np.layers.shapes import require_input
-from minitorch_np.layers.storage import load_model, save_model
-from minitorch_np.layers.summary import summary_table
-from minitorch_np.layers.vector import ParameterVector
 from minitorch_np.numerics import softmax
 
 

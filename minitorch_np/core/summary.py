@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from minitorch_np.arrays import describe_batch
-from minitorch_np.layers.base import Layer
+from minitorch_np.core.layer import Layer
 from minitorch_np.text import aligned
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.core.composite import Composite
+from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
+from minitorch_np.core.sequential import Sequential
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.base import Backward, Cache, Forward, Gradients, Layer
-from minitorch_np.layers.composite import Composite
-from minitorch_np.layers.containers import Sequential
 from minitorch_np.validation import is_whole, require
 
 

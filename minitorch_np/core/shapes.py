@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from minitorch_np.arrays import Array, Shape, describe_batch, describe_shape
+from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.base import Layer
 
 
 def require_input(layer: Layer, x: Array, place: str = "") -> None:

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from minitorch_np.core.layer import Layer
+from minitorch_np.core.signature import concrete_subclasses
 from minitorch_np.errors import ConfigurationError
-from minitorch_np.layers.base import Layer
-from minitorch_np.layers.signature import concrete_subclasses
 
 
 def layer_classes() -> Iterator[type[Layer]]:

@@ -28,9 +28,9 @@ from minitorch_np.arrays import (
     as_shape,
     describe_shape,
 )
+from minitorch_np.core.signature import Described
+from minitorch_np.core.tree import Tree, own_array
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers.signature import Described
-from minitorch_np.layers.tree import Tree, own_array
 
 Cache: TypeAlias = Any
 """What `forward` returns for `backward`; only the layer itself looks inside."""
