@@ -27,7 +27,7 @@ from benchmarks.race import ROOT, imports, race, write_data
 from benchmarks.report import print_task
 from benchmarks.work import GROWING, GROWTH, IMPORTS, TASKS, Task
 from minitorch_np.cli.arguments import positive_integer
-from minitorch_np.layers.storage import replacing
+from minitorch_np.io.atomic import replacing
 
 
 def main() -> None:

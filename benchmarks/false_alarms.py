@@ -28,7 +28,7 @@ from benchmarks.pool import process_pool
 from benchmarks.random_models import reasons
 from minitorch_np.gradcheck import Case, GradientCheck, components
 from minitorch_np.gradcheck.cases import CASES
-from minitorch_np.layers.summary import aligned
+from minitorch_np.text import aligned
 from tests.material.unusual import CORRECT
 
 SCALES = (1e-6, 1e-3, 1.0, 1e3, 1e6)

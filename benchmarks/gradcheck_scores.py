@@ -29,7 +29,7 @@ from minitorch_np.gradcheck import Case
 from minitorch_np.gradcheck.functions import FunctionTarget
 from minitorch_np.gradcheck.made_up import made_up_for, made_up_inputs
 from minitorch_np.gradcheck.targets import at_generic_point, takes_numbers
-from minitorch_np.layers.summary import aligned
+from minitorch_np.text import aligned
 from tests.material.functions import ELEMENTWISE, VJPS
 from tests.planted import PLANTED
 from tests.planting import planted

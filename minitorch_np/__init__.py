@@ -123,7 +123,8 @@ else:
 
     def __getattr__(name):
         if name in _LATER:
-            return getattr(importlib.import_module(f"minitorch_np.{_LATER[name]}"), name)
+            found = getattr(importlib.import_module(f"minitorch_np.{_LATER[name]}"), name)
+            return globals().setdefault(name, found)
         raise AttributeError(f"module 'minitorch_np' has no attribute {name!r}")
 
     def __dir__():

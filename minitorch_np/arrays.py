@@ -8,12 +8,13 @@ two. Numbers are float32 unless float64 is asked for.
 import functools
 import math
 import os
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ForwardRef, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
+from minitorch_np.validation import is_whole
 
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
 """Floating-point numbers: inputs, outputs, parameters, gradients."""
@@ -39,10 +40,13 @@ StrPath: TypeAlias = str | os.PathLike[str]
 """The path of a file: a text or a pathlib.Path. (pathlib takes a fifth of this package's import, so
 it is imported where it is used.)"""
 
-Generator: TypeAlias = "np.random.Generator"
-"""The source of all that is random. (A text, for NumPy loads its generators when they are used.)"""
+if TYPE_CHECKING:
+    Generator: TypeAlias = np.random.Generator
+else:  # NumPy loads its generators, a fifth of its import, when they are used
+    Generator = ForwardRef("np.random.Generator", module=__name__)
+"""The source of all randomness."""
 
-Seed: TypeAlias = "int | np.random.Generator | None"
+Seed: TypeAlias = Generator | int | None
 """What a generator can be made of: a number, a generator to share, or None for a fresh one."""
 
 
@@ -52,7 +56,7 @@ def as_shape(shape: object) -> Shape:
     Raises ShapeError unless it is made of whole numbers of at least 1.
     """
     sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
-    if not all(isinstance(n, (int, np.integer)) and n >= 1 for n in sizes):
+    if not all(is_whole(n) and n >= 1 for n in sizes):
         raise ShapeError(
             f"shape of one sample: expected whole numbers of at least 1, got {shape!r}: "
             "write 784 or (28, 28), without the batch axis"
@@ -63,6 +67,11 @@ def as_shape(shape: object) -> Shape:
 def describe_shape(shape: Shape) -> str:
     """A sample's shape in words, for errors: "784 features", "samples of shape (28, 28)"."""
     return f"{shape[0]} features" if len(shape) == 1 else f"samples of shape {shape}"
+
+
+def describe_batch(shape: Shape) -> str:
+    """The shape of a batch of samples, for errors and tables: "(m, 784)"."""
+    return "(" + ", ".join(["m", *map(str, shape)]) + ")"
 
 
 def as_float_dtype(dtype: DType) -> np.dtype[Any]:

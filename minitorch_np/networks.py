@@ -8,7 +8,6 @@ a configuration of `Sequential`, and nothing in them is special.
 from collections.abc import Sequence
 
 from minitorch_np.arrays import DType, Seed
-from minitorch_np.errors import ConfigurationError
 from minitorch_np.initializers import Initializer
 from minitorch_np.layers import (
     Conv2D,
@@ -19,6 +18,7 @@ from minitorch_np.layers import (
     Sequential,
     layer_from_name,
 )
+from minitorch_np.validation import require
 
 
 def notes_network(
@@ -66,11 +66,8 @@ def mlp(
     `activation`, by name, stands after each hidden layer, and with `dropout` a Dropout of that rate
     after it. Raises ConfigurationError for fewer than two sizes.
     """
-    if len(sizes) < 2:
-        raise ConfigurationError(
-            f"mlp: expected sizes of inputs, hidden layers and outputs, such as [784, 64, 10], "
-            f"got {sizes!r}"
-        )
+    expected = "sizes of inputs, hidden layers and outputs, such as [784, 64, 10]"
+    require(len(sizes) >= 2, "mlp", expected, sizes)
     features, *hidden, outputs = sizes
     layers: list[Layer | str] = []
     for units in hidden:

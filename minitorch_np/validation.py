@@ -39,10 +39,11 @@ def require(right: bool, owner: object, expected: str, got: object) -> None:
         raise ConfigurationError(f"{place}: expected {expected}, got {got!r}")
 
 
-def whole(owner: object, name: str, value: object, least: int = 1) -> int:
-    """A whole number of at least `least`."""
-    right = is_whole(value) and value >= least
-    require(right, owner, f"{name} to be a whole number of at least {least}", value)
+def whole(owner: object, name: str, value: object, least: int = 1, most: int | None = None) -> int:
+    """A whole number of at least `least`, and at most `most`."""
+    right = is_whole(value) and value >= least and (most is None or value <= most)
+    bound = "" if most is None else f" and at most {most}"
+    require(right, owner, f"{name} to be a whole number of at least {least}{bound}", value)
     return int(value)  # type: ignore[call-overload,no-any-return]
 
 

@@ -19,8 +19,8 @@ import numpy as np
 
 import minitorch_np as mt
 from minitorch_np.arrays import AnyArray, Array, Generator, Shape
-from minitorch_np.layers.composite import Composite
-from minitorch_np.layers.names import layer_classes
+from minitorch_np.core.composite import Composite
+from minitorch_np.core.names import layer_classes
 
 
 class RandomModel(NamedTuple):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.layers.storage import read_state, write_state
+from minitorch_np.io.arrays import read_state, write_state
 
 SCRIPT = Path(__file__).parent / "resumable_run.py"
 X, Y = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32), np.arange(60) % 3

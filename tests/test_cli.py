@@ -147,11 +147,20 @@ def test_bad_usage_and_bad_input_exit_with_2(trained: Path) -> None:
     for arguments, message in (
         ([], "VERB"),
         (["fly"], "invalid choice: 'fly'"),
-        (["train", "--epochs", "0"], "invalid whole number of at least 1 value: '0'"),
-        (["train", "--batch-size", "some"], "invalid batch size"),
-        (["train", "--lr", "-1"], "invalid learning rate"),
-        (["train", "--seed", "-1"], "invalid seed"),
-        (["train", "--hidden", "99999999999999999999"], "invalid whole number"),
+        (
+            ["train", "--epochs", "0"],
+            "argument --epochs: expected the value to be a whole number of at least 1",
+        ),
+        (["train", "--batch-size", "some"], "got 'some'; or write full"),
+        (
+            ["train", "--lr", "-1"],
+            "argument --lr: expected the value to be a finite number greater than 0, got -1",
+        ),
+        (
+            ["train", "--seed", "-1"],
+            "argument --seed: expected the value to be a whole number of at least 0",
+        ),
+        (["train", "--hidden", "99999999999999999999"], "argument --hidden: expected"),
         (["train", "--activation", "swoosh"], "got 'swoosh'"),
         (["train", "--activation", "dense(3)"], "expected an activation"),
         (["train", "--data", "nowhere"], "nowhere: No such file"),

@@ -361,7 +361,7 @@ def test_groups_divide_channels_and_filters() -> None:
 def test_images_of_another_shape_are_refused(layer: mt.Layer) -> None:
     layer.initialize((2, 6, 7), rng=np.random.default_rng(0), dtype=np.float64)
     for shape in ((2, 6, 7), (3, 1, 6, 7), (3, 2, 7, 6), (3, 84)):
-        with pytest.raises(mt.ShapeError, match=r"expected x of shape \(m, 2, 6, 7\), got \("):
+        with pytest.raises(mt.ShapeError, match=r"x of shape \(m, 2, 6, 7\), got x of shape"):
             layer.forward(np.ones(shape))
 
 

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+import minitorch_np.core.parameters as parameters
 from minitorch_np.arrays import AnyArray, aligned_empty, ones
-from minitorch_np.layers import dense, vector
+from minitorch_np.layers import dense
 from minitorch_np.losses import categorical
 from minitorch_np.training import batches
 from minitorch_np.training.batches import Samples
@@ -97,7 +98,7 @@ def one_step(
 ) -> tuple[dict[str, int], dict[str, int]]:
     """The calls of a step and the arrays that they make: those of 4 steps less those of 3."""
     for module, name, make in [
-        (vector, "aligned_empty", aligned_empty),
+        (parameters, "aligned_empty", aligned_empty),
         (batches, "aligned_empty", aligned_empty),
         (dense, "ones", ones),
         (categorical, "ones", ones),

@@ -10,7 +10,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.arrays import Array
-from minitorch_np.layers.storage import FORMAT
+from minitorch_np.core.model_file import FORMAT
 
 
 class Twice(mt.Activation):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.layers.vector import ParameterVector
+from minitorch_np.core.parameters import ParameterVector
 from tests.test_sequential import small
 
 

@@ -4,8 +4,9 @@ import argparse
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,42 +22,42 @@ from minitorch_np.layers import (
     Softmax,
     layer_from_name,
 )
+from minitorch_np.validation import number, whole
 
 HELD_OUT = 6
 """Of the digits in one CSV file, every sixth is kept for the test."""
 
 
+T = TypeVar("T")
+
+
+def parsed(
+    check: Callable[..., T], convert: Callable[[str], object], text: str, **bounds: Any
+) -> T:
+    """The text as a number that passes the check, or argparse's error that says why not."""
+    try:
+        value = convert(text)
+    except ValueError:
+        value = text
+    try:
+        return check("it", "the value", value, **bounds)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("it: ")) from None
+
+
 def positive_integer(text: str) -> int:
     """A whole number of at least 1."""
-    number = int(text)
-    if not 1 <= number < 2**31:
-        raise ValueError
-    return number
-
-
-positive_integer.__name__ = "whole number of at least 1"  # argparse names the kind in its errors
+    return parsed(whole, int, text, most=2**31 - 1)
 
 
 def seed(text: str) -> int:
     """A whole number of at least 0."""
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
-
-
-seed.__name__ = "seed (a whole number of at least 0)"
+    return parsed(whole, int, text, least=0)
 
 
 def learning_rate(text: str) -> float:
     """A finite number greater than 0."""
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise ValueError
-    return number
-
-
-learning_rate.__name__ = "learning rate (a finite number greater than 0)"
+    return parsed(number, float, text, above=0)
 
 
 def activation(text: str) -> Layer:

@@ -11,13 +11,13 @@ from pathlib import Path
 from types import ModuleType
 
 from minitorch_np.cli.arguments import print_json, seed
+from minitorch_np.core.names import layer_classes
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.gradcheck.check import gradcheck
 from minitorch_np.gradcheck.dispatch import check_named
 from minitorch_np.gradcheck.registry import AllChecks, check_class, components, gradcheck_all
 from minitorch_np.gradcheck.report import FAIL, PASS, GradientCheck
 from minitorch_np.layers import Sequential, layer_from_name
-from minitorch_np.layers.names import layer_classes
 
 MODULE = "minitorch_np_imported"
 """The name under which a file of the reader's own is imported."""

@@ -151,10 +151,11 @@ def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
 
 
 def _batch_size(text: str) -> int | None:
-    return None if text == "full" else positive_integer(text)
-
-
-_batch_size.__name__ = "batch size (a whole number of at least 1, or full)"
+    """A whole number of at least 1, or full."""
+    try:
+        return None if text == "full" else positive_integer(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}; or write full") from None
 
 
 def _activation_or_none(text: str) -> Layer | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from minitorch_np.arrays import Array, Generator, Shape
 from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.validation import number, whole
 
 
 class ImageTransform:
@@ -72,9 +73,7 @@ class Shift(ImageTransform):
         self, pixels: int = 2, image_shape: Shape | None = None, fill: float = 0.0
     ) -> None:
         super().__init__(image_shape, fill)
-        if not isinstance(pixels, (int, np.integer)) or pixels < 0:
-            raise ConfigurationError(f"Shift: expected whole pixels of at least 0, got {pixels!r}")
-        self.pixels = pixels
+        self.pixels = whole(self, "pixels", pixels, 0)
 
     def positions(self, m: int, rows: Array, columns: Array, rng: Generator) -> tuple[Array, Array]:
         down, right = rng.integers(-self.pixels, self.pixels, (2, m, 1, 1), endpoint=True)
@@ -90,9 +89,7 @@ class Rotate(ImageTransform):
         self, degrees: float = 10.0, image_shape: Shape | None = None, fill: float = 0.0
     ) -> None:
         super().__init__(image_shape, fill)
-        if not 0 <= degrees < math.inf:
-            raise ConfigurationError(f"Rotate: expected finite degrees >= 0, got {degrees!r}")
-        self.degrees = degrees
+        self.degrees = number(self, "degrees", degrees, 0)
 
     def positions(self, m: int, rows: Array, columns: Array, rng: Generator) -> tuple[Array, Array]:
         angles = np.radians(rng.uniform(-self.degrees, self.degrees, (m, 1, 1)))

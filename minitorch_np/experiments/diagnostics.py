@@ -27,8 +27,8 @@ from minitorch_np.experiments.health import (
     score_range,
 )
 from minitorch_np.layers import Activation, Sequential
-from minitorch_np.layers.summary import aligned
 from minitorch_np.losses import CrossEntropy, Loss, SoftmaxCrossEntropy, loss_for
+from minitorch_np.text import aligned
 from minitorch_np.training import Callback
 
 if TYPE_CHECKING:

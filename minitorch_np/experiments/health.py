@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.core.branches import Branches
 from minitorch_np.layers import Activation, Layer, Sequential
-from minitorch_np.layers.branches import Branches
 
 FLAT = 0.05
 """A slope below this share of the function's steepest lets nearly no gradient through."""

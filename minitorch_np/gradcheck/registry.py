@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from minitorch_np.core.names import layer_classes
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.gradcheck.case import Case
 from minitorch_np.gradcheck.cases import CASES
 from minitorch_np.gradcheck.report import FAIL, INCONCLUSIVE, PASS, ContractResult, GradientCheck
 from minitorch_np.layers import Layer
-from minitorch_np.layers.names import layer_classes
-from minitorch_np.layers.summary import aligned
 from minitorch_np.losses import Loss
+from minitorch_np.text import aligned
 
 
 def components(package: str = "minitorch_np") -> list[type[Layer] | type[Loss]]:

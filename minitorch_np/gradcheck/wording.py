@@ -97,8 +97,7 @@ def times(ratio: float, numbers: Numbers) -> str:
     ):
         names = [n for n, v in numbers if v > 0 and v != 1 and abs(relation(v) / size - 1) < 1e-6]
         if names:
-            shown = number(next(v for n, v in numbers if n == names[0]))
-            shown = f"({shown})" if "/" in shown else shown
+            shown = f"{next(v for n, v in numbers if n == names[0]):.6g}"
             text = f"analytic = numeric {form.format(shown)}{sign}, where {shown} is "
             text += " or ".join(list(dict.fromkeys(names))[:3])
             if number(size) in ("2", "1/2"):  # any formula may have one

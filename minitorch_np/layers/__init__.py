@@ -1,5 +1,9 @@
 """The layers, one kind a module; `base` has the contract that all of them keep."""
 
+from minitorch_np.core.branches import Add, Concatenate, Residual
+from minitorch_np.core.layer import Layer
+from minitorch_np.core.names import layer_from_name
+from minitorch_np.core.sequential import Sequential
 from minitorch_np.layers.activations import (
     ELU,
     GELU,
@@ -18,14 +22,10 @@ from minitorch_np.layers.activations import (
     Softplus,
     Tanh,
 )
-from minitorch_np.layers.base import Layer
-from minitorch_np.layers.branches import Add, Concatenate, Residual
-from minitorch_np.layers.containers import Sequential
 from minitorch_np.layers.convolution import Conv2D
 from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.dropout import Dropout
 from minitorch_np.layers.embedding import Embedding
-from minitorch_np.layers.names import layer_from_name
 from minitorch_np.layers.normalization import BatchNorm, LayerNorm, Normalization
 from minitorch_np.layers.pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
 from minitorch_np.layers.reshape import Flatten, Reshape

@@ -19,13 +19,10 @@ from abc import abstractmethod
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
-from minitorch_np.errors import ConfigurationError
-from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import number_between, require_gradient, require_input
-from minitorch_np.layers.normal import normal_density, normal_distribution
-
-LARGEST = math.nextafter(math.inf, 0)
-"""The largest finite number."""
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient, require_input
+from minitorch_np.numerics import normal_density, normal_distribution, sigmoid, softplus
+from minitorch_np.validation import choice, number
 
 ZERO = np.zeros((), np.float32)
 """A zero that NumPy need not find a type for each time: a fifth of a small maximum's time."""
@@ -45,15 +42,11 @@ class Activation(Layer):
         May be an array of booleans, where g' is 0 or 1.
         """
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, tuple[Array, Array]]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         a = self.value(x)
         return a, (x, a)
 
-    def backward(
-        self, dy: Array, cache: tuple[Array, Array], *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: tuple[Array, Array], *, need_dx: bool = True) -> Backward:
         z, a = cache
         if dy.shape != a.shape:
             require_gradient(self, dy, a.shape)
@@ -80,7 +73,7 @@ class LeakyReLU(Activation):
     """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = number_between(self, "negative_slope", negative_slope, 0.0, 1.0)
+        self.negative_slope = number(self, "negative_slope", negative_slope, 0, 1)
 
     def value(self, z: Array) -> Array:
         a: Array = np.maximum(z, self.negative_slope * z)  # right for slopes up to 1
@@ -99,7 +92,7 @@ class ELU(Activation):
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = number_between(self, "alpha", alpha, math.ulp(0.0), LARGEST)
+        self.alpha = number(self, "alpha", alpha, above=0)
 
     def value(self, z: Array) -> Array:
         # expm1 sees no positive number, which keeps it from overflowing where it is not used.
@@ -152,7 +145,7 @@ class PReLU(Layer):
     weight: Array
 
     def __init__(self, initial_slope: float = 0.25, per_channel: bool = False) -> None:
-        self.initial_slope = number_between(self, "initial_slope", initial_slope, -LARGEST, LARGEST)
+        self.initial_slope = number(self, "initial_slope", initial_slope)
         self.per_channel = per_channel
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -160,15 +153,11 @@ class PReLU(Layer):
         self.weight = np.full(slopes, self.initial_slope, dtype)
         return input_shape
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         return np.where(x > 0, x, self._slopes(x) * x), x
 
-    def backward(
-        self, dy: Array, cache: Array, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Backward:
         x = cache
         require_gradient(self, dy, x.shape)
         products = dy * np.minimum(x, 0)
@@ -223,7 +212,7 @@ class Softplus(Activation):
     """
 
     def __init__(self, beta: float = 1.0) -> None:
-        self.beta = number_between(self, "beta", beta, math.ulp(0.0), LARGEST)
+        self.beta = number(self, "beta", beta, above=0)
 
     def value(self, z: Array) -> Array:
         return softplus(self.beta * z) / self.beta
@@ -285,11 +274,7 @@ class GELU(Activation):
     """
 
     def __init__(self, approximate: str = "none") -> None:
-        if approximate not in ("none", "tanh"):
-            raise ConfigurationError(
-                f"GELU: expected approximate to be 'none' or 'tanh', got {approximate!r}"
-            )
-        self.approximate = approximate
+        self.approximate = choice(self, "approximate", approximate, ("none", "tanh"))
 
     def value(self, z: Array) -> Array:
         if self.approximate == "none":
@@ -312,19 +297,6 @@ class Identity(Activation):
 
     def derivative(self, z: Array, a: Array) -> Array:
         return np.ones_like(z)
-
-
-def sigmoid(z: Array) -> Array:
-    """1 / (1 + exp(-z)), with full relative precision on both sides."""
-    e = np.exp(-np.abs(z))
-    a: Array = np.where(z >= 0, np.ones((), z.dtype), e) / (1 + e)
-    return a
-
-
-def softplus(z: Array) -> Array:
-    """log(1 + exp(z)), with full relative precision on both sides."""
-    a: Array = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
-    return a
 
 
 def _tanh_argument(z: Array) -> Array:

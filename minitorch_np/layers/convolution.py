@@ -17,12 +17,13 @@ from typing import TypeAlias
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
-from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.core.layer import Backward, Forward
+from minitorch_np.core.shapes import require_gradient, require_input
+from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer
-from minitorch_np.layers.base import Gradients
-from minitorch_np.layers.checks import positive, require_gradient, require_input
 from minitorch_np.layers.grid import Padding, Pair, as_given, check_grid, grid_for
 from minitorch_np.layers.weighted import Weighted
+from minitorch_np.validation import require, whole
 
 LEAST, MOST = 1024, 8192
 """About how many windows are copied at a time: several rows of places where there are few images,
@@ -64,14 +65,12 @@ class Conv2D(Weighted):
         use_bias: bool = True,
     ) -> None:
         check_grid(self, kernel_size, stride, padding, dilation)
-        self.filters = positive(self, "filters", filters)
+        self.filters = whole(self, "filters", filters)
         self.kernel_size, self.stride = as_given(kernel_size), as_given(stride)
         self.padding, self.dilation = as_given(padding), as_given(dilation)
-        self.groups = positive(self, "groups", groups)
-        if self.filters % self.groups:
-            raise ConfigurationError(
-                f"Conv2D: expected filters that {groups} groups divide, got {filters}"
-            )
+        self.groups = whole(self, "groups", groups)
+        right = self.filters % self.groups == 0
+        require(right, self, f"filters that {groups} groups divide", filters)
         super().__init__(weight_initializer, bias_initializer, use_bias)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -90,9 +89,7 @@ class Conv2D(Weighted):
         self.make_parameters(shape, self._inputs, fan_out, rng, dtype)
         return (self.filters, *self.grid.size)
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         wide = self.grid.bordered(np.ascontiguousarray(x.transpose(1, 2, 3, 0)))
         m = len(x)
@@ -106,9 +103,7 @@ class Conv2D(Weighted):
             place[...] = sums.reshape(place.shape)
         return y.transpose(3, 0, 1, 2), wide
 
-    def backward(
-        self, dy: Array, cache: Array, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Backward:
         wide = cache
         require_gradient(self, dy, (wide.shape[3], *self.output_shape))
         dy = np.ascontiguousarray(dy.transpose(1, 2, 3, 0))

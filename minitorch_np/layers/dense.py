@@ -7,11 +7,12 @@ one number for each input feature.
 from __future__ import annotations
 
 from minitorch_np.arrays import Array, DType, Generator, Shape, ones
+from minitorch_np.core.layer import Backward, Forward
+from minitorch_np.core.shapes import require_input
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer
-from minitorch_np.layers.base import Gradients
-from minitorch_np.layers.checks import positive
 from minitorch_np.layers.weighted import Weighted
+from minitorch_np.validation import whole
 
 
 class Dense(Weighted):
@@ -35,7 +36,7 @@ class Dense(Weighted):
         bias_initializer: str | Initializer = "zeros",
         use_bias: bool = True,
     ) -> None:
-        self.units = positive(self, "units", units)
+        self.units = whole(self, "units", units)
         super().__init__(weight_initializer, bias_initializer, use_bias)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -48,30 +49,19 @@ class Dense(Weighted):
         self.make_parameters((self.units, features), features, self.units, rng, dtype)
         return (self.units,)
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         try:
             y: Array = x.dot(self.weight.T)  # the same as @, half a microsecond faster
         except (ValueError, AttributeError):
-            raise self._misfit(x) from None
+            require_input(self, x)
+            raise
         if x.ndim != 2:
-            raise self._misfit(x)
+            require_input(self, x)
         if self.use_bias:
             y += self.bias
         return y, x
 
-    def _misfit(self, x: Array) -> ShapeError:
-        self.require_built()
-        (features,) = self.input_shape
-        return ShapeError(
-            f"{self!r}: expected {features} features, that is x of shape (m, {features}), "
-            f"got x of shape {x.shape}"
-        )
-
-    def backward(
-        self, dy: Array, cache: Array, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Backward:
         gradients = {"weight": dy.T.dot(cache)}
         if self.use_bias:
             gradients["bias"] = ones(len(dy), dy.dtype).dot(dy)

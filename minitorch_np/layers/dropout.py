@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.arrays import Array, Generator
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient
 from minitorch_np.errors import ConfigurationError
-from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import require_gradient
+from minitorch_np.validation import share
 
 
 class Dropout(Layer):
@@ -23,15 +24,9 @@ class Dropout(Layer):
     """
 
     def __init__(self, rate: float = 0.5) -> None:
-        if not isinstance(rate, (int, float, np.number)) or not 0 <= rate < 1:
-            raise ConfigurationError(
-                f"Dropout: expected a rate of at least 0 and less than 1, got {rate!r}"
-            )
-        self.rate = float(rate)
+        self.rate = share(self, "rate", rate)
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Array | None]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         if not train or not self.rate:
             return +x, None
         if rng is None:
@@ -45,9 +40,7 @@ class Dropout(Layer):
         factors *= 1 / (1 - self.rate)
         return x * factors, factors
 
-    def backward(
-        self, dy: Array, cache: Array | None, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Array | None, *, need_dx: bool = True) -> Backward:
         if not need_dx:
             return None, {}
         if cache is None:

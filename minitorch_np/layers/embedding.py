@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, DType, Generator, Shape
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient, require_input
 from minitorch_np.errors import ConfigurationError, DataError
-from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import positive, require_gradient, require_input
+from minitorch_np.validation import whole
 
 
 class Embedding(Layer):
@@ -30,8 +31,8 @@ class Embedding(Layer):
     weight: Array
 
     def __init__(self, vocabulary: int, dimensions: int) -> None:
-        self.vocabulary = positive(self, "vocabulary", vocabulary)
-        self.dimensions = positive(self, "dimensions", dimensions)
+        self.vocabulary = whole(self, "vocabulary", vocabulary)
+        self.dimensions = whole(self, "dimensions", dimensions)
         self.index_limit = self.vocabulary
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -44,9 +45,7 @@ class Embedding(Layer):
         self.weight = rng.normal(size=(self.vocabulary, self.dimensions)).astype(dtype)
         return (*input_shape, self.dimensions)
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, AnyArray]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         fits = (x >= 0) & (x < self.vocabulary)  # before the cast: a NaN is no whole number
         indices = np.where(fits, x, 0).astype(np.intp)
@@ -59,9 +58,7 @@ class Embedding(Layer):
             )
         return self.weight[indices], indices
 
-    def backward(
-        self, dy: Array, cache: AnyArray, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: AnyArray, *, need_dx: bool = True) -> Backward:
         require_gradient(self, dy, (*cache.shape, self.dimensions))
         gradient = np.zeros((self.vocabulary, self.dimensions), dy.dtype)
         np.add.at(gradient, cache.reshape(-1), dy.reshape(-1, self.dimensions))

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from minitorch_np.arrays import Array, Shape
-from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers.base import Layer
+from minitorch_np.core.layer import Layer
+from minitorch_np.errors import ShapeError
+from minitorch_np.validation import is_whole, require
 
 Pair = tuple[int, int]
 """Of rows and of columns."""
@@ -141,12 +142,10 @@ def check_grid(
         if name == "padding" and isinstance(value, str) and value in ("valid", "same"):
             continue
         pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-        if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in pair):
-            raise ConfigurationError(
-                f"{type(layer).__name__}: expected {name} to be "
-                f"{'valid, same, ' if name == 'padding' else ''}a whole number of at least {least} "
-                f"or two of them, for rows and columns, got {value!r}"
-            )
+        right = len(pair) == 2 and all(is_whole(n) and n >= least for n in pair)
+        words = "valid, same, " if name == "padding" else ""
+        numbers = f"a whole number of at least {least} or two of them, for rows and columns"
+        require(right, layer, f"{name} to be {words}{numbers}", value)
 
 
 def as_given(value: Any) -> Any:

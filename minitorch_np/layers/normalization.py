@@ -11,21 +11,15 @@ the mean and the variance depend on x too, and the two terms that are taken off 
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient, require_input
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.activations import LARGEST
-from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import (
-    number_between,
-    positive,
-    require_gradient,
-    require_input,
-)
+from minitorch_np.validation import number, whole
 
 NormCache = tuple[Array, Array, bool]
 """x^, 1 / sqrt(variance + epsilon), and whether the two come from x itself."""
@@ -61,9 +55,7 @@ class Normalization(Layer):
         centred *= inverse
         return centred, inverse, mean, variance
 
-    def backward(
-        self, dy: Array, cache: NormCache, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: NormCache, *, need_dx: bool = True) -> Backward:
         unit, inverse, measured = cache
         require_gradient(self, dy, unit.shape)
         shared = self.shared_axes(dy)
@@ -103,8 +95,8 @@ class BatchNorm(Normalization):
     couples_samples = True
 
     def __init__(self, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
-        self.momentum = number_between(self, "momentum", momentum, 0.0, 1.0)
-        self.epsilon = number_between(self, "epsilon", epsilon, math.ulp(0.0), LARGEST)
+        self.momentum = number(self, "momentum", momentum, 0, 1)
+        self.epsilon = number(self, "epsilon", epsilon, above=0)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         if len(input_shape) not in (1, 3):
@@ -126,9 +118,7 @@ class BatchNorm(Normalization):
     def along(self, parameter: Array, x: Array) -> Array:
         return parameter.reshape(1, -1, *(1,) * (x.ndim - 2))
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, NormCache]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         measured = train and self.trainable
         if measured:
@@ -160,8 +150,8 @@ class LayerNorm(Normalization):
     """
 
     def __init__(self, trailing_axes: int = 1, epsilon: float = 1e-5) -> None:
-        self.trailing_axes = positive(self, "trailing_axes", trailing_axes)
-        self.epsilon = number_between(self, "epsilon", epsilon, math.ulp(0.0), LARGEST)
+        self.trailing_axes = whole(self, "trailing_axes", trailing_axes)
+        self.epsilon = number(self, "epsilon", epsilon, above=0)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         if len(input_shape) < self.trailing_axes:
@@ -182,9 +172,7 @@ class LayerNorm(Normalization):
     def along(self, parameter: Array, x: Array) -> Array:
         return parameter
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, NormCache]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         unit, inverse, _, _ = self.normalized(x)
         y = unit * self.weight

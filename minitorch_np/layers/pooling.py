@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient, require_input
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import require_gradient, require_input
 from minitorch_np.layers.grid import Padding, Pair, as_given, check_grid, grid_for
 
 
@@ -47,16 +47,12 @@ class _Pool2D(Layer):
         step: int | Pair = self.pool_size if self.stride is None else self.stride
         return step
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Any]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         y, cache = self.pool(x.transpose(1, 2, 3, 0))
         return y.transpose(3, 0, 1, 2), (cache, len(x))
 
-    def backward(
-        self, dy: Array, cache: tuple[Any, int], *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: tuple[Any, int], *, need_dx: bool = True) -> Backward:
         own, m = cache
         require_gradient(self, dy, (m, *self.output_shape))
         if not need_dx:
@@ -145,15 +141,11 @@ class GlobalAveragePool2D(Layer):
             )
         return input_shape[:1]
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Shape]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         return x.mean(axis=(2, 3)), x.shape
 
-    def backward(
-        self, dy: Array, cache: Shape, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Shape, *, need_dx: bool = True) -> Backward:
         _, _, h, w = cache
         require_gradient(self, dy, cache[:2])
         return (dy[:, :, np.newaxis, np.newaxis] / (h * w)).repeat(h, 2).repeat(w, 3), {}

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from minitorch_np.arrays import Array, DType, Generator, Shape
-from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import require_gradient, require_input
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient, require_input
+from minitorch_np.errors import ShapeError
+from minitorch_np.validation import is_whole, require
 
 
 class Reshape(Layer):
@@ -22,14 +21,13 @@ class Reshape(Layer):
     the number of entries differs.
     """
 
+    keeps_values = True
+
     def __init__(self, shape: Shape) -> None:
         sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-        whole = all(isinstance(n, (int, np.integer)) and (n >= 1 or n == -1) for n in sizes)
-        if not whole or sizes.count(-1) > 1:
-            raise ConfigurationError(
-                "Reshape: expected the shape of one sample, of sizes of at least 1 and at most one "
-                f"-1, got {shape!r}"
-            )
+        right = all(is_whole(n) and (n >= 1 or n == -1) for n in sizes) and sizes.count(-1) < 2
+        expected = "the shape of one sample, of sizes of at least 1 and at most one -1"
+        require(right, self, expected, shape)
         self.shape = tuple(int(n) for n in sizes)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -42,15 +40,11 @@ class Reshape(Layer):
             )
         return tuple(entries // known if n == -1 else n for n in self.shape)
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Shape]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         return x.reshape(len(x), *self.output_shape), x.shape
 
-    def backward(
-        self, dy: Array, cache: Shape, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Shape, *, need_dx: bool = True) -> Backward:
         require_gradient(self, dy, (cache[0], *self.output_shape))
         return dy.reshape(cache), {}
 

@@ -15,18 +15,9 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.arrays import Array, Generator
-from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.checks import require_gradient
-
-
-def softmax(scores: Array) -> Array:
-    """exp(z_k) / sum_j exp(z_j) along the last axis.
-
-    The row's maximum is taken off first: it cancels in the quotient, and exp can't overflow.
-    """
-    p: Array = np.exp(scores - np.maximum.reduce(scores, axis=-1, keepdims=True))
-    p /= np.add.reduce(p, axis=-1, keepdims=True)
-    return p
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient
+from minitorch_np.numerics import softmax
 
 
 class Softmax(Layer):
@@ -37,15 +28,11 @@ class Softmax(Layer):
 
     outputs_probabilities = True
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         p = softmax(x)
         return p, p
 
-    def backward(
-        self, dy: Array, cache: Array, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Backward:
         p = cache
         require_gradient(self, dy, p.shape)
         if not need_dx:
@@ -63,16 +50,12 @@ class LogSoftmax(Layer):
 
     outputs_log_probabilities = True
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         shifted = x - np.maximum.reduce(x, axis=-1, keepdims=True)
         shifted -= np.log(np.add.reduce(np.exp(shifted), axis=-1, keepdims=True))
         return shifted, shifted
 
-    def backward(
-        self, dy: Array, cache: Array, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Backward:
         require_gradient(self, dy, cache.shape)
         if not need_dx:
             return None, {}

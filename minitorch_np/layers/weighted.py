@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer, get_initializer, named_initializer
-from minitorch_np.layers.base import Layer
 
 
 class Weighted(Layer):

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, Shape, as_targets, require_finite
+from minitorch_np.core.layer import Layer
 from minitorch_np.errors import DataError, ShapeError
-from minitorch_np.layers.base import Layer
 
 LossCache: TypeAlias = Any
 """What a loss's `forward` hands to its `backward`."""

@@ -8,17 +8,16 @@ its loss; on scores it is the most exact.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, Shape, ones
+from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
-from minitorch_np.layers.base import Layer
-from minitorch_np.layers.checks import number_between
 from minitorch_np.losses.base import Loss, check_weights, no_classes, refuse
+from minitorch_np.validation import is_whole, require, share
 
 
 class ClassNumbers(np.ndarray[Any, Any]):
@@ -106,13 +105,9 @@ class SoftmaxCrossEntropy(Categorical):
         class_weights: Sequence[float] | Array | None = None,
         ignore_index: int | None = None,
     ) -> None:
-        below_one = math.nextafter(1.0, 0.0)
-        smoothing = number_between(self, "label_smoothing", label_smoothing, 0.0, below_one)
-        if ignore_index is not None and not isinstance(ignore_index, (int, np.integer)):
-            raise ConfigurationError(
-                f"SoftmaxCrossEntropy: expected ignore_index to be a whole number or None, "
-                f"got {ignore_index!r}"
-            )
+        smoothing = share(self, "label_smoothing", label_smoothing)
+        right = ignore_index is None or is_whole(ignore_index)
+        require(right, self, "ignore_index to be a whole number or None", ignore_index)
         self.label_smoothing, self.ignore_index = smoothing, ignore_index
         self.ignores = ignore_index is not None
         weights = None

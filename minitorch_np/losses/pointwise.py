@@ -6,18 +6,17 @@ The loss is the mean of l over all outputs of all samples, as in PyTorch and Ker
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, Shape, all_finite, require_finite
+from minitorch_np.core.sequential import last_layer
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import HardSigmoid, Layer, Sigmoid
-from minitorch_np.layers.activations import LARGEST, sigmoid
-from minitorch_np.layers.checks import number_between
-from minitorch_np.layers.containers import last_layer
 from minitorch_np.losses.base import Loss, check_weights, refuse
+from minitorch_np.numerics import sigmoid
+from minitorch_np.validation import number
 
 PointwiseCache = tuple[Array, Array, Array]
 """Scores, targets, and what each sample's derivatives are multiplied by."""
@@ -106,7 +105,7 @@ class Huber(Pointwise):
     """
 
     def __init__(self, delta: float = 1.0) -> None:
-        self.delta = number_between(self, "delta", delta, math.ulp(0.0), LARGEST)
+        self.delta = number(self, "delta", delta, above=0)
 
     def value(self, scores: Array, targets: Array) -> Array:
         size = np.abs(scores - targets)

@@ -14,22 +14,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from minitorch_np.arrays import Array
-from minitorch_np.errors import DataError
+from minitorch_np.core.parameters import wrong_gradient
 from minitorch_np.layers import Layer
-from minitorch_np.layers.vector import ParameterVector, wrong_gradient
 from minitorch_np.optimizers.clipping import limit_norm
-from minitorch_np.optimizers.memory import Memory, Spare, biases_and_norms
+from minitorch_np.optimizers.memory import Memory, Remembering, Spare, biases_and_norms
 from minitorch_np.schedules import Schedule, rate_at
 from minitorch_np.validation import number, optional_number, require
 
 
-class Optimizer(ABC):
+class Optimizer(Remembering, ABC):
     """The contract of all optimizers. A subclass names its memory in `slots` and defines `update`.
 
     - `learning_rate` is a number of at least 0, or a schedule: a function of the number of steps
@@ -41,19 +39,6 @@ class Optimizer(ABC):
     Raises ConfigurationError for numbers that are negative or not finite.
     """
 
-    slots: tuple[str, ...] = ()
-    """The names of the vectors that it keeps from step to step, all zero at first."""
-
-    elementwise: bool = False
-    """Whether the class's `update` moves each parameter by its own gradients only, as all rules
-    here do: then a long vector is updated a block at a time."""
-
-    steps: int = 0
-    """How many steps have been made."""
-
-    age: int = 0
-    """How many steps the parameters that `update` moves have made, including this one."""
-
     last_rate: float = 0.0
     """The learning rate of the last step."""
 
@@ -61,10 +46,6 @@ class Optimizer(ABC):
     weight_decay: float = 0.0
     clip_norm: float | None = None
     clip_value: float | None = None
-    spare: Spare = staticmethod(biases_and_norms)
-    state: Mapping[str, Array] = MappingProxyType({})
-    _ages: int | list[int] = 0
-    _memory: Memory | None = None
 
     def __init__(
         self,
@@ -151,52 +132,17 @@ class Optimizer(ABC):
         """The learning rate of the next step. Raises ConfigurationError if it is not a number."""
         return rate_at(self, self.learning_rate, self.steps)
 
-    def bind(self, model: Layer) -> Memory:
-        """Prepare for steps of `model`; `step` calls it when it has to.
-
-        Parameters that were in the model before keep their memory. Raises ConfigurationError for a
-        memory that was loaded and does not fit the model.
-        """
-        vector, before = ParameterVector(model), self._memory
-        if before is not None:
-            self.state, self._ages = before.carry_over(self.state, self.steps, vector)
-            self.steps = self.steps if any(self._ages) else 0
-        if not self.state:
-            self.state = {slot: np.zeros_like(vector.values) for slot in self.slots}
-        rule = next(cls for cls in type(self).__mro__ if "update" in vars(cls))
-        self._memory = Memory(
-            vector,
-            self.state,
-            self._ages,
-            self.steps,
-            self.spare,
-            vars(rule).get("elementwise", False),
-        )
-        return self._memory
-
     def state_dict(self) -> dict[str, Any]:
-        """Copies of everything that it remembers: the vectors of its slots, how many steps it and
-        each parameter have made, and a learning rate that is a number.
-        """
-        ages = self._memory.ages_at(self.steps) if self._memory else self._ages
-        counts = {"steps": self.steps, "ages": ages, "last_rate": self.last_rate}
+        """Copies of what it remembers, and a learning rate that is a number."""
+        state = super().state_dict() | {"last_rate": self.last_rate}
         if not callable(self.learning_rate):  # a callback may have changed it
-            counts["learning_rate"] = float(self.learning_rate)
-        return counts | {slot: vector.copy() for slot, vector in self.state.items()}
+            state["learning_rate"] = float(self.learning_rate)
+        return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set what it remembers. Raises DataError for the state of another kind of optimizer."""
-        counts = ("steps", "ages", "last_rate", "learning_rate")
-        vectors = {name: np.array(value) for name, value in state.items() if name not in counts}
-        if not state.keys() >= set(counts[:2]) or (vectors and set(vectors) != set(self.slots)):
-            raise DataError(
-                f"{type(self).__name__}.load_state_dict: expected steps and ages and "
-                f"{list(self.slots)}, got {sorted(state)}: was it another optimizer?"
-            )
-        memory, self._memory = self._memory, None
-        self.steps, self.state, self._ages = int(state["steps"]), vectors, state["ages"]
-        self.last_rate = state.get("last_rate", 0.0)
-        if "learning_rate" in state and not callable(self.learning_rate):
-            self.learning_rate = float(state["learning_rate"])
-        if memory is not None:
-            self.bind(memory.vector.layer)
+        state = dict(state)
+        self.last_rate, rate = state.pop("last_rate", 0.0), state.pop("learning_rate", None)
+        super().load_state_dict(state)
+        if rate is not None and not callable(self.learning_rate):
+            self.learning_rate = float(rate)

@@ -7,14 +7,15 @@ as it is and its steps are not counted, so a layer that is freed goes on where i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from minitorch_np.arrays import Array
-from minitorch_np.errors import ConfigurationError
+from minitorch_np.core.parameters import ParameterVector
+from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.layers import Layer, Normalization
-from minitorch_np.layers.vector import ParameterVector
 
 BLOCK = 65_536
 """How many parameters are updated at a time. A rule goes over its vectors again and again; a fifth
@@ -136,3 +137,67 @@ def _together(parts: list[Part]) -> list[Part]:
         return parts
     entries = np.concatenate([np.arange(place.start, place.stop) for place, _ in parts])
     return [Part(entries, max(born for _, born in parts))]
+
+
+class Remembering:
+    """Keeps vectors as long as all parameters of a model, bound to these parameters."""
+
+    slots: tuple[str, ...] = ()
+    """The names of the vectors that it keeps from step to step, all zero at first."""
+
+    elementwise: bool = False
+    """Whether the class's `update` moves each parameter by its own gradients only, as all rules
+    here do: then a long vector is updated a block at a time."""
+
+    steps: int = 0
+    """How many steps have been made."""
+
+    age: int = 0
+    """How many steps the parameters that `update` moves have made, including this one."""
+
+    spare: Spare = staticmethod(biases_and_norms)
+    state: Mapping[str, Array] = MappingProxyType({})
+    _ages: int | list[int] = 0
+    _memory: Memory | None = None
+
+    def bind(self, model: Layer) -> Memory:
+        """Prepare for steps of `model`; `step` calls it when it has to.
+
+        Parameters that were in the model before keep their memory. Raises ConfigurationError for a
+        memory that was loaded and does not fit the model.
+        """
+        vector, before = ParameterVector(model), self._memory
+        if before is not None:
+            self.state, self._ages = before.carry_over(self.state, self.steps, vector)
+            self.steps = self.steps if any(self._ages) else 0
+        if not self.state:
+            self.state = {slot: np.zeros_like(vector.values) for slot in self.slots}
+        rule = next(cls for cls in type(self).__mro__ if "update" in vars(cls))
+        self._memory = Memory(
+            vector,
+            self.state,
+            self._ages,
+            self.steps,
+            self.spare,
+            vars(rule).get("elementwise", False),
+        )
+        return self._memory
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of its vectors, and how many steps it and each parameter have made."""
+        ages = self._memory.ages_at(self.steps) if self._memory else self._ages
+        vectors = {slot: vector.copy() for slot, vector in self.state.items()}
+        return {"steps": self.steps, "ages": ages, **vectors}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set what it remembers. Raises DataError for the state of another kind of optimizer."""
+        vectors = {name: np.array(state[name]) for name in state.keys() - {"steps", "ages"}}
+        if not {"steps", "ages"} <= state.keys() or (vectors and set(vectors) != set(self.slots)):
+            raise DataError(
+                f"{type(self).__name__}.load_state_dict: expected steps and ages and "
+                f"{list(self.slots)}, got {sorted(state)}: was it another optimizer?"
+            )
+        memory, self._memory = self._memory, None
+        self.steps, self.state, self._ages = int(state["steps"]), vectors, state["ages"]
+        if memory is not None:
+            self.bind(memory.vector.layer)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError, MissingExtraError
 from minitorch_np.experiments.comparison import Comparison
-from minitorch_np.layers.storage import replacing
+from minitorch_np.io.atomic import replacing
 from minitorch_np.reports import plots, text, words
 from minitorch_np.reports.style import PAGE, STYLE
 

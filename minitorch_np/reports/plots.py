@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.core.composite import Composite
 from minitorch_np.errors import ConfigurationError, MissingExtraError
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.verdicts import Verdict
 from minitorch_np.layers import Activation, Layer, layer_from_name
-from minitorch_np.layers.composite import Composite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 from minitorch_np.experiments.comparison import Comparison
-from minitorch_np.layers.summary import aligned
 from minitorch_np.reports.words import (
     counted,
     each_range,
@@ -18,6 +17,7 @@ from minitorch_np.reports.words import (
     reasons,
     verdict,
 )
+from minitorch_np.text import aligned
 
 BLOCKS = " .:-=+*#%@"
 """From low to high, for curves in a line."""

@@ -17,7 +17,8 @@ from typing import Any
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError, MinitorchError, ModelFileError
-from minitorch_np.layers.storage import read_state, remove_leftovers, write_state
+from minitorch_np.io.arrays import read_state, write_state
+from minitorch_np.io.atomic import remove_leftovers
 from minitorch_np.validation import flag, whole
 
 FORMAT = 2

@@ -11,11 +11,11 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.core.sequential import last_layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.layers import HardSigmoid, Layer, Sigmoid
-from minitorch_np.layers.checks import positive
-from minitorch_np.layers.containers import last_layer
 from minitorch_np.losses.base import no_classes, refuse
+from minitorch_np.validation import whole
 
 
 class Metric(ABC):
@@ -65,9 +65,8 @@ class TopKAccuracy(Metric):
     """
 
     def __init__(self, k: int = 5) -> None:
-        if not isinstance(k, (int, np.integer)) or k < 1:
-            raise ConfigurationError(f"TopKAccuracy: expected k >= 1, got {k!r}")
-        self.k, self.name = int(k), f"top_{k}_accuracy"
+        self.k = whole(self, "k", k)
+        self.name = f"top_{self.k}_accuracy"
 
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
         _, labels = _classes(self, scores, targets)
@@ -90,12 +89,7 @@ class _Confusion(Metric):
     """
 
     def __init__(self, label: int | None = None) -> None:
-        if label is not None and (not isinstance(label, (int, np.integer)) or label < 0):
-            raise ConfigurationError(
-                f"{type(self).__name__}: expected a label that is a class number, or None, "
-                f"got {label!r}"
-            )
-        self.label = label
+        self.label = None if label is None else whole(self, "label", label, 0)
         self.name = type(self).name + ("" if label is None else f"_{label}")
 
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
@@ -165,7 +159,7 @@ def confusion_matrix(labels: object, predicted: object, classes: int | None = No
     true, found = (array.astype(np.intp) for array in pair)
     both = np.concatenate([true, found])
     low, high = both.min(initial=0), both.max(initial=0)
-    k = int(high) + 1 if classes is None else positive("confusion_matrix", "classes", classes)
+    k = int(high) + 1 if classes is None else whole("confusion_matrix", "classes", classes)
     if low < 0 or high >= k:
         raise DataError(
             f"confusion_matrix: expected class numbers from 0 to {k - 1}, got {low} to {high}"

@@ -7,8 +7,8 @@ two are `propagate`; the update is `optimizer.step(model, gradients)`.
 from __future__ import annotations
 
 from minitorch_np.arrays import AnyArray, Array, Generator
+from minitorch_np.core.layer import Gradients
 from minitorch_np.layers import Layer
-from minitorch_np.layers.base import Gradients
 from minitorch_np.losses import Loss
 
 

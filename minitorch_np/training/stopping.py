@@ -7,13 +7,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from minitorch_np.arrays import Array, StrPath
 from minitorch_np.errors import ConfigurationError
-from minitorch_np.layers.activations import LARGEST
-from minitorch_np.layers.checks import number_between
 from minitorch_np.training.trainer import Callback, Trainer
+from minitorch_np.validation import choice, number, whole
 
 
 class Monitor(Callback):
@@ -26,10 +23,8 @@ class Monitor(Callback):
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise ConfigurationError(f"mode: expected 'auto', 'min' or 'max', got {mode!r}")
-        number_between(self, "min_delta", min_delta, 0.0, LARGEST)
-        self.monitor, self.mode, self.min_delta = monitor, mode, float(min_delta)
+        self.monitor, self.mode = monitor, choice(self, "mode", mode, ("auto", "min", "max"))
+        self.min_delta = number(self, "min_delta", min_delta, 0)
         self.best: float | None = None
         if mode == "auto":
             plain = monitor.removeprefix("val_")
@@ -88,11 +83,7 @@ class EarlyStopping(Monitor):
         restore_best: bool = True,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        if not isinstance(patience, (int, np.integer)) or patience < 0:
-            raise ConfigurationError(
-                f"EarlyStopping: expected a patience of at least 0 epochs, got {patience!r}"
-            )
-        self.patience, self.restore_best = int(patience), restore_best
+        self.patience, self.restore_best = whole(self, "patience", patience, 0), restore_best
         self.best_epoch, self.best_state = 0, dict[str, Array]()
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:

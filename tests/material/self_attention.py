@@ -10,7 +10,7 @@ import numpy as np
 import minitorch_np as mt
 from minitorch_np.arrays import Array, Generator, Shape
 from minitorch_np.gradcheck import Case
-from minitorch_np.layers.softmax import softmax
+from minitorch_np.numerics import softmax
 from tests.planting import Bug, Specimen
 
 

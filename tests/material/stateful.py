@@ -1,7 +1,7 @@
 """Layers whose mistakes are not in a formula: in what they keep, change, share, draw and return.
 
 Each class is correct. Most of its bugs give the right gradient at the first look, in the usual
-call, and break a promise of `minitorch_np.layers.base`: nothing of a call is kept on the layer,
+call, and break a promise of `minitorch_np.core.layer`: nothing of a call is kept on the layer,
 nothing that is handed in is changed, what is returned is fresh, dtypes stay, randomness comes from
 the generator that is handed in. The rest depend on how large, how many or in which mode. Here are
 those of one dense layer; layers with two modes and with layers inside are in modules of their own.

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.core.layer import Gradients, Layer
+from minitorch_np.core.names import layer_from_name
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers.base import Gradients, Layer
-from minitorch_np.layers.names import layer_from_name
-from minitorch_np.layers.reshape import Reshape
 
 
 class Composite(Layer):
@@ -107,8 +107,17 @@ class Composite(Layer):
 
     @property
     def index_limit(self) -> int | None:  # type: ignore[override]
-        inner = next((layer for layer in self.layers if not isinstance(layer, Reshape)), None)
+        inner = next((layer for layer in self.layers if not layer.keeps_values), None)
         return None if inner is None else inner.index_limit
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def __getitem__(self, place: int) -> Layer:
+        return self.layers[place]
 
     def __repr__(self) -> str:
         lines = [f"({name}): {layer!r}" for name, layer in self.sublayers().items()]

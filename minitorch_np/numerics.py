@@ -1,8 +1,9 @@
-"""The normal distribution, for the one activation that needs it: GELU.
+"""Functions that NumPy has not, computed so that nothing overflows: sigmoid, softplus, softmax, and
+the normal distribution.
 
 NumPy has no error function, and the standard library's takes one number at a time, so here is one
-for arrays. For x >= 0, erfc(x) = exp(-x^2) r(t) / (1 + 2x), where t = (x - 4) / (x + 4) folds the
-half-line into [-1, 1) and r is so smooth there that a polynomial gives it to rounding.
+for arrays. For x >= 0, erfc(x) = exp(-x^2) r(t) / (1 + 2x), where t = (x - 4) / (x + 4) maps the
+half-line to [-1, 1) and r is so smooth there that a polynomial gives it to rounding.
 
 Source of the form: Schonfelder 1978, "Chebyshev expansions for the error and related functions";
 Abramowitz and Stegun 7.1. The coefficients are a Chebyshev interpolation of degree 22 through 200
@@ -43,6 +44,29 @@ _POWERS = (
 
 _FAR = 40.0
 """exp(-x^2 / 2) is zero from here on, in float64 too; beyond, x^2 might overflow."""
+
+
+def sigmoid(z: Array) -> Array:
+    """1 / (1 + exp(-z)), with full relative precision on both sides."""
+    e = np.exp(-np.abs(z))
+    a: Array = np.where(z >= 0, np.ones((), z.dtype), e) / (1 + e)
+    return a
+
+
+def softplus(z: Array) -> Array:
+    """log(1 + exp(z)), with full relative precision on both sides."""
+    a: Array = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+    return a
+
+
+def softmax(scores: Array) -> Array:
+    """exp(z_k) / sum_j exp(z_j) along the last axis.
+
+    The row's maximum is taken off first: it cancels in the quotient, and exp can't overflow.
+    """
+    p: Array = np.exp(scores - np.maximum.reduce(scores, axis=-1, keepdims=True))
+    p /= np.add.reduce(p, axis=-1, keepdims=True)
+    return p
 
 
 def normal_distribution(z: Array) -> Array:

@@ -7,7 +7,7 @@ backward walks the same way back. It is a layer itself, so one can stand inside 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Self, cast
 
 import numpy as np
@@ -20,20 +20,19 @@ from minitorch_np.arrays import (
     Seed,
     Shape,
     StrPath,
-    all_finite,
-    as_batch,
     as_float_dtype,
     as_generator,
-    describe_shape,
-    require_finite,
+    describe_batch,
 )
-from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers import storage
-from minitorch_np.layers.base import Cache, Gradients, Layer
-from minitorch_np.layers.composite import Composite
-from minitorch_np.layers.softmax import softmax
-from minitorch_np.layers.summary import summary_table
-from minitorch_np.layers.vector import ParameterVector
+from minitorch_np.core.composite import Composite
+from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
+from minitorch_np.core.model_file import load_model, save_model
+from minitorch_np.core.parameters import ParameterVector
+from minitorch_np.core.prediction import predicted, require_classes
+from minitorch_np.core.shapes import require_input
+from minitorch_np.core.summary import summary_table
+from minitorch_np.errors import ShapeError
+from minitorch_np.numerics import softmax
 
 
 class Sequential(Composite):
@@ -41,15 +40,14 @@ class Sequential(Composite):
 
     `layers` are Layer objects, or names such as "relu" and "elu(1.7)". With `input_shape` (of one
     sample: 784, or (28, 28)) the model is built at once, with initial parameters drawn from `seed`
-    (a number, or a Generator to go on with; None is a different start each time) in `dtype`
-    (float32 or float64). Without it, the model is a specification until `build` is called, by
-    hand or by the container that it stands in. A layer that was built before keeps its parameters.
+    (a number or a Generator; None is a different start each time) in `dtype` (float32 or float64).
+    Without it, the model is a specification until `initialize` is called, or a container that it is
+    in is built. A layer that was built before keeps its parameters.
 
-    The parameters' names are the layers' positions and their own: "0.weight". A layer that stands
-    in two places has one set of parameters, and its gradients add up.
+    A layer that stands in two places has one set of parameters, and its gradients add up.
 
     Raises ConfigurationError for something that is not a layer, ShapeError, naming the layer's
-    position, where a layer can't take what the one before it gives.
+    position, where a layer can't take what the one before gives.
     """
 
     def __init__(
@@ -70,21 +68,18 @@ class Sequential(Composite):
             self.initialize(input_shape, rng=as_generator(seed), dtype=dtype)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
-        shape = super().build(input_shape, rng=rng, dtype=dtype)
+        output_shape = super().build(input_shape, rng=rng, dtype=dtype)
         ParameterVector(self)  # for the order in memory
-        return shape
+        return output_shape
 
     def build_layers(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
-        shape = input_shape
         for place in range(len(self.layers)):
-            shape = self.build_layer(place, shape, rng=rng, dtype=dtype)
-        return shape
+            input_shape = self.build_layer(place, input_shape, rng=rng, dtype=dtype)
+        return input_shape
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, list[Cache]]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         if x.shape[1:] != getattr(self, "input_shape", None):
-            self.check_input(x)
+            require_input(self, x, self.name_of(0))
         caches: list[Cache] = []
         try:
             for layer in self.layers:
@@ -92,33 +87,25 @@ class Sequential(Composite):
                 caches.append(cache)
         except ShapeError as error:
             raise self.located(error, len(caches)) from None
-        except Exception as error:  # a layer of the reader's own: say which, and let it speak
+        except Exception as error:  # of a user-defined layer: say which
             error.add_note(f"in the forward of {self.name_of(len(caches))}")
             raise
         if x.shape[1:] != self.output_shape:
             raise ShapeError(
-                f"Sequential: expected outputs of shape {_batch(self.output_shape)}, as its "
-                f"layers' build promised, got {x.shape}: a layer's build and forward disagree"
+                f"Sequential: expected outputs of shape {describe_batch(self.output_shape)}, as "
+                f"its layers' build promised, got {x.shape}: a layer's build and forward disagree"
             )
         return x, caches
 
     def check_input(self, x: Array) -> None:
         """Raise ShapeError, naming the first layer, unless x is (m, *input_shape)."""
-        self.require_built()
-        if x.shape[1:] != self.input_shape:
-            raise ShapeError(
-                f"{self.name_of(0)}: expected {describe_shape(self.input_shape)}, "
-                f"that is x of shape {_batch(self.input_shape)}, "
-                f"got x of shape {x.shape}"
-                f"{_remedy(x.shape, self.input_shape)}"
-            )
+        if x.shape[1:] != getattr(self, "input_shape", None):
+            require_input(self, x, self.name_of(0))
 
-    def backward(
-        self, dy: Array, cache: list[Cache], *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: list[Cache], *, need_dx: bool = True) -> Backward:
         if dy.shape[1:] != self.output_shape:
             raise ShapeError(
-                f"Sequential.backward: expected dy of shape {_batch(self.output_shape)}, "
+                f"Sequential.backward: expected dy of shape {describe_batch(self.output_shape)}, "
                 f"as the outputs, got {dy.shape}"
             )
         first = 0  # the layer at which the way back ends
@@ -143,52 +130,26 @@ class Sequential(Composite):
         return (dx if need_dx else None), gradients
 
     def predict(self, x: object, batch_size: int = 256) -> Array:
-        """`model(x)` in slices of `batch_size` samples, so that memory stays bounded.
+        """The outputs (m, *output_shape) for x (m, *input_shape), `batch_size` samples at a time.
 
-        x is (m, *input_shape); returns (m, *output_shape), raw outputs. Raises DataError, with row
-        and column, for a NaN or infinity in x.
+        Raises DataError, with row and column, for a NaN or infinity in x.
         """
-        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ConfigurationError(f"predict: expected batch_size >= 1, got {batch_size!r}")
-        self.require_built()
-        if not isinstance(x, np.ndarray) or not x.size:
-            x = as_batch(x, self.dtype, "predict")
-        self.check_input(x)
-        if len(x) <= batch_size:
-            return self._predict(x, slice(None))
-        y = np.empty((len(x), *self.output_shape), self.dtype)
-        for start in range(0, len(x), batch_size):
-            rows = slice(start, start + batch_size)
-            y[rows] = self._predict(x, rows)
-        return y
-
-    def _predict(self, x: AnyArray, rows: slice) -> Array:
-        batch = as_batch(x[rows], self.dtype, "predict")
-        if not all_finite(batch):
-            require_finite(as_batch(x, self.dtype, "predict"), "predict: x")
-        return self.forward(batch)[0]
+        return predicted(self, x, batch_size)
 
     def predict_proba(self, x: object, batch_size: int = 256) -> Array:
         """Class probabilities (m, classes): the softmax of the outputs, if they are not that yet.
 
         Raises ShapeError for a model that does not give at least two scores a sample.
         """
-        self._require_classes("predict_proba")
+        require_classes(self, "predict_proba")
         outputs = self.predict(x, batch_size)
         return outputs if self.outputs_probabilities else softmax(outputs)
 
     def predict_classes(self, x: object, batch_size: int = 256) -> AnyArray:
-        """The most probable class of each sample, as integers (m,)."""
-        self._require_classes("predict_classes")
+        """The most probable class of each sample, as integers (m,). Raises as predict_proba."""
+        require_classes(self, "predict_classes")
         classes: AnyArray = np.argmax(self.predict(x, batch_size), axis=1)
         return classes
-
-    def _require_classes(self, method: str) -> None:
-        if len(self.output_shape) != 1 or self.output_shape[0] < 2:
-            raise ShapeError(
-                f"Sequential.{method}: expected a model with a score for each of two or more "
-                f"classes, got outputs of shape {_batch(self.output_shape)}: use predict"
-            )
 
     @property
     def outputs_probabilities(self) -> bool:  # type: ignore[override]  # the last layer's
@@ -204,26 +165,17 @@ class Sequential(Composite):
 
     def save(self, path: StrPath) -> None:
         """Write architecture and parameters to one .npz file, at once or not at all."""
-        storage.save(self, path)
+        save_model(self, path)
 
     @classmethod
     def load(cls, path: StrPath, custom_layers: Iterable[type[Layer]] = ()) -> Self:
         """A model from a file that `save` wrote.
 
-        Layers of the reader's own are found by the module and name they had, or among
-        `custom_layers`. Raises ModelFileError for a file that is damaged, incomplete, of a newer
-        format, or names a layer that is not found.
+        User-defined layers are found by the module and name they had, or among `custom_layers`.
+        Raises ModelFileError for a file that is damaged, incomplete, of a newer format, or names a
+        layer that is not found.
         """
-        return storage.load(path, cls, custom_layers)
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self.layers)
-
-    def __getitem__(self, place: int) -> Layer:
-        return self.layers[place]
+        return load_model(path, cls, custom_layers)
 
     def config(self) -> dict[str, Any]:
         # A subclass with a constructor of its own is made again by its own arguments.
@@ -239,15 +191,3 @@ def last_layer(model: Layer) -> Layer:
     while isinstance(model, Sequential):
         model = model.layers[-1]
     return model
-
-
-def _batch(shape: Shape) -> str:
-    return "(" + ", ".join(["m", *map(str, shape)]) + ")"
-
-
-def _remedy(got: Shape, sample: Shape) -> str:
-    if got == sample:
-        return ": for a batch of one sample, pass x[np.newaxis]"
-    if got[1:] and np.prod(got[1:]) == np.prod(sample):
-        return f": pass x.reshape(len(x), {', '.join(map(str, sample))})"
-    return ""

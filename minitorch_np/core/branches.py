@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
-from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers.activations import Identity
-from minitorch_np.layers.base import Cache, Gradients, Layer
-from minitorch_np.layers.composite import Composite
-from minitorch_np.layers.containers import Sequential
+from minitorch_np.core.composite import Composite
+from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
+from minitorch_np.core.sequential import Sequential
+from minitorch_np.errors import ShapeError
+from minitorch_np.validation import is_whole, require
 
 
 class Branches(Composite):
@@ -44,9 +44,7 @@ class Branches(Composite):
             [self.build_layer(place, input_shape, rng=rng, dtype=dtype) for place in places]
         )
 
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, list[Cache]]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         outputs, caches = [], []
         try:
             for layer in self.layers:
@@ -65,9 +63,7 @@ class Branches(Composite):
             raise
         return self.combine(outputs), caches
 
-    def backward(
-        self, dy: Array, cache: list[Cache], *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: list[Cache], *, need_dx: bool = True) -> Backward:
         gradients: Gradients = {}
         dxs = [
             self.backward_of(place, part, cache[place], gradients, need_dx)
@@ -109,18 +105,34 @@ class Residual(Add):
 
     def __init__(self, *path: Layer | str, shortcut: Layer | str | None = None) -> None:
         body = Sequential(*path)
-        super().__init__(body, Identity() if shortcut is None else shortcut)
+        super().__init__(body, *([] if shortcut is None else [shortcut]))
         self.path = body.layers
         self.shortcut = None if shortcut is None else self.layers[1]
 
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        shape = super().build(input_shape, rng=rng, dtype=dtype)
+        self._require_same(shape, input_shape if self.shortcut is None else shape)
+        return shape
+
     def combined_shape(self, shapes: list[Shape]) -> Shape:
-        if shapes[0] != shapes[1]:
+        self._require_same(shapes[0], shapes[-1])
+        return shapes[0]
+
+    def _require_same(self, path: Shape, other: Shape) -> None:
+        if path != other:
             raise ShapeError(
-                f"Residual: expected a path that gives the shape {shapes[1]} of "
-                f"{'its input' if self.shortcut is None else 'the shortcut'}, got {shapes[0]}: "
+                f"Residual: expected a path that gives the shape {other} of "
+                f"{'its input' if self.shortcut is None else 'the shortcut'}, got {path}: "
                 "set shortcut=, a layer that brings the input to the path's shape"
             )
-        return shapes[0]
+
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+        y, caches = super().forward(x, train=train, rng=rng)
+        return (x + y if self.shortcut is None else y), caches
+
+    def backward(self, dy: Array, cache: list[Cache], *, need_dx: bool = True) -> Backward:
+        dx, gradients = super().backward(dy, cache, need_dx=need_dx)
+        return (dx + dy if dx is not None and self.shortcut is None else dx), gradients
 
 
 class Concatenate(Branches):
@@ -132,10 +144,8 @@ class Concatenate(Branches):
     """
 
     def __init__(self, *layers: Layer | str, axis: int = 1) -> None:
-        if not isinstance(axis, (int, np.integer)) or axis == 0:
-            raise ConfigurationError(
-                f"Concatenate: expected an axis of a batch other than 0, the samples', got {axis!r}"
-            )
+        expected = "an axis of a batch other than 0, the samples'"
+        require(is_whole(axis) and axis != 0, self, expected, axis)
         super().__init__(*layers)
         self.axis = int(axis)
 

@@ -9,16 +9,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from minitorch_np.core.layer import Layer
+from minitorch_np.core.signature import concrete_subclasses
 from minitorch_np.errors import ConfigurationError
-from minitorch_np.layers.base import Layer
 
 
-def layer_classes(root: type[Layer] = Layer) -> Iterator[type[Layer]]:
-    """Every concrete subclass of `root` that has been defined so far, in order of definition."""
-    for cls in root.__subclasses__():
-        if not cls.__abstractmethods__:
-            yield cls
-        yield from layer_classes(cls)
+def layer_classes() -> Iterator[type[Layer]]:
+    """Every layer class that has been defined so far, in order of definition."""
+    return concrete_subclasses(Layer)
 
 
 def layer_from_name(text: str) -> Layer:

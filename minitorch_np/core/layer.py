@@ -28,15 +28,21 @@ from minitorch_np.arrays import (
     as_shape,
     describe_shape,
 )
+from minitorch_np.core.signature import Described
+from minitorch_np.core.tree import Tree, own_array
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers.signature import Described
-from minitorch_np.layers.tree import Tree, own_array
 
 Cache: TypeAlias = Any
 """What `forward` returns for `backward`; only the layer itself looks inside."""
 
 Gradients: TypeAlias = dict[str, Array]
 """A gradient for each parameter, by the parameter's name."""
+
+Forward: TypeAlias = tuple[Array, Cache]
+"""What `forward` returns: the outputs, and the cache."""
+
+Backward: TypeAlias = tuple[Array | None, Gradients]
+"""What `backward` returns: the gradient of the inputs, if it was asked for, and of parameters."""
 
 
 class Layer(Tree["Layer"], Described, ABC):
@@ -63,6 +69,9 @@ class Layer(Tree["Layer"], Described, ABC):
     """For inputs that are indices (Embedding), the number that they stay below: there is no
     gradient with respect to them."""
 
+    keeps_values: bool = False
+    """Whether the outputs are the inputs in another shape, as Reshape's are."""
+
     frozen: bool = False
     """Whether training leaves the parameters as they are; set by `trainable`."""
 
@@ -79,9 +88,7 @@ class Layer(Tree["Layer"], Described, ABC):
         return input_shape
 
     @abstractmethod
-    def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None
-    ) -> tuple[Array, Cache]:
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         """The outputs for a batch `(m, *input_shape)`, and the cache for `backward`.
 
         `train` tells training from prediction, for layers that differ between the two; `rng` is the
@@ -89,9 +96,7 @@ class Layer(Tree["Layer"], Described, ABC):
         """
 
     @abstractmethod
-    def backward(
-        self, dy: Array, cache: Cache, *, need_dx: bool = True
-    ) -> tuple[Array | None, Gradients]:
+    def backward(self, dy: Array, cache: Cache, *, need_dx: bool = True) -> Backward:
         """The vector-Jacobian product: from dL/dy, the gradients dL/dx and dL/dparameter.
 
         `need_dx=False` lets it skip dL/dx and return None for it: nobody needs the gradient of the

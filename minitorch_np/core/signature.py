@@ -6,11 +6,9 @@ need not list them.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from minitorch_np.errors import ConfigurationError
-
-T = TypeVar("T")
 
 REQUIRED = object()
 """In `constructor_arguments`: an argument without a default."""
@@ -41,7 +39,7 @@ def is_default(value: Any, default: Any) -> bool:
     return same if isinstance(same, bool) else False  # arrays compare entry by entry
 
 
-def concrete_subclasses(root: type[T]) -> Iterator[type[T]]:
+def concrete_subclasses(root: type[Any]) -> Iterator[type[Any]]:
     """Every subclass of `root` defined so far that is not abstract, in order of definition."""
     for cls in root.__subclasses__():
         if not getattr(cls, "__abstractmethods__", None):

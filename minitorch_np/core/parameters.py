@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, aligned_empty
+from minitorch_np.core.composite import Composite
+from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.base import Layer
-from minitorch_np.layers.composite import Composite
 
 
 class ParameterVector:

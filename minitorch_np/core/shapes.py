@@ -1,0 +1,39 @@
+"""What layers require of the shapes of the arrays that they are given, and what to do about it."""
+
+from __future__ import annotations
+
+import math
+
+from minitorch_np.arrays import Array, Shape, describe_batch, describe_shape
+from minitorch_np.core.layer import Layer
+from minitorch_np.errors import ShapeError
+
+
+def require_input(layer: Layer, x: Array, place: str = "") -> None:
+    """Raise ShapeError unless x is a batch of what the layer was built for.
+
+    `place` is what the error calls the layer, by default its repr.
+    """
+    layer.require_built()
+    if x.shape[1:] != layer.input_shape or not x.ndim:
+        raise ShapeError(
+            f"{place or repr(layer)}: expected {describe_shape(layer.input_shape)}, that is x of "
+            f"shape {describe_batch(layer.input_shape)}, got x of shape {x.shape}"
+            f"{_remedy(x.shape, layer.input_shape)}"
+        )
+
+
+def require_gradient(layer: Layer, dy: Array, shape: Shape) -> None:
+    """Raise ShapeError unless dy has the shape of the outputs."""
+    if dy.shape != shape:
+        raise ShapeError(
+            f"{layer.label}.backward: expected dy of shape {shape}, as the outputs, got {dy.shape}"
+        )
+
+
+def _remedy(got: Shape, sample: Shape) -> str:
+    if got == sample:
+        return ": for a batch of one sample, pass x[np.newaxis]"
+    if got[1:] and math.prod(got[1:]) == math.prod(sample):
+        return f": pass x.reshape(len(x), {', '.join(map(str, sample))})"
+    return ""
