@@ -201,7 +201,7 @@ def _is_vjp(f: Callable[..., Any], df: Callable[..., Any], count: int) -> bool:
     if required is None or most is None:
         return count > 1
     own = required_arguments(f), required_arguments(f, optional=True)
-    if required == count + 1 or None not in own and (required - 1, most - 1) == own:
+    if required == count + 1 or (None not in own and (required - 1, most - 1) == own):
         return True  # f's arguments after dy, some of them with defaults perhaps
     if required <= count <= most:
         return False
