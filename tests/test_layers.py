@@ -382,3 +382,38 @@ def test_one_seed_is_one_start_in_both_dtypes() -> None:
     single, double = (mt.notes_network(seed=4, dtype=d) for d in ("float32", "float64"))
     for name, array in double.named_parameters().items():
         np.testing.assert_array_equal(array.astype(np.float32), single.named_parameters()[name])
+
+
+def test_a_build_inside_of_a_build_counts() -> None:
+    """A layer of layers may call their `build`, of those that it makes there as well."""
+
+    class Inside(mt.Layer):
+        def __init__(self) -> None:
+            self.first = mt.Dense(3)
+
+        def build(self, input_shape: Any, *, rng: np.random.Generator, dtype: Any) -> Any:
+            shape = self.first.build(input_shape, rng=rng, dtype=dtype)
+            self.second = mt.Dense(2)
+            return self.second.build(shape, rng=rng, dtype=dtype)
+
+        def forward(self, x: Any, *, train: bool = False, rng: Any = None) -> Any:
+            h, first = self.first.forward(x)
+            y, second = self.second.forward(h)
+            return y, (first, second)
+
+        def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
+            dh, own = self.second.backward(dy, cache[1])
+            assert dh is not None
+            dx, inner = self.first.backward(dh, cache[0])
+            names = {f"first.{n}": g for n, g in inner.items()}
+            return dx, {**names, **{f"second.{n}": g for n, g in own.items()}}
+
+    model = mt.Sequential(Inside(), "relu", input_shape=4, seed=0)
+    assert list(model.named_parameters()) == [
+        "0.first.weight", "0.first.bias", "0.second.weight", "0.second.bias"
+    ]  # fmt: skip
+    inside = model[0]
+    assert isinstance(inside, Inside)
+    assert inside.second.input_shape == (3,)
+    assert "build" not in vars(inside.second)
+    assert mt.gradcheck(model)

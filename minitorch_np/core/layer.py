@@ -14,7 +14,8 @@ caller. For the same reason there is nothing to reset between steps.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, TypeAlias
+from contextvars import ContextVar
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
@@ -43,6 +44,10 @@ Forward: TypeAlias = tuple[Array, Cache]
 
 Backward: TypeAlias = tuple[Array | None, Gradients]
 """What `backward` returns: the gradient of the inputs, if it was asked for, and of parameters."""
+
+
+_INSIDE: ContextVar[list[Any] | None] = ContextVar("inside", default=None)
+"""The layers inside of the one whose `build` is running."""
 
 
 class Layer(Tree["Layer"], Described, ABC):
@@ -78,6 +83,14 @@ class Layer(Tree["Layer"], Described, ABC):
     input_shape: Shape
     output_shape: Shape
     dtype: np.dtype[Any]
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        layer = super().__new__(cls)
+        inside = _INSIDE.get()
+        if inside is not None:  # made by another layer's build
+            vars(layer)["build"] = layer.build_once
+            inside.append(layer)
+        return layer
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         """Make the parameters for samples of `input_shape`; return the shape of one output.
@@ -140,9 +153,11 @@ class Layer(Tree["Layer"], Described, ABC):
         inner = [layer for layer in self.walk() if layer is not self]
         for layer in inner:
             vars(layer)["build"] = layer.build_once
+        outside = _INSIDE.set(inner)
         try:
             output_shape = type(self).build(self, shape, rng=rng, dtype=dtype)
         finally:
+            _INSIDE.reset(outside)
             for layer in inner:
                 vars(layer).pop("build", None)
         if output_shape is None:

@@ -164,12 +164,7 @@ def spoiled(case: Evidence) -> Iterator[str]:
                 one[place] = 1.0
                 move = along(one.reshape(case.array.shape))
                 found[:, place] = slope(case.target, tape, change, move) / step
-            found += factor * (case.jacobian - found)
-            claimed = case.claimed
-            if claimed is None:
-                fitting = case.fits((u @ found).reshape(case.array.shape))
-            else:
-                fitting = same(found, claimed, float(np.abs(claimed).max() + np.abs(found).max()))
+            fitting = _is_claimed(case, found + factor * (case.jacobian - found))
             if fitting and abs(factor) < 1e-6:
                 yield _of_spoiled(words, change.kind, factor)
                 return
@@ -177,6 +172,13 @@ def spoiled(case: Evidence) -> Iterator[str]:
                 second = second or _of_spoiled(words, change.kind, factor)
     if second:
         yield second
+
+
+def _is_claimed(case: Evidence, jacobian: Array) -> bool:
+    if case.claimed is None:
+        return case.fits((case.u.reshape(-1) @ jacobian).reshape(case.array.shape))
+    scale = float(np.abs(case.claimed).max() + np.abs(jacobian).max())
+    return same(jacobian, case.claimed, scale)
 
 
 def _factor(

@@ -241,6 +241,8 @@ def _hypotheses(tape: Tape) -> Iterator[tuple[str, Spoiled]]:
         name = place[-1]
         if name.startswith(NO_PATH):
             continue
+        alike = [p for p, (other, _) in tape.texts.items() if other == text]
+        call = f" (use {alike.index(place) + 1} of {len(alike)})" if len(alike) > 1 else ""
         n = sum(key[0] == place for key in tape.kept)
         sets = {"": set(range(n))}
         if n > 1:
@@ -257,16 +259,21 @@ def _hypotheses(tape: Tape) -> Iterator[tuple[str, Spoiled]]:
         for which, rounds in sets.items():
             for k in arrays:
                 word = f"`{words[k]}`" if words[k] != "..." else f"operand {k + 1}"
-                word = f"{word} of `{text}`" if len(arrays) > 1 else f"`{text}`"
+                if words[k] != "..." and words.count(words[k]) > 1:
+                    word = f"{word} as operand {k + 1}"
+                word = f"{word} of `{text}`{call}" if len(arrays) > 1 else f"`{text}`{call}"
                 yield f"{word}{which}", Spoiled(place, k, "fixed", frozenset(rounds))
             if len(arrays) == 1 and np.shape(result) == before[arrays[0]].shape:
                 for kind in ("at output", *DERIVATIVES):
-                    yield f"`{text}`{which}", Spoiled(place, arrays[0], kind, frozenset(rounds))
+                    yield (
+                        f"`{text}`{call}{which}",
+                        Spoiled(place, arrays[0], kind, frozenset(rounds)),
+                    )
             if name == "matmul" and len(arrays) == 2:
                 for k in arrays:
                     shape = before[1 - k].shape
                     if len(shape) > 1 and shape[-1] == shape[-2]:
-                        text_of = f"`{words[1 - k]}` of `{text}`{which}"
+                        text_of = f"`{words[1 - k]}` of `{text}`{call}{which}"
                         yield text_of, Spoiled(place, k, "transposed", frozenset(rounds))
 
 
