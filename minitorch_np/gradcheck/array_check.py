@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minitorch_np.arrays import Array
-from minitorch_np.gradcheck.claim import Claim
+from minitorch_np.gradcheck.claim import MANY, Claim
 from minitorch_np.gradcheck.numeric import (
     EPSILON,
     Sides,
@@ -27,8 +27,9 @@ from minitorch_np.gradcheck.numeric import (
 )
 from minitorch_np.gradcheck.report import TensorResult
 
-CLEAR = 10.0
-"""Where hardly anything can be seen, a gradient is wrong if it is off by so many tolerances."""
+CLEAR, CLEAR_COMPOSED = 10.0, 100.0
+"""Where hardly anything can be seen, a gradient is wrong if it is off by so many tolerances; in
+what is composed always, since the error bars of what is saturated inside are too short."""
 
 INDEPENDENT = 1e-9
 """A value that changes by less than this share of itself does not depend on the array at all."""
@@ -59,8 +60,11 @@ def check_array(
             rng.bit_generator.state = state
             result = TensorResult(name, array.size, needed=needed)
             check(result, claim, effort.directions, rng)
-        if result.resolution > needed and result.wrong and result.ratio < CLEAR:
-            result.wrong = 0  # no clear error, where hardly anything can be seen
+        composed = claim.target.composed
+        blurred = composed or result.resolution > needed
+        if blurred and result.wrong and result.ratio < (CLEAR_COMPOSED if composed else CLEAR):
+            result.wrong, result.cause = 0, ""
+            result.doubt = "No clear error, where rounding hides so much."
         if not result.wrong and not largest(claim.gradients[name]):
             _judge_zero(result, claim)
         elif not result.wrong and result.resolution > needed:
@@ -114,6 +118,8 @@ def _check_directions(
 
 def _of_ties(array: Array, rng: np.random.Generator) -> Iterator[Array]:
     """A direction in which equal entries move together, if there are such."""
+    if array.size > MANY:
+        return
     values, places = np.unique(array, return_inverse=True)
     if 1 < values.size < array.size or (values.size == 1 < array.size):
         yield cotangent(rng, values.shape)[places.reshape(array.shape)]

@@ -202,8 +202,9 @@ class Claim:
         return EPSILON * steps
 
     def _draw(self, shape: tuple[int, ...]) -> Array:
-        signs: Array = self.rng.choice([-1.0, 1.0], shape)
-        return signs * self.rng.integers(1, ULPS + 1, shape)
+        """Whole numbers from -ULPS to ULPS, but never 0."""
+        steps = self.rng.integers(-ULPS, ULPS, shape)
+        return (steps + (steps >= 0)).astype(np.float64)
 
     def _size_at(self, share: float) -> float:
         """The size of the value at zero (-1), as log 2 of softplus, or far away (1)."""

@@ -91,7 +91,7 @@ def made_up_for(
     problem: Exception | None = None
     for scores, targets in pairs if len(shape) == 1 else pairs[4:]:
         try:
-            value, _ = loss.forward(scores, targets)
+            value, _ = loss.forward(scores.copy(), targets.copy())
             if np.isfinite(value):
                 return scores, targets
         except Exception as error:  # whatever a user-defined loss may say to them

@@ -109,7 +109,7 @@ def slopes(move: Callable[[float], Array], size: float, sigma: float, scale: flo
             break
         longer = longer and rounding > found.error / 2 and h < longest
         if longer:
-            h *= min(LENGTHEN, power_of_two(rounding / goal)) if goal > 0 else LENGTHEN
+            h *= power_of_two(min(LENGTHEN, rounding / goal)) if goal > 0 else LENGTHEN
             h = min(h, power_of_two(longest))
             continue
         h /= SHRINK
@@ -158,8 +158,12 @@ def largest(array: Array) -> float:
 
 def cotangent(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Random numbers of both signs, none of them near zero."""
-    sized: Array = rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
-    return sized
+    return rng.uniform(0.5, 1.5, shape) * _signs(rng, shape)
+
+
+def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    signs: Array = 1.0 - 2.0 * rng.integers(0, 2, shape)
+    return signs
 
 
 def generic_step(rng: np.random.Generator, array: Array) -> Array:

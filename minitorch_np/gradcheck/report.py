@@ -187,7 +187,10 @@ class GradientCheck:
         return data
 
     def __str__(self) -> str:
+        failed = [part for part in self.parts if part.status == FAIL]
         lines = [f"{self.status.upper()} {self.subject}"]
+        for part in failed:  # what to look at comes first
+            lines += ["  " + line for line in str(part).split("\n")]
         for tensor in self.tensors:
             lines += tensor.lines()
         broken = [contract for contract in self.contracts if not contract.ok]
@@ -195,7 +198,7 @@ class GradientCheck:
         if self.contracts and not broken:
             lines.append(f"  PASS         {len(self.contracts)} contracts")
         lines += [f"  {self.doubt}"] if self.doubt else []
-        for part in self.parts:
+        for part in (part for part in self.parts if part.status != FAIL):
             lines += ["  " + line for line in str(part).split("\n")]
         if self.reproduce and not self:
             lines.append(f"  reproduce: {self.reproduce}")

@@ -58,7 +58,8 @@ def check_arrays(
     if unsure and np.isfinite(claim.origin).all():
         _look_aside(found, unsure, claim, rng, needed)
     for name, tensor in found.items():
-        tensor.allowed = allow.get(name, "") if tensor.wrong else ""
+        if tensor.wrong and name in allow:
+            tensor.allowed, tensor.doubt = allow[name], ""
         if tensor.wrong and not tensor.cause and not tensor.allowed:
             tensor.cause = explain(target, claim, tensor)
         result.tensors.append(tensor)
@@ -101,8 +102,8 @@ def _look_aside(
     for where, steps in [*places, ("with all arrays scaled to the size of 1", unit)]:
         for name, again in _check_at(claim, steps, unsure, rng, needed).items():
             if again.status != INCONCLUSIVE:
-                why = found[name].doubt or "Several corners meet at the given point."
-                again.remark = f"{why} Checked {where}."
+                what = "Several corners meet" if found[name].wrong else "Hardly anything shows"
+                again.remark = f"{what} at the given point; checked {where}."
                 found[name], unsure = again, [n for n in unsure if n != name]
     for name in unsure:
         result = found[name]

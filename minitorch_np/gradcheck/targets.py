@@ -111,11 +111,17 @@ class LossTarget(Target):
         self.arrays = {"scores": scores}
 
     def value(self) -> Array:
-        return np.array([self.forward(self.arrays["scores"].copy())[0]])
+        return np.array([self._copied()[0]])
 
     def gradients(self, dy: Array) -> dict[str, Array]:
-        _, cache = self.forward(self.arrays["scores"].copy())
+        _, cache = self._copied()
         return {"scores": float(dy[0]) * np.asarray(self.loss.backward(cache), dtype=np.float64)}
+
+    def _copied(self) -> tuple[float, Any]:
+        """The loss of copies: what changes its arguments would change what it is compared with."""
+        weights = None if self.sample_weight is None else self.sample_weight.copy()
+        alike = LossTarget(self.loss, self.arrays["scores"].copy(), self.targets.copy(), weights)
+        return alike.forward(alike.arrays["scores"])
 
     def forward(self, scores: Array, rows: slice = slice(None)) -> tuple[float, Any]:
         """The loss of some rows of the targets, against as many rows of scores."""
