@@ -77,10 +77,11 @@ class Bench:
 
     def near(self, name: str, a: Array, b: Array) -> bool:
         """Whether a result of a name is as expected but for rounding."""
-        scale = largest(b)
+        limit = self.same * largest(b)
         if name[1:] in self.claim.noise:
-            scale = max(scale, self.claim.scale(name[1:]))
-        return a.shape == b.shape and bool(largest(a - b) <= self.same * scale)
+            limit = self.same * max(largest(b), self.claim.scale(name[1:]))
+            limit += self.claim.vanishing(name[1:])
+        return a.shape == b.shape and bool(largest(a - b) <= limit)
 
     def other(self, factor: float) -> Array:
         """Another batch: the same times a factor, or, for whole numbers, in another order."""

@@ -110,8 +110,8 @@ def _look_aside(
         if result.wrong:
             result.wrong, result.cause = 0, ""
             result.doubt = (
-                "Several corners meet here: any of many gradients is right. Points aside showed "
-                "nothing either. Give other x, or another seed."
+                "Corners meet here, or the value changes abruptly, so that a comparison means "
+                "nothing. Points aside showed nothing either. Give other x, or another seed."
             )
         elif name in claim.fitting and not largest(claim.gradients[name]):
             _look_far(result, claim, rng, needed)

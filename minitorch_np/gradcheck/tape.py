@@ -1,14 +1,15 @@
 """Forward, run with one of its operations spoiled: would backward be right for that?
 
-A gradient often lacks one path, or the derivative of one function. So forward is run on arrays that
-tell which operations they go through. Then one operation at a time is spoiled in its derivative
-alone: one operand is held fast, or tanh(z) moves as z does. If the gradient of what comes out is
-the one that backward gives, that is what backward does wrong.
+A gradient often lacks one path, or has another derivative of one function. To find it, forward runs
+on arrays that record the operations they go through. Then it runs again, with one operation spoiled
+in its derivative alone: one operand is taken for a constant, or tanh(z) moves as z does. If the
+slope of that forward is the gradient that backward gives, this is the mistake in backward.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -20,11 +21,16 @@ from minitorch_np.arrays import AnyArray, Array
 Place = tuple[Any, ...]
 """An operation in forward: the lines that lead to it, and its name."""
 
-SYMBOLS = {"matmul": "@", "multiply": "*", "add": "+", "subtract": "-", "divide": "/"}
-SYMBOLS |= {"power": "**"}
+SYMBOLS = {
+    "matmul": "@",
+    "multiply": "*",
+    "add": "+",
+    "subtract": "-",
+    "divide": "/",
+    "power": "**",
+}
 REDUCTIONS = {"add": "sum", "maximum": "max", "minimum": "min", "multiply": "prod"}
 NO_PATH = ("greater", "less", "equal", "sign", "zeros_like", "ones_like", "empty_like", "shape")
-
 
 DERIVATIVES: dict[str, Callable[[AnyArray, AnyArray], Any]] = {
     "1 (it is left out)": lambda y, z: 1.0,
@@ -42,12 +48,12 @@ DERIVATIVES: dict[str, Callable[[AnyArray, AnyArray], Any]] = {
 
 
 class Spoiled(NamedTuple):
-    """What is done to an operation: "fixed", "at output", "transposed" or one of DERIVATIVES."""
+    """What is done to an operation: "fixed", "at output" or one of DERIVATIVES."""
 
     place: Place
     argument: int
     kind: str
-    rounds: frozenset[int]
+    rounds: range
 
 
 class Tape:
@@ -68,36 +74,49 @@ class Tape:
         turn = self.rounds.get(place, 0)
         self.rounds[place] = turn + 1
         plain = [_plain(value) for value in values]
+        spoiled = self.spoiled
+        if spoiled and spoiled.place == place and turn in spoiled.rounds:
+            with np.errstate(all="ignore"):
+                return _tracked(_spoil(call, plain, *self.kept[place, turn], spoiled))
+        result = call(*plain)
         if self.recording:
-            result = call(*plain)
             if place not in self.texts:
                 words = [_word(v, frame, self.named) for v in values]
                 self.texts[place] = _text(name, words), words
-            self.kept[place, turn] = [_copy(v) for v in plain], _copy(result)
-            return _tracked(result)
-        spoiled = self.spoiled
-        if spoiled is None or spoiled.place != place or turn not in spoiled.rounds:
-            return _tracked(call(*plain))
-        before, result = self.kept[place, turn]
-        now = plain[spoiled.argument]
-        then = before[spoiled.argument]
-        if spoiled.kind == "fixed":
-            plain[spoiled.argument] = then
-            return _tracked(call(*plain))
-        if spoiled.kind in DERIVATIVES:
-            with np.errstate(all="ignore"):
-                return _tracked(result + DERIVATIVES[spoiled.kind](result, then) * (now - then))
-        moved = list(before)
-        if spoiled.kind == "at output":
-            moved[spoiled.argument] = result
-            there = call(*moved)
-            moved[spoiled.argument] = result + (now - then)
-            return _tracked(result + (call(*moved) - there))
-        other = 1 - spoiled.argument
-        pair = [now - then, now - then]
-        pair[other] = np.swapaxes(before[other], -1, -2)
-        here = call(*plain[: spoiled.argument], then, *plain[spoiled.argument + 1 :])
-        return _tracked(here + call(*pair))
+            self.kept[place, turn] = copy.deepcopy(plain), copy.deepcopy(result)
+        return _tracked(result)
+
+    def slope(self, target: Any, array: Array, direction: Array, spoiled: Spoiled) -> AnyArray:
+        """d value / d t of the spoiled forward for `array + t * direction`, with a small step."""
+        start, moved = array.copy(), []
+        self.spoiled = spoiled
+        try:
+            for t in (-2.0, -1.0, 1.0, 2.0):
+                array[...] = start + t * direction
+                self.rounds.clear()
+                moved.append(np.asarray(target.value()).reshape(-1))
+        finally:
+            array[...] = start
+            self.spoiled = None
+        a, b, c, d = moved
+        return np.asarray((8 * (c - b) - (d - a)) / 12)
+
+
+def _spoil(
+    call: Callable[..., Any], now: list[Any], before: list[Any], result: Any, spoiled: Spoiled
+) -> Any:
+    """An operation's result if its derivative by one operand were another one."""
+    k, kind = spoiled.argument, spoiled.kind
+    step = now[k] - before[k]
+
+    def at(values: list[Any], operand: Any) -> Any:
+        return call(*values[:k], operand, *values[k + 1 :])
+
+    if kind == "fixed":
+        return at(now, before[k])
+    if kind in DERIVATIVES:
+        return result + DERIVATIVES[kind](result, before[k]) * step
+    return result + (at(before, result + step) - at(before, result))
 
 
 _tape: list[Tape] = []
@@ -107,39 +126,29 @@ class Tracked(np.ndarray[Any, Any]):
     """An array whose operations go by way of the tape."""
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        call, options = getattr(ufunc, method), _plain(options)
+        if method not in ("__call__", "reduce") or not _tape:
+            return call(*_plain(inputs), **options)
         out = options.pop("out", None)
-        options = {key: _plain(value) for key, value in options.items()}
+        given, rest = (inputs[:1], inputs[1:]) if method == "reduce" else (inputs, ())
         name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-        if method in ("at", "reduceat", "accumulate", "outer") or not _tape:
-            if out is not None:
-                options["out"] = _plain(out)
-            return getattr(ufunc, method)(*_plain(inputs), **options)
-        call = getattr(ufunc, method)
-        rest = list(inputs[1:]) if method == "reduce" else []
-        given = list(inputs[:1]) if method == "reduce" else list(inputs)
-        result = _tape[-1].run(lambda *v: call(*v, *rest, **options), name, given)
+        result = _tape[-1].run(lambda *v: call(*v, *rest, **options), name, list(given))
         if out is None:
             return result
-        first = out[0] if isinstance(out, tuple) else out
-        _plain(first)[...] = _plain(result)
-        return first
+        out[0][...] = _plain(result)
+        return out[0]
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         options = _plain(kwargs)
         if not _tape or func.__name__ in ("shape", "ndim", "size", "copyto"):
             return func(*_plain(args), **options)
-        flat: list[Any] = []
-        for arg in args:  # the arrays of concatenate are operands of their own
-            flat += list(arg) if isinstance(arg, (tuple, list)) else [arg]
+        # The arrays of concatenate are operands of their own.
+        groups = [list(arg) if isinstance(arg, (tuple, list)) else None for arg in args]
+        flat = [v for g, arg in zip(groups, args, strict=True) for v in ([arg] if g is None else g)]
 
         def call(*values: Any) -> Any:
-            left, given = list(values), []
-            for arg in args:
-                if isinstance(arg, (tuple, list)):
-                    given.append(type(arg)(left[: len(arg)]))
-                    del left[: len(arg)]
-                else:
-                    given.append(left.pop(0))
+            left = iter(values)
+            given = [next(left) if g is None else [next(left) for _ in g] for g in groups]
             return func(*given, **options)
 
         return _tape[-1].run(call, func.__name__, flat)
@@ -156,13 +165,8 @@ def _plain(values: Any) -> Any:
 
 
 def _tracked(value: Any) -> Any:
-    if isinstance(value, (np.ndarray, np.floating)) and np.asarray(value).dtype.kind == "f":
-        return np.asarray(value).view(Tracked)
-    return value
-
-
-def _copy(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value
+    real = isinstance(value, (np.ndarray, np.floating)) and value.dtype.kind == "f"
+    return np.asarray(value).view(Tracked) if real else value
 
 
 def _forward() -> tuple[Any, Place]:
@@ -207,15 +211,13 @@ def recorded(target: Any) -> Iterator[Tape]:
     layer = getattr(target, "layer", None)
     spaces = [vars(target), target.arrays]
     spaces += [vars(part) for part in (layer.walk() if layer is not None else ())]
-    arrays = list(target.arrays.items())
     holders = [
-        (space, key, array)
+        (space, key, value)
         for space in spaces
         for key, value in space.items()
-        for _, array in arrays
-        if value is array
+        if any(value is array for array in target.arrays.values())
     ]
-    tape = Tape(dict(arrays))
+    tape = Tape(dict(target.arrays))
     _tape.append(tape)
     try:
         for space, key, array in holders:
@@ -231,62 +233,36 @@ def recorded(target: Any) -> Iterator[Tape]:
 
 def hypotheses(tape: Tape) -> Iterator[tuple[str, Spoiled]]:
     """What may be spoiled, and words for it: first in all rounds of a loop, then in some."""
-    every = list(_hypotheses(tape))
-    yield from (item for item in every if " round" not in item[0])
-    yield from (item for item in every if " round" in item[0])
+    places = [place for place in tape.texts if not place[-1].startswith(NO_PATH)]
+    counts = [(place, sum(key[0] == place for key in tape.kept)) for place in places]
+    for place, which, rounds in [(place, "", range(n)) for place, n in counts] + [
+        some
+        for place, n in counts
+        for some in (
+            (place, f" in all rounds but the first of {n}", range(1, n)),
+            (place, f" in all rounds but the last of {n}", range(n - 1)),
+            (place, f" in the first of {n} rounds", range(1)),
+            (place, f" in the last of {n} rounds", range(n - 1, n)),
+        )
+        if n > 1
+    ]:
+        for words, argument, kind in _of_operation(tape, place):
+            yield words + which, Spoiled(place, argument, kind, rounds)
 
 
-def _hypotheses(tape: Tape) -> Iterator[tuple[str, Spoiled]]:
-    for (text, words), place in [(t, p) for p, t in tape.texts.items()]:
-        name = place[-1]
-        if name.startswith(NO_PATH):
-            continue
-        alike = [p for p, (other, _) in tape.texts.items() if other == text]
-        call = f" (use {alike.index(place) + 1} of {len(alike)})" if len(alike) > 1 else ""
-        n = sum(key[0] == place for key in tape.kept)
-        sets = {"": set(range(n))}
-        if n > 1:
-            sets |= {
-                f" in all rounds but the first of {n}": set(range(1, n)),
-                f" in all rounds but the last of {n}": set(range(n - 1)),
-                f" in the first of {n} rounds": {0},
-                f" in the last of {n} rounds": {n - 1},
-            }
-        before, result = tape.kept[place, 0]
-        arrays = [
-            k for k, v in enumerate(before) if isinstance(v, np.ndarray) and v.dtype.kind == "f"
-        ]
-        for which, rounds in sets.items():
-            for k in arrays:
-                word = f"`{words[k]}`" if words[k] != "..." else f"operand {k + 1}"
-                if words[k] != "..." and words.count(words[k]) > 1:
-                    word = f"{word} as operand {k + 1}"
-                word = f"{word} of `{text}`{call}" if len(arrays) > 1 else f"`{text}`{call}"
-                yield f"{word}{which}", Spoiled(place, k, "fixed", frozenset(rounds))
-            if len(arrays) == 1 and np.shape(result) == before[arrays[0]].shape:
-                for kind in ("at output", *DERIVATIVES):
-                    yield (
-                        f"`{text}`{call}{which}",
-                        Spoiled(place, arrays[0], kind, frozenset(rounds)),
-                    )
-            if name == "matmul" and len(arrays) == 2:
-                for k in arrays:
-                    shape = before[1 - k].shape
-                    if len(shape) > 1 and shape[-1] == shape[-2]:
-                        text_of = f"`{words[1 - k]}` of `{text}`{call}{which}"
-                        yield text_of, Spoiled(place, k, "transposed", frozenset(rounds))
-
-
-def slope(target: Any, tape: Tape, spoiled: Spoiled, move: Callable[[float], None]) -> AnyArray:
-    """d value / d t of the spoiled forward along a move."""
-    tape.spoiled, moved = spoiled, []
-    try:
-        for t in (-2.0, -1.0, 1.0, 2.0):
-            move(t)
-            tape.rounds.clear()
-            moved.append(np.asarray(target.value()).reshape(-1))
-    finally:
-        move(0.0)
-        tape.spoiled = None
-    a, b, c, d = moved
-    return np.asarray((8 * (c - b) - (d - a)) / 12)
+def _of_operation(tape: Tape, place: Place) -> Iterator[tuple[str, int, str]]:
+    """Words, operand and kind of what may be wrong with the derivative of one operation."""
+    (text, words), (before, result) = tape.texts[place], tape.kept[place, 0]
+    alike = [p for p, (other, _) in tape.texts.items() if other == text]
+    here = f"`{text}`"
+    if len(alike) > 1:
+        here += f" (use {alike.index(place) + 1} of {len(alike)})"
+    arrays = [k for k, v in enumerate(before) if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+    for k in arrays:
+        word = f"`{words[k]}`" if words[k] != "..." else f"operand {k + 1}"
+        if words[k] != "..." and words.count(words[k]) > 1:
+            word += f" as operand {k + 1}"
+        yield f"{word} of {here}" if len(arrays) > 1 else here, k, "fixed"
+    if len(arrays) == 1 and np.shape(result) == before[arrays[0]].shape:
+        for kind in ("at output", *DERIVATIVES):
+            yield here, arrays[0], kind

@@ -111,7 +111,7 @@ class PReLU(mt.Layer):
         return dx, {"slope": (dy * low).sum(axis=(0, 2))[:, None]}
 
 
-class Swish(mt.Layer):
+class LearnedSwish(mt.Layer):
     """x sigmoid(beta x), with one beta for all."""
 
     parameter_names = ("beta",)
@@ -340,11 +340,11 @@ BUGS: list[tuple[type[Any], str, str, str]] = [
     (PReLU, "the slope learns from what is positive too", "np.minimum(cache, 0)", "cache"),
     (PReLU, "what is positive gets the slope too", "cache > 0, 1, self", "cache > 9, 1, self"),
     (PReLU, "the slope in dx is always its first one", "0, 1, self.slope", "0, 1, 0.25"),
-    (Swish, "beta is missing in dx", "s + self.beta * d", "s + d"),
-    (Swish, "beta is squared", "s + self.beta * d", "s + self.beta**2 * d"),
-    (Swish, "x is missing for beta", "(dy * d * x)", "(dy * d)"),
-    (Swish, "the first call's cache is kept", "= cache", "= vars(self).setdefault('c', cache)"),
-    (Swish, "beta's gradient is a mean over features", "* x).sum()", "* x).sum(axis=0).mean()"),
+    (LearnedSwish, "beta is missing in dx", "s + self.beta * d", "s + d"),
+    (LearnedSwish, "beta is squared", "s + self.beta * d", "s + self.beta**2 * d"),
+    (LearnedSwish, "x is missing for beta", "(dy * d * x)", "(dy * d)"),
+    (LearnedSwish, "the first call's cache is kept", "= cache", "= vars(self).setdefault('c', cache)"),
+    (LearnedSwish, "beta's gradient is a mean over features", "* x).sum()", "* x).sum(axis=0).mean()"),
     (Snake, "a is missing in the sine", "wave = np.sin(2 * a * x)", "wave = np.sin(2 * x)"),
     (Snake, "the quotient rule's second term is missing", " - np.sin(a * x) ** 2 / a**2", ""),
     (Snake, "not divided by a squared", "** 2 / a**2", "** 2 / a"),

@@ -273,7 +273,7 @@ CAUSES: dict[str, dict[str, str]] = {
     "LearnedQueries": {
         "the queries' gradient is averaged over the batch: right for m = 1": r"analytic = numeric / 3",
     },
-    "Linear": {
+    "PlainLinear": {
         "a gradient's name is misspelt: weights": r"expected a gradient of shape \(5, 3\), got none",
         "build draws from np.random, not from rng": r"np\.random is used: draw from the rng that is handed in",
         "dropout is left on in backward: half of dx is zero": r"two copies of the layer differ in dx: something is random",

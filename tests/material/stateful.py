@@ -23,7 +23,7 @@ STASH: dict[str, Any] = {}
 """What some of the bugs keep between calls."""
 
 
-class Linear(mt.Layer):
+class PlainLinear(mt.Layer):
     """y = x W + b."""
 
     parameter_names = ("weight", "bias")
@@ -69,36 +69,36 @@ def buffered(name: str, value: str, shape: str, dtype: str = "dy.dtype") -> str:
 
 
 KEPT = one(
-    Linear,
+    PlainLinear,
     several(
-        Linear, "x is kept on the layer, where the next forward overwrites it", *kept_at("self.x")
+        PlainLinear, "x is kept on the layer, where the next forward overwrites it", *kept_at("self.x")
     ),
     several(
-        Linear,
+        PlainLinear,
         "x is kept on the class, where another layer overwrites it",
         *kept_at("type(self).x"),
     ),
-    several(Linear, "x is kept in a global of the module", *kept_at('STASH["x"]')),
+    several(PlainLinear, "x is kept in a global of the module", *kept_at('STASH["x"]')),
     several(
-        Linear,
+        PlainLinear,
         "x is kept on a stack: backward takes the latest forward's",
         (Y, f'self.__dict__.setdefault("stack", []).append(x){LINE}return y, None'),
         (X, "x = self.stack[-1]"),
     ),
     several(
-        Linear,
+        PlainLinear,
         "x is taken off a stack: a second backward of the same forward fails",
         (Y, f'self.__dict__.setdefault("stack", []).append(x){LINE}return y, None'),
         (X, "x = self.stack.pop()"),
     ),
     several(
-        Linear,
+        PlainLinear,
         "the weight's transpose is kept from build, and old after a step",
         ("self.weight.T", "self.turned"),
         (BUILT, f"self.turned = self.weight.T.copy(){LINE}{BUILT}"),
     ),
     several(
-        Linear,
+        PlainLinear,
         "the weight is kept on the class by build: another layer's after its build",
         (BUILT, f"type(self).latest = self.weight{LINE}{BUILT}"),
         ("self.weight.T", "self.latest.T"),
@@ -156,7 +156,7 @@ KEPT = one(
         buffered("dw", "x.T @ dy", "self.weight.shape"),
     ),
     several(
-        Linear,
+        PlainLinear,
         "the cache is one array on the layer: the next forward changes it",
         (
             Y,
@@ -172,7 +172,7 @@ KEPT = one(
 )
 
 CHANGED = one(
-    Linear,
+    PlainLinear,
     Bug(
         "takes a step in backward: the weight is changed",
         RETURN,
@@ -201,7 +201,7 @@ CHANGED = one(
 )
 
 TYPES = one(
-    Linear,
+    PlainLinear,
     Bug(
         "the weight's gradient is float64 for float32",
         DW,
@@ -231,7 +231,7 @@ TYPES = one(
 )
 
 SIZES = one(
-    Linear,
+    PlainLinear,
     Bug("dy is clipped to -1 and 1", X, f"x = cache{LINE}dy = np.clip(dy, -1, 1)"),
     Bug("dy is clipped to -5 and 5", X, f"x = cache{LINE}dy = np.clip(dy, -5, 5)"),
     Bug(
@@ -287,7 +287,7 @@ SIZES = one(
 )
 
 NAMES = one(
-    Linear,
+    PlainLinear,
     Bug("the bias's gradient is (1, n)", DB, "db = dy.sum(axis=0, keepdims=True)"),
     Bug("the bias's gradient is not summed over the batch", DB, "db = dy.copy()"),
     Bug("the bias's gradient is one number for all", DB, "db = dy.sum()"),
@@ -319,7 +319,7 @@ NAMES = one(
 )
 
 SQUARE = one(
-    Linear,
+    PlainLinear,
     Bug("the weight's gradient is transposed, which no shape shows", DW, "dw = dy.T @ x"),
     Bug(
         "the weight is not transposed for dx, which no shape shows", "self.weight.T", "self.weight"
@@ -334,7 +334,7 @@ SQUARE = one(
 )
 
 DRAWN = one(
-    Linear,
+    PlainLinear,
     Bug(
         "build draws from np.random, not from rng",
         "rng.normal(size=self.units)",

@@ -1,4 +1,4 @@
-"""Linear algebra with its vector-Jacobian products, right and wrong."""
+"""PlainLinear algebra with its vector-Jacobian products, right and wrong."""
 
 from __future__ import annotations
 
