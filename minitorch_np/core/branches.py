@@ -1,6 +1,6 @@
 """Layers side by side: each sees the same input, and their outputs become one.
 
-`Add` adds the outputs, `Concatenate` puts them one beside the other.
+`Add` adds the outputs, `Concatenate` joins them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from minitorch_np.validation import is_whole, require
 
 
 class Branches(Composite):
-    """What layers side by side share: y = combine(f(x), g(x), ...). A new one defines `combine`,
+    """What layers side by side share: y = combine(f(x), g(x), ...). A subclass defines `combine`,
     its derivative `split`, and `combined_shape`.
     """
 
@@ -29,7 +29,7 @@ class Branches(Composite):
 
     @abstractmethod
     def combine(self, outputs: list[Array]) -> Array:
-        """One output of all."""
+        """The output, from those of the branches."""
 
     @abstractmethod
     def split(self, dy: Array) -> list[Array]:
@@ -92,7 +92,7 @@ class Add(Branches):
 
 
 class Concatenate(Branches):
-    """The outputs of all layers one after the other along `axis` of the batch.
+    """The outputs of all layers joined along `axis` of the batch.
 
     `axis=1`, the default, is a sample's first: the features of a row, the channels of an image; -1
     is the last. dy is cut into pieces of the same sizes. Raises ConfigurationError for axis 0,
@@ -128,7 +128,7 @@ class Concatenate(Branches):
 
 
 def _sum(arrays: list[Any]) -> Array:
-    """The sum of one or more arrays, always a fresh one."""
+    """The sum of one or more arrays, always a new array."""
     total: Array = arrays[0] + arrays[1] if len(arrays) > 1 else +arrays[0]
     for array in arrays[2:]:
         total += array

@@ -1,4 +1,4 @@
-"""How parameters move once the gradient is known.
+"""Optimizers: how parameters are updated once the gradient is known.
 
 The gradient points where the loss grows, so every step goes the other way; how far is the learning
 rate. Most optimizers remember something of earlier gradients: where they pointed (momentum), how
