@@ -1,4 +1,4 @@
-"""The few words about arrays that all other modules share.
+"""Type aliases and helpers for arrays, shared by all other modules.
 
 A batch of samples is an array with one sample in each row: its shape is `(m, *sample_shape)`, where
 m is the number of samples. The notes put samples in columns; the README has a table between the
@@ -99,7 +99,7 @@ def as_generator(seed: Seed) -> Generator:
 
 
 def as_batch(x: object, dtype: DType, place: str) -> Array:
-    """Whatever array-like the caller has, as a C-contiguous array of `dtype`, without need no copy.
+    """Any array-like as a C-contiguous array of `dtype`, copied only if needed.
 
     Raises DataError for anything that is not made of real numbers or has no rows.
     """
@@ -145,8 +145,7 @@ def ones(n: int, dtype: np.dtype[Any]) -> Array:
 def aligned_empty(shape: Shape, dtype: DType) -> Array:
     """np.empty, beginning on a cache line (64 bytes), where NumPy promises 16 bytes.
 
-    A product with a matrix that straddles cache lines takes up to 1.4 times as long; for an array
-    that is used again and again, such as a batch's buffer, it pays to care.
+    A product with a matrix that straddles cache lines takes up to 1.4 times as long.
     """
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
@@ -167,7 +166,7 @@ def keep_freed_memory() -> None:
 
 
 PIECE = 65_536
-"""How many numbers are looked through at a time: a quarter of a megabyte stays in cache."""
+"""How many numbers are checked at a time: a quarter of a megabyte stays in cache."""
 
 
 def all_finite(x: Array) -> bool:

@@ -1,9 +1,9 @@
-"""Everything that can go wrong, by name.
+"""The errors of this package.
 
-Each error of ours says four things: where it happened, what was expected, what came, and what to
-do about it. All of them share one base class, so that `except MinitorchError` catches what this
-package raises and nothing else. Where Python already has a kind of error that people catch out of
-habit (a wrong shape is a ValueError), ours is that kind too.
+Each message says four things: where it happened, what was expected, what came, and what to do about
+it. All of them share one base class, so that `except MinitorchError` catches what this
+package raises and nothing else. Where Python has a kind of error that people expect (a
+wrong shape is a ValueError), ours is that kind too.
 """
 
 
@@ -12,7 +12,7 @@ class MinitorchError(Exception):
 
 
 class ShapeError(MinitorchError, ValueError):
-    """An array, or a layer, does not fit where it was put."""
+    """An array or a layer does not fit where it is used."""
 
 
 class DataError(MinitorchError, ValueError):
@@ -24,7 +24,7 @@ class ConfigurationError(MinitorchError, ValueError):
 
 
 class NotBuiltError(MinitorchError, AttributeError):
-    """A layer was used before `build` gave it its shapes and parameters."""
+    """A layer was used before it had its shapes and parameters."""
 
 
 class GradientError(MinitorchError, AssertionError):

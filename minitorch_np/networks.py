@@ -1,8 +1,8 @@
-"""Networks that have a name.
+"""Named networks.
 
 `notes_network` is the network of the two hand-written notes: 784 pixels, 10 hidden units, 10
 classes. `mlp` is any chain of dense layers, `lenet5` the classic one for images of digits. Each is
-a configuration of `Sequential`, and nothing in them is special.
+a `Sequential` of ordinary layers.
 """
 
 from collections.abc import Sequence

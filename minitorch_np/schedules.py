@@ -1,4 +1,4 @@
-"""How the learning rate changes as training goes on.
+"""Learning-rate schedules.
 
 A schedule is a function: from the number of steps already made, 0 before the first, to the learning
 rate of the next. Any such function will do as an optimizer's `learning_rate`; these are the usual

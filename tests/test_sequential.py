@@ -278,6 +278,12 @@ def test_a_backward_with_wrong_names_or_shapes_is_found() -> None:
             mt.Trainer(model, mt.SoftmaxCrossEntropy(), mt.SGD()).fit(np.ones((2, 3)), [0, 1])
 
 
+def test_a_layer_without_arguments_takes_none() -> None:
+    for arguments, options in (((1,), {}), ((), {"slope": 1})):
+        with pytest.raises(TypeError, match=r"ReLU\(\) takes no arguments"):
+            mt.ReLU(*arguments, **options)
+
+
 def test_a_model_without_shapes_says_so() -> None:
     model = mt.Sequential(mt.Dense(3))
     for use in (

@@ -19,7 +19,7 @@ ROOMS = (
     *("core", "layers", "losses", "optimizers", "data", "networks", "training", "gradcheck"),
     *("experiments", "reports", "cli", "__init__", "__main__"),
 )
-NO_DRAWS = ("default_rng", "Generator", "get_state", "set_state")
+NO_DRAWS = ("default_rng", "Generator", "get_state", "set_state", "fork_rng")
 """What may be used of np.random: nothing that draws from the global generator."""
 
 
@@ -125,3 +125,16 @@ def test_only_what_is_on_the_card_stands_at_the_top() -> None:
         pytest.skip("not a git checkout")
     top = {line.split("/")[0] for line in tracked.stdout.splitlines()}
     assert {name for name in top if not name.startswith(".")} <= card
+
+
+def test_the_core_is_read_in_an_evening() -> None:
+    def lines(path: str, name: str = "") -> int:
+        text = (PACKAGE / path).read_text()
+        classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+        found = [node for node in classes if node.name == name]
+        return (found[0].end_lineno or 0) - found[0].lineno + 1 if found else text.count("\n")
+
+    assert lines("core/layer.py") <= 220
+    assert lines("core/sequential.py", "Sequential") <= 150
+    assert lines("optimizers/base.py") <= 160
+    assert lines("training/step.py") <= 60

@@ -1,8 +1,8 @@
-"""The command line: train a network, evaluate it, let it read an image, look into its file.
+"""The command line: train, evaluate, predict, info, gradcheck, compare.
 
 Each verb is a module with two functions: `add_arguments` says what it takes, `run` does it and
-returns the exit code. What a verb finds out goes to standard output; everything else, errors too,
-goes to standard error. Exit codes: 0 success, 1 an operation failed, 2 bad usage or bad input,
+returns the exit code. Results go to standard output; everything else, including errors, to
+standard error. Exit codes: 0 success, 1 an operation failed, 2 bad usage or bad input,
 130 interrupted.
 """
 

@@ -1,4 +1,4 @@
-"""Let a saved network read digits: pictures, or the lines of CSV files.
+"""Classify digits with a saved network: pictures, or the lines of CSV files.
 
 For a picture, the digit is shown as the network sees it, with the ten probabilities. For CSV files
 the result is the table that Kaggle's competition asks for.

@@ -1,8 +1,6 @@
 """Layers side by side: each sees the same input, and their outputs become one.
 
-`Add` adds the outputs, `Concatenate` puts them one beside the other. `Residual` adds a layer's
-output to its input, so that the layer only has to learn the difference, and the gradient has a way
-around it: dx = dy + what comes back through the layer.
+`Add` adds the outputs, `Concatenate` joins them.
 """
 
 from __future__ import annotations
@@ -16,13 +14,12 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
-from minitorch_np.core.sequential import Sequential
 from minitorch_np.errors import ShapeError
 from minitorch_np.validation import is_whole, require
 
 
 class Branches(Composite):
-    """What layers side by side share: y = combine(f(x), g(x), ...). A new one defines `combine`,
+    """What layers side by side share: y = combine(f(x), g(x), ...). A subclass defines `combine`,
     its derivative `split`, and `combined_shape`.
     """
 
@@ -32,7 +29,7 @@ class Branches(Composite):
 
     @abstractmethod
     def combine(self, outputs: list[Array]) -> Array:
-        """One output of all."""
+        """The output, from those of the branches."""
 
     @abstractmethod
     def split(self, dy: Array) -> list[Array]:
@@ -94,49 +91,8 @@ class Add(Branches):
         return [dy] * len(self.layers)
 
 
-class Residual(Add):
-    """y = x + f(x), with f the layers of `path` one after the other.
-
-    Where f changes the shape, `shortcut` is a layer that brings x to the same one, such as
-    Dense(units) or Conv2D(channels, 1): y = shortcut(x) + f(x). Names of parameters begin with "0."
-    for the path and "1." for the shortcut. Raises ShapeError where the two shapes differ. Source:
-    He et al. 2015 (arXiv:1512.03385).
-    """
-
-    def __init__(self, *path: Layer | str, shortcut: Layer | str | None = None) -> None:
-        body = Sequential(*path)
-        super().__init__(body, *([] if shortcut is None else [shortcut]))
-        self.path = body.layers
-        self.shortcut = None if shortcut is None else self.layers[1]
-
-    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
-        shape = super().build(input_shape, rng=rng, dtype=dtype)
-        self._require_same(shape, input_shape if self.shortcut is None else shape)
-        return shape
-
-    def combined_shape(self, shapes: list[Shape]) -> Shape:
-        self._require_same(shapes[0], shapes[-1])
-        return shapes[0]
-
-    def _require_same(self, path: Shape, other: Shape) -> None:
-        if path != other:
-            raise ShapeError(
-                f"Residual: expected a path that gives the shape {other} of "
-                f"{'its input' if self.shortcut is None else 'the shortcut'}, got {path}: "
-                "set shortcut=, a layer that brings the input to the path's shape"
-            )
-
-    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
-        y, caches = super().forward(x, train=train, rng=rng)
-        return (x + y if self.shortcut is None else y), caches
-
-    def backward(self, dy: Array, cache: list[Cache], *, need_dx: bool = True) -> Backward:
-        dx, gradients = super().backward(dy, cache, need_dx=need_dx)
-        return (dx + dy if dx is not None and self.shortcut is None else dx), gradients
-
-
 class Concatenate(Branches):
-    """The outputs of all layers one after the other along `axis` of the batch.
+    """The outputs of all layers joined along `axis` of the batch.
 
     `axis=1`, the default, is a sample's first: the features of a row, the channels of an image; -1
     is the last. dy is cut into pieces of the same sizes. Raises ConfigurationError for axis 0,
@@ -172,7 +128,7 @@ class Concatenate(Branches):
 
 
 def _sum(arrays: list[Any]) -> Array:
-    """The sum of one or more arrays, always a fresh one."""
+    """The sum of one or more arrays, always a new array."""
     total: Array = arrays[0] + arrays[1] if len(arrays) > 1 else +arrays[0]
     for array in arrays[2:]:
         total += array

@@ -1,4 +1,4 @@
-"""What all containers share: a list of layers, and whose gradient is whose.
+"""What all containers share: a list of layers, and the names of their parameters in the whole.
 
 A container's parameters are those of its layers, under the layer's place and the parameter's own
 name: "0.weight". A layer may stand in two places; then there is one set of parameters, under the
@@ -21,7 +21,7 @@ from minitorch_np.errors import ConfigurationError, ShapeError
 
 
 class Composite(Layer):
-    """A layer made of the list `layers`. A new one defines `build_layers`, forward and backward."""
+    """A layer made of `layers`. A subclass defines `build_layers`, `forward` and `backward`."""
 
     layers: tuple[Layer, ...]
 
@@ -39,7 +39,7 @@ class Composite(Layer):
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         shape = self.build_layers(input_shape, rng=rng, dtype=dtype)
         names = {(id(owner), key): name for name, owner, key in self.parameter_owners()}
-        # For each place, the container's name for each of the layer's parameters.
+        # For each place, the layer's parameter names and the container's names for them.
         self._names = [
             {name: names[id(owner), key] for name, owner, key in layer.parameter_owners()}
             for layer in self.layers
@@ -51,7 +51,7 @@ class Composite(Layer):
         return shape
 
     def build_layer(self, place: int, shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
-        """Build one layer; a ShapeError says which one it was.
+        """Build one layer; a ShapeError says which one failed.
 
         A layer without parameters may stand in places of different shapes: it is copied for those.
         """
@@ -76,7 +76,7 @@ class Composite(Layer):
     def backward_of(
         self, place: int, dy: Array, cache: Any, gradients: Gradients, need_dx: bool
     ) -> Array | None:
-        """The layer's dx; its parameters' gradients are added to those of the whole."""
+        """One layer's dx; the gradients of its parameters are added to `gradients`."""
         layer = self.layers[place]
         try:
             dx, own = layer.backward(dy, cache, need_dx=need_dx)
@@ -92,7 +92,7 @@ class Composite(Layer):
         return dx
 
     def missing_dx(self, place: int) -> ShapeError:
-        """What is wrong where a layer leaves out dx that is asked for."""
+        """The error for a layer that leaves out dx although it is needed."""
         return ShapeError(
             f"{self.name_of(place)}.backward: expected the input's gradient, got None: "
             "it may be left out where need_dx is False only"

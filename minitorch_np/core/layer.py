@@ -85,8 +85,8 @@ class Layer(Tree["Layer"], Described, ABC):
     dtype: np.dtype[Any]
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
-        if (arguments or options) and cls.__init__ is object.__init__:
-            raise TypeError(f"{cls.__name__}() takes no arguments")
+        if cls.__init__ is object.__init__ and (arguments or options):
+            raise TypeError(f"{cls.__name__}() takes no arguments")  # object's check, lost here
         layer = super().__new__(cls)
         inside = _INSIDE.get()
         if inside is not None:  # made by another layer's build

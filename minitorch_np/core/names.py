@@ -1,7 +1,7 @@
 """Layers by name: "relu" is ReLU(), "leaky_relu(0.1)" is LeakyReLU(0.1).
 
 A name is the class's, whatever the case and with or without underscores. All layer classes that
-are defined are known, the reader's own among them. Arguments are numbers or words, in their order
+are defined are known, user-defined ones among them. Arguments are numbers or words, in their order
 or by name: "gelu(tanh)", "conv2d(6, 5, padding=same)".
 """
 
@@ -31,7 +31,7 @@ def layer_from_name(text: str) -> Layer:
 
 
 def called_by_name(kind: str, text: str, known: Mapping[str, Any], **arguments: Any) -> Any:
-    """What the text "name(arguments)" makes, of those `known` by their names. Raises as above."""
+    """The object that "name(arguments)" makes, of the classes `known` by name. Raises as above."""
     match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
     name, inside = match.groups() if match else (text, None)
     plain = {_key(each): made for each, made in known.items()}
@@ -54,7 +54,7 @@ def called_by_name(kind: str, text: str, known: Mapping[str, Any], **arguments: 
 
 
 ALIASES = {"swish": "silu", "linear": "identity"}
-"""Other names that the field has for the same."""
+"""Other names in use for the same layer."""
 
 WORDS: dict[str, bool | None] = {"True": True, "False": False, "None": None}
 

@@ -108,23 +108,22 @@ class Sequential(Composite):
                 f"Sequential.backward: expected dy of shape {describe_batch(self.output_shape)}, "
                 f"as the outputs, got {dy.shape}"
             )
-        first = 0  # the layer at which the way back ends
-        while not need_dx and first < len(self.layers) and all(map(_FROZEN, self._learning[first])):
+        layers, first = self.layers, 0  # the layer at which the way back ends
+        while not need_dx and first < len(layers) and all(map(_FROZEN, self._learning[first])):
             first += 1
         gradients: Gradients = {}
         dx: Array | None = dy
-        for place in range(len(self.layers) - 1, first - 1, -1):
+        for place in range(len(layers) - 1, first - 1, -1):
             assert dx is not None
             below = need_dx or place > first
             try:
-                dx, own = self.layers[place].backward(dx, cache[place], need_dx=below)
+                dx, own = layers[place].backward(dx, cache[place], need_dx=below)
             except Exception as error:
                 error.add_note(f"in the backward of {self.name_of(place)}")
                 raise
-            names = self._names[place]
-            for key, gradient in own.items():
-                name = names.get(key, f"{place}.{key}")
-                gradients[name] = gradients[name] + gradient if name in gradients else gradient
+            for key in own:
+                name = self._names[place].get(key) or f"{place}.{key}"
+                gradients[name] = own[key] + gradients[name] if name in gradients else own[key]
             if below and dx is None:
                 raise self.missing_dx(place)
         return (dx if need_dx else None), gradients

@@ -1,4 +1,4 @@
-"""Digits from files: MNIST, CSV, IDX, and pictures of the reader's own."""
+"""Digits from files: MNIST, CSV, IDX, and your own pictures."""
 
 from minitorch_np.data.augment import Compose, ImageTransform, Rotate, Shift
 from minitorch_np.data.csv import load_csv

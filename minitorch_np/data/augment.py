@@ -1,6 +1,6 @@
-"""More digits out of the same ones: moved a little, turned a little, each time anew.
+"""Data augmentation: images shifted or rotated a little, at random for each batch.
 
-A shifted three is still a three, and a network that has seen it shifted minds less where it stands.
+A shifted three is still a three, and a network that has seen it shifted depends less on position.
 These are batch transforms: `trainer.fit(..., transform=Shift(2))` changes each batch before it is
 trained on, and leaves the data itself, validation and test as they are.
 """
@@ -17,7 +17,7 @@ from minitorch_np.validation import number, whole
 
 
 class ImageTransform:
-    """Moves the pixels of each image of a batch; what comes in from outside is `fill`.
+    """Moves the pixels of each image of a batch; pixels from outside the image are `fill`.
 
     A batch is (m, channels, height, width), (m, height, width), or (m, features) with the
     `image_shape` (height, width), by default that of the square with so many pixels. A new one
@@ -40,7 +40,7 @@ class ImageTransform:
         raise NotImplementedError
 
     def __call__(self, x: Array, rng: Generator) -> Array:
-        """The batch, changed; a fresh array of the same shape and dtype."""
+        """The transformed batch, a new array of the same shape and dtype."""
         height, width = self._image_shape(x)
         images = x.reshape(len(x), -1, height, width)
         middle = np.array([(height - 1) / 2, (width - 1) / 2])
@@ -104,7 +104,7 @@ class Compose:
         self.transforms = transforms
 
     def __call__(self, x: Array, rng: Generator) -> Array:
-        """The batch, changed by all of them."""
+        """The batch after all transforms."""
         for transform in self.transforms:
             x = transform(x, rng)
         return x

@@ -1,4 +1,4 @@
-"""Images and their labels, as they come out of a file, and as a network takes them."""
+"""Images and their labels, as a file holds them and as a network takes them."""
 
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,7 +16,7 @@ Labels: TypeAlias = npt.NDArray[np.int64]
 
 
 class Images:
-    """n grey images of the same size, and what they show.
+    """n grey images of the same size, and their labels.
 
     - `images` is uint8 (n, height, width);
     - `labels` is int64 (n,); to ask for it where there are none raises DataError.
@@ -92,7 +92,7 @@ def _as_classes(labels: npt.NDArray[Any], source: str) -> Labels:
 
 
 class Digits(NamedTuple):
-    """What a network learns from, and what it has never seen when it is tested."""
+    """A training set and a test set."""
 
     train: Images
     test: Images

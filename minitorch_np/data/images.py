@@ -1,4 +1,4 @@
-"""A picture of the reader's own, made into what the network knows.
+"""Your own picture of a digit, turned into the form of MNIST's.
 
 MNIST's digits are white on black, scaled so that the longer side of the ink is 20 pixels, and put
 into 28x28 pixels such that the centre of the ink's mass is the centre of the image. A network that

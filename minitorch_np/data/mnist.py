@@ -1,8 +1,7 @@
-"""MNIST: 28x28 images of handwritten digits, 60,000 to learn from and 10,000 to test with.
+"""MNIST: 28x28 images of handwritten digits, 60,000 for training and 10,000 for testing.
 
-A part of it, 10,000 and 2,000, comes inside of this package, so that everything here runs at once
-and without a network. The whole set is read from a folder with the four files under the names by
-which it is known everywhere.
+A part of it, 10,000 and 2,000, is in this package, so that everything runs without a download. The
+whole set is read from a folder with the four files under their usual names.
 """
 
 import os

@@ -14,7 +14,8 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from concurrent.futures import Executor, Future
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -41,9 +42,6 @@ from minitorch_np.experiments.tuning import (
     checked_rates,
     tune,
 )
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor, Future
 
 Result: TypeAlias = dict[str, Any]
 Task: TypeAlias = dict[str, Any]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,10 +29,7 @@ from minitorch_np.experiments.health import (
 from minitorch_np.layers import Activation, Sequential
 from minitorch_np.losses import CrossEntropy, Loss, SoftmaxCrossEntropy, loss_for
 from minitorch_np.text import aligned
-from minitorch_np.training import Callback
-
-if TYPE_CHECKING:
-    from minitorch_np.training import Trainer
+from minitorch_np.training import Callback, Trainer
 
 PROBE = 512
 """How many samples are looked at."""

@@ -23,10 +23,10 @@ from minitorch_np.layers import Sequential
 from minitorch_np.losses import SoftmaxCrossEntropy
 from minitorch_np.training import Accuracy, Callback, History, Trainer
 
-Data: TypeAlias = "Digits | tuple[object, object, object, object] | None"
+Data: TypeAlias = Digits | tuple[object, object, object, object] | None
 """Digits; arrays to train on and to test with, (x, y, xt, yt); or None for the digits here."""
 
-Arrays: TypeAlias = "tuple[Array, AnyArray, Array, AnyArray]"
+Arrays: TypeAlias = tuple[Array, AnyArray, Array, AnyArray]
 """Inputs and labels to train on, and to test with."""
 
 FILES = ("x", "y", "xt", "yt")

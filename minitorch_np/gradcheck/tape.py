@@ -235,17 +235,18 @@ def hypotheses(tape: Tape) -> Iterator[tuple[str, Spoiled]]:
     """What may be spoiled, and words for it: first in all rounds of a loop, then in some."""
     places = [place for place in tape.texts if not place[-1].startswith(NO_PATH)]
     counts = [(place, sum(key[0] == place for key in tape.kept)) for place in places]
-    for place, which, rounds in [(place, "", range(n)) for place, n in counts] + [
+    loops = [
         some
-        for place, n in counts
+        for p, n in counts
         for some in (
-            (place, f" in all rounds but the first of {n}", range(1, n)),
-            (place, f" in all rounds but the last of {n}", range(n - 1)),
-            (place, f" in the first of {n} rounds", range(1)),
-            (place, f" in the last of {n} rounds", range(n - 1, n)),
+            (p, f" in all rounds but the first of {n}", range(1, n)),
+            (p, f" in all rounds but the last of {n}", range(n - 1)),
+            (p, f" in the first of {n} rounds", range(1)),
+            (p, f" in the last of {n} rounds", range(n - 1, n)),
         )
         if n > 1
-    ]:
+    ]
+    for place, which, rounds in [(p, "", range(n)) for p, n in counts] + loops:
         for words, argument, kind in _of_operation(tape, place):
             yield words + which, Spoiled(place, argument, kind, rounds)
 

@@ -1,8 +1,8 @@
 """Activation functions: what makes a network more than one matrix.
 
-Without something bent in between, layers of weighted sums collapse into one weighted sum. An
-activation bends each number on its own. It is written as the notes write it: a function g(z), and
-its derivative g'(z). Backward then is dz = da * g'(z), in one place for all of them.
+Without a nonlinear function in between, layers of weighted sums collapse into one weighted sum. An
+activation is applied to each number on its own. It is written as the notes write it: a function
+g(z), and its derivative g'(z). Backward then is dz = da * g'(z), in one place for all of them.
 
 A function with a corner (ReLU at 0) has no derivative there. We take the left one for all of these:
 0 for ReLU. The notes disagree with each other on which side the equals sign is; the value is the
@@ -29,7 +29,7 @@ ZERO = np.zeros((), np.float32)
 
 
 class Activation(Layer):
-    """An elementwise function: a = g(z). A new one defines `value` and `derivative`, no more."""
+    """An elementwise function: a = g(z). A subclass defines `value` and `derivative`, no more."""
 
     @abstractmethod
     def value(self, z: Array) -> Array:
@@ -290,10 +290,10 @@ class GELU(Activation):
 
 
 class Identity(Activation):
-    """g(z) = z; g'(z) = 1. It does nothing, where something has to stand."""
+    """g(z) = z; g'(z) = 1: a placeholder where a layer is required."""
 
     def value(self, z: Array) -> Array:
-        return +z  # fresh, in the same order in memory
+        return +z  # a new array, with the same memory layout
 
     def derivative(self, z: Array, a: Array) -> Array:
         return np.ones_like(z)

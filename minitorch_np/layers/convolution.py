@@ -47,7 +47,7 @@ class Conv2D(Weighted):
       filters sees its own part of the channels.
 
     Gradients: dW = the sum over all places of dy times the window there, db = the sum of dy, dx =
-    the sum over all windows that a pixel is in of W' dy. Raises ConfigurationError for arguments
+    the sum over all windows that a pixel is in of W.T dy. Raises ConfigurationError for arguments
     that do not fit, ShapeError for samples that are not images or smaller than the window. Source:
     LeCun et al. 1998, "Gradient-based learning applied to document recognition".
     """

@@ -16,12 +16,12 @@ from minitorch_np.validation import whole
 
 
 class Dense(Weighted):
-    """y = x W' + b, for x of shape (m, features) and y of shape (m, units).
+    """y = x W.T + b, for x of shape (m, features) and y of shape (m, units).
 
     - `weight` W is (units, features), as in the notes (10x784) and in PyTorch;
     - `bias` b is (units,).
 
-    Gradients, for dy of shape (m, units): dW = dy' x, db = the sum of dy over the batch, dx = dy W.
+    Gradients, for dy of shape (m, units): dW = dy.T x, db = sum of dy over the batch, dx = dy W.
     The notes' factor 1/m is in dy already: it comes from the loss.
 
     `weight_initializer` and `bias_initializer` are names or functions (see `initializers`);

@@ -1,7 +1,7 @@
-"""Dropout: some of the numbers left out at random, so that no unit can rely on another.
+"""Dropout: some numbers are set to 0 at random, so that no unit can rely on another.
 
-Only training does it. What is left is made larger by as much as was left out, so that the sum stays
-the same on average and prediction has nothing to correct.
+It happens in training only. The numbers that are kept are scaled up so that sums stay the same on
+average, and prediction needs no correction.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Embedding: a row of learned numbers for each word, user or product.
+"""Embedding: a vector of learned numbers for each word, user or product.
 
-What comes in are whole numbers that stand for things, not for sizes. Each has a row in a table, and
-the table is what is learned.
+Inputs are whole numbers that identify things. Each has a row in a table, and the table is learned.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Where a window stands as it moves over an image.
+"""The positions of a window that moves over an image.
 
-Convolution and pooling both look at an image through a small window that moves in steps. How many
-places it has, how much border it needs, and which pixels a corner of it meets: all that is here.
+Convolution and pooling both look at an image through a small window that moves in steps. This is
+about how many positions there are, how much border is needed, and which pixels each one covers.
 
 Images of a batch have the shape (m, channels, height, width), as in PyTorch. In memory the batch
 may be the last axis, and in what comes out of a convolution it is: a pixel is then a stretch of m

@@ -1,6 +1,6 @@
-"""Normalization: numbers brought to mean 0 and spread 1 on their way through the network.
+"""Normalization: inputs shifted and scaled to mean 0 and variance 1.
 
-Layers learn fastest from inputs of about the size of 1. `BatchNorm` measures each feature over the
+Layers learn fastest from inputs of about unit size. `BatchNorm` measures each feature over the
 batch, `LayerNorm` each sample over its features; both then let the network choose another scale and
 another mean, the parameters `weight` and `bias`.
 
@@ -26,7 +26,7 @@ NormCache = tuple[Array, Array, bool]
 
 
 class Normalization(Layer):
-    """What the two share: y = weight x^ + bias. A new one says what the mean is taken over."""
+    """What the two share: y = weight x^ + bias. A subclass says what the mean is taken over."""
 
     parameter_names = ("weight", "bias")
     weight: Array

@@ -1,7 +1,7 @@
 """Pooling: an image made smaller, a window at a time.
 
-The largest number in each window, or the mean. What is left of a stroke then no longer depends on
-the pixel that it went through.
+Each window is replaced by its largest number, or its mean, so that the result depends less on exact
+positions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The same numbers in another shape: from images to rows of features, and back.
 
-Nothing is computed, and mostly nothing is copied: what comes out is a view of what went in.
+Nothing is computed, and usually nothing is copied: the output is a view of the input.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 The scores of one sample become positive numbers that add up to 1, the larger the score the larger
 the probability. It is not elementwise: each output depends on all scores of the row, so its
-derivative is a whole matrix for each sample, and the layer multiplies by that matrix without ever
-writing it out.
+derivative is a matrix for each sample, and the layer multiplies by that matrix without forming it.
 
 For training, prefer `SoftmaxCrossEntropy` on the scores themselves. The two steps in one are exact
 where the two in sequence lose precision. This layer is for those who want the notes' network

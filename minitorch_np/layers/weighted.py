@@ -1,4 +1,4 @@
-"""What layers with a weight and a bias share: how the two start, and what a file says of them."""
+"""What layers with a weight and a bias share: initial values, and their description in a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How wrong a network is, as one number, and in which direction it gets less wrong."""
+"""Loss functions: how wrong a network is, as one number, and its gradient."""
 
 from minitorch_np.losses.base import Loss, check_weights
 from minitorch_np.losses.categorical import (

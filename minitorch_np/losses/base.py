@@ -1,8 +1,8 @@
 """What a loss is.
 
-A loss compares a batch of outputs (scores) with what was wanted (targets) and gives the mean over
-the batch. Its backward is where the gradient starts. The notes' factor 1/m is the derivative of
-that mean; it lives here and nowhere else.
+A loss compares a batch of outputs (scores) with targets and gives the mean over the batch. Its
+backward is where the gradient starts. The notes' factor 1/m is the derivative of that mean; it
+lives here and nowhere else.
 
 Where samples have weights the mean is the weighted one, sum of w_i l_i over sum of w_i, and 1/m
 becomes w_i over that sum. A sample of weight 0 is as if it were not there.
@@ -22,7 +22,7 @@ LossCache: TypeAlias = Any
 
 
 class Loss(ABC):
-    """The contract of all losses: `forward` and `backward`, and what they will not accept."""
+    """The contract of all losses: `forward`, `backward`, and checks of targets and models."""
 
     @abstractmethod
     def forward(

@@ -23,7 +23,7 @@ PointwiseCache = tuple[Array, Array, Array]
 
 
 class Pointwise(Loss):
-    """L = the mean of l(s, t) over all entries. A new one defines `value` and `derivative`.
+    """L = the mean of l(s, t) over all entries. A subclass defines `value` and `derivative`.
 
     Scores and targets are of one shape, (m, *output_shape); targets (m,) are taken for scores of
     (m, 1). Raises ShapeError for any others, DataError for targets that are not finite.

@@ -1,4 +1,4 @@
-"""How parameters move once the gradient is known."""
+"""Optimizers: how parameters are updated once the gradient is known."""
 
 from minitorch_np.optimizers.base import Optimizer
 from minitorch_np.optimizers.memory import biases_and_norms, nothing

@@ -1,4 +1,4 @@
-"""How parameters move once the gradient is known.
+"""Optimizers: how parameters are updated once the gradient is known.
 
 The gradient points where the loss grows, so every step goes the other way; how far is the learning
 rate. Most optimizers remember something of earlier gradients: where they pointed (momentum), how
@@ -81,17 +81,17 @@ class Optimizer(Remembering, ABC):
         memory = self._memory
         if memory is None or memory.vector.layer is not model:
             memory = self.bind(model)
-        for name, layer, key, array, place, frozen in memory.entries:
+        for name, layer, key, array, place, shape, frozen in memory.entries:
             if getattr(layer, key) is not array or layer.frozen is not frozen:
                 self.bind(model)  # a parameter was replaced, a layer frozen or freed
                 self.step(model, gradients)
                 return
             if not frozen:
                 gradient = gradients.get(name)
-                if getattr(gradient, "shape", None) != place.shape:
+                if gradient is None or gradient.shape != shape:
                     raise wrong_gradient(model, name, gradients)
                 place[...] = gradient
-        if not gradients.keys() <= memory.names:
+        if len(gradients) != len(memory.entries) and not gradients.keys() <= memory.names:
             raise wrong_gradient(model, min(gradients.keys() - memory.names), gradients)
         values, flat = memory.vector.values, memory.vector.gradients
         rate = self.learning_rate

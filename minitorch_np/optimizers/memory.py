@@ -71,7 +71,10 @@ class Memory:
                 "remembered nothing of frozen layers"
             )
         self.vector, self.ages, self.steps = vector, ages, steps
-        self.entries = [(*entry, entry[1].frozen) for entry in vector.entries()]
+        self.entries = [
+            (name, layer, key, array, place, array.shape, layer.frozen)
+            for name, layer, key, array, place in vector.entries()
+        ]
         self.names = {name for name, _, _ in vector.layer.owners("parameter_names")}
         moving, decayed = [], []
         for place, age, (_, layer, key) in zip(vector.slices, ages, vector.owners, strict=True):

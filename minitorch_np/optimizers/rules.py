@@ -1,8 +1,8 @@
 """The update rules: SGD, Adagrad, RMSprop, Adam, AdamW, Lion.
 
 Each is a few lines over the vector of all parameters p and the vector of their gradients g. They
-work in place, and use the gradients as scratch space: a step of a large network is as long as it
-takes to go through memory, so every pass that can be saved is.
+work in place and use the gradients as scratch space: the update of a large network is bound by
+memory bandwidth, so each pass over memory that is saved counts.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ class SGD(Optimizer):
     """W := W - alpha dW, the notes' update, with alpha the `learning_rate`.
 
     On the whole data set it is gradient descent; on batches, stochastic gradient descent. With
-    `momentum` mu, v := mu v + dW and W := W - alpha v: it keeps rolling where it went before
-    (Polyak 1964). With `nesterov`, W := W - alpha (dW + mu v), the gradient a step ahead (Sutskever
-    et al. 2013). As PyTorch's; weight decay is decoupled there only where momentum is 0.
+    `momentum` mu, v := mu v + dW and W := W - alpha v: the update goes on in the direction of
+    earlier ones (Polyak 1964). With `nesterov`, W := W - alpha (dW + mu v), the gradient a step
+    ahead (Sutskever et al. 2013). As PyTorch's; weight decay is decoupled there only where momentum
+    is 0.
 
     Raises ConfigurationError unless 0 <= momentum < 1, or for nesterov without momentum.
     """
@@ -156,7 +157,7 @@ class Adam(Optimizer):
 
 class AdamW(Adam):
     """Adam with a weight decay of 0.01, unless told otherwise. As PyTorch's, where all parameters
-    decay unless they are put into a group of their own; here biases and norms are spared.
+    decay unless they are put into another group; here biases and norms are excluded.
     """
 
     def __init__(

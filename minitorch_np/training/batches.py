@@ -1,8 +1,8 @@
-"""A data set in pieces: the batches of one epoch.
+"""The batches of an epoch.
 
-Each epoch sees every sample once, in a new random order. Picking the rows of a batch out of a large
+Each epoch uses every sample once, in a new random order. Picking the rows of a batch from a large
 array is a fifth of the cost of a step of a small network, so the rows are gathered with one call
-into an array that is used again for each batch.
+into a buffer that is reused for each batch.
 
 A batch that is too large for memory comes in micro-batches, whose gradients are added up.
 """
@@ -30,14 +30,14 @@ Transform: TypeAlias = Callable[[Array, Generator], Array]
 
 
 class Samples(NamedTuple):
-    """Inputs, targets, and what each sample counts, if not all the same."""
+    """Inputs, targets, and the samples' weights, or None if all count the same."""
 
     x: Array
     y: AnyArray
     weights: Array | None = None
 
     def rows(self, part: slice) -> Samples:
-        """Some of them."""
+        """The samples in a slice."""
         weights = None if self.weights is None else self.weights[part]
         return Samples(self.x[part], self.y[part], weights)
 
@@ -45,10 +45,9 @@ class Samples(NamedTuple):
 class Batches:
     """Batches of `size` samples; the last one may be smaller. `size=None` is all of them.
 
-    A batch comes in pieces of at most `micro_size`. An array that was yielded is valid until the
-    next one is asked for. In the first epoch each piece is looked through for numbers that are not
-    finite, while it is in the processor's cache: a tenth of what it costs to look through all of x
-    beforehand.
+    A batch comes in pieces of at most `micro_size`. A piece is valid until the next one is
+    requested. In the first epoch each piece is checked for NaN and infinity while it is in the
+    processor's cache: a tenth of what it costs to check all of x beforehand.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class Batches:
         return math.ceil(len(self.samples.x) / self.size)
 
     def order(self, rng: Generator) -> AnyArray | None:
-        """The order of one epoch, drawn from `rng`; None for the order in which the samples lie."""
+        """The order of one epoch, drawn from `rng`; None keeps the samples' own order."""
         return rng.permutation(len(self.samples.x)) if self.shuffle else None
 
     def epoch(

@@ -1,8 +1,7 @@
 """Where a number stopped being finite.
 
-When a loss turns infinite or NaN, the step that shows it is seldom the one that caused it, and the
-layer that caused it is what one wants to know. So the batch is run again, layer by layer, and the
-first output or gradient that is not finite is named.
+When a loss turns infinite or NaN, the question is which layer caused it. So the batch is run again,
+layer by layer, and the first output or gradient that is not finite is named.
 """
 
 from collections.abc import Iterator
@@ -19,14 +18,14 @@ from minitorch_np.training.snapshot import Snapshot
 def divergence(
     model: Sequential, loss: Loss, x: Array, y: AnyArray, when: str, good: Snapshot
 ) -> DivergenceError:
-    """The error to raise; goes back to the parameters that were put aside."""
+    """The error to raise; restores the snapshot `good`."""
     with np.errstate(all="ignore"):
         place = first_not_finite(model, loss, x, y)
         bad = not all(np.isfinite(array).all() for array in model.named_parameters().values())
         good.restore()
         if bad:  # by a gradient some steps ago: it may show again where all was still well
             place = first_not_finite(model, loss, x, y) or place
-            good.restore()  # running statistics have moved with that
+            good.restore()  # that forward has changed running statistics
     return DivergenceError(
         f"training: expected finite numbers, got {place or 'others'} at {when}: stopped, with "
         "the parameters last put aside while the loss was finite; try a smaller learning rate"

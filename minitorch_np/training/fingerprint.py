@@ -1,4 +1,4 @@
-"""What tells one run from another: what has to be the same for a stopped run to go on."""
+"""What identifies a run: what has to be the same for a stopped run to go on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minitorch_np.training.batches import Samples
 from minitorch_np.training.loop import Loop
 
 ROWS = 1000
-"""About how many samples are looked at to tell one data set from another."""
+"""About how many samples the checksum of a data set covers."""
 
 
 def fingerprint(loop: Loop, callbacks: Sequence[object]) -> dict[str, Any]:

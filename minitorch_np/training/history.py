@@ -1,4 +1,4 @@
-"""What happened during training, one number an epoch."""
+"""The numbers of a training run, one per epoch."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 class History(Mapping[str, list[float]]):
     """`history["loss"]` is a list with one number for each epoch; so are "val_loss" and the others.
 
-    "loss" and the metrics are means over the epoch's batches, each measured before the step that it
-    led to, as in Keras; with "val_" in front they are measured after the epoch.
+    "loss" and the metrics are means over the epoch's batches, each measured before its own update,
+    as in Keras; names that begin with "val_" are measured after the epoch.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class History(Mapping[str, list[float]]):
             self._columns.setdefault(name, []).append(number)
 
     def restore(self, columns: Mapping[str, list[float]]) -> None:
-        """Begin with what a run had before it was stopped."""
+        """Set the columns, as they were when a run was stopped."""
         self._columns = {name: list(column) for name, column in columns.items()}
 
     @property

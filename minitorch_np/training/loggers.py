@@ -1,4 +1,4 @@
-"""Callbacks that write down what happens."""
+"""Callbacks that record a run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class CSVLogger(Callback):
     """Writes a line an epoch to the CSV file `path`: the epoch, counted from 0 as in Keras, and its
     numbers.
 
-    A file that exists is written anew, or with `append` gone on with. A resumed run keeps the lines
-    of the epochs that it has done.
+    An existing file is overwritten, or with `append` continued. A resumed run keeps the lines of
+    the epochs that are done.
     """
 
     def __init__(self, path: StrPath, append: bool = False) -> None:
@@ -55,7 +55,7 @@ class CSVLogger(Callback):
 class LearningRateLogger(Callback):
     """Adds "learning_rate" to the history: the rate of each epoch's last step.
 
-    Callbacks that stand after it in the list see it too.
+    Callbacks after it in the list see the number too.
     """
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:

@@ -1,7 +1,7 @@
-"""What a person wants to know about a model, as opposed to what it is trained on.
+"""Metrics: how good a model is, in numbers for people; it is not trained on them.
 
-A metric counts something over each batch, such that the counts of two batches add up to the counts
-of both; at the end it makes one number of the sum. So it does not matter how the data is cut.
+A metric counts something over each batch. The counts of all batches are added up and turned into
+one number at the end, so it does not matter how the data is divided into batches.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Metric(ABC):
 
     @abstractmethod
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
-        """What is to be added up over batches: of any shape, the same for each batch."""
+        """The counts of a batch, to be added up: of any shape, the same for each batch."""
 
     @abstractmethod
     def value(self, counts: AnyArray) -> float:

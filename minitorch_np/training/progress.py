@@ -1,7 +1,7 @@
-"""Something to watch while a network learns: a bar within an epoch, a line after it.
+"""Progress of a run: a bar within an epoch, a line after it.
 
 The bar is tqdm's, where tqdm is installed (extra `progress`) and there is a terminal to draw on.
-The lines come in any case.
+The lines are always printed.
 """
 
 from __future__ import annotations

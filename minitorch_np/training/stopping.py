@@ -1,4 +1,4 @@
-"""Callbacks that look at one number after each epoch: to stop in time, and to keep the best."""
+"""Callbacks that watch one number after each epoch: early stopping, and saving the best model."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from minitorch_np.validation import choice, number, whole
 
 
 class Monitor(Callback):
-    """What the two share: the number `monitor`, such as "val_loss", and whether it got better.
+    """What the two share: the number `monitor`, such as "val_loss", and whether it improved.
 
-    `mode` is "min" for numbers that are better the smaller they are, "max" for others; "auto" takes
-    "min" for losses and "max" for accuracies, precision, recall and F1. Better by no more than
-    `min_delta` does not count. Raises ConfigurationError for a mode that is none of these, or a
-    number that is not measured.
+    `mode` is "min" if smaller is better, "max" if larger is better; "auto" takes "min" for losses
+    and "max" for accuracies, precision, recall and F1. An improvement of `min_delta` or less does
+    not count. Raises ConfigurationError for a mode that is none of these, or a number that is not
+    measured.
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
@@ -67,7 +67,7 @@ class Monitor(Callback):
 
 
 class EarlyStopping(Monitor):
-    """Stops when `monitor` has not got better for `patience` epochs (or one), as Keras' does.
+    """Stops when `monitor` has not improved for `patience` epochs (or one), as Keras' does.
 
     With `restore_best` the model ends with the parameters, and running statistics, of its best
     epoch, whether it was stopped or not. `best_epoch` tells which that was, counted from 0.
@@ -112,7 +112,7 @@ class EarlyStopping(Monitor):
 
 class ModelCheckpoint(Monitor):
     """Saves the model to `path` after each epoch, or with `save_best_only` after those in which
-    `monitor` got better, as Keras' does.
+    `monitor` improved, as Keras' does.
 
     `path` may name the epoch, counted from 1, and numbers: "digits-{epoch:02d}-{val_loss:.3f}.npz".
     The file is a model, to load with Sequential.load; a run that can go on is written by
