@@ -7,6 +7,7 @@ with its bugs. Everything planted has to be found, and every correct twin has to
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.gradcheck import Case
+from tests.material.causes import CAUSES
 from tests.material.functions import ELEMENTWISE, VJPS
 from tests.material.unusual import CORRECT
 from tests.planting import Specimen, planted
@@ -31,7 +33,11 @@ SPECIMENS: list[Specimen] = [
 
 
 def test_there_are_enough() -> None:
-    assert sum(len(specimen.bugs) for specimen in SPECIMENS) >= 250
+    bugs = [(s.cls.__name__, bug.name) for s in SPECIMENS for bug in s.bugs]
+    causes = [(cls, bug) for cls, of_bugs in CAUSES.items() for bug in of_bugs]
+    assert len(bugs) >= 250
+    assert len(causes) >= 240
+    assert not set(causes) - set(bugs), "causes of bugs that are not there: nothing checks them"
 
 
 @pytest.mark.parametrize("number", range(len(SPECIMENS)))
@@ -41,7 +47,10 @@ def test_bugs_are_found_and_the_twin_passes(number: int) -> None:
     assert twin, f"{specimen.cls.__name__} is right\n{twin}"
     for bug in specimen.bugs:
         result = specimen.case(planted(specimen.cls, bug)).check()
-        assert result.status == "fail", f"{specimen.cls.__name__}: {bug.name}\n{result}"
+        name = specimen.cls.__name__
+        assert result.status == "fail", f"{name}: {bug.name}\n{result}"
+        cause = CAUSES.get(name, {}).get(bug.name, "")
+        assert re.search(cause, str(result)), f"{name}: {bug.name}, expected {cause!r}\n{result}"
 
 
 @pytest.mark.parametrize("number", range(len(CORRECT)))

@@ -55,7 +55,8 @@ class Layer(Tree["Layer"], Described, ABC):
     parameters, `parameter_names` and `build`.
 
     - A batch has one sample a row: x is `(m, *input_shape)`, the output `(m, *output_shape)`.
-    - Inputs, parameters and dy are never changed; returned arrays are new.
+    - Inputs, parameters and dy are never changed; what is returned is new, or a view of x or dy, as
+      Flatten's. Gradients of parameters are always new.
     - Inputs and parameters of one dtype give outputs and gradients of that dtype.
     - Randomness comes only from the generator that is passed in.
     """

@@ -63,8 +63,8 @@ def check_array(
         composed = claim.target.composed
         blurred = composed or result.resolution > needed
         if blurred and result.wrong and result.ratio < (CLEAR_COMPOSED if composed else CLEAR):
-            result.wrong, result.cause = 0, ""
-            result.doubt = "No clear error, where rounding hides so much."
+            result.wrong, result.suspect, result.cause = 0, result.wrong, ""
+            result.doubt = "No clear error, where rounding hides so much. Give other x."
         if not result.wrong and not largest(claim.gradients[name]):
             _judge_zero(result, claim)
         elif not result.wrong and result.resolution > needed:

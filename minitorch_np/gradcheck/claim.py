@@ -36,7 +36,7 @@ MANY = 20_000
 PLAUSIBLE = 1e6
 """The terms of a gradient are at most so many times the value over the array's size."""
 
-VANISHING = 1e-9
+VANISHING = 1e-11
 """A gradient that changes the value by this share of itself may be rounded away on the way."""
 
 CLOSER = 2.0**-12

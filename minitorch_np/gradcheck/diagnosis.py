@@ -19,21 +19,11 @@ from minitorch_np.gradcheck.evidence import MOST_ENTRIES, Evidence, numbers_of
 from minitorch_np.gradcheck.wording import constant_ratio, times
 
 RULES: list[Callable[[Evidence], Iterator[str]]] = [
-    hypotheses.whole,
-    hypotheses.not_linear,
-    hypotheses.rounded,
-    hypotheses.exchanged,
-    hypotheses.rearranged,
-    hypotheses.factors,
-    hypotheses.dy_rearranged,
-    hypotheses.parts,
-    spoiling.spoiled,
-    hypotheses.paths,
-    hypotheses.places,
-    spoiling.same_as_elsewhere,
-    hypotheses.terms,
-    hypotheses.outputs,
-]
+    hypotheses.whole, hypotheses.not_linear, hypotheses.rounded, hypotheses.exchanged,
+    hypotheses.rearranged, hypotheses.factors, hypotheses.dy_rearranged, hypotheses.parts,
+    spoiling.spoiled, hypotheses.paths, hypotheses.places, spoiling.same_as_elsewhere,
+    hypotheses.terms, hypotheses.outputs,
+]  # fmt: skip
 """The most precise first."""
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.gradcheck.numeric import root_mean_square
-from minitorch_np.gradcheck.wording import BATCHES, EXACT, Numbers, Quantity, constant_ratio, same
+from minitorch_np.gradcheck.wording import BATCHES, EXACT, Numbers, Quantities, constant_ratio, same
 
 MOST_ENTRIES, MOST_PAIRS = 1_000, 300_000
 """Gradients are measured of arrays up to so many entries, Jacobians of so many pairs."""
@@ -36,7 +36,7 @@ class Evidence:
         self.array: Array = target.arrays[self.name]
         self.y: Array = target.value()
         self.analytic = np.asarray(target.gradients(self.u)[self.name], dtype=np.float64)
-        self.jacobian, self.known = self.measure(range(self.array.size))
+        self.jacobian, self.known = slopes(target, self.array, range(self.array.size))
         self.known = self.known.reshape(self.array.shape)
         self.numeric = self.gradient(self.jacobian)
         if tensor.left.shape == self.array.shape and tensor.left.size:
@@ -51,27 +51,6 @@ class Evidence:
         self.numbers = numbers_of(target, self.name)
         self.claimed = self._claimed()
         self.quantities = _quantities(target, self.y)
-
-    def measure(self, places: Any) -> tuple[Array, AnyArray]:
-        """d y / d each of some entries, a column for each, and whether two steps agree."""
-        columns, good, flat = [], [], self.array.reshape(-1)
-        h, here = STEP * root_mean_square(self.array), self.target.value().reshape(-1)
-        for place in places:
-            at, moved = float(flat[place]), []
-            try:
-                for k in (-4, -2, -1, 1, 2, 4):
-                    flat[place] = at + k * h / 2
-                    moved.append(self.target.value().reshape(-1))
-            finally:
-                flat[place] = at
-            a, b, c, d, e, f = moved
-            coarse = (8 * (e - b) - (f - a)) / (12 * h)
-            fine = (8 * (d - c) - (e - b)) / (6 * h)
-            columns.append(fine)
-            bend = (4 * (d + c) - 6 * here - e - b) / h  # right minus left slope: a corner?
-            off = np.abs(np.stack([coarse - fine, 1e-4 * bend])).max(initial=0.0)
-            good.append(float(off) <= 1e-6 * max(float(np.abs(fine).max(initial=0.0)), 1e-9))
-        return np.array(columns).T, np.array(good, bool)
 
     def gradient(self, jacobian: Array, dy: Array | None = None) -> Array:
         """What a Jacobian makes of dy."""
@@ -92,9 +71,12 @@ class Evidence:
         return found
 
     def fits(self, candidate: AnyArray) -> bool:
-        """Whether a candidate is the analytic gradient, in every entry that is known."""
-        shape = candidate.shape == self.analytic.shape
-        return shape and same(candidate[self.known], self.analytic[self.known], self.scale)
+        """Whether a candidate is the analytic gradient where both are known (else it is nan)."""
+        if candidate.shape != self.analytic.shape:
+            return False
+        use = self.known & np.isfinite(candidate)
+        enough = 2 * use.sum() > self.known.sum()
+        return enough and same(candidate[use], self.analytic[use], self.scale)
 
     def ratio(self) -> float | None:
         """c, if the one Jacobian is c times the other; of gradients, if there are no Jacobians."""
@@ -104,6 +86,28 @@ class Evidence:
         if self.known.sum() < 3:
             return None
         return constant_ratio(self.analytic[self.known], self.numeric[self.known], self.scale)
+
+
+def slopes(target: Any, array: Array, places: Any) -> tuple[Array, AnyArray]:
+    """d y / d each of some entries, a column for each, and whether two steps agree."""
+    columns, good, flat = [], [], array.reshape(-1)
+    h, here = STEP * root_mean_square(array), target.value().reshape(-1)
+    for place in places:
+        at, moved = float(flat[place]), []
+        try:
+            for k in (-4, -2, -1, 1, 2, 4):
+                flat[place] = at + k * h / 2
+                moved.append(target.value().reshape(-1))
+        finally:
+            flat[place] = at
+        a, b, c, d, e, f = moved
+        coarse = (8 * (e - b) - (f - a)) / (12 * h)
+        fine = (8 * (d - c) - (e - b)) / (6 * h)
+        columns.append(fine)
+        bend = (4 * (d + c) - 6 * here - e - b) / h  # right minus left slope: a corner?
+        off = np.abs(np.stack([coarse - fine, 1e-4 * bend])).max(initial=0.0)
+        good.append(float(off) <= 1e-6 * max(float(np.abs(fine).max(initial=0.0)), 1e-9))
+    return np.array(columns).T, np.array(good, bool)
 
 
 def numbers_of(target: Any, name: str) -> Numbers:
@@ -124,15 +128,15 @@ def numbers_of(target: Any, name: str) -> Numbers:
     return found
 
 
-def _quantities(target: Any, y: Array) -> list[Quantity]:
+def _quantities(target: Any, y: Array) -> Quantities:
     """Arrays that a formula may have forgotten, or may hold wrongly."""
-    unique: list[Quantity] = []
+    unique: Quantities = []
     for name, value in _arrays_of(target, y):
         array = np.asarray(value)
         if array.dtype.kind not in "fiub" or array.size < 2 or not np.isfinite(array).all():
             continue
         if not any(np.array_equal(array, other) for _, other in unique):
-            unique.append(Quantity(name, array.astype(float)))
+            unique.append((name, array.astype(float)))
     return unique
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
-from minitorch_np.gradcheck.evidence import Evidence
+from minitorch_np.gradcheck.evidence import Evidence, slopes
 from minitorch_np.gradcheck.wording import (
     BATCHES,
     EXACT,
@@ -80,16 +80,15 @@ def rounded(case: Evidence) -> Iterator[str]:
 def exchanged(case: Evidence) -> Iterator[str]:
     """Another array's gradient is returned."""
     for other, array in case.target.arrays.items():
-        if other != case.name and array.shape == case.array.shape:
-            there = Evidence.__new__(Evidence)
-            there.target, there.array = case.target, array
-            if case.fits(case.gradient(there.measure(range(array.size))[0])):
-                yield f"it is the gradient of {other} that is returned for {case.name}"
+        if other == case.name or array.shape != case.array.shape:
+            continue
+        if case.fits(case.gradient(slopes(case.target, array, range(array.size))[0])):
+            yield f"it is the gradient of {other} that is returned for {case.name}"
 
 
 def rearranged(case: Evidence) -> Iterator[str]:
     """The right numbers in the wrong places."""
-    for text, moved in _moves(case.numeric, case.name):
+    for text, moved in _moves(np.where(case.known, case.numeric, np.nan), case.name):
         if case.fits(moved):
             yield f"the right numbers stand in the wrong places: {text}"
 
@@ -291,7 +290,7 @@ def _are_lines(rows: Array, q: Array, scale: float) -> bool:
     rows, q = (t - t.mean(axis=1, keepdims=True) for t in (rows, q))
     norm = (q * q).sum(axis=1, keepdims=True)
     slope = (rows * q).sum(axis=1, keepdims=True) / np.where(norm > 0, norm, 1)
-    return rows.shape[1] >= 4 and same(rows, slope * q, scale)
+    return len(rows) * (rows.shape[1] - 2) >= 2 and same(rows, slope * q, scale)
 
 
 def _grouped(a: AnyArray, axes: tuple[int, ...]) -> AnyArray:

@@ -33,6 +33,7 @@ class TensorResult:
     - `entries` of `size` were checked one by one, or all of them in so many `directions`;
     - `wrong` entries differ; `kinks` lie at a corner, where the gradient is a choice, and
       at `jumps` the value itself jumps, so that there is no gradient to compare with;
+    - `suspect` entries differ, but by little; other points have to decide;
     - `allowed` is why a difference is meant to be, if the caller says so.
     """
 
@@ -53,6 +54,7 @@ class TensorResult:
     remark: str = ""
     allowed: str = ""
     needed: float = WORST_RESOLUTION
+    suspect: int = 0
     places: list[int] = field(default_factory=list, repr=False)
     left: Array = field(default_factory=lambda: np.zeros(0), repr=False)
     right: Array = field(default_factory=lambda: np.zeros(0), repr=False)

@@ -28,6 +28,9 @@ LINEAR = {False: 1e-9, True: 1e-4}
 """Up to what share of its size a gradient may be off from linear in dy, in a layer and in what is
 composed of several."""
 
+UNDERFLOW = 1e-290
+"""Numbers of this size lose digits, and in proportion to a small dy they are lost."""
+
 SINGLE = 16 * float(np.finfo(np.float32).eps) / EPSILON
 """A result in float32 may be off by as many times the rounding of the one in float64."""
 
@@ -40,7 +43,7 @@ def linear_in_dy(target: Target, claim: Claim) -> str | None:
     for name in claim.fitting:
         of_u = claim.gradients[name]
         scale = claim.scale(name) + 3 * largest(of_v[name]) + largest(of_both[name])
-        limit = LINEAR[target.composed] * scale + 4 * claim.rounding(name)
+        limit = LINEAR[target.composed] * scale + 4 * claim.rounding(name) + UNDERFLOW
         if largest(of_both[name] - (of_u - 3 * of_v[name])) > limit:
             return (
                 f"d{name} of a sum of two dy is not the sum of the two: does it look at dy's sign?"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import Array
-from minitorch_np.gradcheck.evidence import STEP, Evidence
+from minitorch_np.gradcheck.evidence import STEP, Evidence, slopes
 from minitorch_np.gradcheck.numeric import root_mean_square
 from minitorch_np.gradcheck.tape import hypotheses, recorded
 from minitorch_np.gradcheck.wording import number, same
@@ -27,10 +27,11 @@ def same_as_elsewhere(case: Evidence) -> Iterator[str]:
         with contextlib.suppress(Exception), change:
             if case.target.value().shape != case.u.shape:
                 continue
-            found = case.u.reshape(-1) @ case.measure(probes)[0]
+            found = case.u.reshape(-1) @ slopes(case.target, case.array, probes)[0]
             if not same(found, case.analytic.reshape(-1)[probes], case.scale):
                 continue
-            if case.fits(case.gradient(case.measure(range(case.array.size))[0])):
+            every = range(case.array.size)
+            if case.fits(case.gradient(slopes(case.target, case.array, every)[0])):
                 yield f"it would be right for {text}"
 
 
@@ -111,20 +112,20 @@ def spoiled(case: Evidence) -> Iterator[str]:
             return np.asarray(moved / step)
 
         for words, change in hypotheses(tape):
-            slopes: list[float] = []
+            found: list[float] = []
             with contextlib.suppress(Exception):
-                slopes.append(float(u @ slope(directions[0])))
-                if change.kind == "fixed" or abs(slopes[0] - goals[0]) <= limit:
-                    slopes.append(float(u @ slope(directions[1])))
-            share = _share(np.array(slopes), goals, true, limit) if len(slopes) == 2 else None
+                found.append(float(u @ slope(directions[0])))
+                if change.kind == "fixed" or abs(found[0] - goals[0]) <= limit:
+                    found.append(float(u @ slope(directions[1])))
+            share = _share(np.array(found), goals, true, limit) if len(found) == 2 else None
             if share is None or (share and (second or change.kind != "fixed")):
                 continue
             if case.array.size < 3 and share and number(share).startswith("0."):
                 continue
-            found = np.zeros((u.size, case.array.size))
+            jacobian = np.zeros((u.size, case.array.size))
             for place in np.flatnonzero(case.known):
-                found[:, place] = slope(np.eye(found.shape[1])[place].reshape(shape))
-            if _is_claimed(case, found + share * (case.jacobian - found)):
+                jacobian[:, place] = slope(np.eye(case.array.size)[place].reshape(shape))
+            if _is_claimed(case, jacobian + share * (case.jacobian - jacobian)):
                 second = _of_spoiled(words, change.kind, share)
                 if not share:
                     break
@@ -132,16 +133,16 @@ def spoiled(case: Evidence) -> Iterator[str]:
         yield second
 
 
-def _share(slopes: Array, goals: Array, true: Array, limit: float) -> float | None:
+def _share(found: Array, goals: Array, true: Array, limit: float) -> float | None:
     """How often what is spoiled counts: 0 if not at all; None if that does not explain it."""
-    lost = true - slopes
+    lost = true - found
     k = int(np.abs(lost).argmax())
     if abs(lost[k]) <= limit:
         return None
-    share = float((goals[k] - slopes[k]) / lost[k])
+    share = float((goals[k] - found[k]) / lost[k])
     if abs(share * lost[k]) <= limit:
         share = 0.0
-    fits = np.abs(slopes + share * lost - goals).max() <= limit
+    fits = np.abs(found + share * lost - goals).max() <= limit
     return share if fits and abs(share - 1) >= 1e-5 else None
 
 

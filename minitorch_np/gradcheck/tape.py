@@ -242,7 +242,6 @@ def hypotheses(tape: Tape) -> Iterator[tuple[str, Spoiled]]:
             (p, f" in all rounds but the first of {n}", range(1, n)),
             (p, f" in all rounds but the last of {n}", range(n - 1)),
             (p, f" in the first of {n} rounds", range(1)),
-            (p, f" in the last of {n} rounds", range(n - 1, n)),
         )
         if n > 1
     ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -21,14 +20,9 @@ BATCHES = ("x", "scores", "y", "dy")
 """Arrays whose axis 0 counts samples."""
 
 
-class Quantity(NamedTuple):
-    """Something that a formula may hold: an input, a parameter, what forward has kept."""
-
-    name: str
-    array: AnyArray
-
-
 Numbers = list[tuple[str, float]]
+Quantities = list[tuple[str, AnyArray]]
+"""What a formula may hold: sizes and settings; inputs, parameters, what forward has kept."""
 
 FORMS: list[tuple[str, Callable[[AnyArray], AnyArray]]] = [
     ("{0}", lambda q: q),
@@ -44,17 +38,12 @@ FORMS: list[tuple[str, Callable[[AnyArray], AnyArray]]] = [
 """Formulas of one array that may be a factor too much, or missing."""
 
 RELATIONS: list[tuple[str, Callable[[float], float]]] = [
-    ("* {0}", lambda v: v),
-    ("/ {0}", lambda v: 1 / v),
-    ("* sqrt({0})", math.sqrt),
-    ("/ sqrt({0})", lambda v: 1 / math.sqrt(v)),
-    ("* {0}**2", lambda v: v * v),
-    ("/ {0}**2", lambda v: 1 / (v * v)),
-    ("* (1 - {0})", lambda v: 1 - v),
-    ("/ (1 - {0})", lambda v: 1 / (1 - v)),
-    ("* ({0} - 1) / {0}", lambda v: (v - 1) / v),
-    ("* {0} / ({0} - 1)", lambda v: v / (v - 1)),
-]
+    ("* {0}", lambda v: v), ("/ {0}", lambda v: 1 / v),
+    ("* sqrt({0})", math.sqrt), ("/ sqrt({0})", lambda v: 1 / math.sqrt(v)),
+    ("* {0}**2", lambda v: v * v), ("/ {0}**2", lambda v: 1 / (v * v)),
+    ("* (1 - {0})", lambda v: 1 - v), ("/ (1 - {0})", lambda v: 1 / (1 - v)),
+    ("* ({0} - 1) / {0}", lambda v: (v - 1) / v), ("* {0} / ({0} - 1)", lambda v: v / (v - 1)),
+]  # fmt: skip
 """The same of one number."""
 
 ADVICE = {  # by the relation, and whether the number is a size
@@ -138,19 +127,19 @@ def at_indices(ids: list[int], n: int, axis: int, owner: str) -> str:
 
 def where(mask: AnyArray, known: AnyArray, owner: str) -> str:
     """Words for a part of an array that is a block of whole indices; else empty."""
-    for but, part in (("", mask), ("everywhere but ", ~mask)):
-        block, phrases = np.ones(mask.shape, bool), []
+    for but, part in (("", mask & known), ("everywhere but ", ~mask & known)):
+        blocks = []
         for axis, n in enumerate(mask.shape):
-            hit = np.moveaxis(part & known, axis, 0).reshape(n, -1).any(axis=1)
-            block &= np.moveaxis(hit.reshape(n, *[1] * (mask.ndim - 1)), 0, axis)
+            hit = np.moveaxis(part, axis, 0).reshape(n, -1).any(axis=1)
             if 0 < hit.sum() < n:
-                phrases.append(at_indices(np.flatnonzero(hit).tolist(), n, axis, owner))
-        text = " and ".join(phrases)
-        twice = "everywhere" in text and (but or len(phrases) > 1)
-        if not phrases or not all(phrases) or twice or (but and len(phrases) > 1):
-            continue
-        if np.array_equal(block & known, part & known):
-            return but + text
+                block = np.moveaxis(hit.reshape(n, *[1] * (mask.ndim - 1)), 0, axis) & known
+                blocks.append((block, at_indices(np.flatnonzero(hit).tolist(), n, axis, owner)))
+        for some in [[b] for b in blocks] + [blocks] * (len(blocks) > 1 and not but):
+            text = " and ".join(words for _, words in some)
+            twice = "everywhere" in text and (but or len(some) > 1)
+            block = np.all([block for block, _ in some], axis=0)
+            if all(words for _, words in some) and not twice and np.array_equal(block, part):
+                return but + text
     return ""
 
 
@@ -172,7 +161,7 @@ def beyond(mask: AnyArray, known: AnyArray, values: AnyArray, name: str, numbers
     return ""
 
 
-def expression(f: AnyArray, known: AnyArray, quantities: list[Quantity]) -> str:
+def expression(f: AnyArray, known: AnyArray, quantities: Quantities) -> str:
     """f as a formula of one quantity, such as '/ (1 - y**2)' or '* 2 * gamma'; else empty."""
     good, second = f[known], ""
     if good.size < 3 or not np.isfinite(good).all():
@@ -191,7 +180,7 @@ def expression(f: AnyArray, known: AnyArray, quantities: list[Quantity]) -> str:
 
 
 def _candidates(
-    quantities: list[Quantity], shape: tuple[int, ...], known: AnyArray
+    quantities: Quantities, shape: tuple[int, ...], known: AnyArray
 ) -> Iterator[tuple[str, AnyArray]]:
     """Formulas of one quantity, spread along the axes of a shape in the ways that fit."""
     for name, array in quantities:

@@ -49,7 +49,7 @@ CAUSES: dict[str, dict[str, str]] = {
         "dx is divided by the variance, not its root": r"analytic = numeric \* sqrt\(cache\[1\]",
     },
     "Bidirectional": {
-        "both directions get the first half of dy": r"d/dahead\.w, d/dahead\.u and d/dahead\.b are right,",
+        "both directions get the first half of dy": r"dy is read in the wrong order: dy is shifted by 2 along axis 1",
         "the reversed direction's path is missing in dx": r"what comes from dy from index 2 of axis 1 of dy on is lost",
     },
     "Bilinear": {
@@ -57,7 +57,6 @@ CAUSES: dict[str, dict[str, str]] = {
         "the second half's gradient uses the weight transposed: right if it is symmetric": r"wrong from index 2 of axis 1 of x on",
     },
     "BinaryCrossEntropy": {
-        "the sigmoid is lost": r"analytic = 0\.05 \* \(scores - targets\) but numeric =",
         "the sign is wrong": r"the sign is wrong: analytic = -numeric",
     },
     "Cauchy": {
@@ -82,10 +81,10 @@ CAUSES: dict[str, dict[str, str]] = {
     },
     "ClassWeights": {
         "the class weights are lost": r"analytic = numeric \* 1\.625 / cache\[2\] along axis 0",
-        "the weights multiply the target only": r"analytic - numeric is proportional to cache\[0\] along axis",
+        "the weights multiply the target only": r"analytic - numeric is a \+ b \* cache\[0\] along axis 1",
     },
     "Columns": {
-        "the columns' offsets are forgotten in backward": r"each dy reaches table with the right numbers, but at wrong",
+        "the columns' offsets are forgotten in backward": r"what comes from dy from index 3 of axis 1 of dy on is wrong",
         "the last column is left out": r"what comes from dy from index 3 of axis 1 of dy on is lost",
     },
     "Concatenate": {
@@ -157,7 +156,7 @@ CAUSES: dict[str, dict[str, str]] = {
     "FeatureNorm": {
         "beta's gradient is of sample 0 only": r"only dy at sample 0 counts: what comes from the rest of it",
         "gamma's gradient takes x - mean, not divided by std": r"analytic = numeric \* cache\[1\]",
-        "the power -3/2 of the variance is taken of its root": r"analytic - numeric is proportional to x less its mean along",
+        "the power -3/2 of the variance is taken of its root": r"analytic - numeric is a \+ b \* x along axis 0 of x, for each dy",
         "the term of the variance is missing": r"the path through `square\(xc\)` is missing",
     },
     "FiLM": {
@@ -168,7 +167,6 @@ CAUSES: dict[str, dict[str, str]] = {
         "the samples are reversed, not the features": r"the right numbers stand in the wrong places: x is reversed",
     },
     "Gate": {
-        "2 q x is summed over the batch": r"d/dx alone is wrong; d/dp and d/dq are right",
         "both parameters get the first one's gradient": r"it is the gradient of p that is returned for q",
     },
     "GatedConvolution": {
@@ -229,7 +227,7 @@ CAUSES: dict[str, dict[str, str]] = {
     },
     "KLFromLogits": {
         "the sign is wrong: y - p": r"the sign is wrong: analytic = -numeric",
-        "the softmax is lost: -y": r"analytic = numeric \+ 0\.192447 \* cache\[0\]: that term is",
+        "the softmax is lost: -y": r"analytic = numeric - 0\.25 \* cache\[0\]: that term is missing",
     },
     "KMax": {
         "the gradient is divided by k, as for a mean": r"analytic = numeric / 3",
@@ -250,7 +248,7 @@ CAUSES: dict[str, dict[str, str]] = {
         "the gradient through h to the step before is missing: it flows through c only": r"the path through `h` of `h @ u` is missing",
     },
     "LabelSmoothing": {
-        "eps / (K - 1) for eps / K": r"a constant is added: analytic = numeric \+ 0\.00192447",
+        "eps / (K - 1) for eps / K": r"a constant is added: analytic = numeric - 0\.0025",
     },
     "LastState": {
         "b's gradient is not summed over time": r"the path through `b` of `\.\.\. \+ b`",
@@ -289,7 +287,7 @@ CAUSES: dict[str, dict[str, str]] = {
         "the bias's gradient is one number for all": r"expected a gradient of shape \(3,\), got one of shape \(\)",
         "the bias's gradient is summed in float64 and stays so": r"float32 in, but dbias is float64",
         "the cached x is set to zero, to be used once only": r"changed in place: x",
-        "the weight is not transposed for dx, which no shape shows": r"`weight` of `x @ weight` should be transposed, or should",
+        "the weight is not transposed for dx, which no shape shows": r"only the path from x to y at other indices along axis 1 of x is wrong",
         "the weight is scaled to norm 1 in backward": r"changed in place: weight",
         "the weight's gradient is transposed": r"expected a gradient of shape \(5, 3\), got one of shape",
         "without dx the parameters get no gradients": r"with need_dx=False dweight differs",
@@ -321,7 +319,6 @@ CAUSES: dict[str, dict[str, str]] = {
     },
     "MaxOverTime": {
         "the gradient goes to the smallest number": r"it would be right for -x in the place of x",
-        "the place of feature 0 is used for all features": r"each dy reaches x with the right numbers, but at wrong",
     },
     "MaxPool1D": {
         "where the window starts is forgotten": r"what comes from dy everywhere but at index 0 of axis 1 of",
@@ -351,7 +348,6 @@ CAUSES: dict[str, dict[str, str]] = {
     },
     "PaddedEmbedding": {
         "the padding row gets a gradient": r"wrong at index 0 of axis 0 of table: it should be 0 there",
-        "words that occur twice lose all places but the last": r"analytic = numeric times a factor for each index of axis 0",
     },
     "Pair": {
         "left and right are swapped in the names": r"it is the gradient of right\.p that is returned for left\.p",
@@ -414,10 +410,6 @@ CAUSES: dict[str, dict[str, str]] = {
         "the bias is counted in both paths": r"analytic = numeric \* 2",
         "the shortcut is forgotten in backward": r"the path through `x` of `x \+ \.\.\.` is missing",
     },
-    "ReverseKL": {
-        "the derivative by the probabilities, not by the logits": r"analytic = 1/4 \* \(1 \+ cache\[1\]\)",
-        "the gradient of the other divergence: p - y": r"analytic = 1/4 \* cache\[0\] - 1/4 \* targets",
-    },
     "RootMeanSquare": {
         "not divided by the root: the mean square's gradient": r"analytic = numeric \* 2 \* cache\[1\]",
         "the factor 1/2 of the root is lost": r"analytic = numeric \* 2",
@@ -459,7 +451,7 @@ CAUSES: dict[str, dict[str, str]] = {
         "divided by r once too often: right at r = 1": r"is r: that factor is missing",
     },
     "Softmax": {
-        "the mean is taken off, not the sum": r"analytic - numeric is proportional to y along axis 1 of x",
+        "the mean is taken off, not the sum": r"analytic - numeric is a \+ b \* y along axis 1 of x, for each dy",
         "the sum in backward runs over axis 1: right for flat samples only": r"dy is mixed along axis 1, though an entry of x changes y at",
         "the sum in backward runs over the batch": r"dy is mixed along axis 0 \(samples\), though an entry of x",
     },
@@ -474,14 +466,14 @@ CAUSES: dict[str, dict[str, str]] = {
         "the path through the means is missing in dx": r"the path through `sum\(x\)` is missing",
     },
     "Standardize": {
-        "backward divides by n where forward divided by n - 1": r"the path through `sum\(x\)` counts 3/4 times",
+        "backward divides by n where forward divided by n - 1": r"the path through (`sum\(x\)`|`x` of `x - .*) counts 3/4 times",
         "dy is changed in place": r"changed in place: dy",
         "n is the size of the batch: right only where both are equal": r"row 0 alone has another dx than in the batch: is there a",
         "the gain's gradient is averaged": r"analytic = numeric / 6",
         "the running statistics are not named as buffers, and are not saved": r"state_dict\(\) does not hold all that changes in training:",
         "the running statistics are updated in backward": r"backward changes mean, variance",
         "the running statistics are updated in backward a second time": r"backward changes variance",
-        "the variance is taken for a constant": r"the path through `sum\(x\)` is missing",
+        "the variance is taken for a constant": r"the path through (`sum\(x\)`|`x` of `x - .*) is missing",
     },
     "SwiGLU": {
         "one step's gradient only goes into w: the last": r"what comes from dy at index 0 of axis 1 of dy is lost",
@@ -495,11 +487,11 @@ CAUSES: dict[str, dict[str, str]] = {
         "the table's gradient has its use as output only": r"the path through `sum\(\.\.\.\)` is missing",
     },
     "TokenNorm": {
-        "std's gradient lacks its own 1 / std": r"through `std \+ 0\.05` has a factor of its own",
+        "std's gradient lacks its own 1 / std": r"the derivative of `std \+ 0\.05` is taken as z, its input",
         "the scale is missing in dx": r"analytic = numeric / scale along axis 2",
     },
     "TokenTypes": {
-        "the second type starts one step late in backward": r"each dy reaches types with the right numbers, but at wrong",
+        "the second type starts one step late in backward": r"what comes from dy at index 2 of axis 1 of dy is wrong",
     },
     "TopTwoMean": {
         "dy of the first sample for all": r"dy is read in the wrong order: index 0 stands for all",

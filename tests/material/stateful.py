@@ -71,7 +71,9 @@ def buffered(name: str, value: str, shape: str, dtype: str = "dy.dtype") -> str:
 KEPT = one(
     PlainLinear,
     several(
-        PlainLinear, "x is kept on the layer, where the next forward overwrites it", *kept_at("self.x")
+        PlainLinear,
+        "x is kept on the layer, where the next forward overwrites it",
+        *kept_at("self.x"),
     ),
     several(
         PlainLinear,
