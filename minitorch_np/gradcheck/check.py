@@ -15,7 +15,6 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ from minitorch_np.errors import ConfigurationError, GradientError, MinitorchErro
 from minitorch_np.gradcheck.array_check import Effort
 from minitorch_np.gradcheck.claim import Claim
 from minitorch_np.gradcheck.contracts import check_contracts
+from minitorch_np.gradcheck.inside import calls_inside, paths
 from minitorch_np.gradcheck.loss_contracts import check_loss_contracts, takes_weights
 from minitorch_np.gradcheck.made_up import SHAPES, made_up_for, made_up_inputs
 from minitorch_np.gradcheck.numeric import root_mean_square
@@ -98,7 +98,8 @@ def gradcheck(
         contracts: whether to try the rules of the layer contract too.
         sample_weight: what each row counts for the loss, (m,).
         allow: arrays whose gradient differs on purpose, with the reason: for a straight-through
-            layer, allow={"x": "straight-through"}. The report shows it.
+            layer, allow={"x": "straight-through"}; for layer 1 of a model, {"1.x": ...}. The report
+            shows it.
 
     Returns a GradientCheck, true if everything was checked and is right.
 
@@ -146,14 +147,15 @@ def _check_loss(loss: Loss, x: object, options: Options) -> GradientCheck:
             result.doubt = f"No made-up scores fit ({error}). Give scores and targets."
             return result
         target = labels if target is None else target
-        made_up_weights = rng.uniform(0.2, 2.0, len(labels))
     if target is None:
         raise ConfigurationError(
             f"gradcheck: expected targets for {type(loss).__name__} beside the scores, got none"
         )
-    scores, made_up = _as_point(x, "scores"), options.target is None
+    scores = _as_point(x, "scores")
     subject = LossTarget(loss, scores, np.array(target), options.sample_weight)
     result.subject = subject.label
+    if options.target is not None:
+        subject.value()  # targets that do not fit are the caller's error, and not the loss's
     claim = check_arrays(result, subject, options.effort(LAYER), rng, options.allow)
     if claim is None:
         return result
@@ -161,8 +163,9 @@ def _check_loss(loss: Loss, x: object, options: Options) -> GradientCheck:
         result.contracts = check_loss_contracts(subject, claim)
     if result.status == PASS:
         check_elsewhere(result, subject, rng, options.allow)
-    if made_up and options.sample_weight is None and takes_weights(subject):
-        weighted = LossTarget(loss, scores, subject.targets, made_up_weights)
+    if options.sample_weight is None and takes_weights(subject):
+        weights = rng.uniform(0.2, 2.0, len(scores))
+        weighted = LossTarget(loss, scores, subject.targets, weights)
         part = GradientCheck("with sample weights")
         again = check_arrays(part, weighted, options.effort(LAYER), rng, options.allow)
         if again is not None and options.contracts:
@@ -195,33 +198,66 @@ def _check_layer(layer: Layer, x: object, options: Options) -> GradientCheck:
             f"gradcheck: expected x of shape (m, {', '.join(map(str, double.input_shape))}) for "
             f"{double.label}, got {batch.shape}"
         )
+    if x is not None and takes_numbers(double):
+        copy.deepcopy(double).forward(batch.copy())  # numbers that are out of range
     _check_built(result, double, batch, options)
     return result
+
+
+def _allowed_inside(allow: dict[str, str], path: str) -> dict[str, str]:
+    """What is allowed of the layer at a path: {"1.x": ...} is {"x": ...} for layer 1."""
+    start = f"{path}."
+    return {n[len(start) :]: why for n, why in allow.items() if n.startswith(start)}
+
+
+def _check_allowed(allow: dict[str, str], layer: Layer) -> None:
+    """Raise ConfigurationError for a name that no array has."""
+    names = {"x", *layer.named_parameters()}
+    for path, inner in paths(layer):
+        names |= {f"{path}.x", *(f"{path}.{name}" for name in inner.named_parameters())}
+    unknown = [name for name in allow if name not in names]
+    if unknown:
+        raise ConfigurationError(
+            f"gradcheck: allow: expected names of {', '.join(sorted(names))}; got {unknown[0]!r}"
+        )
 
 
 def _check_built(result: GradientCheck, layer: Layer, x: Array, options: Options) -> None:
     """The layers inside, from the inside out; then the layer itself, and its loss."""
     result.subject = layer.label
+    _check_allowed(options.allow, layer)
     moved = at_generic_point(layer, np.random.default_rng(options.seed))
     if not _runs(moved, x, options.seed):
         moved = layer
     composed = bool(layer.sublayers())
     wrong: list[str] = []
-    for path, inner, inputs in _calls(moved, x, options.seed) if composed else ():
+    different: list[str] = []
+    for path, inner, inputs in calls_inside(moved, x, options.seed) if composed else ():
         if any(found.startswith(f"{path}.") for found in wrong):
             continue  # what is wrong inside makes it wrong as well
         check = GradientCheck(f"[{path}] {inner.label}")
-        _check_part(check, inner, inputs, options, WHOLE if inner.sublayers() else INSIDE)
+        inside = options._replace(allow=_allowed_inside(options.allow, path))
+        _check_part(check, inner, inputs, inside, WHOLE if inner.sublayers() else INSIDE)
         result.parts.append(check)
+        different += [path] if check.allowed else []
         if check.status == FAIL:
             wrong.append(path)
     if wrong:
+        return
+    if different:
+        result.doubt = f"Not compared as a whole: {', '.join(different)} is allowed to differ."
         return
     if not composed:
         _check_part(result, moved, x, options, LAYER)
         if result.status == PASS:
             target = LayerTarget(copy.deepcopy(moved), x.copy(), seed=options.seed)
             check_elsewhere(result, target, np.random.default_rng(options.seed), options.allow)
+        for rows in {min(2, len(x)), min(3, len(x))} - {len(x)} if result.status == PASS else ():
+            few = GradientCheck(f"for a batch of {rows}")
+            target = LayerTarget(copy.deepcopy(moved), x[:rows].copy(), seed=options.seed)
+            rng = np.random.default_rng(options.seed)
+            check_arrays(few, target, options.effort(WHOLE), rng, options.allow)
+            result.parts += [few] if few.status == FAIL else []
         if layer.named_parameters() and result.status != FAIL:
             own = GradientCheck("at the parameters as they are")
             rng = np.random.default_rng(options.seed)
@@ -308,39 +344,6 @@ def _runs(layer: Layer, x: Array, seed: int) -> bool:
         return all(np.isfinite(array).all() for array in (y, *found.values()))
     except Exception:
         return False
-
-
-def _calls(layer: Layer, x: Array, seed: int) -> Iterator[tuple[str, Layer, Array]]:
-    """Every layer inside, by its path, with the inputs that it has; the innermost first."""
-    traced = copy.deepcopy(layer)
-    seen: dict[str, Array] = {}
-    inside = dict(_paths(traced))
-    for path, part in inside.items():
-        _record(part, path, seen)
-    try:
-        LayerTarget(traced, x.copy(), seed=seed).value()
-    except Exception:  # said when the whole is checked
-        return
-    for path, part in _paths(layer):
-        if path in seen and part.built:
-            yield path, part, seen[path]
-
-
-def _paths(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
-    for name, part in layer.sublayers().items():
-        yield from _paths(part, f"{prefix}{name}.")
-        yield f"{prefix}{name}", part
-
-
-def _record(part: Layer, path: str, seen: dict[str, Array]) -> None:
-    """Make a layer of a copy keep the first batch that it is given."""
-    forward = part.forward
-
-    def recording(x: Array, **options: Any) -> Any:
-        seen.setdefault(path, np.array(x))
-        return forward(x, **options)
-
-    setattr(part, "forward", recording)
 
 
 def _built(layer: Layer, seed: int) -> tuple[Layer, Array, Exception | None]:

@@ -14,7 +14,7 @@ from minitorch_np.gradcheck.bench import Bench, history_does_not_matter, named
 from minitorch_np.gradcheck.numeric import EPSILON, KAPPA, largest, root_mean_square
 from minitorch_np.gradcheck.report import ContractResult
 from minitorch_np.gradcheck.rules import SINGLE, Experiment, attempt, broken, linear_in_dy, same
-from minitorch_np.gradcheck.targets import takes_numbers
+from minitorch_np.gradcheck.targets import backward, takes_numbers
 from minitorch_np.layers import Layer
 
 UNDERFLOW = 1e-30
@@ -60,15 +60,19 @@ def samples_are_independent(bench: Bench) -> str | None:
         alone = bench.run(layer, bench.x[one], bench.dy[one])
         if not bench.near("y", alone["y"], whole["y"][one]):
             return (
-                f"row {row} alone gives another output than in the batch (m = 1, or coupled rows)"
+                f"row {row} alone gives another output than in the batch: if that is "
+                "meant, as in BatchNorm, set couples_samples = True"
             )
         if "dx" in whole and not bench.near("dx", alone["dx"], whole["dx"][one]):
-            return f"row {row} alone has another dx than in the batch: is there a factor of m?"
+            return (
+                f"row {row} alone has another dx than in the batch: are samples mixed, or is it "
+                "divided by m?"
+            )
         for name in sums:
             sums[name] += alone[name]
     wrong = bench.differing(sums, {n: whole[n] for n in sums})
     if wrong:
-        return f"{wrong} is not the sum over the samples: is there a factor of m?"
+        return f"{wrong} is not the sum over the samples: are some left out, or is it divided by m?"
     x, dy = (np.concatenate(MANY * [array]) for array in (bench.x, bench.dy))
     wanted = {
         n: np.concatenate(MANY * [a]) if n in ("y", "dx") else MANY * a for n, a in whole.items()
@@ -148,7 +152,7 @@ def need_dx_is_only_a_hint(bench: Bench) -> str | None:
     layer = bench.fresh()
     _, cache = bench.forward(layer, bench.x)
     found = named(None, layer.backward(bench.dy, cache, need_dx=False)[1])
-    expected = named(*layer.backward(bench.dy, cache))
+    expected = named(*backward(layer, bench.dy, cache))
     frozen = {f"d{n}" for n, owner, _ in layer.parameter_owners() if not owner.trainable}
     wanted = {n: g for n, g in expected.items() if n != "dx" and n not in frozen}
     name = bench.differing(found, wanted)  # those of frozen layers may be left out

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import Array
-from minitorch_np.errors import DataError, MissingExtraError
+from minitorch_np.errors import DataError, GradientError, MissingExtraError
 from minitorch_np.gradcheck.array_check import Effort
 from minitorch_np.gradcheck.functions import check_target, joined, split
 from minitorch_np.gradcheck.report import GradientCheck
@@ -122,12 +122,12 @@ class _TorchTarget(Target):
         outputs = list(_tensors(self._run()))
         parts = split(dy, [y.detach().numpy() for y in outputs]) if len(outputs) > 1 else [dy]
         pairs = [(y, d) for y, d in zip(outputs, parts, strict=True) if y.requires_grad]
+        given = [self.torch.from_numpy(np.array(d)) for _, d in pairs]
         found = self.torch.autograd.grad(
-            [y for y, _ in pairs],
-            list(self.leaves.values()),
-            [self.torch.from_numpy(np.array(d)) for _, d in pairs],
-            allow_unused=True,
+            [y for y, _ in pairs], list(self.leaves.values()), given, allow_unused=True
         )
+        if any(not np.array_equal(g.numpy(), d) for g, (_, d) in zip(given, pairs, strict=True)):
+            raise GradientError("backward changes the gradient that it is given in place")
         return {
             name: np.zeros(self.arrays[name].shape) if g is None else g.numpy().copy()
             for name, g in zip(self.leaves, found, strict=True)

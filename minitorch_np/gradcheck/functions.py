@@ -55,7 +55,10 @@ def gradcheck_function(
     if len(inputs) == 1 and isinstance(inputs[0], tuple) and required_arguments(f) not in (1, None):
         inputs = inputs[0]
     target = FunctionTarget(f, df, inputs)
-    return check_target(target, seed, allow)
+    result = check_target(target, seed, allow)
+    changed = attempt(lambda _: target.changes_inputs(), None, "inputs stay as they are")
+    result.contracts += [] if changed.ok else [changed]
+    return result
 
 
 def check_target(
@@ -63,6 +66,13 @@ def check_target(
 ) -> GradientCheck:
     """The report on any target: its arrays, and the rules of every function."""
     start, result = time.perf_counter(), GradientCheck(target.label)
+    unknown = [name for name in allow or {} if name not in target.arrays]
+    empty = [name for name, array in target.arrays.items() if not array.size]
+    if unknown or empty:
+        raise ConfigurationError(
+            f"gradcheck of {target.label}: expected arrays that are not empty, and names of "
+            f"{', '.join(target.arrays)} in allow; got {(unknown or empty)[0]!r}"
+        )
     with np.errstate(all="ignore"):
         claim = check_arrays(result, target, effort, np.random.default_rng(seed), allow or {})
         if claim is not None:
@@ -111,6 +121,17 @@ class FunctionTarget(Target):
                     gradients[path] = array if self.is_vjp else self._product(dy, array, path)
         return gradients
 
+    def changes_inputs(self) -> str | None:
+        """Which of the two functions changes what it is given, if one does."""
+        for name, call in (("f", self.f), ("df", self.df)):
+            given = _copied(self.inputs)
+            call(*([split(np.ones_like(self.value()), self.f(*_copied(self.inputs)))]
+                   if name == "df" and self.is_vjp else []), *given)  # fmt: skip
+            kept = [dict(_leaves(value)) for value in (given, self.inputs)]
+            if any(not np.array_equal(a, kept[1][path]) for path, a in kept[0].items()):
+                return f"{name} changes its inputs in place"
+        return None
+
     def _product(self, dy: Array, derivative: Array, path: str) -> Array:
         """dL/dx from dL/dy and dy/dx: elementwise, or with a whole Jacobian."""
         shape = self.arrays[path].shape
@@ -123,6 +144,8 @@ def _own(value: Any, path: str, arrays: dict[str, Array]) -> Any:
     """A value with its floating-point arrays replaced by copies, which `arrays` lists by path."""
     if isinstance(value, dict):
         return {key: _own(item, f"{path}.{key}", arrays) for key, item in value.items()}
+    if isinstance(value, list) and value and all(isinstance(item, float) for item in value):
+        value = np.array(value)  # a list of numbers is a vector
     if isinstance(value, (tuple, list)):
         items = [_own(item, f"{path}.{n}", arrays) for n, item in enumerate(value)]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
@@ -132,6 +155,13 @@ def _own(value: Any, path: str, arrays: dict[str, Array]) -> Any:
             arrays[path] = np.array(array, dtype=np.float64, order="C")
             return arrays[path]
     return value
+
+
+def _leaves(value: Any) -> Iterator[tuple[str, Array]]:
+    """All floating-point arrays of a structure, by path."""
+    arrays: dict[str, Array] = {}
+    _own(value, "", arrays)
+    yield from arrays.items()
 
 
 def _copied(value: Any) -> Any:

@@ -12,7 +12,7 @@ from minitorch_np.losses import Loss
 
 SHAPES: list[Shape] = [
     (5,),
-    (3, 4),
+    (7, 4),
     (4, 5, 6),
     (8,),
     (6, 8),

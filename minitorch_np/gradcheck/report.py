@@ -82,10 +82,11 @@ class TensorResult:
             f"{self.ratio:.2g} tolerances, resolution {self.resolution:.1g}"
         )
         lines = [head]
-        if self.wrong:
-            at = "" if self.place is None else f"[{', '.join(map(str, self.place))}]"
+        if self.wrong and self.place is not None:
+            at = f"[{', '.join(map(str, self.place))}]" if self.place else ""
+            what = "differ" if self.allowed else "wrong"
             lines.append(
-                f"    {self.wrong} wrong; the worst is {self.name}{at}: analytic "
+                f"    {self.wrong} {what}; the worst is {self.name}{at}: analytic "
                 f"{self.analytic:.10g}, numeric {self.numeric:.10g}"
             )
         if self.allowed:
@@ -163,6 +164,11 @@ class GradientCheck:
     def kinks(self) -> int:
         """How many entries lie at a kink."""
         return sum(t.kinks for t in self.tensors) + sum(part.kinks for part in self.parts)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether something differs that is allowed to."""
+        return any(t.allowed for t in self.tensors) or any(part.allowed for part in self.parts)
 
     @property
     def failed_contracts(self) -> list[ContractResult]:
