@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from minitorch_np.cli.arguments import print_json, seed
+from minitorch_np.core.layer import Layer
 from minitorch_np.core.names import layer_classes
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.gradcheck.check import gradcheck
@@ -18,6 +19,7 @@ from minitorch_np.gradcheck.dispatch import check_named
 from minitorch_np.gradcheck.registry import AllChecks, check_class, components, gradcheck_all
 from minitorch_np.gradcheck.report import FAIL, PASS, GradientCheck
 from minitorch_np.layers import Sequential, layer_from_name
+from minitorch_np.losses import Loss
 
 MODULE = "minitorch_np_imported"
 """The name under which a file of the reader's own is imported."""
@@ -46,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     checks = _checks(arguments)
     for of_one in checks.results.values():
         for result in of_one:
-            if arguments.imported and "--import" not in result.reproduce:
+            known = any(part in result.reproduce for part in ("--import", ".py:"))
+            if arguments.imported and not known:
                 result.reproduce += f" --import {shlex.quote(arguments.imported)}"
     if arguments.json:
         results = {name: [r.to_dict() for r in rs] for name, rs in checks.results.items()}
@@ -65,23 +68,32 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
     chosen = [bool(arguments.names), arguments.model is not None, arguments.layers is not None]
     if sum(chosen) > 1:
         raise ConfigurationError("gradcheck: expected names, --model or --layers, got several")
-    if arguments.case is not None and len(arguments.names) != 1:
+    named = [name for name in arguments.names if ".py:" in name]
+    if arguments.case is not None and (len(arguments.names) != 1 or named):
         raise ConfigurationError("--case: expected the name of one component beside it")
     if arguments.model is not None or arguments.layers is not None:
         return AllChecks({"model": [_check_model(arguments, mode)]})
     if not arguments.names:
         checks = gradcheck_all(seed=arguments.seed)
         if arguments.imported:
-            own = gradcheck_all(MODULE, seed=arguments.seed)
-            checks = own if not arguments.all else AllChecks({**checks.results, **own.results})
+            found = gradcheck_all(MODULE, seed=arguments.seed)
+            if not found.results:
+                raise ConfigurationError(
+                    f"--import {arguments.imported}: expected layers or losses in it, found none; "
+                    f"a function is checked as {arguments.imported}:NAME"
+                )
+            checks = AllChecks({**(checks.results if arguments.all else {}), **found.results})
         return checks
     checks = AllChecks()
-    named = [name for name in arguments.names if ".py:" in name]
+    own = vars(sys.modules[MODULE]) if arguments.imported else {}
+    named += [n for n in arguments.names if callable(own.get(n)) and not _is_class(own[n])]
     for name in named:
         path, _, inside = name.rpartition(":")
-        checks.results[inside] = check_named(inside, vars(_import(path)), arguments.seed)
+        content = vars(_import(path or arguments.imported))
+        checks.results[inside] = check_named(inside, content, arguments.seed)
         for result in checks.results[inside]:
-            result.reproduce = f"minitorch-np gradcheck {shlex.quote(name)} --seed {arguments.seed}"
+            file = f"{path or arguments.imported}:{inside}"
+            result.reproduce = f"minitorch-np gradcheck {shlex.quote(file)} --seed {arguments.seed}"
     known = {cls.__name__.lower(): cls for cls in [*components(), *components(MODULE)]}
     for name in (name for name in arguments.names if name not in named):
         cls = known.get(name.replace("_", "").lower())
@@ -97,6 +109,10 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
             results = [results[arguments.case]]
         checks.results[cls.__name__] = results
     return checks
+
+
+def _is_class(obj: object) -> bool:
+    return isinstance(obj, type) and issubclass(obj, (Layer, Loss))
 
 
 def _check_model(arguments: argparse.Namespace, mode: str) -> GradientCheck:

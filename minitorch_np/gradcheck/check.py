@@ -248,22 +248,7 @@ def _check_built(result: GradientCheck, layer: Layer, x: Array, options: Options
         result.doubt = f"Not compared as a whole: {', '.join(different)} is allowed to differ."
         return
     if not composed:
-        _check_part(result, moved, x, options, LAYER)
-        if result.status == PASS:
-            target = LayerTarget(copy.deepcopy(moved), x.copy(), seed=options.seed)
-            check_elsewhere(result, target, np.random.default_rng(options.seed), options.allow)
-        for rows in {min(2, len(x)), min(3, len(x))} - {len(x)} if result.status == PASS else ():
-            few = GradientCheck(f"for a batch of {rows}")
-            target = LayerTarget(copy.deepcopy(moved), x[:rows].copy(), seed=options.seed)
-            rng = np.random.default_rng(options.seed)
-            check_arrays(few, target, options.effort(WHOLE), rng, options.allow)
-            result.parts += [few] if few.status == FAIL else []
-        if layer.named_parameters() and result.status != FAIL:
-            own = GradientCheck("at the parameters as they are")
-            rng = np.random.default_rng(options.seed)
-            check_arrays(own, LayerTarget(copy.deepcopy(layer), x.copy(), seed=options.seed),
-                         options.effort(WHOLE), rng, options.allow)  # fmt: skip
-            result.parts += [own] if own.status == FAIL else []
+        _check_alone(result, layer, moved, x, options)
         return
     _check_part(result, layer, x, options, WHOLE)
     if options.target is not None:  # to the very end: the value that the loss reports
@@ -276,6 +261,28 @@ def _check_built(result: GradientCheck, layer: Layer, x: Array, options: Options
         rng = np.random.default_rng(options.seed)
         check_arrays(part, whole, options.effort(WHOLE), rng, options.allow)
         result.parts.append(part)
+
+
+def _check_alone(
+    result: GradientCheck, layer: Layer, moved: Layer, x: Array, options: Options
+) -> None:
+    """A single layer: at a generic point, at other data, in small batches, and as it is."""
+    _check_part(result, moved, x, options, LAYER)
+    if result.status == PASS:
+        target = LayerTarget(copy.deepcopy(moved), x.copy(), seed=options.seed)
+        check_elsewhere(result, target, np.random.default_rng(options.seed), options.allow)
+    for rows in {min(2, len(x)), min(3, len(x))} - {len(x)} if result.status == PASS else ():
+        few = GradientCheck(f"for a batch of {rows}")
+        target = LayerTarget(copy.deepcopy(moved), x[:rows].copy(), seed=options.seed)
+        rng = np.random.default_rng(options.seed)
+        check_arrays(few, target, options.effort(WHOLE), rng, options.allow)
+        result.parts += [few] if few.status == FAIL else []
+    if layer.named_parameters() and result.status != FAIL:
+        own = GradientCheck("at the parameters as they are")
+        rng = np.random.default_rng(options.seed)
+        check_arrays(own, LayerTarget(copy.deepcopy(layer), x.copy(), seed=options.seed),
+                     options.effort(WHOLE), rng, options.allow)  # fmt: skip
+        result.parts += [own] if own.status == FAIL else []
 
 
 def _check_part(

@@ -468,7 +468,7 @@ CAUSES: dict[str, dict[str, str]] = {
     "Standardize": {
         "backward divides by n where forward divided by n - 1": r"the path through (`sum\(x\)`|`x` of `x - .*) counts 3/4 times",
         "dy is changed in place": r"changed in place: dy",
-        "n is the size of the batch: right only where both are equal": r"row 0 alone has another dx than in the batch: is there a",
+        "n is the size of the batch: right only where both are equal": r"row 0 alone has another dx than in the batch",
         "the gain's gradient is averaged": r"analytic = numeric / 6",
         "the running statistics are not named as buffers, and are not saved": r"state_dict\(\) does not hold all that changes in training:",
         "the running statistics are updated in backward": r"backward changes mean, variance",

@@ -635,11 +635,13 @@ OUR_CONV_2D = Specimen(
         Bug(
             "the input is kept on the layer, where the next forward replaces it",
             "        return y.transpose(3, 0, 1, 2), wide\n\n"
-            "    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Backward:\n"
+            "    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True)"
+            " -> Backward:\n"
             "        wide = cache\n",
             "        self._wide = wide\n"
             "        return y.transpose(3, 0, 1, 2), m\n\n"
-            "    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Backward:\n"
+            "    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True)"
+            " -> Backward:\n"
             "        wide = self._wide\n",
         ),
     ),
