@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -151,6 +151,42 @@ def test_a_worker_that_dies_loses_nothing(small: Any) -> None:
     assert not comparison.failures
 
 
+class Breaks(Backwards):
+    """Its workers are gone when tanh is run from the second seed, and it takes no task any more."""
+
+    broken = False
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self.broken:
+            raise BrokenExecutor("gone")
+        self.broken = args[1]["seed"] == 1 and args[1]["name"] == "tanh"
+        if not self.broken:
+            return super().submit(fn, *args, **kwargs)
+        future: Future[Any] = Future()
+        future.set_exception(BrokenExecutor("gone"))
+        return future
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_what_a_broken_executor_leaves_is_run_here(
+    seeds: int, small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It breaks while it runs the last, or with others still to be handed in."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    expected = accuracies(compare(["relu", "tanh"], small, seeds=seeds, epochs=1))
+    done: list[int] = []
+
+    def progress(number: int, total: int, result: dict[str, Any]) -> None:
+        done.append(number)
+
+    arguments: dict[str, Any] = {"seeds": seeds, "epochs": 1, "progress": progress}
+    with pytest.warns(UserWarning, match="go on in this process"):
+        found = compare(["relu", "tanh"], small, executor=Breaks(), **arguments)
+    assert accuracies(found) == expected
+    assert done == list(range(1, 2 * seeds + 1))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_that_fails_counts_as_chance_and_takes_no_seed_away(small: Any) -> None:
     """One that fails in some seeds is not better for it."""
     comparison = compare(["relu", "tanh"], small, seeds=8, epochs=1, executor=Dies(np.inf))
@@ -176,6 +212,7 @@ def test_a_run_that_diverges_is_reported(small: Any, recwarn: pytest.WarningsRec
     json.dumps(comparison.to_dict(), allow_nan=True)
     alone = str(mt.report(compare([wild], small, seeds=2, epochs=1)))
     assert alone.startswith("There is no answer: all runs failed.")
+    assert "standard error" not in alone
     assert not recwarn.list
 
 

@@ -52,6 +52,49 @@ def test_the_table_comes_first_and_a_full_disk_loses_nothing(
     assert picture.exists()
 
 
+DAMAGES: list[dict[str, Any]] = [
+    {"lost": None},
+    {"lost": ["x"]},
+    {"curves": {}},
+    {"curves": {"accuracy": [0.5], "test_accuracy": [0.5, 0.6]}},
+    {"curves": None},
+    {"findings": [{"path": "0", "label": "ReLU()", "kind": "dead", "number": 1}]},
+    {"findings": [{"path": "0", "label": "ReLU()", "kind": "dire", "value": 1}]},
+    {"findings": [{"path": "0", "label": "ReLU()", "kind": "dead", "value": "1"}]},
+    {"loss": "x"},
+    {"seconds": None},
+    {"accuracy": None},
+    {"accuracy": "x"},
+    {"accuracy": 97.5},
+    {"seed": 77},
+    {"name": "other"},
+    {"error": 5},
+]
+
+
+def test_a_line_that_is_json_but_no_result_is_damaged(few: Any, tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"seeds": 1, "epochs": 1, "learning_rates": [0.1]}
+    arguments |= {"data": (*few, *few), "folder": tmp_path}
+    expected = mt.compare(["relu"], **arguments).accuracies("relu")
+    path = tmp_path / "results.jsonl"
+    entry = json.loads(path.read_text())
+    missing = [
+        {name: value for name, value in entry["result"].items() if name != left_out}
+        for left_out in entry["result"]
+    ]
+    wrong = [entry["result"] | damage for damage in DAMAGES]
+    for result in [*missing, *wrong, None, 5]:
+        path.write_text(json.dumps(entry | {"result": result}) + "\n")
+        found = mt.compare(["relu"], resume=True, **arguments)
+        assert found.accuracies("relu") == expected, result
+        assert "1 damaged line was skipped" in str(mt.report(found)), result
+
+
+def test_to_resume_takes_a_folder(few: Any) -> None:
+    with pytest.raises(mt.ConfigurationError, match="expected a folder"):
+        mt.compare(["relu"], (*few, *few), seeds=1, epochs=1, resume=True)
+
+
 def started(tmp_path: Path, seeds: int, *options: str) -> subprocess.Popen[str]:
     """A comparison on two processes that has written its first result."""
     command = [sys.executable, "-m", "minitorch_np", "compare", "relu", "tanh", "--jobs", "2"]

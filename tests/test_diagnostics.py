@@ -64,7 +64,7 @@ def test_units_inside_of_a_residual_are_seen(few: Any) -> None:
 
 
 def test_a_channel_is_a_unit() -> None:
-    x, y = np.random.default_rng(0).random((20, 1, 8, 8)), np.arange(20) % 3
+    x, y = np.random.default_rng(0).random((60, 1, 8, 8)), np.arange(60) % 3
     model = mt.Sequential(
         mt.Conv2D(5, 3), "relu", mt.Flatten(), mt.Dense(3), input_shape=(1, 8, 8), seed=0
     )
@@ -217,6 +217,50 @@ def test_steps_of_the_wrong_size_are_seen_where_they_are(few: Any) -> None:
     assert updates["2"] is not None
     assert updates["0"] > 0.5
     assert updates["2"] < 0.01
+
+
+def test_the_step_of_a_whole_epoch_is_measured(few: Any) -> None:
+    """Training on all samples at once, an epoch is one step."""
+    x, y = few
+    model = network(mt.Dense(10), "tanh", mt.Dense(10))
+    diagnostics = mt.Diagnostics(x, y)
+    trainer = mt.Trainer(model, mt.SoftmaxCrossEntropy(), mt.SGD(0.1), seed=0)
+    before = model.named_parameters()["0.weight"].copy()
+    trainer.fit(x, y, epochs=1, batch_size=len(x), callbacks=[diagnostics])
+    step = np.linalg.norm(model.named_parameters()["0.weight"] - before) / np.linalg.norm(before)
+    assert diagnostics.epochs[0].layers[0].update == pytest.approx(float(step))
+    assert diagnostics.words == []
+
+
+@pytest.mark.parametrize("name", ["softplus", "silu", "hard_swish", "gelu"])
+def test_a_fresh_deep_network_is_not_ill(name: str, few: Any) -> None:
+    x, y = few
+    for seed, width in enumerate((16, 32, 48)):
+        layers: list[mt.Layer | str] = []
+        for _ in range(8):
+            layers += [mt.Dense(width), name]
+        model = mt.Sequential(*layers, mt.Dense(10), input_shape=784, seed=seed)
+        assert not [each for each in mt.diagnose(model, x, y).ill if "gradient" in each.kind]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_found_where_they_are(value: float, few: Any) -> None:
+    x, y = few
+    model = network(mt.Dense(10), "relu", mt.Dense(10), "relu", mt.Dense(10))
+    model.named_parameters()["2.weight"][0, :3] = value
+    assert ("2", "not finite", 3) in kinds(mt.diagnose(model, x, y))
+    model = network(mt.Dense(10), "relu", mt.Dense(10))
+    model.named_parameters()["2.weight"][:] = 1e38  # finite, but what they make is not
+    (path,) = [f.path for f in mt.diagnose(model, 1e3 * x, y).ill if f.kind == "not finite"]
+    assert path == "2"
+
+
+def test_from_few_samples_no_unit_is_called_dead(few: Any) -> None:
+    x, y = few
+    model = network(mt.Dense(10), "relu", mt.Dense(10))
+    model.named_parameters()["0.bias"][:] = -100
+    assert ("1", "dead", 10) in kinds(mt.diagnose(model, x[:50], y[:50]))
+    assert "dead" not in [each.kind for each in mt.diagnose(model, x[:49], y[:49]).findings]
 
 
 def test_any_composition_of_layers_is_walked_through() -> None:

@@ -237,6 +237,33 @@ def test_each_kind_of_verdict_has_its_sentence(rng: np.random.Generator) -> None
     assert words.headline(found).endswith(" Runs that collapsed: broken in 9 of 20.")
 
 
+def test_the_same_mean_is_said_to_be_the_same() -> None:
+    found = of_accuracies(a=[0.9] * 8, b=[0.9] * 8, c=[0.8] * 8)
+    assert words.headline(found).startswith(
+        "a and b have the same, highest mean test accuracy over 8 seeds (0.9000): a is "
+    )
+    few = of_accuracies(a=[0.9] * 2, b=[0.9] * 2)
+    assert "By mean, a and b are first (0.9000)" in words.headline(few)
+
+
+def test_one_that_collapses_more_often_is_told_apart(rng: np.random.Generator) -> None:
+    """Though better where it works, so that the means decide nothing."""
+    good = 0.9 + rng.normal(0, 0.003, 20)
+    often = np.where(np.arange(20) < 9, 0.3 + rng.normal(0, 0.01, 20), 0.97)
+    seldom = 0.66 + rng.normal(0, 0.003, 20)
+    found = of_accuracies(often=often, seldom=seldom)
+    (pair,) = found.verdicts
+    assert (pair.kind, pair.collapses_differ) == ("undecided", True)
+    assert "; but often collapses more often. Median" in words.verdict(found, pair)
+    best = found.ranking[0]
+    assert f"but collapses {'more' if best == 'often' else 'less'} often. " in words.headline(found)
+    assert len(set(found.groups.values())) == 2
+    against = words.headline(replace(found, reference="seldom"))
+    assert "undecided by mean, but collapses more often: often." in against
+    (other,) = of_accuracies(a=good, b=good + rng.normal(0, 0.01, 20)).verdicts
+    assert not other.collapses_differ
+
+
 def test_a_notebook_shows_the_tables(comparison: mt.Comparison) -> None:
     reader = Reader(mt.report(comparison)._repr_html_())
     assert reader.count("table") == 2

@@ -13,8 +13,9 @@ import json
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -82,8 +83,9 @@ def compare(
       accuracy on the training data of which is told when it was reached;
     - `resample_data` draws another sample of the training data for each seed, with replacement, so
       that what is found holds for other data of its kind and not for this alone;
-    - `executor` runs the tasks, or `jobs` processes do, with one BLAS thread each (a script that
-      defines layers of its own and uses processes needs `if __name__ == "__main__":`);
+    - `executor` runs the tasks (if it breaks, this process goes on), or `jobs` processes do, with
+      one BLAS thread each (a script that defines layers of its own and uses processes needs
+      `if __name__ == "__main__":`);
     - results are written to `folder`, and with `resume` those that are there are not run again;
     - `progress(done, all, result)` is called after each run.
 
@@ -191,7 +193,7 @@ def _engine(
     if executor is not None:
         with tempfile.TemporaryDirectory(prefix="minitorch_np_") as folder:
             write_data(folder, arrays)
-            yield lambda tasks: _submitted(executor, folder, tasks)
+            yield lambda tasks: _submitted(executor, folder, tasks, arrays)
         read_data.cache_clear()  # the arrays are not kept after they are gone
     elif jobs == 1:
         yield lambda tasks: ((number, run_task(task, arrays)) for number, task in enumerate(tasks))
@@ -202,8 +204,11 @@ def _engine(
             yield workers.run
 
 
-def _submitted(executor: Executor, folder: str, tasks: list[Task]) -> Iterator[tuple[int, Result]]:
-    """What an executor makes of the tasks; one whose worker is gone is submitted again."""
+def _submitted(
+    executor: Executor, folder: str, tasks: list[Task], arrays: Arrays
+) -> Iterator[tuple[int, Result]]:
+    """What an executor makes of the tasks; one whose worker is gone is submitted again, and what a
+    broken executor has left undone is run here."""
     from concurrent.futures import FIRST_COMPLETED, wait
 
     from minitorch_np.experiments.processes import TRIES, lost
@@ -212,6 +217,7 @@ def _submitted(executor: Executor, folder: str, tasks: list[Task]) -> Iterator[t
         open_ones[executor.submit(run_task_in, folder, tasks[number])] = number, tries
 
     open_ones: dict[Future[Result], tuple[int, int]] = {}
+    left = set(range(len(tasks)))
     try:
         for number in range(len(tasks)):
             submit(number, 1)
@@ -219,12 +225,19 @@ def _submitted(executor: Executor, folder: str, tasks: list[Task]) -> Iterator[t
             for future in wait(open_ones, return_when=FIRST_COMPLETED).done:
                 number, tries = open_ones.pop(future)
                 error = future.exception()
+                if error is not None and tries < TRIES:
+                    submit(number, tries + 1)
+                    continue
+                left.remove(number)
                 if error is None:
                     yield number, future.result()
-                elif tries < TRIES:
-                    submit(number, tries + 1)
                 else:
                     yield number, lost(tasks[number], f"{type(error).__name__}: {error}")
+    except BrokenExecutor as error:
+        said = f"compare: the executor broke ({error}); {len(left)} runs go on in this process"
+        warnings.warn(said, stacklevel=2)
+        for number in sorted(left):
+            yield number, run_task(tasks[number], arrays)
     finally:
         for future in open_ones:
             future.cancel()

@@ -34,17 +34,23 @@ from minitorch_np.training import Callback, Trainer
 PROBE = 512
 """How many samples are looked at."""
 
+FEWEST = 50
+"""From fewer samples it can't be told whether a unit is of use."""
+
 MANY, MOST = 0.25, 0.5
 """Ill is a larger share of a layer's units that are dead or stuck, or that are of no use in all."""
 
 SATURATED, SATURATED_ILL = 0.5, 0.9
 """Shares of saturated outputs: what is told, and what is ill."""
 
-FOLD = 1e2
+FOLD = 1e3
 """A gradient that is so much smaller, or larger, in one layer than in the last is ill."""
 
 STEPS = 1e-6, 0.3
 """Steps smaller or larger than these shares of the weights are ill."""
+
+USELESS = ("dead", "stuck", "idle")
+"""What is said of units that hardly take part in learning, or not at all."""
 
 LEARNED = 0.2
 """A network has learned something where it is so much of the way from chance to perfection."""
@@ -55,7 +61,8 @@ class Finding(NamedTuple):
 
     - `path` and `label` say in which layer: "0", or "1.0.2" for one that is nested;
     - `kind` is one of "dead", "stuck", "idle", "identical", "saturated", "vanishing gradient",
-      "exploding gradient", "small steps", "large steps", "lost class", "bounded scores";
+      "exploding gradient", "not finite", "small steps", "large steps", "lost class",
+      "bounded scores";
     - `value` is the number of units, of `units`; a share, a ratio, a class or a bound;
     - `since` is the epoch, from 1, from which on it was so; None outside of training;
     - `runs` are the runs in which it was found; then `value` and `since` are medians.
@@ -106,6 +113,7 @@ _SENTENCES: dict[str, Any] = {
     "saturated": lambda f: f"{f.value:.0%} of the outputs saturated",
     "vanishing gradient": _fold("smaller"),
     "exploding gradient": _fold("larger"),
+    "not finite": lambda f: f"{f.value:g} weights or outputs are not finite (NaN or infinite)",
     "small steps": lambda f: f"steps of {f.value:.1g} of the weights, too small",
     "large steps": lambda f: f"steps of {f.value:.1g} of the weights, too large",
     "lost class": lambda f: f"class {f.value:g} is never predicted where it should be",
@@ -162,6 +170,9 @@ def diagnose(model: Sequential, x: object, y: object, loss: Loss | None = None) 
     with np.errstate(all="ignore"):  # what has diverged is to be seen, not to be warned of
         layers, visits, scores = _layers(model, rows, targets, loss)
     findings = [each for layer in layers for each in _of_units(layer, layer is layers[-1])]
+    if len(rows) < FEWEST:
+        findings = [each for each in findings if each.kind not in USELESS]
+    findings += _of_numbers(visits)
     findings += _of_gradients([layer for layer in layers if layer.weighted])
     findings += _of_scores(visits[-1], scores, targets, loss)
     return Diagnosis(layers, findings)
@@ -190,7 +201,7 @@ def _of_units(layer: LayerHealth, output: bool) -> list[Finding]:
     found, where = [], (layer.path, layer.label)
     most = layer.useless > MOST * layer.units
     many = most or layer.dead + layer.stuck > MANY * layer.units
-    for kind in ("dead", "stuck", "idle"):
+    for kind in USELESS:
         if number := getattr(layer, kind):
             ill = most if kind == "idle" else many or output
             found.append(Finding(*where, kind, number, layer.units, ill))
@@ -201,6 +212,22 @@ def _of_units(layer: LayerHealth, output: bool) -> list[Finding]:
         ill = layer.saturated > SATURATED_ILL and not output
         found.append(Finding(*where, "saturated", layer.saturated, ill=ill))
     return found
+
+
+def _of_numbers(visits: list[Visit]) -> list[Finding]:
+    """Weights that are not finite; where all are, the first outputs that are not."""
+
+    def found(visit: Visit, arrays: list[Array]) -> list[Finding]:
+        number = sum(array.size - int(np.isfinite(array).sum()) for array in arrays)
+        where = visit.path, visit.layer.label
+        return [Finding(*where, "not finite", number)] if number else []
+
+    weights = [
+        each
+        for visit in visits
+        for each in found(visit, list(visit.layer.named_parameters().values()))
+    ]
+    return weights or [each for visit in visits for each in found(visit, [visit.y])][:1]
 
 
 def _of_gradients(layers: list[LayerHealth]) -> list[Finding]:
@@ -258,9 +285,17 @@ class Diagnostics(Callback):
         self.epochs, self._last = [], batches - 1
         self._before: dict[str, Array] = {}
 
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        if self._last == 0:  # the first step is the last
+            self._note(trainer.model)
+
     def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
-        if batch == max(self._last - 1, 0):
-            self._before = {n: a.copy() for n, a in trainer.model.named_parameters().items()}
+        if batch == self._last - 1:
+            self._note(trainer.model)
+
+    def _note(self, model: Sequential) -> None:
+        """Keep the weights before the epoch's last step."""
+        self._before = {n: a.copy() for n, a in model.named_parameters().items()}
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
         layers, findings = diagnose(trainer.model, self.x, self.y, trainer.loss)

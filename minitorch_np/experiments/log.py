@@ -1,7 +1,8 @@
 """The results that are written down, one JSON line each, so that a comparison can go on.
 
 The file is only ever appended to. A line that is damaged, as the last one is where the machine was
-switched off while it was written, is left where it is: what it held is not found, and run again.
+switched off while it was written, or that holds what no run returns, is left where it is: what it
+held is not found, and run again.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.errors import ConfigurationError
+from minitorch_np.experiments.diagnostics import Finding
 
 Result: TypeAlias = dict[str, Any]
 
@@ -25,7 +28,8 @@ RESULTS = "results.jsonl"
 class Log:
     """The results in `folder`, if there is one; those of a run before are `done`, by their keys.
 
-    Raises ConfigurationError where there are results and `resume` is not set.
+    Raises ConfigurationError where there are results and `resume` is not set, or `resume`
+    and no folder.
     """
 
     def __init__(self, folder: StrPath | None, resume: bool, arrays: tuple[AnyArray, ...]) -> None:
@@ -33,6 +37,11 @@ class Log:
         self.path = None if folder is None else os.path.join(os.fspath(folder), RESULTS)
         self._torn = False
         if self.path is None:
+            if resume:
+                raise ConfigurationError(
+                    "compare: expected a folder whose results to go on with, got none: resume "
+                    "needs folder (--folder DIR)"
+                )
             return
         os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
         if os.path.exists(self.path):
@@ -54,10 +63,8 @@ class Log:
             try:
                 entry = json.loads(line)
                 key, result = entry["key"], entry["result"]
-                fits = isinstance(key, str) and {"name", "seed", "rate", "tuning"} <= result.keys()
-                if not fits or not {"accuracy", "error"} & result.keys():
-                    raise ValueError
-            except (ValueError, LookupError, TypeError, AttributeError):
+                _check(json.loads(key)[0], result)
+            except Exception:  # whatever can't be read back, for whatever reason
                 self.damaged += 1
                 continue
             if not result.get("again"):
@@ -85,6 +92,44 @@ class Log:
             file.flush()
             os.fsync(file.fileno())
         self._torn = False
+
+
+def _check(task: Any, result: Any) -> None:
+    """Raise some exception for what no run of the task can have returned."""
+    same = ("name", "seed", "rate", "tuning")
+    fits = all(json.dumps(result[name]) == json.dumps(task[name]) for name in same)
+    if "error" in result:
+        fits = fits and isinstance(result["error"], str)
+    else:
+        fits = fits and _are_shares([result["accuracy"]])
+        if not task["tuning"]:
+            fits = fits and _is_whole(result, task["configuration"]["epochs"])
+    if not fits:
+        raise ValueError
+
+
+def _is_whole(result: Result, epochs: int) -> bool:
+    """Whether all that was measured in a run of so many epochs is there."""
+    curves, findings = result["curves"], [Finding.of(each) for each in result["findings"]]
+    return (
+        _are_numbers([result[name] for name in ("loss", "seconds", "steps")])
+        and all(len(curve) == epochs and _are_numbers(curve) for curve in curves.values())
+        and _are_shares(curves["accuracy"] + curves["test_accuracy"])
+        and isinstance(result["lost"], list)
+        and _are_numbers(result["lost"])
+        and _are_numbers(number for each in findings for number in (each.value, each.runs))
+        and all(type(each.ill) is bool and str(each) for each in findings)
+        and all(type(each.since) in (int, type(None)) for each in findings)
+        and all(isinstance(each.path, str) for each in findings)
+    )
+
+
+def _are_numbers(values: Iterable[Any]) -> bool:
+    return all(type(each) in (int, float) for each in values)
+
+
+def _are_shares(values: Iterable[Any]) -> bool:
+    return all(type(each) in (int, float) and 0 <= each <= 1 for each in values)
 
 
 def _checksum(arrays: tuple[AnyArray, ...]) -> int:

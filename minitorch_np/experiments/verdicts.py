@@ -69,6 +69,11 @@ class Verdict(NamedTuple):
         return self.kind in ("better", "slightly better")
 
     @property
+    def collapses_differ(self) -> bool:
+        """Whether one of the two was found to collapse more often."""
+        return self.collapse_p is not None and self.collapse_p <= LEVEL
+
+    @property
     def turned(self) -> Verdict:
         """The same with the better one, by mean, first."""
         if self.difference >= 0:
@@ -176,12 +181,13 @@ def groups(order: Sequence[str], found: Iterable[Verdict]) -> dict[str, str]:
     """Letters for each name: two that share one were not found to differ.
 
     Names in `order`, the best first, so that "a" is the best group. Every pair in which a
-    difference was detected splits each group that holds both (Piepho 2004, "An algorithm for a
-    letter-based representation of all-pairwise comparisons").
+    difference was detected, in accuracy or in how often the two collapse, splits each group that
+    holds both (Piepho 2004, "An algorithm for a letter-based representation of all-pairwise
+    comparisons").
     """
     sets = [frozenset(order)]
     for each in found:
-        if each.detected:
+        if each.detected or each.collapses_differ:
             split = [
                 part
                 for group in sets

@@ -32,7 +32,7 @@ PAIRS_NOTE = (
 )
 """How to read that table."""
 
-GROUPS_NOTE = "Configurations that share a letter were not told apart."
+GROUPS_NOTE = "Configurations that share a letter were not told apart, by accuracy or by collapses."
 """How to read the letters."""
 
 

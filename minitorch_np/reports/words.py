@@ -49,18 +49,22 @@ def _standing(comparison: Comparison) -> str:
             f"{best.name} has a median test accuracy of {best.median:.4f}{_within(best.interval)}"
         )
         return f"{said} {over}; {_collapses(comparison, best.name)} collapsed."
+    first = [n for n in comparison.ranking if comparison.summaries[n].mean == best.mean]
+    alone = len(first) == 1
     if any(each.kind == "too few seeds" for each in comparison.verdicts):
         return (
-            f"{_too_few(comparison)}. By mean, {best.name} is first ({best.mean:.4f}), which may "
-            "be luck."
+            f"{_too_few(comparison)}. By mean, {joined(first)} {'is' if alone else 'are'} first "
+            f"({best.mean:.4f}), which may be luck."
         )
     centre = comparison.reference or best.name
     found = _against(comparison, centre)
     if comparison.reference:
         mean = comparison.summaries[centre].mean
         return f"Compared with {centre} (mean test accuracy {mean:.4f} {over}): {'; '.join(found)}."
-    first = f"{best.name} has the highest mean test accuracy {over} ({best.mean:.4f})"
-    return f"{first}: it is {'; '.join(found)}."
+    highest = f"highest mean test accuracy {over} ({best.mean:.4f})"
+    if alone:
+        return f"{best.name} has the {highest}: it is {'; '.join(found)}."
+    return f"{joined(first)} have the same, {highest}: {best.name} is {'; '.join(found)}."
 
 
 def _against(comparison: Comparison, centre: str) -> list[str]:
@@ -71,6 +75,8 @@ def _against(comparison: Comparison, centre: str) -> list[str]:
         if centre in (each.first, each.second):
             other = each.second if each.first == centre else each.first
             side = "" if not each.detected else " up" if each.first == centre else " down"
+            if not each.detected and each.collapses_differ:
+                side = " more" if _collapses_more(comparison, each) == centre else " less"
             kinds.setdefault(each.kind + side, []).append(other)
     if comparison.reference:
         phrases = {
@@ -78,6 +84,8 @@ def _against(comparison: Comparison, centre: str) -> list[str]:
             "slightly better down": f"better, but by less than {size}: {{}}",
             "equal": f"equal within {size}: {{}}",
             "undecided": "undecided: {}",
+            "undecided less": "undecided by mean, but collapses more often: {}",
+            "undecided more": "undecided by mean, but collapses less often: {}",
             "slightly better up": f"worse, but by less than {size}: {{}}",
             "better up": "worse: {}",
         }
@@ -87,6 +95,8 @@ def _against(comparison: Comparison, centre: str) -> list[str]:
             "slightly better up": f"better than {{}}, but by less than {size}",
             "equal": f"equal to {{}} within {size}",
             "undecided": "not told apart from {}",
+            "undecided less": "not told apart by mean from {}, but collapses less often",
+            "undecided more": "not told apart by mean from {}, but collapses more often",
         }
     place = {name: number for number, name in enumerate(comparison.ranking)}
     return [
@@ -104,9 +114,11 @@ def verdict(comparison: Comparison, each: Verdict) -> str:
     if each.kind == "equal":
         return f"{a} and {b} are equal within {size}: the difference lies in {each_range(each)}."
     if each.kind == "undecided":
-        said = f"{a} and {b}: undecided, the difference lies in {each_range(each)}."
+        said = f"{a} and {b}: undecided, the difference lies in {each_range(each)}"
+        if each.collapses_differ:
+            said += f"; but {_collapses_more(comparison, each)} collapses more often"
         return (
-            f"{said} {_plan(each, size) if each.collapse_p is None else _worked(comparison, each)}"
+            f"{said}. {_plan(each, size) if each.collapse_p is None else _worked(comparison, each)}"
         )
     less = f", but by less than {size}" if each.kind == "slightly better" else ""
     share = f"{each.wins} of {each.seeds} seeds{_within(each.share, percent)}"
@@ -138,6 +150,11 @@ def _worked(comparison: Comparison, each: Verdict) -> str:
         return f"{worked}none of {one.runs} each{_within(one.collapses, percent)}."
     counts = " and ".join(_collapses(comparison, name) for name in (each.first, each.second))
     return f"{worked}{counts} (Fisher, p = {number(each.collapse_p)} after Holm)."
+
+
+def _collapses_more(comparison: Comparison, each: Verdict) -> str:
+    """The name of the one with more runs that collapsed."""
+    return max(each.first, each.second, key=lambda name: comparison.summaries[name].collapsed)
 
 
 def _collapses(comparison: Comparison, name: str) -> str:
@@ -214,7 +231,7 @@ def footer(comparison: Comparison) -> list[str]:
         said += f"{train:,} training samples and the "
     said += f"{test:,} test samples are always the same."
     best = comparison.summaries[comparison.ranking[0]].mean
-    if test:
+    if test and len(comparison.failures) < len(comparison.results):
         error = math.sqrt(best * (1 - best) / test)
         said += (
             f" As a measure of other samples, an accuracy of {best:.4f} has a standard error of "
