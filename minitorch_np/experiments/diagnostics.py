@@ -43,7 +43,7 @@ MANY, MOST = 0.25, 0.5
 SATURATED, SATURATED_ILL = 0.5, 0.9
 """Shares of saturated outputs: what is told, and what is ill."""
 
-FOLD = 1e3
+FOLD = 400.0
 """A gradient that is so much smaller, or larger, in one layer than in the last is ill."""
 
 STEPS = 1e-6, 0.3
