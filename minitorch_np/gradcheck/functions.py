@@ -170,7 +170,7 @@ def _copied(value: Any) -> Any:
 
 
 def _matching(value: Any, gradient: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Each array of an input, by its path, with what stands in its place among the gradients."""
+    """Each array of an input by its path, with the gradient at the same place."""
     if isinstance(value, (dict, tuple, list)) and gradient is not None:
         keys = value if isinstance(value, dict) else range(len(value))
         for key in keys:

@@ -1,8 +1,8 @@
-"""What is checked of each component, and that none is left out.
+"""The cases of each component, and the check that no component is left out.
 
 Every concrete layer and loss is known as soon as its class is defined. Ours have their cases in
-`catalogue`. A class of the reader's own has cases too: those that its classmethod `gradcheck_cases`
-returns, or else an object made without arguments. A test fails for a class that has neither.
+`cases`. A user-defined class has the cases that its classmethod `gradcheck_cases` returns, or else
+one object made without arguments. A test fails for a class that has neither.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A file that is replaced whole or not at all.
 
-It is written under another name and renamed when it is complete. So whoever looks at the path sees
+It is written under another name and renamed when it is complete. So a reader of the path sees
 the old file or the new one, and never half of either.
 """
 
