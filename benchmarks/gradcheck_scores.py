@@ -42,6 +42,7 @@ LAYERS = (
     "normalization",
     "pooling",
     "convolution",
+    "activations",
     "attention",
     "recurrence",
     "embeddings",

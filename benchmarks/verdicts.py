@@ -117,7 +117,7 @@ def simulated(
 
 
 def detected(runs: dict[str, Sample], words: str, families: int) -> None:
-    """How often the pair is told apart in families resampled from the real runs."""
+    """Print how often a pair is detected as different in samples of the real runs."""
     rng = np.random.default_rng(0)
     for name, sample in runs.items():
         print(

@@ -20,7 +20,7 @@ import numpy as np
 import minitorch_np as mt
 from minitorch_np.arrays import AnyArray, Array, Generator, Shape
 from minitorch_np.core.composite import Composite
-from minitorch_np.core.names import layer_classes
+from minitorch_np.gradcheck.registry import components
 
 
 class RandomModel(NamedTuple):
@@ -217,9 +217,9 @@ ARGUMENTS = {
     "Concatenate": "Sequential({chain}), Sequential({chain}) | Sequential({chain}), {activation}"
     " | {activation}, {layer}, axis=-1 | Sequential({chain}), s := {layer}, s",
 }
-"""For each layer the alternatives for what stands in its parentheses; else nothing does."""
+"""The alternatives for the arguments of a layer; a layer that is not listed has none."""
 
-CLASSES = [cls for cls in layer_classes() if cls.__module__.startswith("minitorch_np.layers")]
+CLASSES = [cls for cls in components() if issubclass(cls, mt.Layer)]
 BENT = (mt.Activation, mt.PReLU)
 
 

@@ -188,7 +188,7 @@ class Twice(mt.Activation):
     ],
 )
 def test_scripts_with_processes(guard: str, layer: str, tmp_path: Path) -> None:
-    """Only one that defines layers needs the guard, and is told so in one line."""
+    """Only a script that defines layers needs the guard; without it, one line says so."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(guard=guard, layer=layer))
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)

@@ -133,7 +133,7 @@ class Tree(Generic[P]):
 
 
 def own_array(made: object, dtype: np.dtype[Any], place: str, name: str) -> Array:
-    """A copy of what `place` made under `name`, so that nobody else holds its memory.
+    """A copy of the array that `place` made under `name`: no other object shares its memory.
 
     Raises ConfigurationError unless it is an array of `dtype`.
     """

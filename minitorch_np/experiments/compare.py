@@ -79,8 +79,8 @@ def compare(
       that is best for it, chosen on a part of the training data, by other seeds, with rates beyond
       them where the best is the first or the last; None is 0.01 to 5. One rate alone is taken;
     - `reference`: the name of one, to compare all others with that alone and not with each other;
-    - `size` is the smallest difference in accuracy that one would care to see, `target` the
-      accuracy on the training data of which is told when it was reached;
+    - `size` is the smallest difference in accuracy that matters; `target` is a training accuracy,
+      and the result says after how many steps each run reached it;
     - `resample_data` draws another sample of the training data for each seed, with replacement, so
       that what is found holds for other data of its kind and not for this alone;
     - `executor` runs the tasks (if it breaks, this process goes on), or `jobs` processes do, with

@@ -65,8 +65,8 @@ class Comparison:
     - `configurations` are what was trained, each at the rate that it was compared at;
     - `results` has a dictionary for each configuration and seed, `tuning` for each run that helped
       to choose a rate, `edges` the names whose best rate is the first or last that was tried;
-    - `size` is the smallest difference that one would care to see, `target` the accuracy on the
-      training data of which is told when it was reached;
+    - `size` is the smallest difference that matters, `target` the training accuracy whose first
+      step is reported;
     - `reference` is the configuration that all others are compared with, None for all pairs;
     - `samples` are the numbers of samples to train on and to test with, `classes` that of classes;
     - `resampled`: whether each seed had another sample of the training data;

@@ -189,7 +189,7 @@ def _layers(
     known = [v for v in visits if v.layer.parameter_owners() or isinstance(v.layer, Activation)]
     layers = []
     for place, visit in enumerate(known):
-        # What stands before an activation has its units compared after it.
+        # Units are compared after their activation, if the layer has one.
         last = place + 1 == len(known) or not isinstance(known[place + 1].layer, Activation)
         compared = last or isinstance(visit.layer, Activation)
         layers.append(measured(visit, gradients[visit.path], compared))

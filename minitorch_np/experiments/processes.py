@@ -26,7 +26,7 @@ TRIES = 3
 """So many workers may a task kill."""
 
 START = "from minitorch_np.experiments.worker import main; main()"
-"""What a worker is told to do."""
+"""The program of a worker process."""
 
 
 class GoneError(Exception):

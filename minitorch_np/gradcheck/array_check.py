@@ -52,14 +52,12 @@ def check_array(
     array = claim.target.arrays[name]
     result = TensorResult(name, array.size, needed=needed)
     if _is_comparable(result, claim):
-        entries = array.size <= effort.few
-        check = _check_entries if entries else _check_directions
         state = rng.bit_generator.state
-        check(result, claim, effort.directions, rng)
+        _check(result, claim, effort, rng)
         if result.wrong and claim.refine():
             rng.bit_generator.state = state
             result = TensorResult(name, array.size, needed=needed)
-            check(result, claim, effort.directions, rng)
+            _check(result, claim, effort, rng)
         composed = claim.target.composed
         blurred = composed or result.resolution > needed
         if blurred and result.wrong and result.ratio < (CLEAR_COMPOSED if composed else CLEAR):
@@ -72,9 +70,14 @@ def check_array(
     return result
 
 
-def _check_entries(
-    result: TensorResult, claim: Claim, directions: int, rng: np.random.Generator
-) -> None:
+def _check(result: TensorResult, claim: Claim, effort: Effort, rng: np.random.Generator) -> None:
+    if result.size <= effort.few:
+        _check_entries(result, claim, rng)
+    else:
+        _check_directions(result, claim, effort.directions, rng)
+
+
+def _check_entries(result: TensorResult, claim: Claim, rng: np.random.Generator) -> None:
     """Each entry by itself, then those that are equal together."""
     array, gradient = claim.target.arrays[result.name], claim.gradients[result.name].reshape(-1)
     size, scale = root_mean_square(array), claim.scale(result.name)
@@ -121,7 +124,7 @@ def _of_ties(array: Array, rng: np.random.Generator) -> Iterator[Array]:
     if array.size > MANY:
         return
     values, places = np.unique(array, return_inverse=True)
-    if 1 < values.size < array.size or (values.size == 1 < array.size):
+    if values.size < array.size:
         yield cotangent(rng, values.shape)[places.reshape(array.shape)]
 
 
@@ -240,7 +243,7 @@ def _judge_zero(result: TensorResult, claim: Claim) -> None:
         step = far * root_mean_square(array) * cotangent(claim.rng, array.shape)
         with claim.target.moved({result.name: step}):
             try:
-                values.append(largest(claim.u * (claim.target.value() - claim.origin)))
+                values.append(largest(claim.terms()))
             except Exception:  # not defined there
                 values.append(math.inf)
     if max(values) <= INDEPENDENT * claim.size:

@@ -269,48 +269,45 @@ def _check_alone(
     """A single layer: at a generic point, at other data, in small batches, and as it is."""
     _check_part(result, moved, x, options, LAYER)
     if result.status == PASS:
-        target = LayerTarget(copy.deepcopy(moved), x.copy(), seed=options.seed)
-        check_elsewhere(result, target, np.random.default_rng(options.seed), options.allow)
-    for rows in {min(2, len(x)), min(3, len(x))} - {len(x)} if result.status == PASS else ():
-        few = GradientCheck(f"for a batch of {rows}")
-        target = LayerTarget(copy.deepcopy(moved), x[:rows].copy(), seed=options.seed)
         rng = np.random.default_rng(options.seed)
-        check_arrays(few, target, options.effort(WHOLE), rng, options.allow)
-        result.parts += [few] if few.status == FAIL else []
-    if layer.named_parameters() and result.status != FAIL:
-        own = GradientCheck("at the parameters as they are")
+        check_elsewhere(result, _target(moved, x, options), rng, options.allow)
+    others = [
+        (f"for a batch of {rows}", _target(moved, x[:rows], options))
+        for rows in (2, 3)
+        if rows < len(x)
+    ]
+    if layer.named_parameters():
+        others.append(("at the parameters as they are", _target(layer, x, options)))
+    for subject, target in others if result.status != FAIL else ():
+        part = GradientCheck(subject)
         rng = np.random.default_rng(options.seed)
-        check_arrays(own, LayerTarget(copy.deepcopy(layer), x.copy(), seed=options.seed),
-                     options.effort(WHOLE), rng, options.allow)  # fmt: skip
-        result.parts += [own] if own.status == FAIL else []
+        check_arrays(part, target, options.effort(WHOLE), rng, options.allow)
+        result.parts += [part] if part.status == FAIL else []
+
+
+def _target(layer: Layer, x: Array, options: Options, train: bool = True) -> LayerTarget:
+    """A copy of a layer and of its inputs, to evaluate as often as it takes."""
+    return LayerTarget(copy.deepcopy(layer), x.copy(), seed=options.seed, train=train)
 
 
 def _check_part(
     result: GradientCheck, layer: Layer, x: Array, options: Options, effort: Effort
 ) -> None:
-    """One layer's arrays when training, and when predicting if that is different; its contracts."""
-    effort = options.effort(effort)
-    training = LayerTarget(copy.deepcopy(layer), x.copy(), seed=options.seed)
-    rng = np.random.default_rng(options.seed)
-    claim = check_arrays(result, training, effort, rng, options.allow)
-    if claim is None or result.status == FAIL:
-        _add_contracts(result, layer, x, options)
-        return
-    known = [_outcome(training, claim)]
-    for word in ("predicting", "frozen"):
-        mode = LayerTarget(
-            copy.deepcopy(layer), x.copy(), seed=options.seed, train=word != "predicting"
-        )
-        if word == "frozen":
-            mode.layer.trainable = False
-        outcome = _outcome(mode, claim)
-        if outcome is None or any(_equal(outcome, other) for other in known):
-            continue
-        known.append(outcome)
-        part = GradientCheck(f"when {word}")
-        rng = np.random.default_rng(options.seed)
-        check_arrays(part, mode, effort, rng, options.allow)
-        result.parts.append(part)
+    """One layer's arrays when training, and in its other modes; its contracts."""
+    training, rng = _target(layer, x, options), np.random.default_rng(options.seed)
+    claim = check_arrays(result, training, options.effort(effort), rng, options.allow)
+    if claim is not None and result.status != FAIL:
+        predicting, frozen = _target(layer, x, options, train=False), _target(layer, x, options)
+        frozen.layer.trainable = False
+        known = [_outcome(training, claim)]
+        for word, mode in (("predicting", predicting), ("frozen", frozen)):
+            outcome = _outcome(mode, claim)
+            if outcome is None or any(_equal(outcome, other) for other in known):
+                continue
+            known.append(outcome)
+            part, rng = GradientCheck(f"when {word}"), np.random.default_rng(options.seed)
+            check_arrays(part, mode, options.effort(effort), rng, options.allow)
+            result.parts.append(part)
     _add_contracts(result, layer, x, options)
 
 

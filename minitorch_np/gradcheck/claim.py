@@ -53,11 +53,8 @@ class Claim:
         self.v = cotangent(rng, self.origin.shape)
         self.gradients = target.gradients(self.u)
         arrays = target.arrays
-        self.fitting = [
-            n
-            for n, a in arrays.items()
-            if n in self.gradients and self.gradients[n].shape == a.shape
-        ]
+        shapes = {name: gradient.shape for name, gradient in self.gradients.items()}
+        self.fitting = [name for name, array in arrays.items() if shapes.get(name) == array.shape]
         self.infinite = {n: np.flatnonzero(~np.isfinite(self.gradients[n])) for n in self.fitting}
         for name in self.fitting:
             if len(self.infinite[name]):
@@ -69,7 +66,8 @@ class Claim:
         self.natural_size = max(self.size, *map(self._size_at, (-1.0, 1.0)))
         self.sigma = EPSILON * self.natural_size + 1e-300
         self.noise = dict.fromkeys(self.fitting, 0.0)
-        self.repeats = {n for n in self.fitting if self._repeats(n, target.gradients(self.u)[n])}
+        again = target.gradients(self.u)
+        self.repeats = {name for name in self.fitting if self._repeats(name, again[name])}
         self.refined = False
         self.repeat(RUNS)
 
@@ -134,6 +132,11 @@ class Claim:
         terms = min(self.noise[name] / (ULPS * EPSILON), plausible)
         return max(largest(self.gradients[name]), terms)
 
+    def terms(self) -> Array:
+        """u (F - F at the point), output by output, for the arrays as they are now."""
+        terms: Array = self.u * (self.target.value() - self.origin)
+        return terms
+
     def line(self, name: str, direction: Array) -> Callable[[float], Array]:
         """t -> u (F(p + t d) - F(p)), output by output: what is common to both cancels exactly."""
         array = self.target.arrays[name]
@@ -142,11 +145,9 @@ class Claim:
         def move(t: float) -> Array:
             array[...] = start + t * direction
             try:
-                moved = self.target.value()
+                return self.terms()
             finally:
                 array[...] = start
-            terms: Array = self.u * (moved - self.origin)
-            return terms
 
         return move
 
@@ -158,11 +159,9 @@ class Claim:
         def move(t: float) -> Array:
             flat[place] = start + t
             try:
-                moved = self.target.value()
+                return self.terms()
             finally:
                 flat[place] = start
-            terms: Array = self.u * (moved - self.origin)
-            return terms
 
         return move
 

@@ -66,13 +66,17 @@ def check_target(
 ) -> GradientCheck:
     """The report on any target: its arrays, and the rules of every function."""
     start, result = time.perf_counter(), GradientCheck(target.label)
-    unknown = [name for name in allow or {} if name not in target.arrays]
-    empty = [name for name, array in target.arrays.items() if not array.size]
-    if unknown or empty:
-        raise ConfigurationError(
-            f"gradcheck of {target.label}: expected arrays that are not empty, and names of "
-            f"{', '.join(target.arrays)} in allow; got {(unknown or empty)[0]!r}"
-        )
+    for name, array in target.arrays.items():
+        if not array.size:
+            raise ConfigurationError(
+                f"gradcheck of {target.label}: expected arrays with entries, got an empty {name}"
+            )
+    for name in allow or {}:
+        if name not in target.arrays:
+            raise ConfigurationError(
+                f"gradcheck of {target.label}: allow: expected names of "
+                f"{', '.join(target.arrays)}; got {name!r}"
+            )
     with np.errstate(all="ignore"):
         claim = check_arrays(result, target, effort, np.random.default_rng(seed), allow or {})
         if claim is not None:
@@ -123,12 +127,12 @@ class FunctionTarget(Target):
 
     def changes_inputs(self) -> str | None:
         """Which of the two functions changes what it is given, if one does."""
-        for name, call in (("f", self.f), ("df", self.df)):
+        dy = [split(np.ones_like(self.value()), self.f(*_copied(self.inputs)))]
+        for name, call, before in (("f", self.f, []), ("df", self.df, dy if self.is_vjp else [])):
             given = _copied(self.inputs)
-            call(*([split(np.ones_like(self.value()), self.f(*_copied(self.inputs)))]
-                   if name == "df" and self.is_vjp else []), *given)  # fmt: skip
-            kept = [dict(_leaves(value)) for value in (given, self.inputs)]
-            if any(not np.array_equal(a, kept[1][path]) for path, a in kept[0].items()):
+            call(*before, *given)
+            after, kept = _leaves(given), _leaves(self.inputs)
+            if any(not np.array_equal(after[path], kept[path]) for path in kept):
                 return f"{name} changes its inputs in place"
         return None
 
@@ -157,11 +161,11 @@ def _own(value: Any, path: str, arrays: dict[str, Array]) -> Any:
     return value
 
 
-def _leaves(value: Any) -> Iterator[tuple[str, Array]]:
+def _leaves(value: Any) -> dict[str, Array]:
     """All floating-point arrays of a structure, by path."""
     arrays: dict[str, Array] = {}
     _own(value, "", arrays)
-    yield from arrays.items()
+    return arrays
 
 
 def _copied(value: Any) -> Any:

@@ -105,7 +105,9 @@ def _look_aside(
     ]
     unit: dict[str, Array] = {n: a / root_mean_square(a) - a for n, a in arrays.items()}
     for where, steps in [*places, ("with all arrays scaled to the size of 1", unit)]:
-        entries = max(found[name].entries if found[name].suspect else 0 for name in unsure or found)
+        if not unsure:
+            break
+        entries = max(found[name].entries if found[name].suspect else 0 for name in unsure)
         for name, again in _check_at(claim, steps, unsure, rng, needed, entries).items():
             if again.status == FAIL or (again.status == PASS and _decides(again, found[name])):
                 what = "Several corners meet" if found[name].wrong else "Hardly anything shows"
@@ -220,5 +222,4 @@ def _changes(
 ) -> tuple[Array, Array]:
     """By how much the value and a gradient differ a small step away."""
     with claim.target.moved({n: size * step for n, step in direction.items()}):
-        value, gradient = claim.target.value(), claim.target.gradients(claim.u)[name]
-    return claim.u * (value - claim.origin), gradient - claim.gradients[name]
+        return claim.terms(), claim.target.gradients(claim.u)[name] - claim.gradients[name]
