@@ -37,13 +37,20 @@ SINGLE = 16 * float(np.finfo(np.float32).eps) / EPSILON
 
 def linear_in_dy(target: Target, claim: Claim) -> str | None:
     """B(u - 3v) = B(u) - 3 B(v), and B(s u) = s B(u) for a very large and a very small s."""
+    found = _not_linear(target, claim)
+    return _not_linear(target, claim) if found and claim.refine() else found
+
+
+def _not_linear(target: Target, claim: Claim) -> str | None:
     u, v = claim.u, claim.v
     of_v, of_both = target.gradients(v), target.gradients(u - 3 * v)
     small, large = target.gradients(u * 2.0**-20), target.gradients(u * 2.0**20)
     for name in claim.fitting:
         of_u = claim.gradients[name]
         scale = claim.scale(name) + 3 * largest(of_v[name]) + largest(of_both[name])
+        # 1 - p of a saturated p is rounding, of the size of dy itself.
         limit = LINEAR[target.composed] * scale + 4 * claim.rounding(name) + UNDERFLOW
+        limit += 64 * EPSILON * claim.size
         if largest(of_both[name] - (of_u - 3 * of_v[name])) > limit:
             return (
                 f"d{name} of a sum of two dy is not the sum of the two: does it look at dy's sign?"
