@@ -69,26 +69,30 @@ def slopes(made: RandomModel) -> tuple[float, float, float]:
     starts = {name: point.copy() for name, point in points.items()}
     directions = {name: direction(point, rng) for name, point in starts.items()}
 
-    def at(step: float) -> float:
+    def at(step: float) -> tuple[float, float]:
+        """The value a step away, and the slope that the gradients there give."""
         for name, point in points.items():
             point[...] = starts[name] + step * directions[name]
-        return run(made)[0]
+        value, gradients = run(made)
+        return value, sum(float((gradients[name] * directions[name]).sum()) for name in points)
 
     def differences(h: float) -> tuple[float, float]:
         """The central difference, and by how much those to the right and to the left differ."""
-        up, down = at(h), at(-h)
+        up, down = at(h)[0], at(-h)[0]
         return (up - down) / (2 * h), (up + down - 2 * value) / h
 
     h = 1e-5
     (numeric, bend), (wide, wide_bend) = differences(h), differences(2 * h)
-    products = [gradients[name] * directions[name] for name in points]
-    scale = sum(float(np.abs(each).sum()) for each in products)
+    scale = sum(float(np.abs(gradients[name] * directions[name]).sum()) for name in points)
     tolerance = 1e-6 * scale + 1e-13 * (1 + abs(value)) / h
     # A curve's bend is twice as large over twice the step; what is more than that is a kink's.
     smooth = max(abs(2 * bend - wide_bend), abs(numeric - wide)) <= tolerance
-    # LayerNorm of equal features changes within 1e-10 of them: h would step over all of it.
+    # LayerNorm of equal features changes within 1e-10 of them: h would step over all of it. And
+    # where it divides rounding by sqrt(epsilon), the gradient is another one at each point.
     smooth = smooth and scale * h <= 100 * (1 + abs(value))
-    return sum(float(each.sum()) for each in products), numeric, tolerance * smooth
+    near = [at(k * 1e-9)[1] for k in (-2, -1, 0, 1, 2)]
+    smooth = smooth and max(near) - min(near) <= tolerance
+    return near[2], numeric, tolerance * smooth
 
 
 def direction(point: Array, rng: np.random.Generator) -> Array:
