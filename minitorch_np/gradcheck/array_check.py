@@ -34,6 +34,10 @@ what is composed always, since the error bars of what is saturated inside are to
 TINY = 1e-9
 """A gradient this small, beside the arrays, may belong to a value that is rounded to nothing."""
 
+FAINT = 1e-7
+"""In what is composed a difference that changes the value by less than this share of it, when the
+array changes by its size, is decided at other points: corners hide in what is so small."""
+
 INDEPENDENT = 1e-9
 """A value that changes by less than this share of itself does not depend on the array at all."""
 
@@ -78,7 +82,8 @@ def _clear(claim: Claim, result: TensorResult) -> float:
     if 0 < effect < TINY * max(sizes.values()):
         return math.inf  # as GELU's at -10: the value is lost in the rounding of 1 + tanh
     if claim.target.composed:
-        return CLEAR_COMPOSED
+        difference = abs(result.analytic - result.numeric) * sizes[result.name]
+        return math.inf if difference < FAINT * claim.natural_size else CLEAR_COMPOSED
     return CLEAR if result.resolution > result.needed else 1.0
 
 

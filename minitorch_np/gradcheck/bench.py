@@ -80,7 +80,7 @@ class Bench:
         limit = self.same * largest(b)
         if name[1:] in self.claim.noise:
             limit = self.same * max(largest(b), self.claim.scale(name[1:]))
-            limit += self.claim.vanishing(name[1:])
+            limit += self.claim.vanishing(name[1:]) + self.claim.ulps_of_dy
         return a.shape == b.shape and bool(largest(a - b) <= limit)
 
     def other(self, factor: float) -> Array:

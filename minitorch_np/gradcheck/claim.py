@@ -115,6 +115,11 @@ class Claim:
             return 0.0
         return VANISHING * self.natural_size / root_mean_square(self.target.arrays[name])
 
+    @property
+    def ulps_of_dy(self) -> float:
+        """Where a saturated p makes 1 - p all rounding, it is rounding of the size of dy itself."""
+        return 64 * EPSILON * self.size
+
     def _repeats(self, name: str, again: Array) -> bool:
         """Whether the same call gives the same gradient: if not, its changes are no rounding."""
         size = self.size / root_mean_square(self.target.arrays[name])

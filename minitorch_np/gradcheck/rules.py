@@ -48,9 +48,8 @@ def _not_linear(target: Target, claim: Claim) -> str | None:
     for name in claim.fitting:
         of_u = claim.gradients[name]
         scale = claim.scale(name) + 3 * largest(of_v[name]) + largest(of_both[name])
-        # 1 - p of a saturated p is rounding, of the size of dy itself.
         limit = LINEAR[target.composed] * scale + 4 * claim.rounding(name) + UNDERFLOW
-        limit += 64 * EPSILON * claim.size
+        limit += claim.ulps_of_dy
         if largest(of_both[name] - (of_u - 3 * of_v[name])) > limit:
             return (
                 f"d{name} of a sum of two dy is not the sum of the two: does it look at dy's sign?"

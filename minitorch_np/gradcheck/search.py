@@ -135,7 +135,9 @@ def _look_aside(
 
 def _decides(there: TensorResult, here: TensorResult) -> bool:
     """Whether a pass at another point would not have passed over what was seen here."""
-    return not here.suspect or there.resolution <= 0.3 * here.ratio * here.resolution
+    if not here.suspect or not here.resolution:  # nothing was claimed here: no share of it
+        return True
+    return there.resolution <= 0.3 * here.ratio * here.resolution
 
 
 def _random_steps(
