@@ -141,6 +141,33 @@ def test_a_log_that_is_gone_on_with_keeps_what_was_before(tmp_path: Path) -> Non
     assert [line.split(",")[0] for line in log.read_text().splitlines()[5:]] == list("0123")
 
 
+def test_a_kill_while_a_log_is_cut_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, path = tmp_path / "log.csv", tmp_path / "run.npz"
+
+    def fit(epochs: int) -> None:
+        model = mt.Sequential(mt.Dense(3), input_shape=6, seed=0)
+        checkpoint = mt.Checkpoint(path, resume=True)
+        callbacks = [mt.CSVLogger(log)]
+        trainer_for(model).fit(X, Y, epochs=epochs, callbacks=callbacks, checkpoint=checkpoint)
+
+    fit(2)
+    before = log.read_text()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.truncate", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fit(3)
+    assert log.read_text() == before
+    fit(3)
+    assert log.read_text().startswith(before)
+    assert [line.split(",")[0] for line in log.read_text().splitlines()[1:]] == list("012")
+
+
 def test_a_callback_that_begins_empty_has_its_state_back(tmp_path: Path) -> None:
     class Losses(mt.Callback):
         def on_train_begin(self, trainer: mt.Trainer, epochs: int, batches: int) -> None:
