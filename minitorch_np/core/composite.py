@@ -16,8 +16,8 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Gradients, Layer
-from minitorch_np.core.names import layer_from_name
 from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.names import by_name
 
 
 class Composite(Layer):
@@ -26,11 +26,10 @@ class Composite(Layer):
     layers: tuple[Layer, ...]
 
     def __init__(self, *layers: Layer | str) -> None:
-        self.layers = tuple(self._as_layer(layer, place) for place, layer in enumerate(layers))
+        kind = type(self).__name__
+        self.layers = tuple(by_name(Layer, x, f"{kind}[{n}]") for n, x in enumerate(layers))
         if not self.layers:
-            raise ConfigurationError(
-                f"{type(self).__name__}: expected at least one layer, got none"
-            )
+            raise ConfigurationError(f"{kind}: expected at least one layer, got none")
 
     @abstractmethod
     def build_layers(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -123,14 +122,3 @@ class Composite(Layer):
         lines = [f"({name}): {layer!r}" for name, layer in self.sublayers().items()]
         inside = "\n".join(lines).replace("\n", "\n  ")
         return f"{type(self).__name__}(\n  {inside}\n)"
-
-    def _as_layer(self, layer: object, place: int) -> Layer:
-        if isinstance(layer, str):
-            return layer_from_name(layer)
-        if isinstance(layer, Layer):
-            return layer
-        hint = ": write parentheses after its name" if isinstance(layer, type) else ""
-        raise ConfigurationError(
-            f"{type(self).__name__}[{place}]: expected a Layer or the name of one, "
-            f"got {layer!r}{hint}"
-        )

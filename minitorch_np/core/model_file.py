@@ -13,9 +13,9 @@ import numpy as np
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.core.layer import Layer
-from minitorch_np.core.signature import concrete_subclasses
 from minitorch_np.errors import ConfigurationError, MinitorchError, ModelFileError
 from minitorch_np.io.arrays import read_arrays, write_arrays
+from minitorch_np.signature import concrete_subclasses
 
 L = TypeVar("L", bound=Layer)
 

@@ -6,7 +6,7 @@ one number at the end, so it does not matter how the data is divided into batche
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 import numpy as np
 
@@ -15,10 +15,11 @@ from minitorch_np.core.sequential import last_layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.layers import HardSigmoid, Layer, Sigmoid
 from minitorch_np.losses.base import no_classes, refuse
+from minitorch_np.signature import Described
 from minitorch_np.validation import whole
 
 
-class Metric(ABC):
+class Metric(Described):
     """The contract of all metrics. `name` is the key in the history."""
 
     name: str
