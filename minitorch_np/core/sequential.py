@@ -97,6 +97,12 @@ class Sequential(Composite):
             )
         return x, caches
 
+    def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
+        states = list(state or [None] * len(self.layers))
+        for place, layer in enumerate(self.layers):
+            x, states[place] = layer.step(x, states[place])
+        return x, states
+
     def check_input(self, x: Array) -> None:
         """Raise ShapeError, naming the first layer, unless x is (m, *input_shape)."""
         if x.shape[1:] != getattr(self, "input_shape", None):
@@ -147,8 +153,7 @@ class Sequential(Composite):
     def predict_classes(self, x: object, batch_size: int = 256) -> AnyArray:
         """The most probable class of each sample, as integers (m,). Raises as predict_proba."""
         require_classes(self, "predict_classes")
-        classes: AnyArray = np.argmax(self.predict(x, batch_size), axis=1)
-        return classes
+        return cast("AnyArray", np.argmax(self.predict(x, batch_size), axis=1))
 
     @property
     def outputs_probabilities(self) -> bool:  # type: ignore[override]  # the last layer's
