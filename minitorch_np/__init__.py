@@ -85,8 +85,13 @@ from minitorch_np.losses import (
 from minitorch_np.networks import lenet5, mlp, notes_network
 from minitorch_np.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSprop
 from minitorch_np.training import (
+    AUC,
     F1,
+    MAE,
+    R2,
+    RMSE,
     Accuracy,
+    CalibrationError,
     Callback,
     Checkpoint,
     CSVLogger,
@@ -136,9 +141,13 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AUC",
     "ELU",
     "F1",
     "GELU",
+    "MAE",
+    "R2",
+    "RMSE",
     "SELU",
     "SGD",
     "Accuracy",
@@ -152,6 +161,7 @@ __all__ = [
     "BatchNorm",
     "BinaryCrossEntropy",
     "CSVLogger",
+    "CalibrationError",
     "Callback",
     "Checkpoint",
     "Comparison",

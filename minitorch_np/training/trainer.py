@@ -32,7 +32,7 @@ from minitorch_np.training.divergence import first_not_finite
 from minitorch_np.training.fingerprint import fingerprint
 from minitorch_np.training.history import History
 from minitorch_np.training.loop import AfterStep, Loop, measure
-from minitorch_np.training.metrics import Metric
+from minitorch_np.training.metric import Metric
 from minitorch_np.training.step import propagate
 from minitorch_np.validation import flag, instance, instances, is_number, require, whole
 
@@ -93,6 +93,7 @@ class Trainer(metaclass=Explained):
         self.metrics = instances("Trainer", "metrics", metrics, Metric)
         for metric in self.metrics:
             metric.begin(model)
+            metric.check_loss(loss, model)
         names = ["loss", *(metric.name for metric in self.metrics)]
         require(len(set(names)) == len(names), "metrics", "different names", names)
         self.rng = as_generator(seed)
