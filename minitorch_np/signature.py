@@ -198,6 +198,8 @@ class Described(metaclass=Explained):
                 shown.append(text)
             elif not _is_default(value, default):
                 shown.append(f"{name}={text}")
+        if (name := getattr(self, "given_name", None)) is not None:
+            shown.append(f"name={name!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
