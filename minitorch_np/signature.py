@@ -154,6 +154,16 @@ class Explained(ABCMeta):
             explain(error, cls, len(arguments) + len(options), options)
             raise
 
+    @property
+    def __signature__(cls) -> Any:
+        """The constructor's, for notebooks and all that ask `inspect`: not that of `__call__`."""
+        import inspect
+
+        if cls.__init__ is object.__init__:  # type: ignore[misc]
+            return inspect.Signature()
+        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
 
 def concrete_subclasses(root: type[Any]) -> Iterator[type[Any]]:
     """Every subclass of `root` defined so far that is not abstract, in order of definition."""
