@@ -206,9 +206,7 @@ def load_arrays(
     wrong = []
     if strict:
         wrong += [f"{name} is missing" for name in present if name not in given]
-        unexpected = [name for name in given if name not in present]
-        wrong += [f"{name} is unexpected" for name in unexpected]
-        wrong += ["if only the names differ, pass names={'fc1': '0', ...}"] * bool(unexpected)
+        wrong += [f"{name} is unexpected" for name in given if name not in present]
     fitting = {name: np.asarray(given[name]) for name in present if name in given}
     for name, array in fitting.items():
         if array.shape != present[name].shape or array.dtype.kind not in "fiu":
