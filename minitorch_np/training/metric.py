@@ -7,12 +7,10 @@ from abc import abstractmethod
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
-from minitorch_np.core.sequential import last_layer
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers import HardSigmoid, Layer, Sigmoid
-from minitorch_np.losses import BinaryCrossEntropy, Huber, Loss, MeanAbsoluteError, MeanSquaredError
+from minitorch_np.layers import Layer
+from minitorch_np.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError
 from minitorch_np.losses.base import no_classes, refuse
-from minitorch_np.losses.categorical import Categorical
 from minitorch_np.signature import Described
 
 REGRESSION = (MeanSquaredError, MeanAbsoluteError, Huber)
@@ -50,26 +48,26 @@ class Metric(Described):
 class ClassMetric(Metric):
     """A metric of classes.
 
-    - `ends_in_sigmoid`, `probabilities`, `log_probabilities`: what the model's outputs are, if they
-      are not scores;
+    - `separate_probabilities` (of yes, as a Sigmoid's), `probabilities`, `log_probabilities`: what
+      the model's outputs are, if they are not scores;
     - `multi_label`: targets are yes or no for each of several labels that do not exclude each other
       (a BinaryCrossEntropy with more than one output).
     """
 
-    ends_in_sigmoid: bool = False
+    separate_probabilities: bool = False
     probabilities: bool = False
     log_probabilities: bool = False
     multi_label: bool = False
 
     def begin(self, model: Layer) -> None:
-        self.ends_in_sigmoid = isinstance(last_layer(model), (Sigmoid, HardSigmoid))
+        self.separate_probabilities = model.outputs_separate_probabilities
         self.probabilities = model.outputs_probabilities
         self.log_probabilities = model.outputs_log_probabilities
 
     def check_loss(self, loss: Loss, model: Layer) -> None:
         several = model.output_shape[-1:] != (1,)
-        self.multi_label = several and isinstance(loss, BinaryCrossEntropy)
-        if isinstance(loss, REGRESSION) and not (several or self.ends_in_sigmoid):
+        self.multi_label = several and loss.exclusive_classes is False
+        if isinstance(loss, REGRESSION) and not (several or self.separate_probabilities):
             raise ConfigurationError(
                 f"{type(self).__name__}: expected a loss over classes, such as SoftmaxCrossEntropy "
                 f"or BinaryCrossEntropy, got {loss!r}, whose targets are numbers: measure MAE(), "
@@ -113,14 +111,14 @@ class ClassMetric(Metric):
                 f"got {targets.shape}"
             )
         scores = scores.reshape(-1, scores.shape[-1])
-        return scores > (0.5 if self.ends_in_sigmoid else 0.0), targets.reshape(scores.shape) > 0.5
+        return scores > (0.5 if self.separate_probabilities else 0.0), targets.reshape(scores.shape) > 0.5
 
 
 class NumberMetric(Metric):
     """A metric of regression: each output is compared with a target of its own."""
 
     def check_loss(self, loss: Loss, model: Layer) -> None:
-        if isinstance(loss, (Categorical, BinaryCrossEntropy)):
+        if loss.exclusive_classes is not None:
             raise ConfigurationError(
                 f"{type(self).__name__}: expected a loss of numbers, such as MeanSquaredError, got "
                 f"{loss!r}, whose targets are classes: measure Accuracy() or F1() instead"

@@ -24,7 +24,7 @@ class ProbabilityMetric(ClassMetric):
         """
         p: Array = scores.reshape(-1, scores.shape[-1]).astype(np.float64)
         if self.multi_label or p.shape[1] == 1:
-            return p if self.ends_in_sigmoid else sigmoid(p), self.labels(scores, targets)[1]
+            return p if self.separate_probabilities else sigmoid(p), self.labels(scores, targets)[1]
         there = self.classes(scores, targets)[1][:, np.newaxis] == np.arange(p.shape[1])
         if not self.probabilities:
             p = np.exp(p) if self.log_probabilities else softmax(p)
