@@ -14,10 +14,9 @@ from minitorch_np.training.metrics import (
     confusion_matrix,
 )
 from minitorch_np.training.probability_metrics import AUC, CalibrationError
-from minitorch_np.training.progress import Progress
 from minitorch_np.training.regression_metrics import MAE, R2, RMSE
 from minitorch_np.training.stopping import EarlyStopping, ModelCheckpoint
-from minitorch_np.training.trainer import Callback, Trainer
+from minitorch_np.training.trainer import Callback, Progress, Trainer
 
 __all__ = [
     "AUC",

@@ -111,7 +111,9 @@ class ClassMetric(Metric):
                 f"got {targets.shape}"
             )
         scores = scores.reshape(-1, scores.shape[-1])
-        return scores > (0.5 if self.separate_probabilities else 0.0), targets.reshape(scores.shape) > 0.5
+        return scores > (0.5 if self.separate_probabilities else 0.0), targets.reshape(
+            scores.shape
+        ) > 0.5
 
 
 class NumberMetric(Metric):
