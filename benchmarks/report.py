@@ -1,5 +1,5 @@
-"""What was measured, in words: the tables and picture of .github/MEASUREMENTS.md, from the JSON that
-`python -m benchmarks` writes.
+"""What was measured, in words: the tables and the picture of .github/MEASUREMENTS.md, made of the
+JSON that `python -m benchmarks` writes.
 
     python -m benchmarks.report [results.json]
 
