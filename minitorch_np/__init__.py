@@ -103,10 +103,13 @@ from minitorch_np.training import (
     Perplexity,
     Precision,
     Progress,
+    RateSearch,
     Recall,
+    ReduceLROnPlateau,
     TopKAccuracy,
     Trainer,
     confusion_matrix,
+    find_learning_rate,
 )
 
 if TYPE_CHECKING:
@@ -120,12 +123,24 @@ if TYPE_CHECKING:
         diagnose,
     )
     from minitorch_np.reports import Report, report
+    from minitorch_np.reports.model_plots import (
+        plot_calibration,
+        plot_confusion,
+        plot_errors,
+        plot_weights,
+    )
+    from minitorch_np.reports.plots import plot_activations
 else:
     # Imported when they are asked for: most programs only train.
     _LATER = {
         **dict.fromkeys(("Comparison", "Configuration", "compare"), "experiments"),
         **dict.fromkeys(("Diagnosis", "Diagnostics", "Finding", "diagnose"), "experiments"),
         **dict.fromkeys(("Report", "report"), "reports"),
+        **dict.fromkeys(
+            ("plot_calibration", "plot_confusion", "plot_errors", "plot_weights"),
+            "reports.model_plots",
+        ),
+        "plot_activations": "reports.plots",
     }
 
     def __getattr__(name):
@@ -213,9 +228,11 @@ __all__ = [
     "Precision",
     "Progress",
     "RMSprop",
+    "RateSearch",
     "ReLU",
     "ReLU6",
     "Recall",
+    "ReduceLROnPlateau",
     "Report",
     "Reshape",
     "Residual",
@@ -235,6 +252,7 @@ __all__ = [
     "confusion_matrix",
     "data",
     "diagnose",
+    "find_learning_rate",
     "gradcheck",
     "gradcheck_all",
     "gradcheck_function",
@@ -247,6 +265,11 @@ __all__ = [
     "mlp",
     "notes_network",
     "optimizers",
+    "plot_activations",
+    "plot_calibration",
+    "plot_confusion",
+    "plot_errors",
+    "plot_weights",
     "report",
     "schedules",
 ]
