@@ -10,7 +10,7 @@ All public names are here; `import minitorch_np as mt`.
 import importlib
 from typing import TYPE_CHECKING
 
-from minitorch_np import data, initializers, optimizers, schedules
+from minitorch_np import data, initializers, losses, optimizers, schedules
 from minitorch_np.errors import (
     ArgumentError,
     ConfigurationError,
@@ -232,6 +232,7 @@ __all__ = [
     "initializers",
     "lenet5",
     "loss_for",
+    "losses",
     "mlp",
     "notes_network",
     "optimizers",

@@ -199,5 +199,5 @@ def require_finite(x: Array, place: str) -> None:
             where = f"row {row}" + "".join(f", column {i}" for i in bad[0])
             raise DataError(
                 f"{place}: expected finite numbers, got {x[(row, *bad[0])]} at {where}: "
-                "drop the sample or fill the gap, for instance with np.nan_to_num"
+                "drop the sample, or put a number there that makes sense, such as the mean"
             )

@@ -30,6 +30,11 @@ Padding = str | int | Pair
 a number of pixels on each side."""
 
 
+CHANNELS_LAST = (
+    ": samples are (channels, height, width); if the channels are last, x.transpose(0, 3, 1, 2)"
+)
+
+
 class Grid(NamedTuple):
     """A window of `kernel` pixels, `dilation` apart, that moves by `stride` over an image which has
     `border` pixels added before and after its rows and its columns; `size` is its number of places.
@@ -108,6 +113,7 @@ def grid_for(
             raise ShapeError(
                 f"{layer!r}: expected images of at least {extent} "
                 f"{('rows', 'columns')[axis]} with their border, got {pixels + sum(border)}"
+                + (CHANNELS_LAST if input_shape[2] in (1, 3, 4) else "")
             )
         borders.append(border)
         sizes.append(free // steps[axis] + 1)
