@@ -56,7 +56,7 @@ def as_shape(shape: object) -> Shape:
     Raises ShapeError unless it is made of whole numbers of at least 1.
     """
     sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
-    if not all(is_whole(n) and n >= 1 for n in sizes):
+    if not all(is_whole(n) and 1 <= n < 2**48 for n in sizes):
         raise ShapeError(
             f"shape of one sample: expected whole numbers of at least 1, got {shape!r}: "
             "write 784 or (28, 28), without the batch axis"

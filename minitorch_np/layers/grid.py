@@ -156,7 +156,9 @@ def check_grid(
 
 def as_given(value: Any) -> Any:
     """An argument as it is kept: pairs as tuples, which a file has as lists."""
-    return tuple(int(n) for n in value) if isinstance(value, (tuple, list)) else value
+    if not isinstance(value, (tuple, list)):
+        return value
+    return tuple(int(n) if is_whole(n) else n for n in value)  # checked afterwards
 
 
 def _pair(value: int | Pair) -> Pair:

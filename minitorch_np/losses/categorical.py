@@ -17,7 +17,7 @@ from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.losses.base import Loss, check_weights, no_classes, refuse
 from minitorch_np.losses.class_weights import ClassWeights, as_class_weights
-from minitorch_np.validation import is_whole, require, share
+from minitorch_np.validation import instance, is_whole, require, share
 
 
 class ClassNumbers(np.ndarray[Any, Any]):
@@ -273,6 +273,7 @@ def _shares(sample_weight: Array | None, scores: Array) -> Array:
 
 def loss_for(model: Layer) -> Loss:
     """The classification loss that goes with what the model puts out."""
+    instance("loss_for", "model", model, Layer)
     return CrossEntropy() if model.outputs_probabilities else SoftmaxCrossEntropy()
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import Array
+from minitorch_np.arrays import Array, as_targets
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.losses.base import LARGEST_WEIGHT
 from minitorch_np.validation import is_number, is_whole
@@ -28,8 +28,8 @@ def as_class_weights(given: Any) -> Array:
     values = given
     if isinstance(given, Mapping) and given and all(is_whole(k) and 0 <= k < 10**6 for k in given):
         values = [given.get(label, 1.0) for label in range(max(given) + 1)]
-    listed = isinstance(values, (list, tuple, np.ndarray))
-    if listed and len(np.shape(values)) == 1 and all(map(is_number, values)):
+    listed = isinstance(values, (list, tuple, np.ndarray)) and getattr(values, "ndim", 1) == 1
+    if listed and all(map(is_number, values)):
         weights = np.asarray(values, np.float64)
         if ((weights >= 0) & (weights <= LARGEST_WEIGHT)).all() and weights.any():
             return weights
@@ -45,7 +45,7 @@ def balanced_weights(labels: object) -> Array:
 
     Raises DataError unless labels are class numbers (n,) in which each class occurs.
     """
-    given = np.asarray(labels)
+    given = as_targets(labels, "balanced_weights")
     if given.ndim != 1 or given.dtype.kind not in "iu" or not given.size or given.min() < 0:
         raise DataError(
             "balanced_weights: expected class numbers (n,), whole numbers of at least 0, got "

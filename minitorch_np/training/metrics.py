@@ -10,7 +10,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.arrays import AnyArray, Array, as_targets
 from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.losses.base import no_classes, refuse
@@ -138,6 +138,10 @@ class F1(_Confusion):
         return _ratios(2 * np.diag(matrix), matrix.sum(axis=0) + matrix.sum(axis=1))
 
 
+MOST_CLASSES = 4096
+"""Of which a confusion matrix is made: it has their number squared."""
+
+
 def confusion_matrix(labels: object, predicted: object, classes: int | None = None) -> AnyArray:
     """How often class i was taken for class j: integers (K, K), true classes in rows.
 
@@ -145,7 +149,7 @@ def confusion_matrix(labels: object, predicted: object, classes: int | None = No
     `classes`, or one more than the largest of them. Raises ShapeError or DataError for anything
     else.
     """
-    pair = [np.asarray(array) for array in (labels, predicted)]
+    pair = [as_targets(array, "confusion_matrix") for array in (labels, predicted)]
     if pair[0].ndim != 1 or pair[0].shape != pair[1].shape:
         raise ShapeError(
             "confusion_matrix: expected two rows of class numbers of one length, got shapes "
@@ -158,7 +162,13 @@ def confusion_matrix(labels: object, predicted: object, classes: int | None = No
     true, found = (array.astype(np.intp) for array in pair)
     both = np.concatenate([true, found])
     low, high = both.min(initial=0), both.max(initial=0)
-    k = int(high) + 1 if classes is None else whole("confusion_matrix", "classes", classes)
+    if classes is None and high >= MOST_CLASSES:
+        raise DataError(f"confusion_matrix: expected at most {MOST_CLASSES} classes, got {high}")
+    k = (
+        int(high) + 1
+        if classes is None
+        else whole("confusion_matrix", "classes", classes, most=MOST_CLASSES)
+    )
     if low < 0 or high >= k:
         raise DataError(
             f"confusion_matrix: expected class numbers from 0 to {k - 1}, got {low} to {high}"

@@ -10,12 +10,15 @@ import sys
 from typing import Any, TextIO
 
 from minitorch_np.training.trainer import Callback, Trainer
+from minitorch_np.validation import require
 
 
 class Progress(Callback):
     """Prints a line an epoch to `file` (None: standard output), and shows a bar on stderr."""
 
     def __init__(self, file: TextIO | None = None) -> None:
+        writes = file is None or hasattr(file, "write")
+        require(writes, self, "a file to write to, or None", file)
         self.file = file
         self._bar: Any = None
         self._silent = False
