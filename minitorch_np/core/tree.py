@@ -33,7 +33,7 @@ class TreeType(Explained):
         return made if name is None else made.named(name)
 
 
-class Tree(Generic[P], metaclass=TreeType):
+class Tree(Generic[P]):
     """What a layer has in common with every tree: parts of its own kind, and arrays by name."""
 
     parameter_names: tuple[str, ...] = ()

@@ -106,11 +106,8 @@ def compare(
         chosen = [configuration._replace(epochs=epochs) for configuration in chosen]
     for configuration in chosen:
         configuration.check(arrays[0].shape[1:], classes)
+    _check_functions(executor, progress)
     flag("compare", "resample_data", resample_data)
-    runs = executor is None or hasattr(executor, "submit")
-    require(runs, "compare", "executor to be None or an Executor", executor)
-    told = progress is None or callable(progress)
-    require(told, "compare", "progress to be None or a function", progress)
     log = Log(folder, flag("compare", "resume", resume), arrays)
     with _engine(executor, jobs, arrays, chosen) as engine:
         runner = _Runner(engine, log, resample_data, progress)
@@ -290,6 +287,13 @@ def _check_sizes(
         raise ConfigurationError(
             f"compare: expected a reference of {', '.join(names)}, got {reference!r}"
         )
+
+
+def _check_functions(executor: object, progress: object) -> None:
+    runs = executor is None or hasattr(executor, "submit")
+    require(runs, "compare", "executor to be None or an Executor", executor)
+    told = progress is None or callable(progress)
+    require(told, "compare", "progress to be None or a function", progress)
 
 
 def _seeds(seeds: int | Sequence[int]) -> list[int]:

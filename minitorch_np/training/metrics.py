@@ -10,7 +10,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, as_targets
+from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.losses.base import no_classes, refuse
@@ -149,7 +149,10 @@ def confusion_matrix(labels: object, predicted: object, classes: int | None = No
     `classes`, or one more than the largest of them. Raises ShapeError or DataError for anything
     else.
     """
-    pair = [as_targets(array, "confusion_matrix") for array in (labels, predicted)]
+    try:
+        pair = [np.asarray(array) for array in (labels, predicted)]
+    except ValueError as error:
+        raise DataError(f"confusion_matrix: expected rows of one length: {error}") from None
     if pair[0].ndim != 1 or pair[0].shape != pair[1].shape:
         raise ShapeError(
             "confusion_matrix: expected two rows of class numbers of one length, got shapes "
