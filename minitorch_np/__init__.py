@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from minitorch_np import data, initializers, optimizers, schedules
 from minitorch_np.errors import (
+    ArgumentError,
     ConfigurationError,
     DataError,
     DivergenceError,
@@ -163,6 +164,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Add",
+    "ArgumentError",
     "AveragePool1D",
     "AveragePool2D",
     "BatchNorm",

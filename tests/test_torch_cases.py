@@ -87,7 +87,7 @@ def test_spatial_dropout_drops_whole_channels(rng: np.random.Generator) -> None:
         (lambda: mt.ConvTranspose2D(3, 2, output_padding=1), "smaller than the stride"),
         (lambda: mt.GroupNorm(0), "groups"),
         (lambda: mt.RMSNorm(0), "epsilon"),
-        (lambda: mt.GLU("dense(3)"), "gate to be an Activation"),
+        (lambda: mt.GLU("dense(3)"), "GLU: gate: expected"),
         (lambda: mt.UpSampling2D(0), "the window"),
         (lambda: mt.ZeroPadding(-1), "padding"),
         (lambda: mt.ZeroPadding([(1, 2, 3)]), "padding"),  # type: ignore[list-item]

@@ -8,11 +8,10 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Cache, Forward, Layer
-from minitorch_np.core.names import layer_from_name
 from minitorch_np.core.shapes import require_gradient, require_trailing
 from minitorch_np.errors import ShapeError
 from minitorch_np.layers.activations import Activation
-from minitorch_np.validation import instance
+from minitorch_np.names import by_name
 
 
 class GLU(Layer):
@@ -27,8 +26,7 @@ class GLU(Layer):
     per_step = True
 
     def __init__(self, gate: Activation | str = "sigmoid") -> None:
-        made = layer_from_name(gate) if isinstance(gate, str) else gate
-        self.gate: Activation = instance(self, "gate", made, Activation)  # type: ignore[assignment]
+        self.gate = by_name(Activation, gate, place="GLU: gate")
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         if not input_shape or input_shape[-1] % 2:

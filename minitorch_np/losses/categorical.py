@@ -35,6 +35,8 @@ class Categorical(Loss):
     over all steps of all samples; so for any axes before the last.
     """
 
+    exclusive_classes = True
+
     ignores: bool = False
     """Whether there is a class number that stands for "do not count this sample"."""
 
