@@ -14,6 +14,7 @@ from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.losses.base import no_classes, refuse
+from minitorch_np.numerics import log_sum_exp
 from minitorch_np.signature import Described
 from minitorch_np.validation import whole
 
@@ -42,9 +43,10 @@ class Metric(Described):
 class Accuracy(Metric):
     """The share of samples whose largest score is at the target's class.
 
-    Targets are class numbers (m,) or one-hot rows (m, K). Where there is one score a sample, class
-    1 is predicted where it is above 0, or, for a model that ends in Sigmoid, above 0.5. Raises
-    ShapeError and DataError for others.
+    Targets are class numbers (m,) or one-hot rows (m, K); of sequences, with scores (m, steps, K),
+    they are (m, steps) or (m, steps, K), and each step counts like a sample. Where there
+    is one score a sample, class 1 is predicted where it is above 0, or, for a model that ends in
+    Sigmoid, above 0.5. Raises ShapeError and DataError for others.
     """
 
     name = "accuracy"
@@ -69,8 +71,9 @@ class TopKAccuracy(Metric):
 
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
         _, labels = _classes(self, scores, targets)
-        if scores.shape[1] < 2:
+        if scores.shape[-1] < 2:
             raise ShapeError("TopKAccuracy: expected two or more scores a sample, got one")
+        scores = scores.reshape(-1, scores.shape[-1])
         own = scores[np.arange(len(labels)), labels][:, np.newaxis]
         before = np.arange(scores.shape[1]) < labels[:, np.newaxis]
         rank = np.count_nonzero((scores > own) | ((scores == own) & before), axis=1)
@@ -93,7 +96,7 @@ class _Confusion(Metric):
 
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
         predicted, labels = _classes(self, scores, targets)
-        return confusion_matrix(labels, predicted, classes=max(2, scores.shape[1]))
+        return confusion_matrix(labels, predicted, classes=max(2, scores.shape[-1]))
 
     def value(self, counts: AnyArray) -> float:
         each = self.per_class(counts)
@@ -136,6 +139,39 @@ class F1(_Confusion):
 
     def per_class(self, matrix: AnyArray) -> Array:
         return _ratios(2 * np.diag(matrix), matrix.sum(axis=0) + matrix.sum(axis=1))
+
+
+class Perplexity(Metric):
+    """exp of the mean of -log p[label] over all samples, or all steps of sequences, that count.
+
+    As if each choice had been one among so many equally likely classes: K for a model that knows
+    nothing, 1 for one that is always right. Targets as in Accuracy, for two or more classes; what
+    the model puts out may be scores, probabilities or their logarithms.
+    """
+
+    name = "perplexity"
+    probabilities = log_probabilities = False
+
+    def begin(self, model: Layer) -> None:
+        self.probabilities = model.outputs_probabilities
+        self.log_probabilities = model.outputs_log_probabilities
+
+    def count(self, scores: Array, targets: AnyArray) -> AnyArray:
+        _, labels = _classes(self, scores, targets)
+        if scores.shape[-1] < 2:
+            raise ShapeError("Perplexity: expected two or more scores a sample, got one")
+        rows = scores.reshape(-1, scores.shape[-1]).astype(np.float64)
+        own = rows[np.arange(len(labels)), labels]
+        if self.probabilities:
+            with np.errstate(divide="ignore"):
+                logs = np.log(own)
+        else:
+            logs = own if self.log_probabilities else own - log_sum_exp(rows)
+        return np.array([-logs.sum(), len(labels)])
+
+    def value(self, counts: AnyArray) -> float:
+        with np.errstate(over="ignore"):
+            return float(np.exp(_ratio(*counts)))
 
 
 MOST_CLASSES = 4096
@@ -182,12 +218,14 @@ def confusion_matrix(labels: object, predicted: object, classes: int | None = No
 def _classes(metric: Metric, scores: Array, targets: AnyArray) -> tuple[AnyArray, AnyArray]:
     """The predicted and the true classes of a batch. Raises ShapeError or DataError."""
     place = type(metric).__name__
-    rows = targets.ndim == 2 and targets.shape == scores.shape
-    if scores.ndim != 2 or not (rows or targets.shape == scores.shape[:1]):
+    rows = targets.ndim > 1 and targets.shape == scores.shape
+    if scores.ndim < 2 or not (rows or targets.shape == scores.shape[:-1]):
         raise ShapeError(
-            f"{place}: expected scores (m, classes) and targets (m,) or one-hot, got shapes "
-            f"{scores.shape} and {targets.shape}"
+            f"{place}: expected scores (m, ..., classes) and targets (m, ...) or one-hot, got "
+            f"shapes {scores.shape} and {targets.shape}"
         )
+    scores = scores.reshape(-1, scores.shape[-1])
+    targets = targets.reshape(scores.shape if rows else -1)
     if scores.shape[1] == 1:  # yes or no: targets may be probabilities
         labels = targets.reshape(-1) > 0.5 if targets.dtype.kind == "f" else targets.reshape(-1)
         return (scores[:, 0] > metric.threshold).astype(np.intp), labels.astype(np.intp)
