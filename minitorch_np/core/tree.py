@@ -33,7 +33,7 @@ class TreeType(Explained):
         return made if name is None else made.named(name)
 
 
-class Tree(Generic[P], metaclass=TreeType):
+class Tree(Generic[P]):
     """What a layer has in common with every tree: parts of its own kind, and arrays by name."""
 
     parameter_names: tuple[str, ...] = ()
@@ -166,7 +166,8 @@ class Tree(Generic[P], metaclass=TreeType):
         """
         place = f"{type(self).__name__}.load_state_dict"
         instance(place, "state", state, Mapping)
-        if names:
+        if names is not None:
+            instance(place, "names", names, Mapping)
             state = {_renamed(name, names): array for name, array in state.items()}
         present = self.named_parameters() | self.named_buffers()
         load_arrays(present, state, flag(place, "strict", strict), place)

@@ -61,11 +61,11 @@ class Embedding(Layer):
     def backward(self, dy: Array, cache: AnyArray, *, need_dx: bool = True) -> Backward:
         require_gradient(self, dy, (*cache.shape, self.dimensions))
         gradient = np.zeros((self.vocabulary, self.dimensions), dy.dtype)
-        _add_at(gradient, cache.reshape(-1), dy.reshape(-1, self.dimensions))
+        add_at(gradient, cache.reshape(-1), dy.reshape(-1, self.dimensions))
         return (np.zeros(cache.shape, dy.dtype) if need_dx else None), {"weight": gradient}
 
 
-def _add_at(sums: Array, indices: AnyArray, rows: Array) -> None:
+def add_at(sums: Array, indices: AnyArray, rows: Array) -> None:
     """sums[indices[i]] += rows[i] for each i: six times as fast as `np.add.at`.
 
     The rows are put in the order of their indices, and each run of equal ones is added up at once.

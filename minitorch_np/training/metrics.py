@@ -159,6 +159,10 @@ class Perplexity(ClassMetric):
             return float(np.exp(_ratio(*counts)))
 
 
+MOST_CLASSES = 4096
+"""Of which a confusion matrix is made: it has their number squared."""
+
+
 def confusion_matrix(labels: object, predicted: object, classes: int | None = None) -> AnyArray:
     """How often class i was taken for class j: integers (K, K), true classes in rows.
 
@@ -166,7 +170,10 @@ def confusion_matrix(labels: object, predicted: object, classes: int | None = No
     `classes`, or one more than the largest of them. Raises ShapeError or DataError for anything
     else.
     """
-    pair = [np.asarray(array) for array in (labels, predicted)]
+    try:
+        pair = [np.asarray(array) for array in (labels, predicted)]
+    except ValueError as error:
+        raise DataError(f"confusion_matrix: expected rows of one length: {error}") from None
     if pair[0].ndim != 1 or pair[0].shape != pair[1].shape:
         raise ShapeError(
             "confusion_matrix: expected two rows of class numbers of one length, got shapes "
@@ -179,7 +186,13 @@ def confusion_matrix(labels: object, predicted: object, classes: int | None = No
     true, found = (array.astype(np.intp) for array in pair)
     both = np.concatenate([true, found])
     low, high = both.min(initial=0), both.max(initial=0)
-    k = int(high) + 1 if classes is None else whole("confusion_matrix", "classes", classes)
+    if classes is None and high >= MOST_CLASSES:
+        raise DataError(f"confusion_matrix: expected at most {MOST_CLASSES} classes, got {high}")
+    k = (
+        int(high) + 1
+        if classes is None
+        else whole("confusion_matrix", "classes", classes, most=MOST_CLASSES)
+    )
     if low < 0 or high >= k:
         raise DataError(
             f"confusion_matrix: expected class numbers from 0 to {k - 1}, got {low} to {high}"

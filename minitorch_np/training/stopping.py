@@ -13,7 +13,8 @@ from minitorch_np.arrays import Array, StrPath
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.training.history import smaller_is_better
 from minitorch_np.training.trainer import Callback, Trainer
-from minitorch_np.validation import choice, flag, number, require, whole
+from minitorch_np.validation import choice, flag, instance, number, require, whole
+from minitorch_np.validation import path as checked_path
 
 
 class Monitor(Callback):
@@ -26,9 +27,8 @@ class Monitor(Callback):
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
-        named = isinstance(monitor, str)
-        require(named, self, 'monitor to be the name of a number, such as "val_loss"', monitor)
-        self.monitor, self.mode = monitor, choice(self, "mode", mode, ("auto", "min", "max"))
+        self.monitor = instance(self, "monitor", monitor, str)
+        self.mode = choice(self, "mode", mode, ("auto", "min", "max"))
         self.min_delta = number(self, "min_delta", min_delta, 0)
         self.best: float | None = None
         if mode == "auto":
@@ -134,9 +134,8 @@ class ModelCheckpoint(Monitor):
         min_delta: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        if not isinstance(path, (str, os.PathLike)):
-            raise ConfigurationError(f"ModelCheckpoint: expected the path of a file, got {path!r}")
-        self.path, self.save_best_only = str(path), flag(self, "save_best_only", save_best_only)
+        self.path = checked_path(self, "path", path)
+        self.save_best_only = flag(self, "save_best_only", save_best_only)
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         if self.save_best_only:
