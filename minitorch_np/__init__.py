@@ -101,8 +101,13 @@ from minitorch_np.losses import (
 from minitorch_np.networks import lenet5, mlp, notes_network
 from minitorch_np.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSprop
 from minitorch_np.training import (
+    AUC,
     F1,
+    MAE,
+    R2,
+    RMSE,
     Accuracy,
+    CalibrationError,
     Callback,
     Checkpoint,
     CSVLogger,
@@ -152,10 +157,14 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AUC",
     "ELU",
     "F1",
     "GELU",
     "GLU",
+    "MAE",
+    "R2",
+    "RMSE",
     "SELU",
     "SGD",
     "Accuracy",
@@ -170,6 +179,7 @@ __all__ = [
     "BatchNorm",
     "BinaryCrossEntropy",
     "CSVLogger",
+    "CalibrationError",
     "Callback",
     "Checkpoint",
     "Comparison",
