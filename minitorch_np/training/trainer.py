@@ -85,6 +85,8 @@ class Progress(Callback):
     shows_progress = True
 
     def __init__(self, file: TextIO | None = None) -> None:
+        writes = file is None or hasattr(file, "write")
+        require(writes, self, "a file to write to, or None", file)
         self.file = file
         self._bar: Any = None
         self._silent = False
