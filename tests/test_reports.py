@@ -390,3 +390,11 @@ def test_a_narrow_terminal_folds_tables(
         assert all(cell in narrow for cell in row)
     monkeypatch.setattr(text, "terminal_width", lambda: 500)
     assert text.configurations_table(comparison) == whole
+
+
+def test_a_comparison_reports_itself(comparison: mt.Comparison, tmp_path: Path) -> None:
+    assert str(comparison.report()) == str(mt.report(comparison))
+    found = comparison.report(tmp_path / "page.html")
+    assert isinstance(found, mt.Report)
+    assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
+    assert ".report()" in repr(comparison)
