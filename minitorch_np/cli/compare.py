@@ -113,6 +113,10 @@ def _try_outputs(arguments: argparse.Namespace) -> None:
     for option in OUTPUTS:
         if getattr(arguments, option):
             require_writable(f"--{option}", getattr(arguments, option))
+    if arguments.report:
+        from minitorch_np.reports.page import templates
+
+        templates()
     if arguments.plot:
         from minitorch_np.figures import new_figure
 
