@@ -131,7 +131,7 @@ def test_what_cannot_be_lowered() -> None:
         with pytest.raises(mt.ConfigurationError, match=next(iter(arguments))):
             mt.ReduceLROnPlateau("loss", **arguments)  # type: ignore[arg-type]
     for monitor in (None, 3, ["loss"]):
-        with pytest.raises(mt.ConfigurationError, match="monitor to be the name of a number"):
+        with pytest.raises(mt.ConfigurationError, match="monitor to be a str"):
             mt.EarlyStopping(monitor)  # type: ignore[arg-type]
     with pytest.raises(mt.ConfigurationError, match="expected the path of a file, got None"):
         mt.ModelCheckpoint(None)  # type: ignore[arg-type]

@@ -138,7 +138,7 @@ def _tell(comparison: Comparison, arguments: argparse.Namespace, data: Digits) -
         else:
             print(report)
         sys.stdout.flush()
-    except OSError as error:  # nobody reads it, or the disk is full; files may still be written
+    except OSError as error:  # a closed pipe or a full disk; files may still be written
         errors.append(error)
     for option in OUTPUTS:
         if path := getattr(arguments, option):

@@ -192,7 +192,7 @@ def _functions(comparison: Comparison) -> list[Part]:
     picture = _picture(
         lambda: plots.plot_activations(comparison),
         f"Graphs of {words.joined(found or ['none'])} and of their derivatives, from -4 to 4.",
-        "What the compared networks bend their numbers with.",
+        "The activation functions of the networks that were compared.",
     )
     return [_folded("Their graphs", picture, len(found) <= 6)] if picture else []
 
