@@ -104,6 +104,7 @@ from minitorch_np.training import (
 )
 
 if TYPE_CHECKING:
+    from minitorch_np.exchange import from_torch, to_torch
     from minitorch_np.experiments import (
         Comparison,
         Configuration,
@@ -120,6 +121,7 @@ else:
         **dict.fromkeys(("Comparison", "Configuration", "compare"), "experiments"),
         **dict.fromkeys(("Diagnosis", "Diagnostics", "Finding", "diagnose"), "experiments"),
         **dict.fromkeys(("Report", "report"), "reports"),
+        **dict.fromkeys(("from_torch", "to_torch"), "exchange"),
     }
 
     def __getattr__(name):
@@ -223,6 +225,7 @@ __all__ = [
     "confusion_matrix",
     "data",
     "diagnose",
+    "from_torch",
     "gradcheck",
     "gradcheck_all",
     "gradcheck_function",
@@ -237,4 +240,5 @@ __all__ = [
     "optimizers",
     "report",
     "schedules",
+    "to_torch",
 ]
