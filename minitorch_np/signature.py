@@ -208,6 +208,8 @@ class Described(metaclass=Explained):
                 shown.append(text)
             elif not _is_default(value, default):
                 shown.append(f"{name}={text}")
+        if getattr(self, "given_name", None) is not None:
+            shown.append(f"name={vars(self)['given_name']!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
 

@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import minitorch_np as mt
@@ -125,3 +126,105 @@ def test_objects_show_themselves_as_code() -> None:
         "TopKAccuracy(k=3)",
     ):
         assert repr(eval(text, vars(mt) | vars(mt.optimizers))) == text
+
+
+def two() -> mt.Sequential:
+    layers: list[mt.Layer | str] = [any_.Dense(4, name="fc1"), "relu", mt.Dense(2).named("fc2")]
+    return mt.Sequential(*layers, input_shape=3, seed=0)
+
+
+def test_named_layers(tmp_path: Any) -> None:
+    model = two()
+    assert list(model.state_dict()) == ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]
+    assert model["fc1"] is model[0]
+    assert model["1"] is model[1]
+    assert repr(model[0]) == "Dense(4, name='fc1')"
+    as_pytorch = mt.Sequential({"fc1": mt.Dense(4), "act": "relu", "fc2": mt.Dense(2)})
+    as_pytorch.initialize(3, rng=np.random.default_rng(1), dtype="float32")
+    as_pytorch.load_state_dict(model.state_dict())
+    assert list(as_pytorch.outputs(np.ones((1, 3)))) == ["fc1", "act", "fc2"]
+    model.save(tmp_path / "m.npz")
+    again = mt.Sequential.load(tmp_path / "m.npz")
+    assert repr(again) == repr(model)
+    assert again["fc2"].given_name == "fc2"
+    x = np.ones((2, 3))
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    before = model.state_dict()
+    mt.Trainer(model, mt.SoftmaxCrossEntropy(), mt.Adam()).fit(x, [0, 1])
+    assert not np.array_equal(before["fc1.weight"], model.state_dict()["fc1.weight"])
+
+
+def test_names_that_do_not_work() -> None:
+    for name in ("", "a.b", "1", None, 3):
+        with pytest.raises(mt.ConfigurationError, match="letters, digits and underscores"):
+            mt.Dense(3).named(name)  # type: ignore[arg-type]
+    with pytest.raises(mt.ConfigurationError, match=r"different names, got \['a', 'a'\]"):
+        mt.Sequential(mt.Dense(3).named("a"), mt.Dense(3).named("a"))
+    shared = mt.Dense(3).named("a")
+    model = mt.Sequential(shared, "relu", shared, input_shape=3)
+    assert list(model.state_dict()) == ["a.weight", "a.bias"]
+    with pytest.raises(KeyError):
+        model["b"]
+
+    class Own(mt.ReLU):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+    assert Own(name="x").given_name is None  # the class's own argument
+
+
+def test_a_slice_of_a_model_shares_its_layers() -> None:
+    model = two()
+    x = np.ones((2, 3), np.float32)
+    first, rest = model[:2], model[2:]
+    assert [first[0], first[1], rest[0]] == list(model)
+    np.testing.assert_array_equal(rest.predict(first.predict(x)), model.predict(x))
+    np.testing.assert_array_equal(model[1:].predict(first[:1].predict(x)), model.predict(x))
+    assert isinstance(first[0], mt.Dense)
+    first[0].weight[...] = 0
+    np.testing.assert_array_equal(first.predict(x), np.zeros((2, 4)))
+    np.testing.assert_array_equal(model.outputs(x)["1"], np.zeros((2, 4)))
+    assert not mt.Sequential(mt.Dense(3), "relu")[:1].built
+
+
+def test_a_state_of_other_names_is_loaded() -> None:
+    model, plain = two(), mt.Sequential(mt.Dense(4), "relu", mt.Dense(2), input_shape=3)
+    plain.load_state_dict(
+        model.state_dict(), names={"fc1": "0", "fc2.weight": "2.weight"} | {"fc2": "2"}
+    )
+    np.testing.assert_array_equal(plain.state_dict()["2.bias"], model.state_dict()["fc2.bias"])
+    weights = {"fc1.weight": np.ones((4, 3)), "head.weight": np.ones(3)}
+    plain.load_state_dict(weights, strict=False, names={"fc1": "0"})
+    assert (plain.state_dict()["0.weight"] == 1).all()
+    with pytest.raises(mt.DataError, match=r"2.weight is missing.*head.weight is unexpected"):
+        plain.load_state_dict(weights, names={"fc1": "0"})
+    with pytest.raises(mt.ConfigurationError, match="expected state to be a Mapping, got None"):
+        plain.load_state_dict(None)  # type: ignore[arg-type]
+
+
+def test_probabilities_are_those_of_the_loss(tmp_path: Any) -> None:
+    x, rng = np.linspace(-1, 1, 12).reshape(4, 3), np.random.default_rng(0)
+    scores = mt.Sequential(mt.Dense(2), input_shape=3, seed=0)
+    z = scores.predict(x)
+    np.testing.assert_allclose(scores.predict_proba(x).sum(axis=1), 1, rtol=1e-6)
+    mt.Trainer(scores, mt.BinaryCrossEntropy(), mt.SGD())  # several labels at once
+    np.testing.assert_allclose(scores.predict_proba(x), 1 / (1 + np.exp(-z)), rtol=1e-6)
+    np.testing.assert_array_equal(scores.predict_classes(x), z > 0)
+    scores.save(tmp_path / "m.npz")
+    again = mt.Sequential.load(tmp_path / "m.npz")
+    np.testing.assert_array_equal(again.predict_proba(x), scores.predict_proba(x))
+    ends = mt.Sequential(scores, "sigmoid", input_shape=3)
+    np.testing.assert_array_equal(ends.predict_proba(x), ends.predict(x))
+    np.testing.assert_array_equal(ends.predict_classes(x), z > 0)
+    mt.Trainer(ends, mt.SoftmaxCrossEntropy(), mt.SGD())  # the notes' sigmoid + sigmoid: scores
+    np.testing.assert_array_equal(ends.predict_classes(x), z.argmax(axis=1))
+    np.testing.assert_allclose(ends.predict_proba(x).sum(axis=1), 1, rtol=1e-6)
+    one = mt.Sequential(mt.Dense(1), input_shape=3, seed=rng)
+    with pytest.raises(mt.ShapeError, match="one trained with BinaryCrossEntropy.*use predict"):
+        one.predict_proba(x)
+    for model in (one, mt.Sequential(one, "sigmoid", input_shape=3)):
+        if model is one:
+            mt.Trainer(one, mt.BinaryCrossEntropy(), mt.SGD())
+        p = 1 / (1 + np.exp(-one.predict(x)))
+        np.testing.assert_allclose(model.predict_proba(x), np.hstack([1 - p, p]), rtol=1e-5)
+        np.testing.assert_array_equal(model.predict_classes(x), p[:, 0] > 0.5)

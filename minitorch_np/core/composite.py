@@ -1,8 +1,8 @@
 """What all containers share: a list of layers, and the names of their parameters in the whole.
 
-A container's parameters are those of its layers, under the layer's place and the parameter's own
-name: "0.weight". A layer may stand in two places; then there is one set of parameters, under the
-name of the first place, and its gradients add up.
+A container's parameters are those of its layers, under the layer's place, or the name that `named`
+gave it, and the parameter's own name: "0.weight", "fc1.weight". A layer may stand in two places;
+then there is one set of parameters, under the name of the first place, and its gradients add up.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Gradients, Layer
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.names import by_name
+from minitorch_np.validation import require
 
 
 class Composite(Layer):
@@ -30,6 +31,8 @@ class Composite(Layer):
         self.layers = tuple(by_name(Layer, x, f"{kind}[{n}]") for n, x in enumerate(layers))
         if not self.layers:
             raise ConfigurationError(f"{kind}: expected at least one layer, got none")
+        names = [layer.given_name for layer in set(self.layers) if layer.given_name]
+        require(len(set(names)) == len(names), kind, "layers of different names", sorted(names))
 
     @abstractmethod
     def build_layers(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -98,7 +101,11 @@ class Composite(Layer):
         )
 
     def sublayers(self) -> dict[str, Layer]:
-        return {str(place): layer for place, layer in enumerate(self.layers)}
+        found: dict[str, Layer] = {}
+        for place, layer in enumerate(self.layers):
+            name = layer.given_name
+            found[str(place) if name is None or name in found else name] = layer
+        return found
 
     @property
     def couples_samples(self) -> bool:  # type: ignore[override]
@@ -115,8 +122,9 @@ class Composite(Layer):
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
 
-    def __getitem__(self, place: int) -> Layer:
-        return self.layers[place]
+    def __getitem__(self, place: int | str) -> Layer:
+        """The layer at a place, or of a name. Raises IndexError or KeyError."""
+        return self.sublayers()[place] if isinstance(place, str) else self.layers[place]
 
     def __repr__(self) -> str:
         lines = [f"({name}): {layer!r}" for name, layer in self.sublayers().items()]

@@ -13,7 +13,7 @@ caller. For the same reason there is nothing to reset between steps.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from contextvars import ContextVar
 from typing import Any, Self, TypeAlias
 
@@ -29,7 +29,7 @@ from minitorch_np.arrays import (
     as_shape,
     describe_shape,
 )
-from minitorch_np.core.tree import Tree, own_array
+from minitorch_np.core.tree import Tree, TreeType, own_array
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.names import by_name
 from minitorch_np.signature import Described
@@ -51,7 +51,7 @@ _INSIDE: ContextVar[list[Any] | None] = ContextVar("inside", default=None)
 """The layers inside of the one whose `build` is running."""
 
 
-class Layer(Tree["Layer"], Described, ABC):
+class Layer(Tree["Layer"], Described, metaclass=TreeType):
     """The contract of all layers. A subclass defines `forward` and `backward`, and, if it has
     parameters, `parameter_names` and `build`.
 
@@ -75,6 +75,9 @@ class Layer(Tree["Layer"], Described, ABC):
     index_limit: int | None = None
     """For inputs that are indices (Embedding), the number that they stay below: there is no
     gradient with respect to them."""
+
+    outputs_separate_probabilities: bool = False
+    """Whether each output is a probability on its own, as Sigmoid's are."""
 
     keeps_values: bool = False
     """Whether the outputs are the inputs in another shape, as Reshape's are."""
@@ -168,7 +171,6 @@ class Layer(Tree["Layer"], Described, ABC):
             )
         for name in self.parameter_names + self.buffer_names:
             setattr(self, name, own_array(vars(self).get(name), dtype, f"{self.label}.build", name))
-        self.parameter_shapes = {name: getattr(self, name).shape for name in self.parameter_names}
         self.input_shape, self.dtype, self.output_shape = shape, dtype, as_shape(output_shape)
         return self.output_shape
 

@@ -35,6 +35,7 @@ def save_model(model: Layer, path: StrPath) -> None:
         "model": encode_layer(model),
         "input_shape": model.input_shape,
         "dtype": str(model.dtype),
+        "exclusive_classes": getattr(model, "exclusive_classes", None),
     }
     arrays = model.named_parameters() | model.named_buffers()
     write_arrays(path, {_ARCHITECTURE: np.array(json.dumps(architecture)), **arrays})
@@ -60,6 +61,8 @@ def load_model(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]]
             architecture["input_shape"], rng=np.random.default_rng(0), dtype=architecture["dtype"]
         )
         model.load_state_dict(arrays)
+        if hasattr(model, "exclusive_classes"):  # older files do not say, and meant True
+            setattr(model, "exclusive_classes", architecture.get("exclusive_classes", True))
     except ModelFileError:
         raise
     except (LookupError, TypeError, AttributeError, json.JSONDecodeError) as error:
@@ -89,6 +92,8 @@ def _encode(value: Any, numbers: dict[int, int]) -> Any:
             "module": type(value).__module__,
             "config": {name: _encode(item, numbers) for name, item in value.config().items()},
         }
+        if value.given_name is not None:
+            described["name"] = value.given_name
         numbers[id(value)] = len(numbers)
         return described
     if isinstance(value, tuple) and not any(isinstance(item, Layer) for item in value):
@@ -121,6 +126,8 @@ def _decode(value: Any, custom: Mapping[str, type[Layer]], done: list[Layer]) ->
         cls = _find_class(value["module"], value["class"], custom)
         config = {name: _decode(item, custom, done) for name, item in value["config"].items()}
         done.append(cls.from_config(config))
+        if "name" in value:
+            done[-1].named(value["name"])
         return done[-1]
     return value
 

@@ -25,6 +25,9 @@ LossCache: TypeAlias = Any
 class Loss(Described):
     """The contract of all losses: `forward`, `backward`, and checks of targets and models."""
 
+    exclusive_classes: bool | None = None
+    """Whether a sample is of exactly one class, for predictions; None for losses of numbers."""
+
     @abstractmethod
     def forward(
         self, scores: Array, targets: AnyArray, sample_weight: Array | None = None

@@ -89,6 +89,8 @@ class Trainer(metaclass=Explained):
         instance("Trainer", "optimizer", optimizer, Optimizer)
         model.require_built()
         loss.check_model(model)
+        if loss.exclusive_classes is not None:
+            model.exclusive_classes = loss.exclusive_classes
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.metrics = instances("Trainer", "metrics", metrics, Metric)
         for metric in self.metrics:
