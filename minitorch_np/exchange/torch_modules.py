@@ -1,16 +1,16 @@
 """Models to and from PyTorch.
 
 Most layers have a counterpart in `torch.nn` with the same formula and the same parameters, so a
-model is translated layer by layer and the weights are copied. `KINDS` lists the counterparts, with
-what each calls its arguments; a layer that computes in another way than its counterpart is refused
-rather than translated approximately. A translated module is tried on random numbers before it is
-returned: it must give what the original gives.
+model is translated layer by layer and the weights are copied. `torch_kinds` lists the counterparts;
+a layer that computes in another way than its counterpart is refused rather than translated
+approximately. A translated module is tried on random numbers before it is returned: it must give
+what the original gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -19,201 +19,11 @@ from minitorch_np.core.branches import Add, Concatenate
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.sequential import Sequential
 from minitorch_np.errors import ConfigurationError, MissingExtraError
-from minitorch_np.layers import activations as act
-from minitorch_np.layers.convolution import Conv2D
-from minitorch_np.layers.dense import Dense
-from minitorch_np.layers.dropout import Dropout
-from minitorch_np.layers.embedding import Embedding
-from minitorch_np.layers.normalization import BatchNorm, LayerNorm
-from minitorch_np.layers.pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
-from minitorch_np.layers.reshape import Flatten, Reshape
-from minitorch_np.layers.softmax import LogSoftmax, Softmax
+from minitorch_np.exchange.torch_kinds import KINDS, UnlikeError
+from minitorch_np.layers.pooling import GlobalAveragePool2D
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 """How far the outputs of the two may be apart on random inputs, over the largest one."""
-
-
-class Kind(NamedTuple):
-    """A layer and its counterpart in `torch.nn`.
-
-    - `to` gives the module's arguments for a built layer;
-    - `back` gives the layer's for a module;
-    - `only` are attributes that a module must have: with others it computes something else;
-    - `axes` is the number of a sample's axes, for a layer that has two counterparts.
-    """
-
-    layer: type[Layer]
-    module: str
-    to: Callable[[Any], dict[str, Any]] = lambda layer: {}
-    back: Callable[[Any], dict[str, Any]] = lambda module: {}
-    only: Mapping[str, Any] = {}
-    axes: int | None = None
-
-
-def _renamed(**names: str) -> dict[str, Callable[[Any], dict[str, Any]]]:
-    """`to` and `back` where arguments differ in name only: the layer's name, then the module's."""
-    return {
-        "to": lambda layer: {theirs: getattr(layer, ours) for ours, theirs in names.items()},
-        "back": lambda module: {ours: getattr(module, theirs) for ours, theirs in names.items()},
-    }
-
-
-def _conv_to(layer: Conv2D) -> dict[str, Any]:
-    return {
-        "in_channels": layer.input_shape[0],
-        "out_channels": layer.filters,
-        "kernel_size": layer.grid.kernel,
-        "stride": layer.grid.stride,
-        "padding": _even_border(layer),
-        "dilation": layer.grid.dilation,
-        "groups": layer.groups,
-        "bias": layer.use_bias,
-    }
-
-
-def _conv_back(module: Any) -> dict[str, Any]:
-    padding = module.padding
-    if padding == "same" and any(n != 1 for n in module.stride):
-        raise _UnlikeError("padding 'same' with a stride of 1, where both mean the same")
-    return {
-        "filters": module.out_channels,
-        "kernel_size": module.kernel_size,
-        "stride": module.stride,
-        "padding": padding,
-        "dilation": module.dilation,
-        "groups": module.groups,
-        "use_bias": module.bias is not None,
-    }
-
-
-def _pool_to(layer: Any) -> dict[str, Any]:
-    grid = layer.grid
-    return {"kernel_size": grid.kernel, "stride": grid.stride, "padding": _even_border(layer)}
-
-
-def _pool_back(module: Any) -> dict[str, Any]:
-    names = {"pool_size": "kernel_size", "stride": "stride", "padding": "padding"}
-    return {ours: getattr(module, theirs) for ours, theirs in names.items()}
-
-
-def _even_border(layer: Any) -> tuple[int, int]:
-    """As many pixels before as after, for each axis. Raises _UnlikeError for another border."""
-    (top, bottom), (left, right) = layer.grid.border
-    if top != bottom or left != right:
-        raise _UnlikeError("a border of as many pixels before as after: torch.nn has no other")
-    return top, left
-
-
-def _batch_norm_back(module: Any) -> dict[str, Any]:
-    if module.momentum is None:
-        raise _UnlikeError("a momentum that is a number")
-    return {"momentum": module.momentum, "epsilon": module.eps}
-
-
-NORM = {"affine": True, "track_running_stats": True}
-
-KINDS = (
-    Kind(
-        Dense,
-        "Linear",
-        lambda d: {
-            "in_features": d.weight.shape[1],
-            "out_features": d.units,
-            "bias": d.use_bias,
-        },
-        lambda m: {"units": m.out_features, "use_bias": m.bias is not None},
-    ),
-    Kind(Conv2D, "Conv2d", _conv_to, _conv_back, {"padding_mode": "zeros"}),
-    Kind(
-        MaxPool2D,
-        "MaxPool2d",
-        _pool_to,
-        _pool_back,
-        {"dilation": 1, "ceil_mode": False, "return_indices": False},
-    ),
-    Kind(
-        AveragePool2D,
-        "AvgPool2d",
-        lambda layer: {**_pool_to(layer), "count_include_pad": False},
-        _pool_back,
-        {"ceil_mode": False, "divisor_override": None},
-    ),
-    Kind(Flatten, "Flatten", only={"start_dim": 1, "end_dim": -1}),
-    Kind(
-        Reshape,
-        "Unflatten",
-        lambda r: {"dim": 1, "unflattened_size": r.output_shape},
-        lambda m: {"shape": tuple(m.unflattened_size)},
-        {"dim": 1},
-    ),
-    Kind(
-        BatchNorm,
-        "BatchNorm1d",
-        lambda b: {"num_features": len(b.weight), "momentum": b.momentum, "eps": b.epsilon},
-        _batch_norm_back,
-        NORM,
-        1,
-    ),
-    Kind(
-        BatchNorm,
-        "BatchNorm2d",
-        lambda b: {"num_features": len(b.weight), "momentum": b.momentum, "eps": b.epsilon},
-        _batch_norm_back,
-        NORM,
-        3,
-    ),
-    Kind(
-        LayerNorm,
-        "LayerNorm",
-        lambda n: {"normalized_shape": n.weight.shape, "eps": n.epsilon},
-        lambda m: {"trailing_axes": len(m.normalized_shape), "epsilon": m.eps},
-        {"elementwise_affine": True},
-    ),
-    Kind(
-        Embedding,
-        "Embedding",
-        **_renamed(vocabulary="num_embeddings", dimensions="embedding_dim"),
-        only={"padding_idx": None, "max_norm": None},
-    ),
-    Kind(Dropout, "Dropout", **_renamed(rate="p")),
-    Kind(
-        act.PReLU,
-        "PReLU",
-        lambda p: {"num_parameters": len(p.weight)},
-        lambda m: {"per_channel": m.num_parameters > 1},
-    ),
-    Kind(act.LeakyReLU, "LeakyReLU", **_renamed(negative_slope="negative_slope")),
-    Kind(act.ELU, "ELU", **_renamed(alpha="alpha")),
-    Kind(act.GELU, "GELU", **_renamed(approximate="approximate")),
-    # Above the threshold theirs is a straight line: at 37 that is exact in float64.
-    Kind(
-        act.Softplus,
-        "Softplus",
-        lambda s: {"beta": s.beta, "threshold": 37.0},
-        lambda m: {"beta": m.beta},
-    ),
-    Kind(Softmax, "Softmax", lambda s: {"dim": -1}, only={"dim": (-1, 1)}),
-    Kind(LogSoftmax, "LogSoftmax", lambda s: {"dim": -1}, only={"dim": (-1, 1)}),
-    *(
-        Kind(layer, name)
-        for layer, name in (
-            (act.ReLU, "ReLU"),
-            (act.ReLU6, "ReLU6"),
-            (act.SELU, "SELU"),
-            (act.Sigmoid, "Sigmoid"),
-            (act.HardSigmoid, "Hardsigmoid"),
-            (act.Tanh, "Tanh"),
-            (act.SiLU, "SiLU"),
-            (act.Mish, "Mish"),
-            (act.HardSwish, "Hardswish"),
-            (act.Identity, "Identity"),
-        )
-    ),
-)
-
-
-class _UnlikeError(Exception):
-    """A layer or module that its counterpart can't be made to equal; the text says what can."""
 
 
 def to_torch(model: Layer) -> Any:
@@ -322,8 +132,8 @@ class _Translation:
                 kind.axes is None or kind.axes == len(layer.input_shape)
             ):
                 try:
-                    return getattr(torch.nn, kind.module)(**kind.to(layer))
-                except _UnlikeError as error:
+                    return kind.module_for(layer, torch.nn)
+                except UnlikeError as error:
                     raise ConfigurationError(f"{where}: expected {error}") from None
         raise ConfigurationError(
             f"{where}: expected a layer that torch.nn has too, got {type(layer).__name__}"
@@ -356,15 +166,9 @@ def _layer_for(torch: Any, module: Any, path: str) -> Layer:
     for kind in KINDS:
         if type(module) is not getattr(torch.nn, kind.module):
             continue
-        for name, right in kind.only.items():
-            if getattr(module, name) not in (right if isinstance(right, tuple) else (right,)):
-                raise ConfigurationError(
-                    f"from_torch: {path}: expected {kind.module} with {name}={right}, got "
-                    f"{getattr(module, name)}: here there is no layer for it"
-                )
         try:
-            return kind.layer(**kind.back(module))
-        except (_UnlikeError, ConfigurationError) as error:
+            return kind.layer_for(module)
+        except (UnlikeError, ConfigurationError) as error:
             raise ConfigurationError(f"from_torch: {path}: expected {error}") from None
     raise ConfigurationError(
         f"from_torch: {path}: expected a module that has a counterpart here, got "
@@ -389,7 +193,8 @@ def _compare(torch: Any, model: Layer, module: Any, caller: str) -> None:
             theirs = module(torch.from_numpy(x).to(dtype)).numpy()
     except RuntimeError as error:
         raise ConfigurationError(
-            f"{caller}: expected a module that takes inputs of shape {shape} in {dtype}, got: {error}"
+            f"{caller}: expected a module that takes inputs of shape {shape} in {dtype}, "
+            f"got {error}"
         ) from None
     finally:
         module.train(training)
