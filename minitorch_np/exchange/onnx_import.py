@@ -1,4 +1,4 @@
-"""Models from ONNX files (extra `onnx`): whatever is made of operators that the layers here compute.
+"""Models from ONNX files (extra `onnx`): whatever is made of operators that our layers compute.
 
 The graph is read backwards, from its output to its input. Each operator, or each known group of
 operators, becomes a layer; where paths join in a sum or a concatenation, they are followed back to
@@ -8,8 +8,9 @@ the node's name. At the end the model is tried on random numbers beside onnx's o
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,13 @@ from minitorch_np.core.layer import Layer
 from minitorch_np.core.model_file import decode_layer
 from minitorch_np.core.sequential import Sequential
 from minitorch_np.errors import MinitorchError, ModelFileError
-from minitorch_np.exchange.onnx_export import ARCHITECTURE, Graph, onnx_library, onnx_model, write_layer
+from minitorch_np.exchange.onnx_export import (
+    ARCHITECTURE,
+    Graph,
+    onnx_library,
+    onnx_model,
+    write_layer,
+)
 from minitorch_np.layers import activations as act
 from minitorch_np.layers.convolution import Conv2D
 from minitorch_np.layers.dense import Dense
@@ -39,7 +46,7 @@ def from_onnx(path: StrPath) -> Sequential:
     """The model in an ONNX file, in float32.
 
     A file that `to_onnx` wrote gives the same model again. Of others, the graph must have one input
-    (batch, ...) whose other sizes are numbers; of several outputs the first that can be read counts.
+    (batch, ...) whose other sizes are numbers; of several outputs the first that can be read is it.
 
     Raises MissingExtraError without the library onnx, FileNotFoundError, and ModelFileError for a
     file that is damaged or is made of something else; it names the node.
@@ -165,12 +172,15 @@ class _Reader:
         node = self.nodes.get(tensor)
         if node is None:
             raise ModelFileError(f"{self.path}: expected {tensor!r} to come from the input")
-        for make, (pattern, end) in _PATTERNS(self.onnx):
-            if (x := self._match(pattern, end, tensor, {})) is not None:
-                return [make()], x
+        for make, pattern, end in _patterns(self.onnx):
+            bound: dict[str, str] = {}
+            if self._match(pattern, end, tensor, bound):
+                return [make()], bound["input"]
         reader = _READERS.get(node.op_type)
         if reader is None or tensor != node.output[0]:
-            raise self.refused(node, f"the operator {node.op_type}, for which there is no layer here")
+            raise self.refused(
+                node, f"the operator {node.op_type}, for which there is no layer here"
+            )
         return reader(self, node)
 
     def refused(self, node: Any, what: str) -> ModelFileError:
@@ -200,9 +210,13 @@ class _Reader:
             if made is not None and made.op_type in ("Identity", "Transpose"):
                 array = self.constant(made, 0)
                 perm = self.attributes(made, perm=None).get("perm")
-                self.constants[name] = array if made.op_type == "Identity" else array.transpose(perm)
+                self.constants[name] = (
+                    array if made.op_type == "Identity" else array.transpose(perm)
+                )
             else:
-                raise self.refused(node, f"{name!r}, which is computed, where numbers were expected")
+                raise self.refused(
+                    node, f"{name!r}, which is computed, where numbers were expected"
+                )
         return self.constants[name]
 
     def layer(self, node: Any, make: Callable[[], Layer], **weights: AnyArray) -> Read:
@@ -217,7 +231,7 @@ class _Reader:
 
     def branches(self, node: Any) -> tuple[list[Layer], str]:
         """What leads to the inputs of a node, from the tensor at which the paths part."""
-        common = [name for name in self.before(node.input[0])]
+        common = list(self.before(node.input[0]))
         for name in node.input[1:]:
             others = set(self.before(name))
             common = [each for each in common if each in others]
@@ -235,17 +249,17 @@ class _Reader:
             ways = [
                 self.before(name)
                 for name in (node.input if node is not None else ())
-                if name and self._depends(name)
+                if name and self.depends(name)
             ]
             common = [name for name in ways[0] if all(name in way for way in ways)] if ways else []
             self._before[tensor] = [*common, tensor]
         return self._before[tensor]
 
-    def _depends(self, tensor: str) -> bool:
+    def depends(self, tensor: str) -> bool:
         """Whether a tensor is computed from the input."""
         node = self.nodes.get(tensor)
         return tensor == self.input or (
-            node is not None and any(self._depends(name) for name in node.input)
+            node is not None and any(self.depends(name) for name in node.input)
         )
 
     def _constant(self, node: Any) -> AnyArray:
@@ -254,30 +268,247 @@ class _Reader:
             value = self.onnx.numpy_helper.to_array(value)
         return np.asarray(value)
 
-    def _match(
-        self, pattern: Graph, end: str, tensor: str, bound: dict[str, str]
-    ) -> str | None:
-        """The input of the pattern, if the tensor is computed as `end` is there."""
+    def _match(self, pattern: Graph, end: str, tensor: str, bound: dict[str, str]) -> bool:
+        """Whether a tensor is computed as `end` is in the pattern; binds the pattern's input."""
         if end == "input":
-            return tensor if bound.setdefault(end, tensor) == tensor else None
+            return bound.setdefault(end, tensor) == tensor
         if end in pattern.constants:
             found = self.constants.get(tensor)
-            same = found is not None and found.size == 1
-            close = same and np.allclose(found, pattern.constants[end], rtol=1e-4)
-            return bound.get("input", "") if close else None
+            wanted = pattern.constants[end]
+            return found is not None and found.size == 1 and np.allclose(found, wanted, rtol=1e-4)
         model = next(node for node in pattern.nodes if node.output[0] == end)
         node = self.nodes.get(tensor)
-        if node is None or node.op_type != model.op_type or len(node.input) != len(model.input):
-            return None
-        orders = [list(node.input)]
-        if node.op_type in ("Add", "Mul"):
-            orders.append(orders[0][::-1])
-        for order in orders:
+        if node is None or (node.op_type, len(node.input)) != (model.op_type, len(model.input)):
+            return False
+        for order in (list(node.input), list(node.input)[::-1]):
             trial = dict(bound)
-            if all(
-                self._match(pattern, inner, name, trial) is not None
-                for inner, name in zip(model.input, order, strict=True)
-            ):
+            pairs = zip(model.input, order, strict=True)
+            if all(self._match(pattern, inner, name, trial) for inner, name in pairs):
                 bound.update(trial)
-                return bound.get("input", "")
-        return None
+                return True
+            if node.op_type not in ("Add", "Mul"):
+                break
+        return False
+
+
+def _gemm(reader: _Reader, node: Any) -> Read:
+    given = reader.attributes(node, alpha=1.0, beta=1.0, transA=0, transB=0)
+    reader.only(node, given, alpha=1.0, beta=1.0, transA=0)
+    matrix = reader.constant(node, 1)
+    weights = {"weight": matrix if given["transB"] else matrix.T}
+    if bias := len(node.input) > 2:
+        units = len(weights["weight"])
+        weights["bias"] = np.broadcast_to(reader.constant(node, 2).reshape(-1), (units,))
+    return reader.layer(node, lambda: Dense(len(weights["weight"]), use_bias=bias), **weights)
+
+
+def _matmul(reader: _Reader, node: Any) -> Read:
+    weight = reader.constant(node, 1).T
+    return reader.layer(node, lambda: Dense(len(weight), use_bias=False), weight=weight)
+
+
+def _add(reader: _Reader, node: Any) -> Read:
+    """A sum of branches, or the bias after a product."""
+    constants = [n for n, name in enumerate(node.input) if not reader.depends(name)]
+    if not constants:
+        parts, x = reader.branches(node)
+        return [Add(*parts)], x
+    product = reader.nodes.get(node.input[1 - constants[0]])
+    if len(node.input) != 2 or product is None or product.op_type != "MatMul":
+        raise reader.refused(node, "a constant that is added to something else than a product")
+    weight, bias = reader.constant(product, 1).T, reader.constant(node, constants[0])
+    bias = np.broadcast_to(bias.reshape(-1), len(weight))
+    made, _ = reader.layer(node, lambda: Dense(len(weight)), weight=weight, bias=bias)
+    return made, product.input[0]
+
+
+def _concat(reader: _Reader, node: Any) -> Read:
+    axis = reader.attributes(node, axis=1)["axis"]
+    parts, x = reader.branches(node)
+    return [Concatenate(*parts, axis=axis)], x
+
+
+def _window(reader: _Reader, node: Any, **more: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """All attributes of a convolution or pooling, and the arguments that the layers share."""
+    defaults = {"strides": [1, 1], "pads": [0] * 4, "auto_pad": "NOTSET", "dilations": [1, 1]}
+    given = reader.attributes(node, kernel_shape=None, **defaults, **more)
+    reader.only(node, given, auto_pad=("NOTSET", "VALID", "SAME_UPPER"))
+    top, left, bottom, right = given["pads"] if len(given["pads"]) == 4 else (0, 1, 2, 3)
+    padding: Any = (top, left)
+    if given["auto_pad"] == "SAME_UPPER" or (top, left) != (bottom, right):
+        padding = "same"  # if that is another border, the comparison at the end tells
+    return given, {"stride": tuple(given["strides"]), "padding": padding}
+
+
+def _conv(reader: _Reader, node: Any) -> Read:
+    given, arguments = _window(reader, node, group=1)
+    weights = {"weight": reader.constant(node, 1)}
+    if weights["weight"].ndim != 4:
+        raise reader.refused(node, "a convolution that is not of images")
+    if bias := len(node.input) > 2:
+        weights["bias"] = reader.constant(node, 2)
+    filters, _, *kernel = weights["weight"].shape
+    arguments |= {"dilation": tuple(given["dilations"]), "groups": given["group"]}
+    make = lambda: Conv2D(filters, tuple(kernel), use_bias=bias, **arguments)  # noqa: E731
+    return reader.layer(node, make, **weights)
+
+
+def _max_pool(reader: _Reader, node: Any) -> Read:
+    given, arguments = _window(reader, node, ceil_mode=0, storage_order=0)
+    reader.only(node, given, ceil_mode=0, dilations=([1, 1],))
+    return [MaxPool2D(tuple(given["kernel_shape"]), **arguments)], node.input[0]
+
+
+def _average_pool(reader: _Reader, node: Any) -> Read:
+    given, arguments = _window(reader, node, ceil_mode=0, count_include_pad=0)
+    padded = any(given["pads"])
+    reader.only(node, given, ceil_mode=0, count_include_pad=0 if padded else (0, 1))
+    return [AveragePool2D(tuple(given["kernel_shape"]), **arguments)], node.input[0]
+
+
+def _flatten(reader: _Reader, node: Any) -> Read:
+    reader.only(node, reader.attributes(node, axis=1), axis=1)
+    before = reader.nodes.get(node.input[0])
+    if before is not None and before.op_type == "GlobalAveragePool":
+        return [GlobalAveragePool2D()], before.input[0]
+    return [Flatten()], node.input[0]
+
+
+def _reduce_mean(reader: _Reader, node: Any) -> Read:
+    given = reader.attributes(node, axes=None, keepdims=1, noop_with_empty_axes=0)
+    axes = given["axes"] or reader.constant(node, 1).tolist()
+    if sorted(axes) not in ([2, 3], [-2, -1]) or given["keepdims"]:
+        raise reader.refused(node, f"a mean over the axes {axes}")
+    return [GlobalAveragePool2D()], node.input[0]
+
+
+def _reshape(reader: _Reader, node: Any) -> Read:
+    reader.only(node, reader.attributes(node, allowzero=0), allowzero=0)
+    batch, *shape = reader.constant(node, 1).tolist()
+    if batch not in (0, -1) or 0 in shape or (batch == -1 and -1 in shape):
+        raise reader.refused(node, f"a reshape to {[batch, *shape]}, which mixes samples")
+    return [Flatten() if shape == [-1] else Reshape(tuple(shape))], node.input[0]
+
+
+def _batch_norm(reader: _Reader, node: Any) -> Read:
+    given = reader.attributes(node, epsilon=1e-5, momentum=0.9, training_mode=0, spatial=1)
+    reader.only(node, given, training_mode=0)
+    keys = ("weight", "bias", "running_mean", "running_var")
+    weights = {key: reader.constant(node, place) for place, key in enumerate(keys, 1)}
+    return reader.layer(node, lambda: BatchNorm(1 - given["momentum"], given["epsilon"]), **weights)
+
+
+def _layer_norm(reader: _Reader, node: Any) -> Read:
+    given = reader.attributes(node, axis=-1, epsilon=1e-5, stash_type=1)
+    weight = reader.constant(node, 1)
+    bias = reader.constant(node, 2) if len(node.input) > 2 else np.zeros_like(weight)
+    make = lambda: LayerNorm(weight.ndim, given["epsilon"])  # noqa: E731
+    return reader.layer(node, make, weight=weight, bias=bias)
+
+
+def _dropout(reader: _Reader, node: Any) -> Read:
+    reader.attributes(node, seed=0)
+    rate = float(reader.constant(node, 1)) if len(node.input) > 1 else 0.5
+    return [Dropout(rate)], node.input[0]
+
+
+def _cast(reader: _Reader, node: Any) -> Read:
+    kind = reader.attributes(node, to=0, saturate=1)["to"]
+    if kind not in (reader.onnx.TensorProto.FLOAT, reader.onnx.TensorProto.DOUBLE):
+        raise reader.refused(node, "a cast to whole numbers that are no indices")
+    return [], node.input[0]
+
+
+def _gather(reader: _Reader, node: Any) -> Read:
+    reader.only(node, reader.attributes(node, axis=0), axis=0)
+    weight, cast = reader.constant(node, 0), reader.nodes.get(node.input[1])
+    x = cast.input[0] if cast is not None and cast.op_type == "Cast" else node.input[1]
+    layer = Embedding(*weight.shape)
+    reader.weights.append((layer, {"weight": weight}))
+    return [layer], x
+
+
+def _prelu(reader: _Reader, node: Any) -> Read:
+    before = reader.nodes.get(node.input[1])
+    source = before if before is not None and before.op_type == "Reshape" else node
+    slope = reader.constant(source, 0 if source is before else 1).reshape(-1)
+    make = lambda: act.PReLU(per_channel=slope.size > 1)  # noqa: E731
+    return reader.layer(node, make, weight=slope)
+
+
+def _clip(reader: _Reader, node: Any) -> Read:
+    bounds = [float(reader.constant(node, n)) for n, name in enumerate(node.input) if n and name]
+    if bounds == [0.0, 6.0]:
+        return [act.ReLU6()], node.input[0]
+    if bounds == [0.0]:
+        return [act.ReLU()], node.input[0]
+    raise reader.refused(node, f"a clip to {bounds}")
+
+
+def _plain(make: Callable[..., Layer], **names: Any) -> Callable[[_Reader, Any], Read]:
+    """The reader of an operator that is one layer. `names` are its attributes' defaults; those
+    after `only_` have to keep theirs, the others are the layer's arguments in their order.
+    """
+    arguments = [name for name in names if not name.startswith("only_")]
+    fixed = {n.removeprefix("only_"): v for n, v in names.items() if n.startswith("only_")}
+
+    def read(reader: _Reader, node: Any) -> Read:
+        defaults = {name: v[0] if isinstance(v, tuple) else v for name, v in fixed.items()}
+        given = reader.attributes(node, **{name: names[name] for name in arguments}, **defaults)
+        for name, right in fixed.items():
+            rights = right if isinstance(right, tuple) else (right,)
+            if not any(np.isclose(given[name], each, rtol=1e-6) for each in rights):
+                raise reader.refused(node, f"{node.op_type} with {name} {given[name]}")
+        return [make(*(given[name] for name in arguments))], node.input[0]
+
+    return read
+
+
+_READERS: dict[str, Callable[[_Reader, Any], Read]] = {
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "Add": _add,
+    "Sum": _add,
+    "Concat": _concat,
+    "Conv": _conv,
+    "MaxPool": _max_pool,
+    "AveragePool": _average_pool,
+    "ReduceMean": _reduce_mean,
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+    "BatchNormalization": _batch_norm,
+    "LayerNormalization": _layer_norm,
+    "Dropout": _dropout,
+    "Cast": _cast,
+    "Gather": _gather,
+    "PRelu": _prelu,
+    "Clip": _clip,
+    "Identity": lambda reader, node: ([], node.input[0]),
+    "Relu": _plain(act.ReLU),
+    "LeakyRelu": _plain(act.LeakyReLU, alpha=0.01),
+    "Elu": _plain(act.ELU, alpha=1.0),
+    "Selu": _plain(act.SELU, only_alpha=act.SELU.ALPHA, only_gamma=act.SELU.SCALE),
+    "Sigmoid": _plain(act.Sigmoid),
+    "HardSigmoid": _plain(act.HardSigmoid, only_alpha=1 / 6, only_beta=0.5),
+    "HardSwish": _plain(act.HardSwish),
+    "Tanh": _plain(act.Tanh),
+    "Softplus": _plain(act.Softplus),
+    "Mish": _plain(act.Mish),
+    "Gelu": _plain(act.GELU, approximate="none"),
+    "Softmax": _plain(Softmax, only_axis=(-1, 1)),
+    "LogSoftmax": _plain(LogSoftmax, only_axis=(-1, 1)),
+}
+
+
+@functools.cache
+def _patterns(onnx: Any) -> list[tuple[Callable[[], Layer], Graph, str]]:
+    """Layers that are several operators, as `to_onnx` writes them and as PyTorch does."""
+    found = []
+    for make in (act.SiLU, act.Mish, act.GELU, functools.partial(act.GELU, "tanh")):
+        graph = Graph(onnx, {})
+        found.append((make, graph, write_layer(graph, make(), "input", "")))
+    graph = Graph(onnx, {})  # PyTorch's GELU before opset 20
+    erf = graph.op("Erf", graph.op("Div", "input", graph.number(2**0.5)))
+    both = graph.op("Mul", "input", graph.op("Add", erf, graph.number(1)))
+    found.append((act.GELU, graph, graph.op("Mul", both, graph.number(0.5))))
+    return found
