@@ -2,8 +2,8 @@
 
 Each layer is written as the ONNX operators that compute it when predicting: one where there is one,
 several for SiLU, Mish, GELU and the like. `onnx_writers` has a function for each layer; one for a
-user-defined layer is registered in the same way. Parameters keep their names, and a layer that stands in two
-places has its parameters once. The architecture is in the file's metadata too, so that `from_onnx`
+user-defined layer is registered in the same way. Parameters keep their names; a layer that stands
+in two places has them once. The architecture is in the file's metadata too, so that `from_onnx`
 gives back the same model.
 """
 
