@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, Shape, as_batch, as_targets
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.figures import COLOURS, WIDTH, empty, new_figure
+from minitorch_np.figures import COLOURS, WIDTH, Axes, Figure, empty, new_figure
 from minitorch_np.layers import Dense, Dropout, Flatten, Sequential
 from minitorch_np.losses.base import refuse
 from minitorch_np.training import confusion_matrix
 from minitorch_np.training.labels import as_names, numbered
 from minitorch_np.training.probability_metrics import reliability
 from minitorch_np.validation import whole
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 MOST_UNITS = 40
 """So many units are shown at most."""

@@ -17,20 +17,15 @@ import io
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError, MissingExtraError
 from minitorch_np.experiments.comparison import Comparison
-from minitorch_np.figures import new_figure
+from minitorch_np.experiments.task import Data
+from minitorch_np.figures import Figure, new_figure
 from minitorch_np.io.atomic import replacing
 from minitorch_np.reports import plots, text, words
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
-    from matplotlib.figure import Figure
-
-    from minitorch_np.experiments.task import Data
 
 Part: TypeAlias = tuple[str, Any]
 """A kind of part, as in templates/parts.html, and what is shown in it."""
@@ -41,11 +36,12 @@ Table: TypeAlias = tuple[str, list[tuple[str, ...]]]
 
 def render(template: str, **content: Any) -> str:
     """A template with its content. Raises MissingExtraError without Jinja2."""
-    return templates().get_template(f"{template}.html").render(**content)
+    html: str = templates().get_template(f"{template}.html").render(**content)
+    return html
 
 
-def templates() -> Environment:
-    """The page's templates. Raises MissingExtraError without Jinja2."""
+def templates() -> Any:
+    """The Jinja2 Environment with the page's templates. Raises MissingExtraError without Jinja2."""
     try:
         import jinja2
     except ImportError:
