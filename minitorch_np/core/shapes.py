@@ -23,6 +23,18 @@ def require_input(layer: Layer, x: Array, place: str = "") -> None:
         )
 
 
+def require_trailing(layer: Layer, x: Array, axes: int = 1) -> None:
+    """Raise ShapeError unless x has as many axes as the layer was built for and ends in the same
+    `axes` sizes: for layers that do the same at each step of a sequence, of whatever length.
+    """
+    layer.require_built()
+    if (
+        x.ndim != len(layer.input_shape) + 1
+        or x.shape[x.ndim - axes :] != layer.input_shape[len(layer.input_shape) - axes :]
+    ):
+        require_input(layer, x)
+
+
 def require_gradient(layer: Layer, dy: Array, shape: Shape) -> None:
     """Raise ShapeError unless dy has the shape of the outputs."""
     if dy.shape != shape:

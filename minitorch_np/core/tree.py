@@ -97,7 +97,9 @@ class Tree(Generic[P]):
             if isinstance(value, Tree):
                 found[name] = value
             elif isinstance(value, (list, tuple)):
-                found |= {f"{name}.{n}": v for n, v in enumerate(value) if isinstance(v, Tree)}
+                for place, item in enumerate(value):
+                    if isinstance(item, Tree):
+                        found[f"{name}.{place}"] = item
         return found
 
     def walk(self) -> Iterator[P]:

@@ -31,6 +31,8 @@ ZERO = np.zeros((), np.float32)
 class Activation(Layer):
     """An elementwise function: a = g(z). A subclass defines `value` and `derivative`, no more."""
 
+    per_step = True
+
     @abstractmethod
     def value(self, z: Array) -> Array:
         """g(z), element by element: an array of z's shape and dtype."""

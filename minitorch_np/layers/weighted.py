@@ -33,10 +33,19 @@ class Weighted(Layer):
             self.parameter_names = ("weight",)
 
     def make_parameters(
-        self, weight_shape: Shape, fan_in: int, fan_out: int, rng: Generator, dtype: DType
+        self,
+        weight_shape: Shape,
+        fan_in: int,
+        fan_out: int,
+        rng: Generator,
+        dtype: DType,
+        biases: int | None = None,
     ) -> None:
-        """Set `weight`, and `bias` with one number for each row of it, from their initializers."""
-        for name, shape in {"weight": weight_shape, "bias": weight_shape[:1]}.items():
+        """Set `weight`, and `bias` with one number for each row of it, or `biases`, from their
+        initializers.
+        """
+        bias_shape = weight_shape[:1] if biases is None else (biases,)
+        for name, shape in {"weight": weight_shape, "bias": bias_shape}.items():
             if name in self.parameter_names:
                 initializer = get_initializer(getattr(self, f"{name}_initializer"))
                 made = np.asarray(initializer(rng, shape, fan_in, fan_out), dtype)
