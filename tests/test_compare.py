@@ -356,7 +356,7 @@ def test_a_best_rate_at_the_edge_extends_the_grid(small: Any) -> None:
         ({"learning_rates": []}, "finite numbers greater than 0"),
         ({"seeds": 0}, "one or more different seeds"),
         ({"seeds": [1, 1]}, "one or more different seeds"),
-        ({"jobs": 0}, "jobs of at least 1"),
+        ({"jobs": 0}, "jobs to be a whole number"),
         ({"data": (1, 2)}, r"\(x, y, x_test, y_test\)"),
     ],
 )

@@ -160,7 +160,9 @@ class Trainer(metaclass=Explained):
         if loss.exclusive_classes is not None:
             model.exclusive_classes = loss.exclusive_classes
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        listed = isinstance(metrics, Iterable) and not isinstance(metrics, (str, Metric))
+        listed = isinstance(metrics, Iterable) and not isinstance(
+            metrics, (str, Metric, np.ndarray)
+        )
         require(listed, "Trainer", "metrics to be a list (write [...] around it)", metrics)
         self.metrics = tuple(by_name(Metric, each, "Trainer: metrics") for each in metrics)
         for metric in self.metrics:
