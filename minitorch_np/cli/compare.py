@@ -110,7 +110,7 @@ def _try_outputs(arguments: argparse.Namespace) -> None:
         if getattr(arguments, option):
             require_writable(f"--{option}", getattr(arguments, option))
     if arguments.plot:
-        from minitorch_np.reports.plots import new_figure
+        from minitorch_np.figures import new_figure
 
         canvas: Any = new_figure(1, 1).canvas
         known = canvas.get_supported_filetypes()
