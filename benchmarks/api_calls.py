@@ -243,7 +243,14 @@ def _method(make: Callable[[], Any], method: str) -> Callable[..., Any]:
 
 
 SKIPPED = {
-    *("Comparison", "Diagnosis", "Finding", "Report", "report"),  # made by others' results
+    *(
+        "Comparison",
+        "Diagnosis",
+        "Finding",
+        "Report",
+        "report",
+        "RateSearch",
+    ),  # made by others' results
     *("gradcheck_all", "Rates"),
     *("gradcheck_torch", "gradcheck_jax"),  # whose libraries take more than is allowed here
     *("rate_at", "check_weights", "biases_and_norms", "nothing"),  # called by optimizers only

@@ -133,7 +133,9 @@ def test_what_cannot_be_lowered() -> None:
     for monitor in (None, 3, ["loss"]):
         with pytest.raises(mt.ConfigurationError, match="monitor to be the name of a number"):
             mt.EarlyStopping(monitor)  # type: ignore[arg-type]
-    with pytest.raises(mt.ConfigurationError, match="expected the path of a file, got None"):
+    with pytest.raises(
+        mt.ConfigurationError, match="path to be a text or a pathlib.Path, got None"
+    ):
         mt.ModelCheckpoint(None)  # type: ignore[arg-type]
 
 

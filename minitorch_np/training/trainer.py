@@ -41,7 +41,7 @@ from minitorch_np.training.labels import as_names, checked_names, names_in, numb
 from minitorch_np.training.loop import AfterStep, Loop, measure
 from minitorch_np.training.metric import Metric
 from minitorch_np.training.step import propagate
-from minitorch_np.validation import flag, instance, instances, require, whole
+from minitorch_np.validation import flag, instance, instances, is_number, require, whole
 
 
 class Callback(Described):
@@ -226,7 +226,8 @@ class Trainer(metaclass=Explained):
         _check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
         hooks = instances("fit", "callbacks", callbacks, Callback)
         samples = self.checked(x, y, sample_weight, "fit")
-        if hooks or checkpoint or validation_split:  # before they write anything down
+        divided = not is_number(validation_split) or validation_split  # if wrong, refused below
+        if hooks or checkpoint or divided:  # before they write anything down
             require_finite(samples.x, "fit: x")
         warn_of_size(self.model, samples.x)
         held_out = None
