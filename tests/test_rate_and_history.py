@@ -131,11 +131,9 @@ def test_what_cannot_be_lowered() -> None:
         with pytest.raises(mt.ConfigurationError, match=next(iter(arguments))):
             mt.ReduceLROnPlateau("loss", **arguments)  # type: ignore[arg-type]
     for monitor in (None, 3, ["loss"]):
-        with pytest.raises(mt.ConfigurationError, match="monitor to be the name of a number"):
+        with pytest.raises(mt.ConfigurationError, match="monitor to be a str"):
             mt.EarlyStopping(monitor)  # type: ignore[arg-type]
-    with pytest.raises(
-        mt.ConfigurationError, match="path to be a text or a pathlib.Path, got None"
-    ):
+    with pytest.raises(mt.ConfigurationError, match="expected path to be a text"):
         mt.ModelCheckpoint(None)  # type: ignore[arg-type]
 
 
@@ -208,7 +206,7 @@ def test_calibration_as_a_picture(rng: np.random.Generator) -> None:
     x, y = np.array(above.lines[1].get_xdata()), np.array(above.lines[1].get_ydata())
     np.testing.assert_allclose(x, [0.1, 0.3, 0.5, 0.7, 0.9], atol=0.05)
     assert np.abs(x - y).max() < 0.2
-    assert sum(bar.get_height() for bar in below.patches) == 500  # type: ignore[attr-defined]
+    assert sum(bar.get_height() for bar in below.patches) == 500
     both = np.stack([1 - p, p], axis=1)
     mt.plot_calibration(labels, both)
     with pytest.raises(mt.DataError, match="probabilities from 0 to 1"):

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, Shape, as_batch, as_shape, as_targets
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.figures import COLOURS, WIDTH, empty, new_figure
+from minitorch_np.figures import COLOURS, WIDTH, Axes, Figure, empty, new_figure
 from minitorch_np.layers import Dense, Dropout, Flatten, Sequential
 from minitorch_np.losses.base import refuse
 from minitorch_np.training import confusion_matrix
 from minitorch_np.training.probability_metrics import reliability
 from minitorch_np.validation import instance, instances, require, whole
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 MOST_UNITS = 40
 """So many units are shown at most."""
@@ -171,7 +166,8 @@ def plot_calibration(labels: object, probabilities: object, bins: int = 10) -> F
     p, true = as_batch(probabilities, np.float64, "plot_calibration"), class_numbers(labels)
     if true.shape != p.shape[:1]:
         raise ShapeError(
-            f"plot_calibration: expected one probability for each label, got {p.shape}, {true.shape}"
+            "plot_calibration: expected one probability for each label, got shapes "
+            f"{p.shape} and {true.shape}"
         )
     if p.ndim == 2 and p.shape[1] > 1:
         p, true = p.max(axis=1), p.argmax(axis=1) == true

@@ -14,20 +14,16 @@ import io
 import platform
 from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError, MissingExtraError
 from minitorch_np.experiments.comparison import Comparison
-from minitorch_np.figures import new_figure
+from minitorch_np.experiments.task import Data
+from minitorch_np.figures import Figure, new_figure
 from minitorch_np.io.atomic import replacing
 from minitorch_np.reports import plots, text, words
 from minitorch_np.reports.style import PAGE, STYLE
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from minitorch_np.experiments.task import Data
 
 
 def write_page(comparison: Comparison, path: StrPath, command: str = "", data: Data = None) -> None:

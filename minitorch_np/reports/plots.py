@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +17,8 @@ from minitorch_np.core.composite import Composite
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.verdicts import Verdict
-from minitorch_np.figures import COLOURS, STYLES, WIDTH, empty, new_figure
+from minitorch_np.figures import COLOURS, STYLES, WIDTH, Axes, Figure, empty, new_figure
 from minitorch_np.layers import Activation, Layer, layer_from_name
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 ROW, CURVES = 0.62, 3.6
 """The heights of a row of dots, and of a picture of curves."""

@@ -12,20 +12,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from minitorch_np.arrays import Array, Generator
-from minitorch_np.figures import COLOURS, WIDTH, new_figure
+from minitorch_np.figures import COLOURS, WIDTH, Figure, new_figure
 from minitorch_np.training.batches import Batches
 from minitorch_np.training.snapshot import Snapshot
 from minitorch_np.training.step import propagate
 from minitorch_np.training.trainer import Trainer
 from minitorch_np.validation import number, require, whole
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SMOOTH = 0.9
 """How much of the smoothed loss stays from step to step."""

@@ -13,7 +13,7 @@ from minitorch_np.arrays import Array, StrPath
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.training.history import smaller_is_better
 from minitorch_np.training.trainer import Callback, Trainer
-from minitorch_np.validation import choice, flag, number, require, whole
+from minitorch_np.validation import choice, flag, instance, number, require, whole
 from minitorch_np.validation import path as checked_path
 
 
@@ -27,9 +27,7 @@ class Monitor(Callback):
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
-        named = isinstance(monitor, str)
-        require(named, self, "monitor to be the name of a number, such as 'val_loss'", monitor)
-        self.monitor = monitor
+        self.monitor = instance(self, "monitor", monitor, str)
         self.mode = choice(self, "mode", mode, ("auto", "min", "max"))
         self.min_delta = number(self, "min_delta", min_delta, 0)
         self.best: float | None = None

@@ -117,7 +117,8 @@ class Progress(Callback):
 def progress(verbose: bool | int | None, hooks: Sequence[Callback]) -> list[Callback]:
     """What shows how far a run is: nothing where nobody looks on, or one of the hooks does so."""
     if verbose is not None:  # Keras has numbers too
-        require(verbose in (0, 1, 2), "fit", "verbose to be True, False or None", verbose)
+        right = isinstance(verbose, (int, np.bool_)) and verbose in (0, 1, 2)
+        require(right, "fit", "verbose to be True, False or None", verbose)
         return [Progress()] if verbose else []
     if not is_watched() or any(hook.shows_progress for hook in hooks):
         return []
