@@ -87,9 +87,9 @@ def assemble(
     loss.prepare(targets, model.output_shape)
     change(model, texts["parameters"], rng)
     trainer = mt.Trainer(model, loss, mt.SGD(0.05, clip_norm=1.0), seed=rng)
-    with warnings.catch_warnings():  # inputs are of all sizes
-        warnings.filterwarnings("ignore", "fit: x: expected inputs of about size 1")
-        for _ in range(texts["steps"]):
+    for _ in range(texts["steps"]):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "fit: x: expected inputs of about size 1")
             trainer.fit(x, targets, batch_size=None, sample_weight=weights)
     pick(rng, model.layers).trainable = not texts["frozen"]
     return RandomModel(model, x, targets, loss, weights, seed, f"assemble(\n{lines})")

@@ -276,7 +276,8 @@ def activations(what: object) -> dict[str, Activation]:
         what = [each.layers for each in what.configurations]
     inside = what.layers if isinstance(what, Composite) else what
     found: dict[str, Activation] = {}
-    for each in inside if isinstance(inside, Iterable) else ():
+    listed = isinstance(inside, Iterable) and not isinstance(inside, np.ndarray)
+    for each in inside if listed else ():  # type: ignore[attr-defined]
         found |= activations(each)
     return found
 

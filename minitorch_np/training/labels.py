@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -19,7 +19,8 @@ def checked_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
     differ."""
     if names is None:
         return None
-    found = () if isinstance(names, str) else tuple(names)
+    listed = isinstance(names, Iterable) and not isinstance(names, str) and np.ndim(names) == 1
+    found = tuple(names) if listed else ()
     if len(found) < 2 or len({*found}) < len(found) or not all(isinstance(n, str) for n in found):
         raise ConfigurationError(
             f"Trainer: expected classes to be a list of two or more different texts, got {names!r}"

@@ -87,7 +87,7 @@ class CalibrationError(ProbabilityMetric):
     name = "calibration_error"
 
     def __init__(self, bins: int = 10) -> None:
-        self.bins = whole(self, "bins", bins)
+        self.bins = whole(self, "bins", bins, most=10_000)
 
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
         p, there = self.chances(scores, targets)

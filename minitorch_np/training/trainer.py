@@ -41,7 +41,7 @@ from minitorch_np.training.labels import as_names, checked_names, names_in, numb
 from minitorch_np.training.loop import AfterStep, Loop, measure
 from minitorch_np.training.metric import Metric
 from minitorch_np.training.step import propagate
-from minitorch_np.validation import flag, instance, instances, require, whole
+from minitorch_np.validation import flag, instance, instances, is_number, require, whole
 
 
 class Callback(Described):
@@ -118,7 +118,8 @@ def progress(verbose: bool | int | None, hooks: Sequence[Callback]) -> list[Call
     """The callback that shows progress, if any: none where nobody is watching, or where one of
     `hooks` does it already."""
     if verbose is not None:  # numbers are Keras' way
-        require(verbose in (0, 1, 2), "fit", "verbose to be True, False or None", verbose)
+        right = isinstance(verbose, (int, np.bool_)) and verbose in (0, 1, 2)
+        require(right, "fit", "verbose to be True, False or None", verbose)
         return [Progress()] if verbose else []
     if not is_watched() or any(hook.shows_progress for hook in hooks):
         return []
@@ -162,7 +163,9 @@ class Trainer(metaclass=Explained):
         if loss.exclusive_classes is not None:
             model.exclusive_classes = loss.exclusive_classes
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        listed = isinstance(metrics, Iterable) and not isinstance(metrics, (str, Metric))
+        listed = isinstance(metrics, Iterable) and not isinstance(
+            metrics, (str, Metric, np.ndarray)
+        )
         require(listed, "Trainer", "metrics to be a list (write [...] around it)", metrics)
         self.metrics = tuple(by_name(Metric, each, "Trainer: metrics") for each in metrics)
         for metric in self.metrics:
@@ -226,7 +229,8 @@ class Trainer(metaclass=Explained):
         _check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
         hooks = instances("fit", "callbacks", callbacks, Callback)
         samples = self.checked(x, y, sample_weight, "fit")
-        if hooks or checkpoint or validation_split:  # before anything is written
+        divided = not is_number(validation_split) or validation_split  # if wrong, refused below
+        if hooks or checkpoint or divided:  # before anything is written
             require_finite(samples.x, "fit: x")
         warn_of_size(self.model, samples.x)
         held_out = None
