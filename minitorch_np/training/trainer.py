@@ -102,8 +102,7 @@ class Progress(Callback):
             self._bar.update()
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self.close()
         shown = "  ".join(f"{name} {number:.4f}" for name, number in numbers.items())
         if self._silent:
             return
@@ -113,8 +112,14 @@ class Progress(Callback):
         except BrokenPipeError:  # the reader is gone, as in `train | head`
             self._silent = True
 
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
 
-def progress(verbose: bool | int | None, hooks: Sequence[Callback]) -> list[Callback]:
+
+def progress(verbose: bool | int | None, hooks: Sequence[Callback]) -> list[Progress]:
     """The callback that shows progress, if any: none where nobody is watching, or where one of
     `hooks` does it already."""
     if verbose is not None:  # numbers are Keras' way
@@ -251,12 +256,16 @@ class Trainer(metaclass=Explained):
             self.run = Loop(
                 self.model, self.loss, self.optimizer, self.metrics, self.rng, batches, held_out
             )
+            shown = progress(verbose, hooks)
             try:
-                return self._run(epochs, hooks, checkpoint, progress(verbose, hooks))
+                return self._run(epochs, hooks, checkpoint, shown)
             except (DataError, ShapeError, ConfigurationError, ModelFileError):
                 # A NaN in x, or targets that a metric refuses, show up only on the way: roll back.
                 self.run.start.restore()
                 raise
+            finally:
+                for each in shown:
+                    each.close()
 
     def _run(
         self,
