@@ -10,7 +10,7 @@ All public names are here; `import minitorch_np as mt`.
 import importlib
 from typing import TYPE_CHECKING
 
-from minitorch_np import data, initializers, optimizers, schedules
+from minitorch_np import data, initializers, losses, optimizers, schedules
 from minitorch_np.errors import (
     ArgumentError,
     ConfigurationError,
@@ -106,8 +106,13 @@ from minitorch_np.losses import (
 from minitorch_np.networks import lenet5, mlp, notes_network
 from minitorch_np.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSprop
 from minitorch_np.training import (
+    AUC,
     F1,
+    MAE,
+    R2,
+    RMSE,
     Accuracy,
+    CalibrationError,
     Callback,
     Checkpoint,
     CSVLogger,
@@ -119,13 +124,17 @@ from minitorch_np.training import (
     Perplexity,
     Precision,
     Progress,
+    RateSearch,
     Recall,
+    ReduceLROnPlateau,
     TopKAccuracy,
     Trainer,
     confusion_matrix,
+    find_learning_rate,
 )
 
 if TYPE_CHECKING:
+    from minitorch_np.exchange import from_onnx, from_torch, to_onnx, to_torch
     from minitorch_np.experiments import (
         Comparison,
         Configuration,
@@ -136,12 +145,25 @@ if TYPE_CHECKING:
         diagnose,
     )
     from minitorch_np.reports import Report, report
+    from minitorch_np.reports.model_plots import (
+        plot_calibration,
+        plot_confusion,
+        plot_errors,
+        plot_weights,
+    )
+    from minitorch_np.reports.plots import plot_activations
 else:
     # Imported when they are asked for: most programs only train.
     _LATER = {
         **dict.fromkeys(("Comparison", "Configuration", "compare"), "experiments"),
         **dict.fromkeys(("Diagnosis", "Diagnostics", "Finding", "diagnose"), "experiments"),
         **dict.fromkeys(("Report", "report"), "reports"),
+        **dict.fromkeys(("from_onnx", "from_torch", "to_onnx", "to_torch"), "exchange"),
+        **dict.fromkeys(
+            ("plot_calibration", "plot_confusion", "plot_errors", "plot_weights"),
+            "reports.model_plots",
+        ),
+        "plot_activations": "reports.plots",
     }
 
     def __getattr__(name):
@@ -157,12 +179,16 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AUC",
     "ELU",
     "F1",
     "GELU",
     "GLU",
     "GRU",
     "LSTM",
+    "MAE",
+    "R2",
+    "RMSE",
     "SELU",
     "SGD",
     "Accuracy",
@@ -178,6 +204,7 @@ __all__ = [
     "Bidirectional",
     "BinaryCrossEntropy",
     "CSVLogger",
+    "CalibrationError",
     "Callback",
     "Checkpoint",
     "Comparison",
@@ -237,10 +264,12 @@ __all__ = [
     "Progress",
     "RMSNorm",
     "RMSprop",
+    "RateSearch",
     "ReLU",
     "ReLU6",
     "Recall",
     "Recurrent",
+    "ReduceLROnPlateau",
     "Report",
     "Reshape",
     "Residual",
@@ -267,6 +296,9 @@ __all__ = [
     "confusion_matrix",
     "data",
     "diagnose",
+    "find_learning_rate",
+    "from_onnx",
+    "from_torch",
     "gradcheck",
     "gradcheck_all",
     "gradcheck_function",
@@ -276,9 +308,17 @@ __all__ = [
     "initializers",
     "lenet5",
     "loss_for",
+    "losses",
     "mlp",
     "notes_network",
     "optimizers",
+    "plot_activations",
+    "plot_calibration",
+    "plot_confusion",
+    "plot_errors",
+    "plot_weights",
     "report",
     "schedules",
+    "to_onnx",
+    "to_torch",
 ]

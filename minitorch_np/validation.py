@@ -9,6 +9,7 @@ here.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Collection, Iterable
 from typing import Any, TypeGuard, TypeVar
 
@@ -20,6 +21,9 @@ T = TypeVar("T")
 
 LARGEST = math.nextafter(math.inf, 0)
 """The largest finite number."""
+
+LARGEST_WHOLE = 2**63 - 1
+"""The largest whole number that NumPy can hold."""
 
 
 def is_whole(value: object) -> TypeGuard[int]:
@@ -41,8 +45,10 @@ def require(right: bool, owner: object, expected: str, got: object) -> None:
 
 def whole(owner: object, name: str, value: object, least: int = 1, most: int | None = None) -> int:
     """A whole number of at least `least`, and at most `most`."""
-    right = is_whole(value) and value >= least and (most is None or value <= most)
-    bound = "" if most is None else f" and at most {most}"
+    right = is_whole(value) and least <= value <= (LARGEST_WHOLE if most is None else most)
+    bound = f" and at most {most}" if most is not None else ""
+    if is_whole(value) and value > LARGEST_WHOLE:
+        bound = " and at most 2^63 - 1"
     require(right, owner, f"{name} to be a whole number of at least {least}{bound}", value)
     return int(value)  # type: ignore[call-overload,no-any-return]
 
@@ -95,6 +101,14 @@ def flag(owner: object, name: str, value: object) -> bool:
     return bool(value)
 
 
+def path(owner: object, name: str, value: object) -> str:
+    """The path of a file, a text or a pathlib.Path, as a text. (A number is an open file.)"""
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    right = isinstance(text, str) and "\0" not in text
+    require(right, owner, f"{name} to be a text or a pathlib.Path", value)
+    return str(text)
+
+
 def instance(owner: object, name: str, value: T, kind: type[Any]) -> T:
     """An object of the class `kind`."""
     if not isinstance(value, kind):
@@ -109,6 +123,6 @@ def instance(owner: object, name: str, value: T, kind: type[Any]) -> T:
 
 def instances(owner: object, name: str, values: Iterable[T], kind: type[Any]) -> tuple[T, ...]:
     """A list of objects of the class `kind`, as a tuple."""
-    listed = isinstance(values, Iterable) and not isinstance(values, (str, kind))
+    listed = isinstance(values, Iterable) and not isinstance(values, (str, kind, np.ndarray))
     require(listed, owner, f"{name} to be a list (write [...] around it)", values)
     return tuple(instance(owner, name, value, kind) for value in values)

@@ -1,6 +1,7 @@
 """The random models are what they say: valid, repeatable, and of everything that there is."""
 
 import numpy as np
+import pytest
 
 import minitorch_np as mt
 from minitorch_np.arrays import Array
@@ -100,6 +101,7 @@ def direction(point: Array, rng: np.random.Generator) -> Array:
     return rng.normal(size=point.shape) * (float(np.abs(point).max()) or 1.0)
 
 
+@pytest.mark.filterwarnings("ignore:fit. x. expected inputs of about size 1")
 def test_they_train() -> None:
     for seed in range(20):
         made = random_model(seed)

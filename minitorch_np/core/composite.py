@@ -18,7 +18,7 @@ from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Gradients, Layer
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.names import by_name
-from minitorch_np.validation import require
+from minitorch_np.validation import is_whole, require
 
 
 class Composite(Layer):
@@ -124,6 +124,8 @@ class Composite(Layer):
 
     def __getitem__(self, place: int | str) -> Layer:
         """The layer at a place, or of a name. Raises IndexError or KeyError."""
+        right = isinstance(place, str) or is_whole(place)
+        require(right, self, "the place or the name of a layer", place)
         return self.sublayers()[place] if isinstance(place, str) else self.layers[place]
 
     def __repr__(self) -> str:

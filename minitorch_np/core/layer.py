@@ -33,6 +33,7 @@ from minitorch_np.core.tree import Tree, TreeType, own_array
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.names import by_name
 from minitorch_np.signature import Described
+from minitorch_np.validation import instance
 
 Cache: TypeAlias = Any
 """What `forward` returns for `backward`; only the layer itself looks inside."""
@@ -145,6 +146,7 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
         Parameters are drawn from `rng`, in `dtype` (float32 or float64). A layer that was built
         before is built anew. Returns the shape of one output. If anything fails, nothing changes.
         """
+        instance(f"{self.label}.initialize", "rng", rng, np.random.Generator)
         before = [(layer, dict(vars(layer))) for layer in self.walk()]
         if self.built:
             for layer, _ in before:

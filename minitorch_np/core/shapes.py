@@ -44,8 +44,19 @@ def require_gradient(layer: Layer, dy: Array, shape: Shape) -> None:
 
 
 def _remedy(got: Shape, sample: Shape) -> str:
+    """What to do about it, or nothing: a reshape that scrambles the numbers is no help."""
     if got == sample:
         return ": for a batch of one sample, pass x[np.newaxis]"
-    if got[1:] and math.prod(got[1:]) == math.prod(sample):
-        return f": pass x.reshape(len(x), {', '.join(map(str, sample))})"
+    given = got[1:]
+    if not given or math.prod(given) != math.prod(sample):
+        return ""
+    reshaped = f": pass x.reshape(len(x), {', '.join(map(str, sample))})"
+    plain, wanted = ([n for n in shape if n > 1] for shape in (given, sample))
+    if plain == wanted or len(sample) == 1:
+        return reshaped
+    if given == (*sample[1:], sample[0]):
+        order = ", ".join(map(str, (0, len(sample), *range(1, len(sample)))))
+        return f": the channels come first here, pass x.transpose({order})"
+    if len(given) == 1:
+        return f"{reshaped} if each row holds the numbers in that order, one channel after another"
     return ""

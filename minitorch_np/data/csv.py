@@ -18,6 +18,7 @@ import numpy as np
 from minitorch_np.arrays import StrPath
 from minitorch_np.data.dataset import Images, Pixels
 from minitorch_np.errors import DataError
+from minitorch_np.validation import path as checked_path
 
 
 def load_csv(path: StrPath) -> Images:
@@ -51,7 +52,7 @@ class _Columns(NamedTuple):
 
 def _read_head(path: StrPath) -> _Columns:
     """What the first line tells about the columns."""
-    with open(path, "rb") as binary:
+    with open(checked_path("load_csv", "path", path), "rb") as binary:
         if b"\0" in binary.read(4096):
             raise DataError(
                 f"{path}: expected a CSV file, got a binary one: "

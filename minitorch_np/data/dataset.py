@@ -5,8 +5,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from minitorch_np.arrays import Array, DType, aligned_empty, as_float_dtype
+from minitorch_np.arrays import Array, DType, aligned_empty, as_float_dtype, as_targets
 from minitorch_np.errors import DataError
+from minitorch_np.validation import instance
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """Grey values from 0, black, to 255, white; in MNIST the ground is 0 and the ink is 255."""
@@ -28,6 +29,9 @@ class Images:
     def __init__(
         self, images: Pixels, labels: npt.NDArray[Any] | None = None, source: str = "images"
     ) -> None:
+        instance("Images", "images", images, np.ndarray)
+        if labels is not None:
+            instance("Images", "labels", labels, np.ndarray)
         if images.ndim != 3 or images.dtype != np.uint8:
             raise DataError(
                 f"{source}: expected images as uint8 of shape (n, height, width), "
@@ -67,8 +71,9 @@ class Images:
 
     def take(self, rows: slice | npt.NDArray[Any]) -> "Images":
         """Some of the images, with their labels."""
-        labels = None if self._labels is None else self._labels[rows]
-        return Images(self.images[rows], labels, self.source)
+        chosen = rows if isinstance(rows, slice) else as_targets(rows, "take: rows")
+        labels = None if self._labels is None else self._labels[chosen]
+        return Images(self.images[chosen], labels, self.source)
 
     def __len__(self) -> int:
         return len(self.images)

@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import DataError
+from minitorch_np.validation import instance
+from minitorch_np.validation import path as checked_path
 
 _KINDS = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -51,7 +53,8 @@ def load_idx(path: StrPath) -> npt.NDArray[Any]:
 
 def save_idx(path: StrPath, array: npt.NDArray[Any]) -> None:
     """Write an array as IDX; gzip if `path` ends in .gz. Raises DataError for other dtypes."""
-    kind = array.dtype.newbyteorder(">")
+    checked_path("save_idx", "path", path)
+    kind = instance("save_idx", "array", array, np.ndarray).dtype.newbyteorder(">")
     import gzip
     import struct
 
@@ -70,7 +73,7 @@ def _read(path: StrPath) -> bytes:
     import gzip  # like struct and zlib: not needed before a file is read
     import zlib
 
-    with open(path, "rb") as file:
+    with open(checked_path("load_idx", "path", path), "rb") as file:
         content = file.read()
     if content[:2] != b"\x1f\x8b":
         return content

@@ -15,6 +15,8 @@ import numpy.typing as npt
 from minitorch_np.arrays import StrPath
 from minitorch_np.data.dataset import Pixels
 from minitorch_np.errors import DataError, MissingExtraError
+from minitorch_np.validation import instance, require
+from minitorch_np.validation import path as checked_path
 
 SIDE, INK_SIDE = 28, 20
 
@@ -74,6 +76,7 @@ def _read_grey(path: StrPath) -> Pixels:
         from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
         raise MissingExtraError("Pillow", "images", "reading a picture") from None
+    checked_path("load_image", "path", path)
     try:
         with Image.open(path) as opened:
             upright = ImageOps.exif_transpose(opened)
@@ -99,6 +102,9 @@ def _as_bytes(grey: npt.NDArray[Any]) -> Pixels:
 
 def as_text(image: Pixels) -> str:
     """An image in characters, the brighter the denser, two of its rows to a line."""
+    instance("as_text", "image", image, np.ndarray)
+    right = image.ndim == 2 and image.size > 0 and image.dtype.kind in "fiu"
+    require(right, "as_text", "a grey image (height, width)", image)
     shades = " .:-=+*#%@"
     height = len(image) - len(image) % 2
     pairs = image[:height].reshape(height // 2, 2, -1).mean(axis=1)

@@ -8,6 +8,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.errors import ModelFileError
 from minitorch_np.io.atomic import replacing
+from minitorch_np.validation import path as checked_path
 
 _STATE, _ARRAY = "state", "__array__"
 
@@ -20,7 +21,7 @@ def write_arrays(path: StrPath, arrays: Mapping[str, AnyArray]) -> None:
 
 def read_arrays(path: StrPath) -> dict[str, AnyArray]:
     """All arrays of an .npz. Raises ModelFileError for one that is damaged or not an .npz."""
-    with open(path, "rb") as file:
+    with open(checked_path("file", "its path", path), "rb") as file:
         if file.read(2) != b"PK":
             raise ModelFileError(
                 f"{path}: expected a model saved by minitorch_np (an .npz), got something else"

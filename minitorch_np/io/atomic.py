@@ -13,6 +13,7 @@ from typing import IO
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError
+from minitorch_np.validation import path as checked_path
 
 
 @contextlib.contextmanager
@@ -22,7 +23,9 @@ def replacing(path: StrPath) -> Iterator[IO[bytes]]:
     """
     from pathlib import Path
 
-    target = Path(os.path.realpath(path))  # a link stays one; what it points at is replaced
+    target = Path(
+        os.path.realpath(checked_path("file", "its path", path))
+    )  # a link stays one; what it points at is replaced
     if target.exists() and not target.is_file():
         raise ConfigurationError(f"{path}: expected a file or a new name, got something else")
     if not target.parent.is_dir():
@@ -43,7 +46,7 @@ def remove_leftovers(path: StrPath) -> None:
     """Remove what a process that was killed while it wrote `path` has left beside it."""
     from pathlib import Path
 
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(checked_path("file", "its path", path)))
     for part in target.parent.glob(_part_name(target.name, "*")):
         if not _alive(part.name.split(".")[-2]):
             part.unlink(missing_ok=True)

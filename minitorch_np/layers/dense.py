@@ -9,10 +9,10 @@ from __future__ import annotations
 from minitorch_np.arrays import Array, DType, Generator, Shape, ones
 from minitorch_np.core.layer import Backward, Forward
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
-from minitorch_np.errors import ShapeError
+from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.initializers import Initializer
 from minitorch_np.layers.weighted import Weighted
-from minitorch_np.validation import whole
+from minitorch_np.validation import is_whole, whole
 
 
 class Dense(Weighted):
@@ -43,6 +43,11 @@ class Dense(Weighted):
         use_bias: bool = True,
     ) -> None:
         self.units = whole(self, "units", units)
+        if is_whole(weight_initializer):
+            raise ConfigurationError(
+                f"Dense: expected the number of units only, got {units} and {weight_initializer}: "
+                f"write Dense({weight_initializer}); the inputs are counted by the model"
+            )
         super().__init__(weight_initializer, bias_initializer, use_bias)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:

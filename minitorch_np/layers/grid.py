@@ -33,6 +33,11 @@ Padding = str | int | Pair
 a number of pixels on each side."""
 
 
+CHANNELS_LAST = (
+    ": samples are (channels, height, width); if the channels are last, x.transpose(0, 3, 1, 2)"
+)
+
+
 class Grid(NamedTuple):
     """A window of `kernel` pixels, `dilation` apart, that moves by `stride` over an image which has
     `border` pixels added before and after its rows and its columns; `size` is its number of places.
@@ -107,9 +112,11 @@ def grid_for(
         border = _border(padding, axis, pixels, steps[axis], extent)
         free = pixels + sum(border) - extent
         if free < 0:
+            what = ("rows", "columns")[axis] if axes == 2 else "steps"
             raise ShapeError(
-                f"{layer!r}: expected images of at least {extent} "
-                f"{('rows', 'columns')[axis]} with their border, got {pixels + sum(border)}"
+                f"{layer!r}: expected samples of at least {extent} {what} with their border, got "
+                f"{pixels + sum(border)}"
+                + (CHANNELS_LAST if input_shape[2:] in ((1,), (3,), (4,)) else "")
             )
         borders.append(border)
         sizes.append(free // steps[axis] + 1)
@@ -177,7 +184,9 @@ def check_grid(
 
 def as_given(value: Any) -> Any:
     """An argument as it is kept: pairs as tuples, which a file has as lists."""
-    return tuple(int(n) for n in value) if isinstance(value, (tuple, list)) else value
+    if not isinstance(value, (tuple, list)):
+        return value
+    return tuple(int(n) if is_whole(n) else n for n in value)  # checked afterwards
 
 
 def as_pair(value: int | Pair, axes: int = 2, row: int = 1) -> Pair:

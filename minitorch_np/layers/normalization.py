@@ -15,7 +15,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.arrays import Array, DType, Generator, Shape, all_finite
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import ShapeError
@@ -52,6 +52,8 @@ class Normalization(Layer):
         centred = x - mean
         variance = np.square(centred).mean(axis=axes, keepdims=True)
         inverse = 1 / np.sqrt(variance + self.epsilon)
+        if not all_finite(variance):  # squares overflowed: 1 / infinity would pass for a fine 0
+            inverse = np.where(np.isfinite(variance), inverse, np.array(np.nan, x.dtype))
         centred *= inverse
         return centred, inverse, mean, variance
 

@@ -136,9 +136,10 @@ class Recurrent(Layer):
 
     def _outputs(self, hs: Array) -> Array:
         if not self.return_sequences:
-            return hs[-1].copy()
-        hs = hs[:0:-1] if self.go_backwards else hs[1:]
-        return hs.transpose(1, 0, 2)
+            last: Array = hs[-1].copy()
+            return last
+        y: Array = (hs[:0:-1] if self.go_backwards else hs[1:]).transpose(1, 0, 2)
+        return y
 
 
 class SimpleRNN(Recurrent):

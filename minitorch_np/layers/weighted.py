@@ -10,6 +10,7 @@ from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer, get_initializer, named_initializer
+from minitorch_np.validation import flag
 
 
 class Weighted(Layer):
@@ -27,7 +28,7 @@ class Weighted(Layer):
     ) -> None:
         self.weight_initializer = named_initializer(weight_initializer)
         self.bias_initializer = named_initializer(bias_initializer)
-        self.use_bias = use_bias
+        self.use_bias = flag(self, "use_bias", use_bias)
         if not use_bias:
             self.parameter_names = ("weight",)
 

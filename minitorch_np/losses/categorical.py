@@ -8,7 +8,6 @@ its loss; on scores it is the most exact.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,8 @@ from minitorch_np.arrays import AnyArray, Array, Shape, describe_batch, ones
 from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.losses.base import Loss, LossCache, check_weights, no_classes, refuse
-from minitorch_np.validation import is_whole, require, share
+from minitorch_np.losses.class_weights import ClassWeights, as_class_weights
+from minitorch_np.validation import instance, is_whole, require, share
 
 
 class Labels(np.ndarray[Any, Any]):
@@ -129,8 +129,9 @@ class SoftmaxCrossEntropy(Categorical):
 
     - `label_smoothing` e mixes every row with the even one: y becomes (1 - e) y + e / K (Szegedy et
       al. 2015, arXiv:1512.00567);
-    - `class_weights` c, (K,), counts each term c_k times; the mean is over the sum of the samples'
-      weights sum_k c_k y_k, which for class numbers is what PyTorch divides by;
+    - `class_weights` c, (K,) or {class: weight}, counts each term c_k times (`balanced_weights`
+      makes some of labels); the mean is over the sum of the samples' weights sum_k c_k y_k, which
+      for class numbers is what PyTorch divides by;
     - `ignore_index` is a class number, such as -1, that stands for "do not count this one".
 
     Source: the notes; Bridle 1990. Raises ShapeError and DataError for targets that do not fit,
@@ -140,7 +141,7 @@ class SoftmaxCrossEntropy(Categorical):
     def __init__(
         self,
         label_smoothing: float = 0.0,
-        class_weights: Sequence[float] | Array | None = None,
+        class_weights: ClassWeights | None = None,
         ignore_index: int | None = None,
     ) -> None:
         smoothing = share(self, "label_smoothing", label_smoothing)
@@ -148,23 +149,7 @@ class SoftmaxCrossEntropy(Categorical):
         require(right, self, "ignore_index to be a whole number or None", ignore_index)
         self.label_smoothing, self.ignore_index = smoothing, ignore_index
         self.ignores = ignore_index is not None
-        weights = None
-        if class_weights is not None:
-            try:
-                weights = np.asarray(class_weights, float)
-            except (TypeError, ValueError):
-                weights = np.zeros(0)  # a text or a dictionary: refused below
-        self.class_weights = weights
-        if weights is not None and not (
-            weights.ndim == 1
-            and np.isfinite(weights).all()
-            and (weights >= 0).all()
-            and weights.any()
-        ):
-            raise ConfigurationError(
-                "SoftmaxCrossEntropy: expected class_weights of one number of at least 0 for each "
-                f"class, not all 0, got {class_weights!r}"
-            )
+        self.class_weights = None if class_weights is None else as_class_weights(class_weights)
         self._plain = not (label_smoothing or self.ignores) and class_weights is None
 
     def ignored(self, targets: AnyArray) -> AnyArray:
@@ -351,6 +336,7 @@ def _shares(sample_weight: Array | None, scores: Array) -> Array:
 
 def loss_for(model: Layer) -> Loss:
     """The classification loss that goes with what the model puts out."""
+    instance("loss_for", "model", model, Layer)
     return CrossEntropy() if model.outputs_probabilities else SoftmaxCrossEntropy()
 
 

@@ -6,15 +6,10 @@ page, or `plot` it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from minitorch_np.arrays import StrPath
 from minitorch_np.experiments.comparison import Comparison
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from minitorch_np.experiments.task import Data
+from minitorch_np.experiments.task import Data
+from minitorch_np.figures import Figure
 
 
 class Report:

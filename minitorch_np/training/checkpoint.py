@@ -20,6 +20,7 @@ from minitorch_np.errors import ConfigurationError, MinitorchError, ModelFileErr
 from minitorch_np.io.arrays import read_state, write_state
 from minitorch_np.io.atomic import remove_leftovers
 from minitorch_np.validation import flag, whole
+from minitorch_np.validation import path as checked_path
 
 FORMAT = 2
 """Increment when older versions of this package can't go on from the file correctly."""
@@ -38,7 +39,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: StrPath, *, every: int | None = None, resume: bool = False) -> None:
-        self.path = os.fspath(path)
+        self.path = checked_path(self, "path", path)
         self.every = None if every is None else whole(self, "every", every)
         self.resume = flag(self, "resume", resume)
         self.resumed = False
