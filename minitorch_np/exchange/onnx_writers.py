@@ -259,7 +259,11 @@ def _rotary_positions(graph: Graph, layer: RotaryPositions, x: str) -> str:
     return graph.op("Squeeze", product, axis)
 
 
-ORDERS = {SimpleRNN: ("RNN", [0]), LSTM: ("LSTM", [0, 3, 1, 2]), GRU: ("GRU", [1, 0, 2])}
+ORDERS: dict[type[Layer], tuple[str, list[int]]] = {
+    SimpleRNN: ("RNN", [0]),
+    LSTM: ("LSTM", [0, 3, 1, 2]),
+    GRU: ("GRU", [1, 0, 2]),
+}
 """The operators of recurrent layers, and where their gates stand in PyTorch's order, which is ours.
 """
 
