@@ -15,7 +15,8 @@ import numpy as np
 from minitorch_np.arrays import Array, as_batch, as_targets
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import Normalization, Sequential
-from minitorch_np.losses import Loss, check_weights
+from minitorch_np.losses import Loss
+from minitorch_np.losses.base import check_weights
 from minitorch_np.training.batches import Samples
 from minitorch_np.validation import is_number
 
