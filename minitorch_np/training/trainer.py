@@ -36,12 +36,12 @@ from minitorch_np.training.display import bar, in_notebook, is_watched
 from minitorch_np.training.divergence import first_not_finite
 from minitorch_np.training.fingerprint import fingerprint
 from minitorch_np.training.history import History
-from minitorch_np.training.inputs import as_samples, split, warn_of_size
+from minitorch_np.training.inputs import as_samples, check_arguments, split, warn_of_size
 from minitorch_np.training.labels import as_names, checked_names, names_in, numbered
 from minitorch_np.training.loop import AfterStep, Loop, measure
 from minitorch_np.training.metric import Metric
 from minitorch_np.training.step import propagate
-from minitorch_np.validation import flag, instance, instances, is_number, require, whole
+from minitorch_np.validation import flag, instance, instances, is_number, require
 
 
 class Callback(Described):
@@ -231,7 +231,7 @@ class Trainer(metaclass=Explained):
         changed. Raises DivergenceError, naming the layer, if the loss becomes infinite or NaN; the
         model then has its parameters from at most loop.KEEP_EVERY steps earlier.
         """
-        _check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
+        check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
         hooks = instances("fit", "callbacks", callbacks, Callback)
         samples = self.checked(x, y, sample_weight, "fit")
         divided = not is_number(validation_split) or validation_split  # if wrong, refused below
@@ -384,18 +384,3 @@ class Trainer(metaclass=Explained):
         """Mean loss and metrics on samples x and targets y, by name. Raises as `fit`."""
         samples = self.checked(x, y, sample_weight, "evaluate")
         return measure(self.model, self.loss, self.metrics, samples, "evaluate")
-
-
-def _check_arguments(
-    epochs: object, batch_size: object, micro_size: object, transform: object, checkpoint: object
-) -> None:
-    """Raise ConfigurationError for arguments of `fit` that have no meaning."""
-    whole("fit", "epochs", epochs)
-    for name, size in {"batch_size": batch_size, "micro_batch_size": micro_size}.items():
-        if size is not None:
-            whole("fit", name, size)
-    if checkpoint is not None:
-        instance("fit", "checkpoint", checkpoint, Checkpoint)
-    if transform is not None:
-        expected = "a function of a batch and a generator"
-        require(callable(transform), "transform", expected, transform)
