@@ -238,11 +238,7 @@ class Trainer(metaclass=Explained):
         if hooks or checkpoint or divided:  # before anything is written
             require_finite(samples.x, "fit: x")
         warn_of_size(self.model, samples.x)
-        held_out = None
-        if validation_data is not None:
-            held_out = self._validation(validation_data, validation_split)
-        elif validation_split != 0:
-            samples, held_out = split(samples, validation_split)
+        samples, held_out = self._held_out(samples, validation_data, validation_split)
         batches = Batches(
             samples,
             batch_size,
@@ -323,8 +319,12 @@ class Trainer(metaclass=Explained):
             if type(hook).on_batch_end is not base
         ]
 
-    def _validation(self, data: Sequence[object], share: float) -> Samples:
-        """The samples to validate with."""
+    def _held_out(
+        self, samples: Samples, data: Sequence[object] | None, share: float
+    ) -> tuple[Samples, Samples | None]:
+        """The samples to train on, and those to validate with."""
+        if data is None:
+            return (samples, None) if share == 0 else split(samples, share)
         things = len(data) if isinstance(data, (tuple, list)) else type(data).__name__
         if things not in (2, 3) or share:
             raise ConfigurationError(
@@ -335,7 +335,7 @@ class Trainer(metaclass=Explained):
         x, y, *weights = data
         held_out = self.checked(x, y, weights[0] if weights else None, "validation_data")
         require_finite(held_out.x, "validation_data: x")
-        return held_out
+        return samples, held_out
 
     def checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
         """The samples as arrays, or the error that says why they can't be used."""
