@@ -11,6 +11,7 @@ matters in one that fails, change it by hand.
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple
@@ -87,7 +88,9 @@ def assemble(
     change(model, texts["parameters"], rng)
     trainer = mt.Trainer(model, loss, mt.SGD(0.05, clip_norm=1.0), seed=rng)
     for _ in range(texts["steps"]):
-        trainer.fit(x, targets, batch_size=None, sample_weight=weights)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "fit: x: expected inputs of about size 1")
+            trainer.fit(x, targets, batch_size=None, sample_weight=weights)
     pick(rng, model.layers).trainable = not texts["frozen"]
     return RandomModel(model, x, targets, loss, weights, seed, f"assemble(\n{lines})")
 
@@ -204,6 +207,10 @@ ARGUMENTS = {
     "UpSampling2D": " | {window}",
     "ZeroPadding": " | 2 | [(2, 0)] | [1, (0, 1)]",
     "GroupNorm": "1 | 2 | {same} | 1, epsilon=0.1",
+    "SimpleRNN": "1 | 2 | 2, True | 2, True, True | 3, activation='relu'",
+    "LSTM": "1 | 2 | 2, True | 2, True, True",
+    "GRU": "1 | 2 | 2, True | 2, True, True",
+    "Bidirectional": "'lstm(1)' | GRU(1, True) | SimpleRNN(2, True)",
     "RMSNorm": " |  | epsilon=0.1",
     "GLU": " | 'silu' | 'gelu' | 'tanh'",
     "SpatialDropout": " | 0.2 | 0.9",

@@ -23,7 +23,6 @@ def session(content: bytes) -> Any:
     return runtime.InferenceSession(content, options)
 
 
-@pytest.mark.filterwarnings("ignore:fit. x. expected inputs")
 def test_random_models_in_onnxruntime_and_back(tmp_path: Path) -> None:
     """200 models, with batches of 1, 2 and 17; where the model itself is exact to 1e-6 in float32,
     onnxruntime is to 1e-5. Read again they are equal to the bit.

@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 
 from minitorch_np.core.layer import Layer
 from minitorch_np.layers import activations as act
-from minitorch_np.layers.convolution import Conv2D
+from minitorch_np.layers.convolution import Conv1D, Conv2D
 from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.dropout import Dropout
 from minitorch_np.layers.embedding import Embedding
+from minitorch_np.layers.group_norm import GroupNorm, RMSNorm
 from minitorch_np.layers.normalization import BatchNorm, LayerNorm
-from minitorch_np.layers.pooling import AveragePool2D, MaxPool2D
+from minitorch_np.layers.pooling import AveragePool1D, AveragePool2D, MaxPool1D, MaxPool2D
 from minitorch_np.layers.reshape import Flatten, Reshape
 from minitorch_np.layers.softmax import LogSoftmax, Softmax
+from minitorch_np.layers.transposed_convolution import ConvTranspose1D, ConvTranspose2D
 
 
 class UnlikeError(Exception):
@@ -52,45 +54,61 @@ class Kind(NamedTuple):
         return self.layer(**same, **self.back(module))
 
 
-def _conv_to(layer: Conv2D) -> dict[str, Any]:
-    return {
+def _conv_to(layer: Any) -> dict[str, Any]:
+    axes = layer.axes
+    arguments = {
         "in_channels": layer.input_shape[0],
         "out_channels": layer.filters,
-        "kernel_size": layer.grid.kernel,
-        "stride": layer.grid.stride,
+        "kernel_size": layer.grid.kernel[-axes:],
+        "stride": layer.grid.stride[-axes:],
         "padding": _even_border(layer),
-        "dilation": layer.grid.dilation,
+        "dilation": layer.grid.dilation[-axes:],
         "groups": layer.groups,
         "bias": layer.use_bias,
     }
+    if isinstance(layer, ConvTranspose2D):
+        *_, arguments["output_padding"], _ = layer.numbers()
+    return arguments
 
 
 def _conv_back(module: Any) -> dict[str, Any]:
     padding = module.padding
     if padding == "same" and any(n != 1 for n in module.stride):
         raise UnlikeError("padding 'same' with a stride of 1, where both mean the same")
-    return {
+    arguments = {
         "filters": module.out_channels,
-        "kernel_size": module.kernel_size,
-        "stride": module.stride,
-        "padding": padding,
-        "dilation": module.dilation,
+        "kernel_size": _given(module.kernel_size),
+        "stride": _given(module.stride),
+        "padding": _given(padding),
+        "dilation": _given(module.dilation),
         "groups": module.groups,
         "use_bias": module.bias is not None,
     }
+    if module.transposed:
+        arguments["output_padding"] = _given(module.output_padding)
+    return arguments
+
+
+def _given(value: Any) -> Any:
+    """A number for one axis, as the layers of series take it."""
+    return value[0] if isinstance(value, tuple) and len(value) == 1 else value
 
 
 def _pool_to(layer: Any) -> dict[str, Any]:
-    grid = layer.grid
-    return {"kernel_size": grid.kernel, "stride": grid.stride, "padding": _even_border(layer)}
+    axes, grid = len(layer.input_shape) - 1, layer.grid
+    return {
+        "kernel_size": grid.kernel[-axes:],
+        "stride": grid.stride[-axes:],
+        "padding": _even_border(layer),
+    }
 
 
-def _even_border(layer: Any) -> tuple[int, int]:
+def _even_border(layer: Any) -> tuple[int, ...]:
     """As many pixels before as after, for each axis. Raises UnlikeError for another border."""
-    (top, bottom), (left, right) = layer.grid.border
-    if top != bottom or left != right:
+    borders = layer.grid.border[-(len(layer.input_shape) - 1) :]
+    if any(before != after for before, after in borders):
         raise UnlikeError("a border of as many pixels before as after: torch.nn has no other")
-    return top, left
+    return tuple(before for before, _ in borders)
 
 
 def _batch_norm(name: str, axes: int) -> Kind:
@@ -100,7 +118,19 @@ def _batch_norm(name: str, axes: int) -> Kind:
     return Kind(BatchNorm, name, names, features, only=only, axes=axes)
 
 
-POOL = {"pool_size": "kernel_size", "stride": "stride", "padding": "padding"}
+def _pool(layer: type[Layer], name: str, to: dict[str, Any], only: dict[str, Any]) -> Kind:
+    names = {"pool_size": "kernel_size", "stride": "stride", "padding": "padding"}
+    return Kind(
+        layer,
+        name,
+        {},
+        lambda made: _pool_to(made) | to,
+        lambda module: {ours: _given(getattr(module, theirs)) for ours, theirs in names.items()},
+        {"ceil_mode": False, **only},
+    )
+
+
+MAXIMUM, MEAN = {"dilation": 1, "return_indices": False}, {"count_include_pad": False}
 
 KINDS = (
     Kind(
@@ -110,23 +140,19 @@ KINDS = (
         lambda layer: {"in_features": layer.weight.shape[1], "bias": layer.use_bias},
         lambda module: {"use_bias": module.bias is not None},
     ),
-    Kind(Conv2D, "Conv2d", {}, _conv_to, _conv_back, {"padding_mode": "zeros"}),
-    Kind(
-        MaxPool2D,
-        "MaxPool2d",
-        {},
-        _pool_to,
-        lambda module: {ours: getattr(module, theirs) for ours, theirs in POOL.items()},
-        {"ceil_mode": False, "dilation": 1, "return_indices": False},
+    *(
+        Kind(layer, name, {}, _conv_to, _conv_back, {"padding_mode": "zeros"})
+        for layer, name in (
+            (Conv2D, "Conv2d"),
+            (Conv1D, "Conv1d"),
+            (ConvTranspose2D, "ConvTranspose2d"),
+            (ConvTranspose1D, "ConvTranspose1d"),
+        )
     ),
-    Kind(
-        AveragePool2D,
-        "AvgPool2d",
-        {},
-        lambda layer: {**_pool_to(layer), "count_include_pad": False},
-        lambda module: {ours: getattr(module, theirs) for ours, theirs in POOL.items()},
-        {"ceil_mode": False, "divisor_override": None},
-    ),
+    _pool(MaxPool2D, "MaxPool2d", {}, MAXIMUM),
+    _pool(MaxPool1D, "MaxPool1d", {}, MAXIMUM),
+    _pool(AveragePool2D, "AvgPool2d", MEAN, {"divisor_override": None}),
+    _pool(AveragePool1D, "AvgPool1d", MEAN, {}),
     Kind(Flatten, "Flatten", only={"start_dim": 1, "end_dim": -1}),
     Kind(
         Reshape,
@@ -144,6 +170,20 @@ KINDS = (
         lambda layer: {"normalized_shape": layer.weight.shape},
         lambda module: {"trailing_axes": len(module.normalized_shape)},
         {"elementwise_affine": True},
+    ),
+    Kind(
+        GroupNorm,
+        "GroupNorm",
+        {"groups": "num_groups", "epsilon": "eps"},
+        lambda layer: {"num_channels": len(layer.weight)},
+        only={"affine": True},
+    ),
+    Kind(
+        RMSNorm,
+        "RMSNorm",
+        {"epsilon": "eps"},
+        lambda layer: {"normalized_shape": layer.weight.shape},
+        only={"elementwise_affine": True},
     ),
     Kind(
         Embedding,

@@ -21,6 +21,7 @@ from minitorch_np.layers.activations import (
     Softplus,
     Tanh,
 )
+from minitorch_np.layers.bidirectional import Bidirectional
 from minitorch_np.layers.convolution import Conv1D, Conv2D
 from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.dropout import Dropout
@@ -37,6 +38,7 @@ from minitorch_np.layers.pooling import (
     MaxPool2D,
 )
 from minitorch_np.layers.positions import PositionalEmbedding, RotaryPositions, SinusoidalPositions
+from minitorch_np.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
 from minitorch_np.layers.reshape import Flatten, Reshape
 from minitorch_np.layers.residual import Residual
 from minitorch_np.layers.resizing import Transpose, UpSampling2D, ZeroPadding
@@ -48,12 +50,15 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
     "SELU",
     "Activation",
     "Add",
     "AveragePool1D",
     "AveragePool2D",
     "BatchNorm",
+    "Bidirectional",
     "Concatenate",
     "Conv1D",
     "Conv2D",
@@ -82,12 +87,14 @@ __all__ = [
     "RMSNorm",
     "ReLU",
     "ReLU6",
+    "Recurrent",
     "Reshape",
     "Residual",
     "RotaryPositions",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SimpleRNN",
     "SinusoidalPositions",
     "Softmax",
     "Softplus",

@@ -224,7 +224,7 @@ def _draw_lines(axes: Axes, comparison: Comparison, x: dict[str, Any]) -> None:
             STYLES[place % len(STYLES)],
             color=COLOURS[place % len(COLOURS)],
             marker="o" if len(curve) == 1 else "",  # one point makes no line
-            lw=1.8 if place % len(STYLES) else 2.6,  # what is drawn over it is to be seen
+            lw=1.8 if place % len(STYLES) else 2.6,  # thicker: others may cover it
         )
     tops = [float(curve.max()) for curve in comparison.curves.values()]
     early = [float(curve[len(curve) // 5]) for curve in comparison.curves.values()]
