@@ -51,9 +51,9 @@ class Loss(Described):
         """Check all targets against the shape of one output, and return them in the form that
         `forward` handles fastest; it takes either form.
 
-        A trainer calls this once, before training, so that one wrong target stops it in time. One number a
-        sample, (m,), is taken for outputs of (m, 1); nothing else is broadcast. Raises ShapeError
-        or DataError.
+        A trainer calls this once, before training, so that one wrong target stops it in time. One
+        number a sample, (m,), is taken for outputs of (m, 1); nothing else is broadcast. Raises
+        ShapeError or DataError.
         """
         targets = as_targets(targets, f"{type(self).__name__}: targets")
         if targets.ndim == 1 and output_shape == (1,):
