@@ -19,7 +19,11 @@ def checked_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
     differ."""
     if names is None:
         return None
-    listed = isinstance(names, Iterable) and not isinstance(names, str) and np.ndim(names) == 1
+    listed = (
+        isinstance(names, Iterable)
+        and not isinstance(names, str)
+        and getattr(names, "ndim", 1) == 1
+    )
     found = tuple(names) if listed else ()
     if len(found) < 2 or len({*found}) < len(found) or not all(isinstance(n, str) for n in found):
         raise ConfigurationError(
