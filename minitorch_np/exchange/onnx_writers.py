@@ -90,7 +90,7 @@ def _global_average_of_series(graph: Graph, layer: GlobalAveragePool1D, x: str) 
 @writes(UpSampling2D)
 def _up_sampling(graph: Graph, layer: UpSampling2D, x: str) -> str:
     ratios = [o / i for o, i in zip(layer.output_shape, layer.input_shape, strict=True)]
-    how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    how: dict[str, Any] = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return graph.op("Resize", x, "", graph.number(1, *ratios), mode="nearest", **how)
 
 
@@ -126,7 +126,7 @@ def _batch_norm(graph: Graph, layer: BatchNorm, x: str) -> str:
 @writes(LayerNorm)
 def _layer_norm(graph: Graph, layer: LayerNorm, x: str) -> str:
     parameters = [graph.parameter(layer, key) for key in ("weight", "bias")]
-    attributes = {"axis": -layer.trailing_axes, "epsilon": layer.epsilon}
+    attributes: dict[str, Any] = {"axis": -layer.trailing_axes, "epsilon": layer.epsilon}
     return graph.op("LayerNormalization", x, *parameters, **attributes)
 
 
@@ -145,7 +145,7 @@ def _same(kind: str, *names: str, **constants: Any) -> Writer:
     """The writer of a layer that is one operator, whose attributes have the layer's names."""
 
     def writer(graph: Graph, layer: Layer, x: str) -> str:
-        given = {name: float(getattr(layer, name)) for name in names}
+        given: dict[str, Any] = {name: float(getattr(layer, name)) for name in names}
         return graph.op(kind, x, **given, **constants)
 
     return writer
