@@ -236,7 +236,7 @@ class Trainer(metaclass=Explained):
         held_out = None
         if validation_data is not None:
             held_out = self._validation(validation_data, validation_split)
-        elif validation_split != 0:
+        elif not is_number(validation_split) or validation_split != 0:
             samples, held_out = split(samples, validation_split)
         batches = Batches(
             samples,
