@@ -193,10 +193,10 @@ class Tree(Generic[P]):
 
 def _renamed(name: str, names: Mapping[str, str]) -> str:
     """The name with the longest beginning that is in `names` replaced."""
-    parts = name.split(".")
+    parts = str(name).split(".")
     for n in range(len(parts), 0, -1):
         if (beginning := ".".join(parts[:n])) in names:
-            return ".".join([names[beginning], *parts[n:]])
+            return ".".join([str(names[beginning]), *parts[n:]])
     return name
 
 
@@ -221,7 +221,7 @@ def load_arrays(
     Raises DataError that lists everything that does not fit; nothing is changed then.
     """
     # PyTorch's BatchNorm also counts batches, which nothing here needs.
-    given = {n: array for n, array in given.items() if not n.endswith("num_batches_tracked")}
+    given = {n: a for n, a in given.items() if not str(n).endswith("num_batches_tracked")}
     wrong = []
     if strict:
         wrong += [f"{name} is missing" for name in present if name not in given]

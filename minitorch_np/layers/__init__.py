@@ -1,4 +1,4 @@
-"""The layers, one kind a module. The contract that all of them keep is `core.layer.Layer`."""
+"""The layers, one kind per module; `core.layer` has the contract that all of them keep."""
 
 from minitorch_np.core.branches import Add, Concatenate
 from minitorch_np.core.layer import Layer

@@ -1,6 +1,6 @@
 """Embedding: a vector of learned numbers for each word, user or product.
 
-Inputs are whole numbers that identify things. Each has a row in a table, and the table is learned.
+Inputs are whole numbers that identify things. Each has a row of a table, and the table is learned.
 """
 
 from __future__ import annotations

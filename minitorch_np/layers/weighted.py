@@ -57,5 +57,5 @@ class Weighted(Layer):
                 setattr(self, name, made)
 
     def config(self) -> dict[str, Any]:
-        # A function has no place in a file; a layer that is loaded has no more use for one.
+        # A function can't be saved, and a loaded layer no longer needs its initializer.
         return {name: value for name, value in super().config().items() if not callable(value)}

@@ -324,7 +324,8 @@ class Trainer(metaclass=Explained):
     ) -> tuple[Samples, Samples | None]:
         """The samples to train on, and those to validate with."""
         if data is None:
-            return (samples, None) if share == 0 else split(samples, share)
+            nothing_held_out = is_number(share) and share == 0
+            return (samples, None) if nothing_held_out else split(samples, share)
         things = len(data) if isinstance(data, (tuple, list)) else type(data).__name__
         if things not in (2, 3) or share:
             raise ConfigurationError(
