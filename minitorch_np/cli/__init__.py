@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from minitorch_np import __version__
 from minitorch_np.cli import compare, evaluate, gradcheck, info, predict, train
+from minitorch_np.cli.arguments import import_file
 from minitorch_np.cli.threads import pin_threads
 from minitorch_np.errors import DivergenceError, MinitorchError
 
@@ -52,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         pin_threads(getattr(arguments, "threads", None))
     try:
+        if getattr(arguments, "imported", None):
+            import_file(arguments.imported)
         code: int = VERBS[arguments.verb].run(arguments)
         sys.stdout.flush()
     except (MinitorchError, OSError, KeyboardInterrupt, MemoryError) as error:

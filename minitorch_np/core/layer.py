@@ -29,6 +29,7 @@ from minitorch_np.arrays import (
     as_shape,
     describe_shape,
 )
+from minitorch_np.core.room import require_sample, take_room
 from minitorch_np.core.signature import Described
 from minitorch_np.core.tree import Tree, own_array
 from minitorch_np.errors import ConfigurationError, ShapeError
@@ -152,6 +153,7 @@ class Layer(Tree["Layer"], Described, ABC):
                     "is a layer missing before it?"
                 )
             return self.output_shape
+        require_sample(self, shape)
         # Inside of the author's build, `self.inner.build(...)` means all of this for that layer.
         inner = [layer for layer in self.walk() if layer is not self]
         for layer in inner:
@@ -169,6 +171,7 @@ class Layer(Tree["Layer"], Described, ABC):
             )
         for name in self.parameter_names + self.buffer_names:
             setattr(self, name, own_array(vars(self).get(name), dtype, f"{self.label}.build", name))
+        take_room(self, sum(getattr(self, n).size for n in self.parameter_names))
         self.parameter_shapes = {name: getattr(self, name).shape for name in self.parameter_names}
         self.input_shape, self.dtype, self.output_shape = shape, dtype, as_shape(output_shape)
         return self.output_shape

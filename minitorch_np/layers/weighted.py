@@ -8,6 +8,7 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Layer
+from minitorch_np.core.room import require_parameters
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer, get_initializer, named_initializer
 
@@ -37,6 +38,7 @@ class Weighted(Layer):
         """Set `weight`, and `bias` with one number for each row of it, from their initializers."""
         for name, shape in {"weight": weight_shape, "bias": weight_shape[:1]}.items():
             if name in self.parameter_names:
+                require_parameters(self, shape)
                 initializer = get_initializer(getattr(self, f"{name}_initializer"))
                 made = np.asarray(initializer(rng, shape, fan_in, fan_out), dtype)
                 if made.shape != shape:
