@@ -78,6 +78,9 @@ class Stop(mt.Callback):
     def __init__(self, steps: int) -> None:
         self.steps = steps
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"steps": self.steps}  # so it is no setting, by which runs are told apart
+
     def on_batch_end(self, trainer: mt.Trainer, batch: int, loss: float) -> None:
         self.steps -= 1
         if not self.steps:

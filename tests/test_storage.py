@@ -306,7 +306,8 @@ def model_file(path: Path, layers: list[Any], input_shape: Any = (15000,), **arr
         "input_shape": input_shape,
         "dtype": "float32",
     }
-    np.savez_compressed(path, architecture=np.array(json.dumps(content)), **arrays)
+    text = json.dumps(content).replace('"DEEP"', DEEP)
+    np.savez_compressed(path, architecture=np.array(text), **arrays)
     return path
 
 
@@ -315,9 +316,8 @@ NORM = described("LayerNorm", "normalization")
 NESTED = described("ReLU", "activations")
 for _ in range(60):
     NESTED = described("Sequential", layers={"tuple": [NESTED, {"same_as": _}]})
-DEEP: Any = described("ReLU", "activations")
-for _ in range(120):
-    DEEP = described("Sequential", layers={"tuple": [DEEP]})
+HALVES = json.dumps(described("Sequential", layers={"tuple": ["HERE"]})).split('"HERE"')
+DEEP = HALVES[0] * 2000 + json.dumps(NORM) + HALVES[1] * 2000
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ for _ in range(120):
         ([NORM] * 4, [5_000_000], "LayerNorm.*at most"),
         ([described("ReLU", "activations")], [10**6, 10**6], "expected at most .* bytes"),
         ([NESTED], [3], "up to 10000 layers"),
-        ([DEEP], [3], "RecursionError|incomplete"),
+        (["DEEP"], [3], "RecursionError|incomplete"),
         ([described("Dense", units="x" * 10**6)], [3], "xxx[.]{3}"),
         ([described("Dense", units=10**400)], [3], "at most 1048576"),
         ([described("Dense", no=3)], [3], "TypeError"),
