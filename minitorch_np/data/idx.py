@@ -15,8 +15,12 @@ import numpy.typing as npt
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import DataError
+from minitorch_np.io.bounded import read_bytes
 
 _KINDS = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+AXES = 32
+"""As many axes as every version of NumPy takes."""
 
 
 def load_idx(path: StrPath) -> npt.NDArray[Any]:
@@ -27,13 +31,15 @@ def load_idx(path: StrPath) -> npt.NDArray[Any]:
     """
     import struct
 
-    content = _read(path)
+    content = read_bytes(path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _KINDS:
         raise DataError(
             f"{path}: expected an IDX file, which begins with 00 00 and a type such as 08, "
             f"got {content[:4].hex(' ') or 'an empty file'}"
         )
     kind, axes = np.dtype(_KINDS[content[2]]), content[3]
+    if axes > AXES:
+        raise DataError(f"{path}: expected an array of at most {AXES} axes, got {axes}")
     start = 4 + 4 * axes
     if len(content) < start:
         raise DataError(f"{path}: expected the lengths of {axes} axes, got {len(content)} bytes")
@@ -64,17 +70,3 @@ def save_idx(path: StrPath, array: npt.NDArray[Any]) -> None:
         content = gzip.compress(content, mtime=0)  # no clock in it: same array, same file
     with open(path, "wb") as file:
         file.write(content)
-
-
-def _read(path: StrPath) -> bytes:
-    import gzip  # like struct and zlib: not needed before a file is read
-    import zlib
-
-    with open(path, "rb") as file:
-        content = file.read()
-    if content[:2] != b"\x1f\x8b":
-        return content
-    try:
-        return gzip.decompress(content)
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{path}: expected a whole gzip file, got a damaged one: {error}") from None

@@ -14,7 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import Seed, as_batch, as_generator, as_targets, require_finite
+from minitorch_np.arrays import (
+    Seed,
+    as_batch,
+    as_generator,
+    as_rows,
+    as_targets,
+    require_finite,
+)
 from minitorch_np.errors import (
     ConfigurationError,
     DataError,
@@ -144,6 +151,7 @@ class Trainer:
             batch_size,
             shuffle=flag("fit", "shuffle", shuffle),
             place="fit: x",
+            dtype=self.model.dtype,
             micro_size=micro_batch_size,
             transform=transform,
         )
@@ -264,7 +272,9 @@ class Trainer:
 
     def _checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
         """The samples as arrays, or the error that says why they can't be used."""
-        rows = as_batch(x, self.model.dtype, f"{place}: x")
+        rows = as_rows(x, f"{place}: x")
+        if place == "step" or rows.dtype.kind == "f":  # whole numbers: a batch at a time
+            rows = as_batch(rows, self.model.dtype, f"{place}: x")
         targets = as_targets(y, f"{place}: y")
         if targets.ndim == 0 or len(rows) != len(targets):
             raise ShapeError(
