@@ -1,1 +1,1 @@
-"""Measurements, each a command: `python -m benchmarks.NAME`. The README has their results."""
+"""Measurements, each a command: `python -m benchmarks.NAME`; results: .github/MEASUREMENTS.md."""

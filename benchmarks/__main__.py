@@ -2,9 +2,9 @@
 
 FOLDER has the four files of full MNIST; without it the digits in the package are used, a sixth as
 many. What is measured lands in a JSON file as it comes in, from which `python -m benchmarks.report`
-makes the README's table and picture. All of it takes three quarters of an hour; `--rounds 2
---restarts 1` is a first look. `--only 512` are the tasks with that in their names; what a file of
-the same machine and versions has of the others stays in it.
+makes the tables and the picture of .github/MEASUREMENTS.md. All of it takes three quarters of an
+hour; `--rounds 2 --restarts 1` is a first look. `--only 512` are the tasks with that in their
+names; what a file of the same machine and versions has of the others stays in it.
 """
 
 from __future__ import annotations

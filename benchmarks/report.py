@@ -1,5 +1,5 @@
-"""What was measured, in words: the README's tables and picture, from the JSON that
-`python -m benchmarks` writes.
+"""What was measured, in words: the tables and the picture of .github/MEASUREMENTS.md, made of the
+JSON that `python -m benchmarks` writes.
 
     python -m benchmarks.report [results.json]
 
@@ -19,7 +19,7 @@ from benchmarks.contestants import CONTESTANTS
 from benchmarks.race import ROOT
 from benchmarks.work import GROWING, GROWTH, IMPORTS, LIBRARIES, LIMITS, MLP, NOTES, TASKS
 
-README, PICTURE = ROOT / "README.md", ROOT / ".github" / "growth.svg"
+PAGE, PICTURE = ROOT / ".github" / "MEASUREMENTS.md", ROOT / ".github" / "growth.svg"
 MARKS = "<!-- benchmarks -->", "<!-- end of benchmarks -->"
 OURS = {"framework": "", "micro_batches": ", micro-batches of 1,024"}
 """The contestants that are this framework, and what is said of the work that they do."""
@@ -145,7 +145,7 @@ def growth_table(results: dict[str, Any]) -> list[str]:
 
 
 def section(results: dict[str, Any]) -> str:
-    """What stands between the marks in the README."""
+    """What stands between the marks on the page."""
     machine, imported = results["machine"], find(results, IMPORTS)
     there = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     with_two = [find(results, task.name, threads=2) for task in (NOTES, MLP)]
@@ -187,7 +187,7 @@ def section(results: dict[str, Any]) -> str:
 
 
 def rewritten(text: str, results: dict[str, Any]) -> str:
-    """The README with its section made anew."""
+    """The page with its section made anew."""
     begin, end = MARKS
     before, rest = text.split(begin)
     _, after = rest.split(end)
@@ -215,10 +215,10 @@ def picture(results: dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    """Rewrite the README's section, and the picture where matplotlib is installed."""
+    """Rewrite the page's section, and the picture where matplotlib is installed."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "benchmarks" / "results.json"
     results = json.loads(path.read_text())
-    README.write_text(rewritten(README.read_text(), results))
+    PAGE.write_text(rewritten(PAGE.read_text(), results))
     try:
         picture(results, PICTURE)
     except ImportError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from minitorch_np import data, initializers, optimizers, schedules
 from minitorch_np.errors import (
+    ArgumentError,
     ConfigurationError,
     DataError,
     DivergenceError,
@@ -145,6 +146,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Add",
+    "ArgumentError",
     "AveragePool2D",
     "BatchNorm",
     "BinaryCrossEntropy",

@@ -6,6 +6,8 @@ package raises and nothing else. Where Python has a kind of error that people ex
 wrong shape is a ValueError), ours is that kind too.
 """
 
+from __future__ import annotations
+
 
 class MinitorchError(Exception):
     """The base of every error that this package raises on purpose."""
@@ -21,6 +23,10 @@ class DataError(MinitorchError, ValueError):
 
 class ConfigurationError(MinitorchError, ValueError):
     """An argument has no meaning here: a negative slope, an unknown name, a misplaced softmax."""
+
+
+class ArgumentError(MinitorchError, TypeError):
+    """A call has an argument that does not exist here, or lacks one."""
 
 
 class NotBuiltError(MinitorchError, AttributeError):
@@ -47,3 +53,7 @@ class MissingExtraError(MinitorchError, ImportError):
             f"{purpose}: expected the library {library} to be installed, but it is not: "
             f"run  pip install 'minitorch-np[{extra}]'"
         )
+        self._arguments = library, extra, purpose
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
+        return type(self), self._arguments  # pickle would call it with the message alone

@@ -18,9 +18,11 @@ from minitorch_np.layers import (
     Sequential,
     layer_from_name,
 )
+from minitorch_np.signature import explained
 from minitorch_np.validation import require
 
 
+@explained
 def notes_network(
     activation: str | Layer = "relu",
     output_activation: str | Layer | None = None,
@@ -50,6 +52,7 @@ def notes_network(
     return Sequential(*layers, input_shape=features, seed=seed, dtype=dtype)
 
 
+@explained
 def mlp(
     sizes: Sequence[int],
     activation: str = "relu",
@@ -78,6 +81,7 @@ def mlp(
     return Sequential(*layers, input_shape=features, seed=seed, dtype=dtype)
 
 
+@explained
 def lenet5(
     activation: str = "relu",
     *,

@@ -1,4 +1,4 @@
-"""The benchmarks: is it the same work for all, and does the README show what was measured?"""
+"""The benchmarks: is it the same work for all, and does the page show what was measured?"""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_figures() -> None:
 
 def test_the_readme_shows_these_results() -> None:
     """Whoever measures anew runs `python -m benchmarks.report`, and not half of it."""
-    text = report.README.read_text()
+    text = report.PAGE.read_text()
     assert report.rewritten(text, json.loads(RESULTS.read_text())) == text
 
 

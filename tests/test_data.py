@@ -340,7 +340,7 @@ def test_a_label_may_come_last_where_it_is_named(tmp_path: Path) -> None:
     assert images.labels.tolist() == [7]
     assert images.images.ravel().tolist() == ROW
     (tmp_path / "b.csv").write_bytes(gzip.compress(b"1,2,3,4"))
-    with pytest.raises(mt.DataError, match="a compressed one: unpack it"):
+    with pytest.raises(mt.DataError, match="a binary one: unpack it"):
         mt.data.load_csv(tmp_path / "b.csv")
 
 
@@ -363,13 +363,13 @@ def test_masked_entries_are_not_trained_on(masked: str) -> None:
     }
     model = mt.Sequential(mt.Dense(2), input_shape=2, seed=0)
     trainer = mt.Trainer(model, mt.SoftmaxCrossEntropy(), mt.SGD())
-    whole = {name: np.ma.array(array, mask=False) for name, array in given.items()}
+    whole: dict[str, Any] = {n: np.ma.array(array, mask=False) for n, array in given.items()}
     trainer.fit(**whole)
     if masked == "validation":
-        hidden = np.ma.array(given["x"], mask=np.eye(4, 2))
+        hidden = np.ma.array(given["x"], mask=np.eye(4, 2, dtype=bool))
         given["validation_data"] = (hidden, given["y"])
     else:
-        mask = np.eye(*given[masked].shape)[:, 0] if masked != "x" else np.eye(4, 2)
+        mask = np.eye(4, 2, dtype=bool) if masked == "x" else np.eye(4, dtype=bool)[0]
         given[masked] = np.ma.array(given[masked], mask=mask)
     with pytest.raises(mt.DataError, match=r"masked array without the one at .0.*filled"):
         trainer.fit(**given)
@@ -392,4 +392,4 @@ def test_whole_numbers_are_converted_a_batch_at_a_time(tmp_path: Path) -> None:
         states.append(model.state_dict()["0.weight"])
         if x.dtype == np.uint8:
             assert peaks < 20e6  # and not the 94 MB of the whole in float32
-    np.testing.assert_array_equal(*states)
+    np.testing.assert_array_equal(states[0], states[1])

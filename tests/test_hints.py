@@ -38,3 +38,9 @@ def public_callables() -> Iterator[tuple[str, object]]:
 @pytest.mark.parametrize(("name", "thing"), list(public_callables()))
 def test_annotations_resolve(name: str, thing: typing.Any) -> None:
     typing.get_type_hints(thing)
+
+
+def test_signatures_are_those_of_constructors() -> None:
+    assert next(iter(inspect.signature(mt.Dense).parameters)) == "units"
+    assert not inspect.signature(mt.ReLU).parameters
+    assert list(inspect.signature(mt.Dense(3).forward).parameters) == ["x", "train", "rng"]

@@ -1,6 +1,7 @@
 """Optimizers: each rule against its formula, and what all of them share."""
 
 import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -433,3 +434,21 @@ def test_shares_are_from_0_to_below_1(rule: Any, name: str, bad: Any) -> None:
 def test_what_has_no_meaning(make: Callable[[], object], message: str) -> None:
     with pytest.raises(mt.ConfigurationError, match=message):
         make()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_a_copied_trainer_goes_on_as_the_original(copied: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 3)), rng.integers(0, 2, 20)
+    rate = mt.schedules.warmup(3, mt.schedules.sequence([(3, 0.1), (5, 0.2)]))
+    model = mt.Sequential(mt.Dense(4), "tanh", mt.Dense(2), input_shape=3, seed=0)
+    trainer = mt.Trainer(model, mt.SoftmaxCrossEntropy(), mt.Adam(rate, weight_decay=0.1), seed=1)
+    trainer.fit(x, y, epochs=2, batch_size=7)
+    other = copied(trainer)
+    before = model.state_dict()
+    other.fit(x, y, epochs=2, batch_size=7)
+    assert all(np.array_equal(array, before[key]) for key, array in model.state_dict().items())
+    trainer.fit(x, y, epochs=2, batch_size=7)
+    found = other.model.state_dict()
+    assert all(np.array_equal(array, found[key]) for key, array in model.state_dict().items())
+    assert not all(np.array_equal(array, before[key]) for key, array in found.items())

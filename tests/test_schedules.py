@@ -1,6 +1,7 @@
 """Schedules: the rate at each step, at the ends, and after them."""
 
 import math
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minitorch_np as mt
+from minitorch_np import schedules
 from minitorch_np.schedules import (
     Schedule,
     constant,
@@ -218,3 +220,28 @@ def test_what_grows_without_bound_is_explained() -> None:
     optimizer.steps = 400
     with pytest.raises(mt.MinitorchError):
         mt.Trainer(model, mt.MeanSquaredError(), optimizer).fit([[0.0, 1]], [1])
+
+
+EVERY = [
+    schedules.constant(0.1),
+    schedules.step_decay(0.1, 3),
+    schedules.exponential(0.1, 0.9),
+    schedules.cosine(0.1, 7, minimum=0.01),
+    schedules.linear(0.1, 0.2, 3),
+    schedules.one_cycle(0.1, 10),
+    schedules.warmup(2, schedules.sequence([(3, 0.1), (4, schedules.cosine(0.2, 4))])),
+]
+
+
+@pytest.mark.parametrize("schedule", EVERY, ids=repr)
+def test_a_schedule_reads_as_code_and_can_be_pickled(schedule: Any) -> None:
+    for again in (eval(repr(schedule), vars(schedules)), pickle.loads(pickle.dumps(schedule))):
+        assert again == schedule
+        assert hash(again) == hash(schedule)
+        assert [again(step) for step in range(12)] == [schedule(step) for step in range(12)]
+    assert schedule != schedules.constant(0.3)
+
+
+def test_a_wave_from_almost_nothing_starts_there() -> None:
+    assert schedules.cosine(2.5e-90, 3, minimum=1.0)(0) == 2.5e-90
+    assert schedules.one_cycle(1.0, 10, start_factor=1e90)(0) == 1e-90

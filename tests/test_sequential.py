@@ -108,7 +108,7 @@ def test_layers_by_name_and_in_a_list() -> None:
         ((), "at least one layer"),
         ((mt.ReLU,), r"Sequential\[0\]: expected a Layer.*write parentheses"),
         ((mt.Dense(3), 5), r"Sequential\[1\]: expected a Layer or the name of one, got 5"),
-        (("swoosh",), "expected one of .*Dense.* ELU,.* LeakyReLU,.* got 'swoosh'"),
+        (("swoosh",), r"Sequential\[0\]: expected the name .* got 'swoosh': did you mean 'swish'"),
         (("elu(0)",), r"alpha"),
         (("elu(x)",), r"elu\(x\)"),
         (("relu(1)",), r"relu\(1\)"),
@@ -280,7 +280,7 @@ def test_a_backward_with_wrong_names_or_shapes_is_found() -> None:
 
 def test_a_layer_without_arguments_takes_none() -> None:
     for arguments, options in (((1,), {}), ((), {"slope": 1})):
-        with pytest.raises(TypeError, match=r"ReLU\(\) takes no arguments"):
+        with pytest.raises(TypeError, match="ReLU: expected"):
             mt.ReLU(*arguments, **options)
 
 

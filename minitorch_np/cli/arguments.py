@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from minitorch_np.arrays import Array
-from minitorch_np.core.names import layer_classes
 from minitorch_np.data import Digits, Images, load_csv, load_mnist
 from minitorch_np.errors import ConfigurationError, DataError, DivergenceError
 from minitorch_np.layers import (
@@ -26,6 +25,7 @@ from minitorch_np.layers import (
     Softmax,
     layer_from_name,
 )
+from minitorch_np.signature import concrete_subclasses
 from minitorch_np.validation import number, whole
 
 MODULE = "minitorch_np_imported"
@@ -101,7 +101,7 @@ def import_file(path: str) -> ModuleType:
 
 def open_model(path: str) -> Sequential:
     """A saved model, of layers of this package and of those that the command line has imported."""
-    return Sequential.load(path, custom_layers=layer_classes())
+    return Sequential.load(path, custom_layers=concrete_subclasses(Layer))
 
 
 def load_digits(path: str | None) -> Digits:

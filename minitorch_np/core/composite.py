@@ -1,8 +1,8 @@
 """What all containers share: a list of layers, and the names of their parameters in the whole.
 
-A container's parameters are those of its layers, under the layer's place and the parameter's own
-name: "0.weight". A layer may stand in two places; then there is one set of parameters, under the
-name of the first place, and its gradients add up.
+A container's parameters are those of its layers, under the layer's place, or the name that `named`
+gave it, and the parameter's own name: "0.weight", "fc1.weight". A layer may stand in two places;
+then there is one set of parameters, under the name of the first place, and its gradients add up.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Gradients, Layer
-from minitorch_np.core.names import layer_from_name
 from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.names import by_name
+from minitorch_np.validation import require
 
 
 class Composite(Layer):
@@ -26,11 +27,12 @@ class Composite(Layer):
     layers: tuple[Layer, ...]
 
     def __init__(self, *layers: Layer | str) -> None:
-        self.layers = tuple(self._as_layer(layer, place) for place, layer in enumerate(layers))
+        kind = type(self).__name__
+        self.layers = tuple(by_name(Layer, x, f"{kind}[{n}]") for n, x in enumerate(layers))
         if not self.layers:
-            raise ConfigurationError(
-                f"{type(self).__name__}: expected at least one layer, got none"
-            )
+            raise ConfigurationError(f"{kind}: expected at least one layer, got none")
+        names = [layer.given_name for layer in set(self.layers) if layer.given_name]
+        require(len(set(names)) == len(names), kind, "layers of different names", sorted(names))
 
     @abstractmethod
     def build_layers(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -99,7 +101,11 @@ class Composite(Layer):
         )
 
     def sublayers(self) -> dict[str, Layer]:
-        return {str(place): layer for place, layer in enumerate(self.layers)}
+        found: dict[str, Layer] = {}
+        for place, layer in enumerate(self.layers):
+            name = layer.given_name
+            found[str(place) if name is None or name in found else name] = layer
+        return found
 
     @property
     def couples_samples(self) -> bool:  # type: ignore[override]
@@ -116,21 +122,11 @@ class Composite(Layer):
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
 
-    def __getitem__(self, place: int) -> Layer:
-        return self.layers[place]
+    def __getitem__(self, place: int | str) -> Layer:
+        """The layer at a place, or of a name. Raises IndexError or KeyError."""
+        return self.sublayers()[place] if isinstance(place, str) else self.layers[place]
 
     def __repr__(self) -> str:
         lines = [f"({name}): {layer!r}" for name, layer in self.sublayers().items()]
         inside = "\n".join(lines).replace("\n", "\n  ")
         return f"{type(self).__name__}(\n  {inside}\n)"
-
-    def _as_layer(self, layer: object, place: int) -> Layer:
-        if isinstance(layer, str):
-            return layer_from_name(layer)
-        if isinstance(layer, Layer):
-            return layer
-        hint = ": write parentheses after its name" if isinstance(layer, type) else ""
-        raise ConfigurationError(
-            f"{type(self).__name__}[{place}]: expected a Layer or the name of one, "
-            f"got {layer!r}{hint}"
-        )

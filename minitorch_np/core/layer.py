@@ -13,7 +13,7 @@ caller. For the same reason there is nothing to reset between steps.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from contextvars import ContextVar
 from typing import Any, Self, TypeAlias
 
@@ -30,9 +30,10 @@ from minitorch_np.arrays import (
     describe_shape,
 )
 from minitorch_np.core.room import require_sample, take_room
-from minitorch_np.core.signature import Described
-from minitorch_np.core.tree import Tree, own_array
+from minitorch_np.core.tree import Tree, TreeType, own_array
 from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.names import by_name
+from minitorch_np.signature import Described
 
 Cache: TypeAlias = Any
 """What `forward` returns for `backward`; only the layer itself looks inside."""
@@ -51,7 +52,7 @@ _INSIDE: ContextVar[list[Any] | None] = ContextVar("inside", default=None)
 """The layers inside of the one whose `build` is running."""
 
 
-class Layer(Tree["Layer"], Described, ABC):
+class Layer(Tree["Layer"], Described, metaclass=TreeType):
     """The contract of all layers. A subclass defines `forward` and `backward`, and, if it has
     parameters, `parameter_names` and `build`.
 
@@ -76,6 +77,9 @@ class Layer(Tree["Layer"], Described, ABC):
     """For inputs that are indices (Embedding), the number that they stay below: there is no
     gradient with respect to them."""
 
+    outputs_separate_probabilities: bool = False
+    """Whether each output is a probability on its own, as Sigmoid's are."""
+
     keeps_values: bool = False
     """Whether the outputs are the inputs in another shape, as Reshape's are."""
 
@@ -87,8 +91,6 @@ class Layer(Tree["Layer"], Described, ABC):
     dtype: np.dtype[Any]
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
-        if cls.__init__ is object.__init__ and (arguments or options):
-            raise TypeError(f"{cls.__name__}() takes no arguments")  # object's check, lost here
         layer = super().__new__(cls)
         inside = _INSIDE.get()
         if inside is not None:  # made by another layer's build
@@ -172,7 +174,6 @@ class Layer(Tree["Layer"], Described, ABC):
         for name in self.parameter_names + self.buffer_names:
             setattr(self, name, own_array(vars(self).get(name), dtype, f"{self.label}.build", name))
         take_room(self, sum(getattr(self, n).size for n in self.parameter_names))
-        self.parameter_shapes = {name: getattr(self, name).shape for name in self.parameter_names}
         self.input_shape, self.dtype, self.output_shape = shape, dtype, as_shape(output_shape)
         return self.output_shape
 
@@ -195,3 +196,8 @@ class Layer(Tree["Layer"], Described, ABC):
     def trainable(self, trainable: bool) -> None:
         for layer in self.walk():
             layer.frozen = not trainable
+
+
+def layer_from_name(text: str) -> Layer:
+    """The layer that a text such as "relu", "dense(10)" or "elu(1.7)" describes; see `names`."""
+    return by_name(Layer, text)

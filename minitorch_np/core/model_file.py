@@ -14,9 +14,9 @@ import numpy as np
 from minitorch_np.arrays import StrPath
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.room import room_for
-from minitorch_np.core.signature import concrete_subclasses
 from minitorch_np.errors import ConfigurationError, MinitorchError, ModelFileError
 from minitorch_np.io.arrays import explained, read_arrays, read_json, write_arrays
+from minitorch_np.signature import concrete_subclasses
 from minitorch_np.text import excerpt
 
 L = TypeVar("L", bound=Layer)
@@ -37,6 +37,7 @@ def save_model(model: Layer, path: StrPath) -> None:
         "model": encode_layer(model),
         "input_shape": model.input_shape,
         "dtype": str(model.dtype),
+        "exclusive_classes": getattr(model, "exclusive_classes", None),
     }
     arrays = model.named_parameters() | model.named_buffers()
     write_arrays(path, {_ARCHITECTURE: np.array(json.dumps(architecture)), **arrays})
@@ -65,6 +66,8 @@ def load_model(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]]
             rng, shape = np.random.default_rng(0), architecture["input_shape"]
             model.initialize(shape, rng=rng, dtype=architecture["dtype"])
         model.load_state_dict(arrays)
+        if hasattr(model, "exclusive_classes"):  # older files do not say, and meant True
+            setattr(model, "exclusive_classes", architecture.get("exclusive_classes", True))
     except MinitorchError as error:
         said = str(error).removeprefix(f"{path}: ")
         raise ModelFileError(f"{path}: {excerpt(said, 1000)}") from None
@@ -93,6 +96,8 @@ def _encode(value: Any, numbers: dict[int, int]) -> Any:
             "module": type(value).__module__,
             "config": {name: _encode(item, numbers) for name, item in value.config().items()},
         }
+        if value.given_name is not None:
+            described["name"] = value.given_name
         numbers[id(value)] = len(numbers)
         return described
     if isinstance(value, tuple) and not any(isinstance(item, Layer) for item in value):
@@ -138,7 +143,10 @@ class _Decoder:
         items, places = self._all(value["config"].values())
         if places >= PLACES:  # before anything walks through all of them
             raise ModelFileError(f"expected a model of up to {PLACES} layers, got more")
-        self.done.append(cls.from_config(dict(zip(value["config"], items, strict=True))))
+        layer = cls.from_config(dict(zip(value["config"], items, strict=True)))
+        if "name" in value:
+            layer.named(value["name"])
+        self.done.append(layer)
         self.places.append(places + 1)
         return self.done[-1], places + 1
 

@@ -7,38 +7,35 @@ backward walks the same way back. It is a layer itself, so one can stand inside 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
-from typing import Any, Self, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, cast, overload
 
 import numpy as np
 
 from minitorch_np.arrays import (
-    AnyArray,
     Array,
     DType,
     Generator,
     Seed,
     Shape,
-    StrPath,
+    as_batch,
     as_float_dtype,
     as_generator,
     describe_batch,
 )
-from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
-from minitorch_np.core.model_file import load_model, save_model
 from minitorch_np.core.parameters import ParameterVector
-from minitorch_np.core.prediction import predicted, require_classes
+from minitorch_np.core.prediction import Model
 from minitorch_np.core.shapes import require_input
-from minitorch_np.core.summary import summary_table
 from minitorch_np.errors import ShapeError
-from minitorch_np.numerics import softmax
+from minitorch_np.names import by_name
 
 
-class Sequential(Composite):
+class Sequential(Model):
     """Layers one after the other: y = f_n(... f_2(f_1(x))).
 
-    `layers` are Layer objects, or names such as "relu" and "elu(1.7)". With `input_shape` (of one
+    `layers` are Layer objects, or names such as "relu" and "elu(1.7)"; one list of them, or a
+    dictionary that names them, is taken too. With `input_shape` (of one
     sample: 784, or (28, 28)) the model is built at once, with initial parameters drawn from `seed`
     (a number or a Generator; None is a different start each time) in `dtype` (float32 or float64).
     Without it, the model is a specification until `initialize` is called, or a container that it is
@@ -52,13 +49,15 @@ class Sequential(Composite):
 
     def __init__(
         self,
-        *layers: Layer | str | Iterable[Layer | str],
+        *layers: Layer | str | Iterable[Layer | str] | Mapping[str, Layer | str],
         input_shape: int | Shape | None = None,
         seed: Seed = None,
         dtype: DType = np.float32,
     ) -> None:
         if len(layers) == 1 and isinstance(layers[0], (list, tuple)):
             layers = tuple(layers[0])  # Keras' way to write it
+        elif len(layers) == 1 and isinstance(layers[0], Mapping):  # PyTorch's, with names
+            layers = tuple(by_name(Layer, x).named(name) for name, x in layers[0].items())
         super().__init__(*cast("tuple[Layer | str, ...]", layers))
         dtype = as_float_dtype(dtype)
         first = self.layers[0]
@@ -128,27 +127,29 @@ class Sequential(Composite):
                 raise self.missing_dx(place)
         return (dx if need_dx else None), gradients
 
-    def predict(self, x: object, batch_size: int = 256) -> Array:
-        """The outputs (m, *output_shape) for x (m, *input_shape), `batch_size` samples at a time.
-
-        Raises DataError, with row and column, for a NaN or infinity in x.
+    def outputs(self, x: object) -> dict[str, Array]:
+        """The outputs of each layer for a batch x, when predicting, by the layer's name: "0", "1",
+        or what `named` gave it.
         """
-        return predicted(self, x, batch_size)
+        self.require_built()
+        h, found = as_batch(x, self.dtype, "outputs"), dict[str, Array]()
+        for name, layer in self.sublayers().items():
+            found[name] = h = layer.forward(h)[0]
+        return found
 
-    def predict_proba(self, x: object, batch_size: int = 256) -> Array:
-        """Class probabilities (m, classes): the softmax of the outputs, if they are not that yet.
-
-        Raises ShapeError for a model that does not give at least two scores a sample.
-        """
-        require_classes(self, "predict_proba")
-        outputs = self.predict(x, batch_size)
-        return outputs if self.outputs_probabilities else softmax(outputs)
-
-    def predict_classes(self, x: object, batch_size: int = 256) -> AnyArray:
-        """The most probable class of each sample, as integers (m,). Raises as predict_proba."""
-        require_classes(self, "predict_classes")
-        classes: AnyArray = np.argmax(self.predict(x, batch_size), axis=1)
-        return classes
+    @overload
+    def __getitem__(self, place: slice) -> Sequential: ...
+    @overload
+    def __getitem__(self, place: int | str) -> Layer: ...
+    def __getitem__(self, place: slice | int | str) -> Layer:
+        """The layer at a place or of a name; for a slice, a model that shares these layers."""
+        if not isinstance(place, slice):
+            return super().__getitem__(place)
+        model = Sequential(*self.layers[place])
+        if self.built and not model.built:
+            first = model.layers[0]
+            model.build_once(first.input_shape, rng=as_generator(None), dtype=first.dtype)
+        return model
 
     @property
     def outputs_probabilities(self) -> bool:  # type: ignore[override]  # the last layer's
@@ -158,23 +159,9 @@ class Sequential(Composite):
     def outputs_log_probabilities(self) -> bool:  # type: ignore[override]
         return self.layers[-1].outputs_log_probabilities
 
-    def summary(self) -> None:
-        """Print a table: each layer, the shape that it gives, and how many parameters it has."""
-        print(summary_table(self))
-
-    def save(self, path: StrPath) -> None:
-        """Write architecture and parameters to one .npz file, at once or not at all."""
-        save_model(self, path)
-
-    @classmethod
-    def load(cls, path: StrPath, custom_layers: Iterable[type[Layer]] = ()) -> Self:
-        """A model from a file that `save` wrote.
-
-        User-defined layers are found by the module and name they had, or among `custom_layers`.
-        Raises ModelFileError for a file that is damaged, incomplete, of a newer format, or names a
-        layer that is not found.
-        """
-        return load_model(path, cls, custom_layers)
+    @property
+    def outputs_separate_probabilities(self) -> bool:  # type: ignore[override]
+        return self.layers[-1].outputs_separate_probabilities
 
     def config(self) -> dict[str, Any]:
         # A subclass with a constructor of its own is made again by its own arguments.

@@ -8,12 +8,14 @@ has its parameters once, under the name of the first place.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Shape
+from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError, ShapeError
+from minitorch_np.signature import Explained, arguments_of
+from minitorch_np.validation import flag, instance, require
 
 P = TypeVar("P", bound="Tree[Any]")
 
@@ -21,7 +23,17 @@ Owner: TypeAlias = tuple[str, P, str]
 """A parameter's name in the whole, the layer that has it, and the attribute there."""
 
 
-class Tree(Generic[P]):
+class TreeType(Explained):
+    """Gives each layer, user-defined ones too, the argument `name`; see `named`."""
+
+    def __call__(cls, *arguments: Any, name: str | None = None, **options: Any) -> Any:  # noqa: N805
+        if name is not None and "name" in arguments_of(cls):
+            return super().__call__(*arguments, name=name, **options)
+        made = super().__call__(*arguments, **options)
+        return made if name is None else made.named(name)
+
+
+class Tree(Generic[P], metaclass=TreeType):
     """What a layer has in common with every tree: parts of its own kind, and arrays by name."""
 
     parameter_names: tuple[str, ...] = ()
@@ -31,7 +43,31 @@ class Tree(Generic[P]):
     """Attributes that `forward` updates in training and that are not trained, such as the running
     statistics of BatchNorm. They are saved with the parameters."""
 
-    parameter_shapes: dict[str, Shape]
+    given_name: str | None = None
+    """What `named` called it."""
+
+    def named(self, name: str) -> Self:
+        """Give it a name that takes the place of its number in a container: Dense(10).named("fc1")
+        has the parameter "fc1.weight" there; Dense(10, name="fc1") is the same. Returns itself.
+
+        Raises ConfigurationError for anything but letters, digits and underscores.
+        """
+        right = isinstance(name, str) and name.isidentifier()
+        require(right, self, "a name of letters, digits and underscores, such as 'fc1'", name)
+        self.given_name = name
+        return self
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # A parameter of another dtype would change that of all outputs, another shape break it.
+        if name in self.parameter_names + self.buffer_names and self.built:
+            before = vars(self)[name]
+            value = np.asarray(value, before.dtype)
+            if value.shape != before.shape:
+                raise ShapeError(
+                    f"{self.label}: expected its {name} to have the shape {before.shape}, for "
+                    f"which it was built, got {value.shape}"
+                )
+        super().__setattr__(name, value)
 
     @property
     def label(self) -> str:
@@ -95,13 +131,7 @@ class Tree(Generic[P]):
         named = {}
         for name, owner, key in self.parameter_owners():
             owner.require_built()
-            named[name] = array = getattr(owner, key)
-            if array.shape != owner.parameter_shapes[key]:
-                raise ShapeError(
-                    f"{owner.label}: expected its {key} to have the shape "
-                    f"{owner.parameter_shapes[key]}, for which it was built, got {array.shape}: "
-                    f"set its values in place, {key}[...] = values"
-                )
+            named[name] = getattr(owner, key)
         return named
 
     def named_buffers(self) -> dict[str, Array]:
@@ -122,14 +152,33 @@ class Tree(Generic[P]):
         state = self.named_parameters() | self.named_buffers()
         return {name: array.copy() for name, array in state.items()}
 
-    def load_state_dict(self, state: Mapping[str, AnyArray], strict: bool = True) -> None:
+    def load_state_dict(
+        self,
+        state: Mapping[str, AnyArray],
+        strict: bool = True,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
         """Set parameters and buffers from arrays by name: all, or with `strict=False` those given.
 
-        Raises DataError that lists every missing, unexpected and misshapen name; nothing is changed
-        then.
+        `names` says what names in `state`, or their beginnings, are here: {"fc1": "0"} takes
+        PyTorch's "fc1.weight" for "0.weight". Raises DataError that lists every missing, unexpected
+        and misshapen name; nothing is changed then.
         """
+        place = f"{type(self).__name__}.load_state_dict"
+        instance(place, "state", state, Mapping)
+        if names:
+            state = {_renamed(name, names): array for name, array in state.items()}
         present = self.named_parameters() | self.named_buffers()
-        load_arrays(present, state, strict, f"{type(self).__name__}.load_state_dict")
+        load_arrays(present, state, flag(place, "strict", strict), place)
+
+
+def _renamed(name: str, names: Mapping[str, str]) -> str:
+    """The name with the longest beginning that is in `names` replaced."""
+    parts = name.split(".")
+    for n in range(len(parts), 0, -1):
+        if (beginning := ".".join(parts[:n])) in names:
+            return ".".join([names[beginning], *parts[n:]])
+    return name
 
 
 def own_array(made: object, dtype: np.dtype[Any], place: str, name: str) -> Array:

@@ -77,7 +77,7 @@ def _read_head(path: StrPath) -> _Columns:
         begin = binary.read(4096)
     if b"\0" in begin or begin[:2] == b"\x1f\x8b":
         raise DataError(
-            f"{path}: expected a CSV file, got a binary or a compressed one: unpack it; "
+            f"{path}: expected a CSV file, got a binary one: unpack it where it is compressed; "
             "for IDX files give load_mnist, or --data, the folder that they are in"
         )
     with open(path, encoding="utf-8-sig", errors="replace") as file:

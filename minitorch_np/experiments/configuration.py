@@ -15,10 +15,10 @@ import numpy as np
 
 from minitorch_np.arrays import Shape
 from minitorch_np.core.model_file import decode_layer, encode_layer
-from minitorch_np.core.names import called_by_name
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import Dense, Layer, Sequential, Softmax, layer_from_name
 from minitorch_np.losses import SoftmaxCrossEntropy
+from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer
 
 DEFAULTS = ("leaky_relu+elu", "relu+relu", "sigmoid+sigmoid", "relu+softmax", "sigmoid+softmax")
@@ -101,9 +101,7 @@ class Configuration(NamedTuple):
 
 def optimizer_from_name(text: str, learning_rate: float) -> Optimizer:
     """The optimizer that a text such as "adam" or "sgd(momentum=0.9)" describes."""
-    classes = _subclasses(Optimizer)
-    made: Optimizer = called_by_name("optimizer", text, classes, learning_rate=learning_rate)
-    return made
+    return by_name(Optimizer, text, learning_rate=learning_rate)
 
 
 def as_configuration(
@@ -140,11 +138,4 @@ def as_configurations(
     names = [configuration.name for configuration in found]
     if not found or len(set(names)) < len(names):
         raise ConfigurationError(f"configurations: expected different names, got {names}")
-    return found
-
-
-def _subclasses(cls: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for each in cls.__subclasses__():
-        found |= {each.__name__: each, **_subclasses(each)}
     return found

@@ -38,6 +38,10 @@ FAINT = 1e-7
 """In what is composed a difference that changes the value by less than this share of it, when the
 array changes by its size, is decided at other points: corners hide in what is so small."""
 
+LOST = 1e-6
+"""In what is composed a slope that changes the value by less than this share of it, when the array
+changes by its size, may be lost inside: such a one is never called wrong."""
+
 INDEPENDENT = 1e-9
 """A value that changes by less than this share of itself does not depend on the array at all."""
 
@@ -83,8 +87,16 @@ def _clear(claim: Claim, result: TensorResult) -> float:
         return math.inf  # as GELU's at -10: the value is lost in the rounding of 1 + tanh
     if claim.target.composed:
         difference = abs(result.analytic - result.numeric) * sizes[result.name]
-        return math.inf if difference < FAINT * claim.natural_size else CLEAR_COMPOSED
+        faint = difference < FAINT * claim.natural_size or may_be_lost(claim, result)
+        return math.inf if faint else CLEAR_COMPOSED
     return CLEAR if result.resolution > result.needed else 1.0
+
+
+def may_be_lost(claim: Claim, result: TensorResult) -> bool:
+    """Whether corners or rounding inside of what is composed may be all that is seen."""
+    slope = max(abs(result.analytic), abs(result.numeric))
+    effect = slope * root_mean_square(claim.target.arrays[result.name])
+    return claim.target.composed and effect < LOST * claim.natural_size
 
 
 def _check(result: TensorResult, claim: Claim, effort: Effort, rng: np.random.Generator) -> None:

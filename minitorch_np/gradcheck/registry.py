@@ -7,32 +7,24 @@ one object made without arguments. A test fails for a class that has neither.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from minitorch_np.core.names import layer_classes
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.gradcheck.case import Case
 from minitorch_np.gradcheck.cases import CASES
 from minitorch_np.gradcheck.report import FAIL, INCONCLUSIVE, PASS, ContractResult, GradientCheck
 from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss
+from minitorch_np.signature import concrete_subclasses
 from minitorch_np.text import aligned
 
 
 def components(package: str = "minitorch_np") -> list[type[Layer] | type[Loss]]:
     """Every concrete layer and loss that is defined in a package or module, in order."""
-    found: list[type[Layer] | type[Loss]] = [*layer_classes(), *_losses()]
+    found = [*concrete_subclasses(Layer), *concrete_subclasses(Loss)]
     inside = [c for c in found if c.__module__ == package or c.__module__.startswith(package + ".")]
     return list(dict.fromkeys(inside))
-
-
-def _losses(root: Any = Loss) -> Iterator[type[Loss]]:
-    for cls in root.__subclasses__():
-        if not cls.__abstractmethods__:
-            yield cls
-        yield from _losses(cls)
 
 
 def cases_for(cls: type[Layer] | type[Loss]) -> list[Case]:

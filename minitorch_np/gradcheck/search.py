@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.arrays import Array
-from minitorch_np.gradcheck.array_check import CLEAR, FAR, Effort, check_array
+from minitorch_np.gradcheck.array_check import CLEAR, FAR, Effort, check_array, may_be_lost
 from minitorch_np.gradcheck.claim import Claim
 from minitorch_np.gradcheck.diagnosis import explain
 from minitorch_np.gradcheck.numeric import cotangent, largest, root_mean_square
@@ -115,7 +115,8 @@ def _look_aside(
                 found[name], unsure = again, [n for n in unsure if n != name]
     for name in unsure:
         result = found[name]
-        if result.suspect and result.ratio >= CLEAR:  # it was seen, and nothing has cleared it
+        if result.suspect and result.ratio >= CLEAR and not may_be_lost(claim, result):
+            # It was seen, and nothing has cleared it.
             result.wrong, result.doubt = result.suspect, ""
         elif result.wrong:
             result.wrong, result.cause = 0, ""

@@ -174,6 +174,8 @@ class PReLU(Layer):
 class Sigmoid(Activation):
     """g(z) = 1 / (1 + exp(-z)); g'(z) = a (1 - a) with a = g(z). Source: the notes."""
 
+    outputs_separate_probabilities = True
+
     def value(self, z: Array) -> Array:
         return sigmoid(z)
 
@@ -186,6 +188,8 @@ class HardSigmoid(Activation):
 
     PyTorch's slope; Keras 2 had 1/5. Source: Courbariaux et al. 2015 (arXiv:1511.00363).
     """
+
+    outputs_separate_probabilities = True
 
     def value(self, z: Array) -> Array:
         return np.clip(z / 6 + 0.5, 0, 1)

@@ -8,7 +8,7 @@ Where samples have weights the mean is the weighted one, sum of w_i l_i over sum
 becomes w_i over that sum. A sample of weight 0 is as if it were not there.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,13 +16,17 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Array, Shape, as_targets, require_finite
 from minitorch_np.core.layer import Layer
 from minitorch_np.errors import DataError, ShapeError
+from minitorch_np.signature import Described
 
 LossCache: TypeAlias = Any
 """What a loss's `forward` hands to its `backward`."""
 
 
-class Loss(ABC):
+class Loss(Described):
     """The contract of all losses: `forward`, `backward`, and checks of targets and models."""
+
+    exclusive_classes: bool | None = None
+    """Whether a sample is of exactly one class, for predictions; None for losses of numbers."""
 
     @abstractmethod
     def forward(

@@ -27,6 +27,8 @@ class ClassNumbers(np.ndarray[Any, Any]):
 class Categorical(Loss):
     """What losses over classes share: targets are class numbers (m,), or rows of weights (m, K)."""
 
+    exclusive_classes = True
+
     ignores: bool = False
     """Whether there is a class number that stands for "do not count this sample"."""
 

@@ -11,9 +11,9 @@ from abc import abstractmethod
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, Shape, all_finite, require_finite
+from minitorch_np.core.layer import Layer
 from minitorch_np.core.sequential import last_layer
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers import HardSigmoid, Layer, Sigmoid
 from minitorch_np.losses.base import Loss, check_weights, refuse
 from minitorch_np.numerics import sigmoid
 from minitorch_np.validation import number
@@ -125,6 +125,8 @@ class BinaryCrossEntropy(Pointwise):
     that ends in a Sigmoid, which would be applied twice.
     """
 
+    exclusive_classes = False
+
     def value(self, scores: Array, targets: Array) -> Array:
         # softplus(s) - t s, without the difference of two large numbers for t = 1
         outside = (1 - targets) * np.maximum(scores, 0) - targets * np.minimum(scores, 0)
@@ -138,9 +140,9 @@ class BinaryCrossEntropy(Pointwise):
         refuse(wrong, targets, "BinaryCrossEntropy: expected targets from 0 to 1")
 
     def check_model(self, model: Layer) -> None:
-        last = last_layer(model)
-        if isinstance(last, (Sigmoid, HardSigmoid)) or model.outputs_probabilities:
+        if model.outputs_separate_probabilities or model.outputs_probabilities:
             raise ConfigurationError(
                 "BinaryCrossEntropy: expected a model that ends in scores (logits), got one that "
-                f"ends in {last.label}: a sigmoid would be applied to it; leave that layer out"
+                f"ends in {last_layer(model).label}: a sigmoid would be applied to it; leave that "
+                "layer out"
             )

@@ -12,7 +12,7 @@ PyTorch's AdamW; it does not enter the optimizer's memory.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,10 +24,11 @@ from minitorch_np.layers import Layer
 from minitorch_np.optimizers.clipping import limit_norm
 from minitorch_np.optimizers.memory import Memory, Remembering, Spare, biases_and_norms
 from minitorch_np.schedules import Schedule, rate_at
+from minitorch_np.signature import Described
 from minitorch_np.validation import number, optional_number, require
 
 
-class Optimizer(Remembering, ABC):
+class Optimizer(Remembering, Described):
     """The contract of all optimizers. A subclass names its memory in `slots` and defines `update`.
 
     - `learning_rate` is a number of at least 0, or a schedule: a function of the number of steps

@@ -186,6 +186,12 @@ class Remembering:
         )
         return self._memory
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy is bound to the copied model by its first step: the arrays are others there.
+        ages = self._memory.ages_at(self.steps) if self._memory else self._ages
+        state = {slot: vector.copy() for slot, vector in self.state.items()}
+        return vars(self) | {"state": state, "_ages": ages, "_memory": None}
+
     def state_dict(self) -> dict[str, Any]:
         """Copies of its vectors, and how many steps it and each parameter have made."""
         ages = self._memory.ages_at(self.steps) if self._memory else self._ages

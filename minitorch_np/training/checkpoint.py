@@ -22,7 +22,15 @@ from minitorch_np.io.arrays import explained, read_state, write_state
 from minitorch_np.io.atomic import remove_leftovers
 from minitorch_np.text import excerpt
 from minitorch_np.training.fingerprint import versions
-from minitorch_np.validation import flag, whole
+from minitorch_np.validation import (
+    LARGEST,
+    flag,
+    instances,
+    is_number,
+    number,
+    require,
+    whole,
+)
 
 FORMAT = 3
 """Increment when older versions of this package can't go on from the file correctly."""
@@ -77,6 +85,7 @@ class Checkpoint:
         state = read_state(self.path)
         try:
             self._require_same(run, epochs, state)
+            _require_form(state)
             load(state)
         except ConfigurationError:
             raise
@@ -119,6 +128,18 @@ class Checkpoint:
                 f"checkpoint {self.path}: expected epochs of at least {state['epoch']}, which are "
                 f"done, got {epochs}"
             )
+
+
+def _require_form(state: Mapping[str, Any]) -> None:
+    """Raise an error if what the loop counts is something else than numbers of epochs done."""
+    epochs = whole("state", "epoch", state["epoch"], 0)
+    for name, least in {"batch": 0, "loss": -LARGEST, "weight": 0}.items():
+        number("state", name, state[name], least)
+    for name, column in state["history"].items():
+        require(len(column) <= epochs and all(map(is_number, column)), name, "numbers", column)
+    flag("state", "stopped", state["stopped"])
+    instances("state", "callbacks", state["callbacks"], dict)
+    instances("state", "frozen", state.get("frozen", []), bool)  # not in format 1
 
 
 def _difference(name: str, then: object, now: object) -> str:

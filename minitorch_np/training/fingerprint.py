@@ -21,7 +21,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Layer
-from minitorch_np.core.signature import constructor_arguments
+from minitorch_np.signature import arguments_of
 from minitorch_np.training.loop import Loop
 
 DEPTH = 12
@@ -195,7 +195,7 @@ def _settings(thing: Any) -> list[tuple[str, Any]]:
         with contextlib.suppress(Exception):  # a callback's, before it has begun
             changing |= thing.state_dict().keys() - {"learning_rate"}
     try:
-        arguments = constructor_arguments(type(thing))
+        arguments = arguments_of(type(thing))
     except (TypeError, ValueError):  # of a class that is not written in Python
         arguments = {}
     names = [name if name in kept else f"_{name}" for name in arguments]
@@ -218,6 +218,8 @@ def _ours(thing: Any) -> bool:
 def _of_a_library(thing: Any) -> bool:
     """Whether its code is Python's, this package's or an installed one's, which have versions."""
     root = str(getattr(thing, "__module__", "")).split(".")[0]
+    if root == "__main__":  # which may be a program that runs one's own code
+        return False
     file = getattr(sys.modules.get(root), "__file__", None) or ""
     installed = "site-packages" in file or "dist-packages" in file
     return _ours(thing) or installed or root in sys.stdlib_module_names

@@ -6,19 +6,19 @@ one number at the end, so it does not matter how the data is divided into batche
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
-from minitorch_np.core.sequential import last_layer
+from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
-from minitorch_np.layers import HardSigmoid, Layer, Sigmoid
 from minitorch_np.losses.base import no_classes, refuse
+from minitorch_np.signature import Described
 from minitorch_np.validation import whole
 
 
-class Metric(ABC):
+class Metric(Described):
     """The contract of all metrics. `name` is the key in the history."""
 
     name: str
@@ -28,8 +28,7 @@ class Metric(ABC):
 
     def begin(self, model: Layer) -> None:
         """Called by the trainer that measures `model`, before anything is counted."""
-        probability = isinstance(last_layer(model), (Sigmoid, HardSigmoid))
-        self.threshold = 0.5 if probability else 0.0
+        self.threshold = 0.5 if model.outputs_separate_probabilities else 0.0
 
     @abstractmethod
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:

@@ -32,6 +32,7 @@ from minitorch_np.errors import (
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss, check_weights
 from minitorch_np.optimizers import Optimizer
+from minitorch_np.signature import Described, Explained, explained
 from minitorch_np.training.batches import Batches, Samples, Transform
 from minitorch_np.training.checkpoint import Checkpoint
 from minitorch_np.training.divergence import first_not_finite
@@ -43,7 +44,7 @@ from minitorch_np.training.step import propagate
 from minitorch_np.validation import flag, instance, instances, is_number, require, whole
 
 
-class Callback:
+class Callback(Described):
     """The contract of all callbacks. The hooks are Keras'; each does nothing until overridden."""
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
@@ -71,7 +72,7 @@ class Callback:
         """Set that again, in a run that is resumed: after on_train_begin, before anything else."""
 
 
-class Trainer:
+class Trainer(metaclass=Explained):
     """Trains `model` on `loss` with `optimizer`, and measures `metrics`.
 
     `seed` (a number or a Generator) fixes the order of the samples, and whatever layers draw at
@@ -95,6 +96,8 @@ class Trainer:
         instance("Trainer", "optimizer", optimizer, Optimizer)
         model.require_built()
         loss.check_model(model)
+        if loss.exclusive_classes is not None:
+            model.exclusive_classes = loss.exclusive_classes
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.metrics = instances("Trainer", "metrics", metrics, Metric)
         for metric in self.metrics:
@@ -106,6 +109,7 @@ class Trainer:
 
     run: Loop
 
+    @explained
     def fit(
         self,
         x: object,
