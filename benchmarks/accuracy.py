@@ -71,7 +71,13 @@ def main() -> None:
             seed=seed,
         )
         start = time.perf_counter()
-        trainer.fit(x, digits.train.labels, epochs=setting.epochs, batch_size=setting.batch_size)
+        trainer.fit(
+            x,
+            digits.train.labels,
+            epochs=setting.epochs,
+            batch_size=setting.batch_size,
+            verbose=False,
+        )
         seconds = (time.perf_counter() - start) / setting.epochs
         accuracies.append(trainer.evaluate(xt, digits.test.labels)["accuracy"])
         print(f"seed {seed}: {accuracies[-1]:.4f} ({seconds:.2f} s an epoch)", flush=True)

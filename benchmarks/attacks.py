@@ -187,7 +187,8 @@ def attack_model(folder: Path, rng: Generator) -> Iterator[str]:
 
 def resumed(path: Path) -> dict[str, Any]:
     """The end of a run that goes on from `path`."""
-    return run_with({}, path, epochs=3, resume=True).state_dict()
+    state: dict[str, Any] = run_with({}, path, epochs=3, resume=True).state_dict()
+    return state
 
 
 def attack_checkpoint(folder: Path, rng: Generator) -> Iterator[str]:
@@ -264,8 +265,10 @@ def attack_idx(folder: Path, rng: Generator) -> Iterator[str]:
     if way == 3 or rng.random() < 0.2:
         content = bytes_damaged(content, rng)
     path.write_bytes(content)
+    del content
     yield ""
     array = mt.data.load_idx(path)
+    content = path.read_bytes()
     raw = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     right = raw[4 + 4 * array.ndim :] == array.astype(array.dtype.newbyteorder(">")).tobytes()
     yield "" if right and raw[3] == array.ndim else "a wrong array"

@@ -57,7 +57,7 @@ def as_shape(shape: object) -> Shape:
     Raises ShapeError unless it is made of whole numbers of at least 1.
     """
     sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
-    if not all(is_whole(n) and n >= 1 for n in sizes):
+    if not all(is_whole(n) and 1 <= n < 2**48 for n in sizes):
         raise ShapeError(
             f"shape of one sample: expected whole numbers of at least 1, got {shape!r}: "
             "write 784 or (28, 28), without the batch axis"
@@ -212,5 +212,5 @@ def require_finite(x: Array, place: str) -> None:
             where = f"row {row}" + "".join(f", column {i}" for i in bad[0])
             raise DataError(
                 f"{place}: expected finite numbers, got {x[(row, *bad[0])]} at {where}: "
-                "drop the sample or fill the gap, for instance with np.nan_to_num"
+                "drop the sample, or put a number there that makes sense, such as the mean"
             )

@@ -24,6 +24,7 @@ import numpy as np
 
 from minitorch_np.arrays import Array, Generator, Shape
 from minitorch_np.errors import ConfigurationError
+from minitorch_np.signature import nearest
 
 Initializer: TypeAlias = Callable[[Generator, Shape, int, int], Array]
 
@@ -95,10 +96,12 @@ def get_initializer(initializer: str | Initializer) -> Initializer:
     """
     if callable(initializer):
         return initializer
-    if initializer not in INITIALIZERS:
+    if not isinstance(initializer, str) or initializer not in INITIALIZERS:
+        meant = nearest(str(initializer), INITIALIZERS)
+        advice = f": did you mean {meant!r}?" if meant else ""
         raise ConfigurationError(
             f"initializer: expected one of {', '.join(INITIALIZERS)}, or a function "
-            f"(rng, shape, fan_in, fan_out) -> array; got {initializer!r}"
+            f"(rng, shape, fan_in, fan_out) -> array; got {initializer!r}{advice}"
         )
     return INITIALIZERS[initializer]
 

@@ -19,7 +19,7 @@ from minitorch_np.layers import (
     layer_from_name,
 )
 from minitorch_np.signature import explained
-from minitorch_np.validation import require
+from minitorch_np.validation import require, share
 
 
 @explained
@@ -69,8 +69,10 @@ def mlp(
     `activation`, by name, stands after each hidden layer, and with `dropout` a Dropout of that rate
     after it. Raises ConfigurationError for fewer than two sizes.
     """
-    expected = "sizes of inputs, hidden layers and outputs, such as [784, 64, 10]"
-    require(len(sizes) >= 2, "mlp", expected, sizes)
+    expected = "a list of the sizes of inputs, hidden layers and outputs, such as [784, 64, 10]"
+    listed = isinstance(sizes, Sequence) and not isinstance(sizes, str)
+    require(listed and len(sizes) >= 2, "mlp", expected, sizes)
+    share("mlp", "dropout", dropout)
     features, *hidden, outputs = sizes
     layers: list[Layer | str] = []
     for units in hidden:

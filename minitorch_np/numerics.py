@@ -69,6 +69,14 @@ def softmax(scores: Array) -> Array:
     return p
 
 
+def log_sum_exp(scores: Array) -> Array:
+    """log sum_k exp(z_k) along the last axis, which goes away; nothing overflows."""
+    largest = np.maximum.reduce(scores, axis=-1, keepdims=True)
+    sums = np.log(np.add.reduce(np.exp(scores - largest), axis=-1))
+    total: Array = sums + largest[..., 0]
+    return total
+
+
 def normal_distribution(z: Array) -> Array:
     """P(z) = erfc(-z / sqrt(2)) / 2, to a relative 1e-14 in float64 for |z| < 7."""
     x = np.minimum(np.abs(z), _FAR) * math.sqrt(0.5)

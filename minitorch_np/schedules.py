@@ -110,8 +110,8 @@ class warmup(Rates):
 
     def __call__(self, step: int) -> float:
         if step < self.steps:
-            return self.then(0) * (step + 1) / self.steps
-        return self.then(step - self.steps)
+            return rate_at(self, self.then, 0) * ((step + 1) / self.steps)
+        return rate_at(self, self.then, step - self.steps)
 
 
 class one_cycle(Rates):

@@ -57,6 +57,7 @@ ADVICE = {
     "in_channels": _INFERRED,
     "num_features": _INFERRED,
     "normalized_shape": _INFERRED,
+    "class_weight": "give it to the loss, as in SoftmaxCrossEntropy(class_weights={1: 5})",
     "input_dim": "give the model input_shape=, as in Sequential(Dense(10), input_shape=784)",
     "input_shape": "give it to the model, as in Sequential(Dense(10), input_shape=784)",
 }
@@ -106,11 +107,11 @@ def explain(
     if unknown and unknown[1] in given:
         word, known = unknown[1], arguments_of(function)
         meant = ELSEWHERE.get(word)
-        meant = meant if meant in known else nearest(word, known)
-        advice = f"did you mean {meant}?" if meant else f"it takes {', '.join(known) or 'none'}"
-        raise ArgumentError(
-            f"{name}: expected no argument {word!r}: {ADVICE.get(word, advice)}"
-        ) from None
+        if meant not in known:
+            meant = None if word in ADVICE else nearest(word, known)
+        takes = ADVICE.get(word, f"it takes {', '.join(known) or 'none'}")
+        advice = f"did you mean {meant}?" if meant else takes
+        raise ArgumentError(f"{name}: expected no argument {word!r}: {advice}") from None
     # Python itself refused the call if no code of the function has run.
     if "argument" in text and error.__traceback__ and error.__traceback__.tb_next is None:
         shown = [

@@ -9,6 +9,7 @@ here.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Collection, Iterable
 from typing import Any, TypeGuard, TypeVar
 
@@ -95,6 +96,14 @@ def flag(owner: object, name: str, value: object) -> bool:
     return bool(value)
 
 
+def path(owner: object, name: str, value: object) -> str:
+    """The path of a file, a text or a pathlib.Path, as a text. (A number is an open file.)"""
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    right = isinstance(text, str) and "\0" not in text
+    require(right, owner, f"{name} to be a text or a pathlib.Path", value)
+    return str(text)
+
+
 def instance(owner: object, name: str, value: T, kind: type[Any]) -> T:
     """An object of the class `kind`."""
     if not isinstance(value, kind):
@@ -109,6 +118,6 @@ def instance(owner: object, name: str, value: T, kind: type[Any]) -> T:
 
 def instances(owner: object, name: str, values: Iterable[T], kind: type[Any]) -> tuple[T, ...]:
     """A list of objects of the class `kind`, as a tuple."""
-    listed = isinstance(values, Iterable) and not isinstance(values, (str, kind))
+    listed = isinstance(values, Iterable) and not isinstance(values, (str, kind, np.ndarray))
     require(listed, owner, f"{name} to be a list (write [...] around it)", values)
     return tuple(instance(owner, name, value, kind) for value in values)

@@ -77,7 +77,7 @@ values = [
     noise, functools.partial(noise, scale=0.3), closure(3), Slow(3), Slow(3).__init__,
     Options({"x", "y", "z"}, object()), mt.schedules.warmup(3, mt.schedules.cosine(0.1, 5)),
     mt.data.Compose(mt.data.Shift(2), mt.data.Rotate(4)), {1: {"e", "f", "g"}},
-    mt.Sequential(mt.Dense(3, weight_initializer=lambda *a: np.ones(a[1])), Own({"h", "i"}), input_shape=3),
+    mt.Sequential(mt.Dense(3, lambda *a: np.ones(a[1])), Own({"h", "i"}), input_shape=3),
     mt.Adam(0.1), mt.EarlyStopping("loss"), mt.CSVLogger("x"), np.random.default_rng(0),
 ]
 print(json.dumps([describe(value) for value in values]))
@@ -115,7 +115,7 @@ def test_descriptions_tell_functions_apart() -> None:
     assert describe(scaled) == first
     globals()["_SCALE"] = 2
     assert describe(scaled) != first
-    texts = [lambda x: x + 1, lambda x: x + 2, lambda x: x - 1, lambda y=1: y + 1]
+    texts: list[Any] = [lambda x: x + 1, lambda x: x + 2, lambda x: x - 1, lambda y=1: y + 1]
     assert len({describe(each) for each in texts}) == 4
     loop: list[Any] = [1]
     loop.append(loop)

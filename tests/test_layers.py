@@ -278,9 +278,9 @@ def test_arguments_without_meaning_are_refused(make: Any, message: str) -> None:
         make()
 
 
-def test_a_dense_layer_wants_flat_samples() -> None:
-    with pytest.raises(mt.ShapeError, match=r"flat rows.*\(28, 28\).*reshape"):
-        mt.Dense(3).initialize((28, 28), rng=np.random.default_rng(0), dtype=np.float32)
+def test_a_dense_layer_wants_rows_of_features() -> None:
+    with pytest.raises(mt.ShapeError, match=r"rows of features.*reshape"):
+        mt.Dense(3).initialize((), rng=np.random.default_rng(0), dtype=np.float32)
 
 
 @pytest.mark.parametrize("shape", [(0,), (-3,), (2.5,), "784"])

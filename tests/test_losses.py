@@ -111,7 +111,7 @@ def test_targets_that_do_not_fit(
 
 
 @pytest.mark.parametrize("loss", [mt.SoftmaxCrossEntropy(), mt.CrossEntropy()])
-@pytest.mark.parametrize("scores", [np.ones((3, 1)), np.ones(3), np.ones((3, 2, 2))])
+@pytest.mark.parametrize("scores", [np.ones((3, 1)), np.ones(3), np.ones((3, 2, 1))])
 def test_scores_that_are_not_rows_of_classes(loss: mt.Loss, scores: Array) -> None:
     """Among them (N, 1) against (N,), which broadcasts to (N, N) wherever nobody looks."""
     with pytest.raises(mt.ShapeError, match="score for each of two or more classes"):

@@ -350,7 +350,6 @@ BAD_ARGUMENTS: list[tuple[Any, dict[str, Any], str]] = [
         (mt.SoftmaxCrossEntropy, {"class_weights": bad}, "class_weights")
         for bad in ([0, 0], [1, -1], [1, np.nan], [1, np.inf], [[1, 2]], 3.0, [], "balanced")
     ],
-    (mt.SoftmaxCrossEntropy, {"class_weights": {0: 1.0, 1: 2.0}}, "class_weights"),  # Keras'
 ]
 
 

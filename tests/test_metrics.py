@@ -137,7 +137,7 @@ def test_what_is_no_class(metric: mt.Metric, targets: Any) -> None:
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 @pytest.mark.parametrize(
-    ("scores", "targets"), [((4, 3), (1,)), ((4, 3), (4, 2)), ((4,), (4,)), ((4, 3, 2), (4, 3, 2))]
+    ("scores", "targets"), [((4, 3), (1,)), ((4, 3), (4, 2)), ((4,), (4,)), ((4, 3, 2), (4,))]
 )
 def test_shapes_that_do_not_fit(
     metric: mt.Metric, scores: tuple[int, ...], targets: tuple[int, ...]

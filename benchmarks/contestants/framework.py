@@ -25,6 +25,7 @@ class Framework:
             epochs=self.task.repeats,
             batch_size=self.task.batch,
             micro_batch_size=self.micro_batch_size,
+            verbose=False,
         )
         return history["loss"][-1]
 

@@ -60,6 +60,11 @@ class Branches(Composite):
             raise
         return self.combine(outputs), caches
 
+    def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
+        states = state or [None] * len(self.layers)
+        done = [layer.step(x, own) for layer, own in zip(self.layers, states, strict=True)]
+        return self.combine([y for y, _ in done]), [own for _, own in done]
+
     def backward(self, dy: Array, cache: list[Cache], *, need_dx: bool = True) -> Backward:
         gradients: Gradients = {}
         dxs = [
@@ -121,6 +126,11 @@ class Concatenate(Branches):
 
     def combine(self, outputs: list[Array]) -> Array:
         return np.concatenate(outputs, self.axis)
+
+    def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
+        if self.axis in (1, -len(self.output_shape)):
+            return Layer.step(self, x)  # refused: it puts the steps of one after those of another
+        return super().step(x, state)
 
     def split(self, dy: Array) -> list[Array]:
         along = np.moveaxis(dy, self.axis, 0)

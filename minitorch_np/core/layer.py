@@ -29,11 +29,11 @@ from minitorch_np.arrays import (
     as_shape,
     describe_shape,
 )
-from minitorch_np.core.room import require_sample, take_room
 from minitorch_np.core.tree import Tree, TreeType, own_array
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.names import by_name
 from minitorch_np.signature import Described
+from minitorch_np.validation import instance
 
 Cache: TypeAlias = Any
 """What `forward` returns for `backward`; only the layer itself looks inside."""
@@ -83,6 +83,10 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
     keeps_values: bool = False
     """Whether the outputs are the inputs in another shape, as Reshape's are."""
 
+    per_step: bool = False
+    """Whether each step of a sequence, the first axis of a sample, is treated on its own and a
+    sequence may have any length: `step` is then `forward`."""
+
     frozen: bool = False
     """Whether training leaves the parameters as they are; set by `trainable`."""
 
@@ -122,12 +126,27 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
         model's inputs.
         """
 
+    def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
+        """The outputs for the next steps of sequences, when predicting, and the state after them.
+
+        x is (m, steps, ...), of however many steps there are now; the state of the start is None,
+        and a state that is handed in stays as it is. Raises ConfigurationError for a layer that
+        only sees a sequence as a whole.
+        """
+        if not self.per_step:
+            raise ConfigurationError(
+                f"{self.label}.step: expected a layer that goes step by step, got one that needs "
+                "the sequence as a whole"
+            )
+        return self.forward(x)[0], None
+
     def initialize(self, input_shape: object, *, rng: Generator, dtype: DType) -> Shape:
         """Build the layer, and all layers inside, for samples of `input_shape` (784, or (28, 28)).
 
         Parameters are drawn from `rng`, in `dtype` (float32 or float64). A layer that was built
         before is built anew. Returns the shape of one output. If anything fails, nothing changes.
         """
+        instance(f"{self.label}.initialize", "rng", rng, np.random.Generator)
         before = [(layer, dict(vars(layer))) for layer in self.walk()]
         if self.built:
             for layer, _ in before:
@@ -155,7 +174,6 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
                     "is a layer missing before it?"
                 )
             return self.output_shape
-        require_sample(self, shape)
         # Inside of the author's build, `self.inner.build(...)` means all of this for that layer.
         inner = [layer for layer in self.walk() if layer is not self]
         for layer in inner:
@@ -173,7 +191,6 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
             )
         for name in self.parameter_names + self.buffer_names:
             setattr(self, name, own_array(vars(self).get(name), dtype, f"{self.label}.build", name))
-        take_room(self, sum(getattr(self, n).size for n in self.parameter_names))
         self.input_shape, self.dtype, self.output_shape = shape, dtype, as_shape(output_shape)
         return self.output_shape
 

@@ -8,10 +8,8 @@ import contextlib
 import math
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any
 
 from minitorch_np.arrays import Shape
-from minitorch_np.core.tree import Tree
 from minitorch_np.errors import ModelFileError
 from minitorch_np.io.bounded import require_room
 
@@ -28,26 +26,24 @@ def room_for(numbers: int) -> Iterator[None]:
         _LEFT.reset(before)
 
 
-def require_parameters(layer: Tree[Any], shape: Shape) -> None:
+def require_parameters(place: str, shape: Shape) -> None:
     """Raise ModelFileError if a parameter of that shape has more numbers than the file."""
     left = _LEFT.get()
     if left is not None and math.prod(shape) > left:
         raise ModelFileError(
-            f"{layer.label}: expected parameters of at most {left} numbers, as the file has, got "
-            f"{shape}"
+            f"{place}: expected parameters of at most {left} numbers, as the file has, got {shape}"
         )
 
 
-def require_sample(layer: Tree[Any], shape: Shape) -> None:
+def require_sample(place: str, shape: Shape) -> None:
     """Raise ModelFileError if the file says that one sample is too large for memory."""
     if _LEFT.get() is not None:
-        place = f"{layer.label}: a sample of shape {shape}"
-        require_room(place, 4 * math.prod(shape), 0, ModelFileError)
+        require_room(f"{place}: a sample of shape {shape}", 4 * math.prod(shape), 0, ModelFileError)
 
 
-def take_room(layer: Tree[Any], numbers: int) -> None:
+def take_room(place: str, numbers: int) -> None:
     """Count what a layer has made. Raises ModelFileError if that is more than the file has."""
     left = _LEFT.get()
     if left is not None:
-        require_parameters(layer, (numbers,))
+        require_parameters(place, (numbers,))
         _LEFT.set(left - numbers)

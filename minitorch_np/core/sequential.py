@@ -96,6 +96,12 @@ class Sequential(Model):
             )
         return x, caches
 
+    def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
+        states = list(state or [None] * len(self.layers))
+        for place, layer in enumerate(self.layers):
+            x, states[place] = layer.step(x, states[place])
+        return x, states
+
     def check_input(self, x: Array) -> None:
         """Raise ShapeError, naming the first layer, unless x is (m, *input_shape)."""
         if x.shape[1:] != getattr(self, "input_shape", None):

@@ -23,6 +23,18 @@ def require_input(layer: Layer, x: Array, place: str = "") -> None:
         )
 
 
+def require_trailing(layer: Layer, x: Array, axes: int = 1) -> None:
+    """Raise ShapeError unless x has as many axes as the layer was built for and ends in the same
+    `axes` sizes: for layers that do the same at each step of a sequence, of whatever length.
+    """
+    layer.require_built()
+    if (
+        x.ndim != len(layer.input_shape) + 1
+        or x.shape[x.ndim - axes :] != layer.input_shape[len(layer.input_shape) - axes :]
+    ):
+        require_input(layer, x)
+
+
 def require_gradient(layer: Layer, dy: Array, shape: Shape) -> None:
     """Raise ShapeError unless dy has the shape of the outputs."""
     if dy.shape != shape:
@@ -32,8 +44,19 @@ def require_gradient(layer: Layer, dy: Array, shape: Shape) -> None:
 
 
 def _remedy(got: Shape, sample: Shape) -> str:
+    """What to do about it, or nothing: a reshape that scrambles the numbers is no help."""
     if got == sample:
         return ": for a batch of one sample, pass x[np.newaxis]"
-    if got[1:] and math.prod(got[1:]) == math.prod(sample):
-        return f": pass x.reshape(len(x), {', '.join(map(str, sample))})"
+    given = got[1:]
+    if not given or math.prod(given) != math.prod(sample):
+        return ""
+    reshaped = f": pass x.reshape(len(x), {', '.join(map(str, sample))})"
+    plain, wanted = ([n for n in shape if n > 1] for shape in (given, sample))
+    if plain == wanted or len(sample) == 1:
+        return reshaped
+    if given == (*sample[1:], sample[0]):
+        order = ", ".join(map(str, (0, len(sample), *range(1, len(sample)))))
+        return f": the channels come first here, pass x.transpose({order})"
+    if len(given) == 1:
+        return f"{reshaped} if each row holds the numbers in that order, one channel after another"
     return ""

@@ -13,6 +13,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.core.room import take_room
 from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError, ShapeError
 from minitorch_np.signature import Explained, arguments_of
 from minitorch_np.validation import flag, instance, require
@@ -33,7 +34,7 @@ class TreeType(Explained):
         return made if name is None else made.named(name)
 
 
-class Tree(Generic[P], metaclass=TreeType):
+class Tree(Generic[P]):
     """What a layer has in common with every tree: parts of its own kind, and arrays by name."""
 
     parameter_names: tuple[str, ...] = ()
@@ -97,7 +98,9 @@ class Tree(Generic[P], metaclass=TreeType):
             if isinstance(value, Tree):
                 found[name] = value
             elif isinstance(value, (list, tuple)):
-                found |= {f"{name}.{n}": v for n, v in enumerate(value) if isinstance(v, Tree)}
+                for place, item in enumerate(value):
+                    if isinstance(item, Tree):
+                        found[f"{name}.{place}"] = item
         return found
 
     def walk(self) -> Iterator[P]:
@@ -166,7 +169,8 @@ class Tree(Generic[P], metaclass=TreeType):
         """
         place = f"{type(self).__name__}.load_state_dict"
         instance(place, "state", state, Mapping)
-        if names:
+        if names is not None:
+            instance(place, "names", names, Mapping)
             state = {_renamed(name, names): array for name, array in state.items()}
         present = self.named_parameters() | self.named_buffers()
         load_arrays(present, state, flag(place, "strict", strict), place)
@@ -191,6 +195,7 @@ def own_array(made: object, dtype: np.dtype[Any], place: str, name: str) -> Arra
             f"{place}: expected it to make {name!r} as an array of {dtype}, "
             f"got {getattr(made, 'dtype', made)}: set self.{name} there"
         )
+    take_room(place, made.size)
     return np.array(made, order="C")
 
 

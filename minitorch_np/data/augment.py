@@ -12,8 +12,8 @@ import math
 import numpy as np
 
 from minitorch_np.arrays import Array, Generator, Shape
-from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.validation import number, whole
+from minitorch_np.errors import ShapeError
+from minitorch_np.validation import is_whole, number, require, whole
 
 
 class ImageTransform:
@@ -25,11 +25,10 @@ class ImageTransform:
     """
 
     def __init__(self, image_shape: Shape | None = None, fill: float = 0.0) -> None:
-        if image_shape is not None and len(image_shape) != 2:
-            raise ConfigurationError(
-                f"{type(self).__name__}: expected image_shape (height, width), got {image_shape!r}"
-            )
-        self.image_shape, self.fill = image_shape, fill
+        right = isinstance(image_shape, (tuple, list)) and len(image_shape) == 2
+        right = right and all(is_whole(side) and side > 0 for side in image_shape or ())
+        require(right or image_shape is None, self, "image_shape (height, width)", image_shape)
+        self.image_shape, self.fill = image_shape, number(self, "fill", fill)
 
     def positions(self, m: int, rows: Array, columns: Array, rng: Generator) -> tuple[Array, Array]:
         """Where each pixel of each of m images is taken from: its row and its column, both
@@ -101,6 +100,8 @@ class Compose:
     """One transform after the other."""
 
     def __init__(self, *transforms: ImageTransform) -> None:
+        for transform in transforms:
+            require(callable(transform), self, "transforms of a batch", transform)
         self.transforms = transforms
 
     def __call__(self, x: Array, rng: Generator) -> Array:

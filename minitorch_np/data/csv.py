@@ -23,6 +23,7 @@ from minitorch_np.data.dataset import Images, Pixels
 from minitorch_np.errors import DataError
 from minitorch_np.io.bounded import open_file
 from minitorch_np.text import excerpt
+from minitorch_np.validation import path as checked_path
 
 LONGEST = 2**20
 """How many characters a line may have: 512x512 pixels fit."""
@@ -73,7 +74,7 @@ class _Columns(NamedTuple):
 
 def _read_head(path: StrPath) -> _Columns:
     """What the first line tells about the columns."""
-    with open_file(path) as binary:
+    with open_file(checked_path("load_csv", "path", path)) as binary:
         begin = binary.read(4096)
     if b"\0" in begin or begin[:2] == b"\x1f\x8b":
         raise DataError(

@@ -16,7 +16,7 @@ from minitorch_np.arrays import (
     as_targets,
 )
 from minitorch_np.errors import DataError
-from minitorch_np.validation import number, require
+from minitorch_np.validation import instance, number, require
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """Grey values from 0, black, to 255, white; in MNIST the ground is 0 and the ink is 255."""
@@ -44,7 +44,9 @@ class Images:
         source: str = "images",
         class_names: Sequence[str] | None = None,
     ) -> None:
-        images = as_targets(images, source)
+        instance("Images", "images", images, np.ndarray)
+        if labels is not None:
+            instance("Images", "labels", labels, np.ndarray)
         if images.ndim != 3 or images.dtype != np.uint8:
             raise DataError(
                 f"{source}: expected images as uint8 of shape (n, height, width), "
@@ -100,6 +102,7 @@ class Images:
 
     def take(self, rows: slice | npt.NDArray[Any]) -> "Images":
         """Some of the images, with their labels."""
+        rows = rows if isinstance(rows, slice) else as_targets(rows, "take: rows")
         labels = None if self._labels is None else self._labels[rows]
         return Images(self.images[rows], labels, self.source, self.class_names or None)
 

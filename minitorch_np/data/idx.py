@@ -16,6 +16,8 @@ import numpy.typing as npt
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import DataError
 from minitorch_np.io.bounded import read_bytes
+from minitorch_np.validation import instance
+from minitorch_np.validation import path as checked_path
 
 _KINDS = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -31,7 +33,7 @@ def load_idx(path: StrPath) -> npt.NDArray[Any]:
     """
     import struct
 
-    content = read_bytes(path)
+    content = read_bytes(checked_path("load_idx", "path", path))
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _KINDS:
         raise DataError(
             f"{path}: expected an IDX file, which begins with 00 00 and a type such as 08, "
@@ -57,7 +59,8 @@ def load_idx(path: StrPath) -> npt.NDArray[Any]:
 
 def save_idx(path: StrPath, array: npt.NDArray[Any]) -> None:
     """Write an array as IDX; gzip if `path` ends in .gz. Raises DataError for other dtypes."""
-    kind = array.dtype.newbyteorder(">")
+    checked_path("save_idx", "path", path)
+    kind = instance("save_idx", "array", array, np.ndarray).dtype.newbyteorder(">")
     import gzip
     import struct
 

@@ -20,6 +20,8 @@ from minitorch_np.data.dataset import Pixels
 from minitorch_np.errors import DataError, MissingExtraError
 from minitorch_np.io.arrays import explained
 from minitorch_np.io.bounded import open_file, require_room
+from minitorch_np.validation import instance, require
+from minitorch_np.validation import path as checked_path
 
 SIDE, INK_SIDE = 28, 20
 
@@ -85,6 +87,7 @@ def _read_grey(path: StrPath) -> Pixels:
         from PIL import Image, ImageOps
     except ImportError:
         raise MissingExtraError("Pillow", "images", "reading a picture") from None
+    checked_path("load_image", "path", path)
     try:
         with open_file(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is stricter
@@ -119,6 +122,9 @@ def _as_bytes(grey: npt.NDArray[Any]) -> Pixels:
 
 def as_text(image: Pixels) -> str:
     """An image in characters, the brighter the denser, two of its rows to a line."""
+    instance("as_text", "image", image, np.ndarray)
+    right = image.ndim == 2 and image.size > 0 and image.dtype.kind in "fiu"
+    require(right, "as_text", "a grey image (height, width)", image)
     shades = " .:-=+*#%@"
     height = len(image) - len(image) % 2
     pairs = image[:height].reshape(height // 2, 2, -1).mean(axis=1)

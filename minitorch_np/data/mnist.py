@@ -10,6 +10,7 @@ from minitorch_np.arrays import StrPath
 from minitorch_np.data.dataset import Digits, Images
 from minitorch_np.data.idx import load_idx
 from minitorch_np.errors import DataError
+from minitorch_np.validation import path as checked_path
 
 SAMPLE = os.path.join(os.path.dirname(__file__), "sample")
 """The folder with the digits that come with this package."""
@@ -22,7 +23,7 @@ def load_mnist(path: StrPath | None = None) -> Digits:
     t10k-labels-idx1-ubyte, each plain or as .gz. Raises DataError where one is missing, damaged,
     or has another number of entries than its partner.
     """
-    folder = SAMPLE if path is None else os.fspath(path)
+    folder = SAMPLE if path is None else checked_path("load_mnist", "path", path)
     if os.path.isfile(folder):
         raise DataError(f"{path}: expected a folder, got a file: for a CSV use load_csv")
     return Digits(train=_load_part(folder, "train"), test=_load_part(folder, "t10k"))

@@ -43,6 +43,8 @@ from minitorch_np.experiments.tuning import (
     checked_rates,
     tune,
 )
+from minitorch_np.signature import explained
+from minitorch_np.validation import flag, is_whole, require, whole
 
 Result: TypeAlias = dict[str, Any]
 Task: TypeAlias = dict[str, Any]
@@ -52,6 +54,7 @@ SEEDS = 20
 """From so many seeds, unless told otherwise."""
 
 
+@explained
 def compare(
     configurations: Iterable[str | Configuration] | None = None,
     data: Data = None,
@@ -99,10 +102,13 @@ def compare(
     chosen = as_configurations(configurations, classes=classes)
     _check_sizes(size, target, reference, chosen)
     if epochs is not None:
+        epochs = whole("compare", "epochs", epochs)
         chosen = [configuration._replace(epochs=epochs) for configuration in chosen]
     for configuration in chosen:
         configuration.check(arrays[0].shape[1:], classes)
-    log = Log(folder, resume, arrays)
+    _check_functions(executor, progress)
+    flag("compare", "resample_data", resample_data)
+    log = Log(folder, flag("compare", "resume", resume), arrays)
     with _engine(executor, jobs, arrays, chosen) as engine:
         runner = _Runner(engine, log, resample_data, progress)
         chosen, tuned, edges = _tuned(runner, chosen, rates, min(TUNING_SEEDS, len(numbers)))
@@ -146,7 +152,7 @@ class _Runner:
         for number, result in self.engine([tasks[place] for place in left]):
             found[left[number]] = result
             self.log.write(keys[left[number]], result)
-            if self.progress:
+            if self.progress is not None:
                 self.progress(len(found), len(tasks), result)
         return [found[place] for place in range(len(tasks))]
 
@@ -277,16 +283,24 @@ def _check_sizes(
                 f"compare: expected a {name} greater than 0, up to 1, got {number!r}"
             )
     names = [configuration.name for configuration in configurations]
-    if reference is not None and reference not in names:
+    if reference is not None and not (isinstance(reference, str) and reference in names):
         raise ConfigurationError(
             f"compare: expected a reference of {', '.join(names)}, got {reference!r}"
         )
 
 
+def _check_functions(executor: object, progress: object) -> None:
+    runs = executor is None or hasattr(executor, "submit")
+    require(runs, "compare", "executor to be None or an Executor", executor)
+    told = progress is None or callable(progress)
+    require(told, "compare", "progress to be None or a function", progress)
+
+
 def _seeds(seeds: int | Sequence[int]) -> list[int]:
-    numbers = (
-        list(range(seeds)) if isinstance(seeds, (int, np.integer)) else [int(s) for s in seeds]
-    )
+    given: Any = range(min(seeds, 10**6)) if is_whole(seeds) else seeds
+    listed = isinstance(given, Sequence) or (isinstance(given, np.ndarray) and given.ndim == 1)
+    listed = listed and all(map(is_whole, given))
+    numbers = [int(seed) for seed in given] if listed else []
     if not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
         raise ConfigurationError(f"compare: expected one or more different seeds, got {seeds!r}")
     return numbers

@@ -20,6 +20,7 @@ from minitorch_np.layers import Dense, Layer, Sequential, Softmax, layer_from_na
 from minitorch_np.losses import SoftmaxCrossEntropy
 from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer
+from minitorch_np.validation import require
 
 DEFAULTS = ("leaky_relu+elu", "relu+relu", "sigmoid+sigmoid", "relu+softmax", "sigmoid+softmax")
 """The three options of the notes, the network that they work through, and the same with Sigmoid: it
@@ -134,6 +135,10 @@ def as_configurations(
     given: Iterable[str | Configuration] | None, hidden: int = 10, classes: int = 10
 ) -> list[Configuration]:
     """All of them; raises ConfigurationError for fewer than one, or two of one name."""
+    listed = given is None or (
+        isinstance(given, Iterable) and not isinstance(given, (str, np.ndarray))
+    )
+    require(listed, "compare", "a list of configurations", given)
     found = [as_configuration(each, hidden, classes) for each in (given or DEFAULTS)]
     names = [configuration.name for configuration in found]
     if not found or len(set(names)) < len(names):

@@ -30,6 +30,7 @@ from minitorch_np.layers import Activation, Sequential
 from minitorch_np.losses import CrossEntropy, Loss, SoftmaxCrossEntropy, loss_for
 from minitorch_np.text import aligned
 from minitorch_np.training import Callback, Trainer
+from minitorch_np.validation import instance, require
 
 PROBE = 512
 """How many samples are looked at."""
@@ -163,7 +164,8 @@ def diagnose(model: Sequential, x: object, y: object, loss: Loss | None = None) 
     `loss` is the one that goes with its outputs unless it is given. The model is not changed.
     Raises ShapeError and DataError for data that does not fit.
     """
-    loss = loss or loss_for(model)
+    instance("diagnose", "model", model, Sequential)
+    loss = loss_for(model) if loss is None else instance("diagnose", "loss", loss, Loss)
     rows = as_batch(x, model.dtype, "diagnose: x")[:PROBE]
     targets = loss.prepare(as_targets(y, "diagnose: y")[: len(rows)], model.output_shape)
     model.check_input(rows)
@@ -278,7 +280,9 @@ class Diagnostics(Callback):
     """
 
     def __init__(self, x: Array, y: AnyArray) -> None:
-        self.x, self.y = x[:PROBE], y[:PROBE]
+        arrays = [as_targets(array, f"Diagnostics: {name}") for name, array in (("x", x), ("y", y))]
+        require(all(array.ndim for array in arrays), self, "samples x and targets y", (x, y))
+        self.x, self.y = (array[:PROBE] for array in arrays)
         self.epochs: list[Diagnosis] = []
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:

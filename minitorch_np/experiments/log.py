@@ -18,6 +18,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments.diagnostics import Finding
+from minitorch_np.validation import path as checked_path
 
 Result: TypeAlias = dict[str, Any]
 
@@ -34,7 +35,11 @@ class Log:
 
     def __init__(self, folder: StrPath | None, resume: bool, arrays: tuple[AnyArray, ...]) -> None:
         self.data, self.done, self.damaged = _checksum(arrays), dict[str, Result](), 0
-        self.path = None if folder is None else os.path.join(os.fspath(folder), RESULTS)
+        self.path = (
+            None
+            if folder is None
+            else os.path.join(checked_path("compare", "folder", folder), RESULTS)
+        )
         self._torn = False
         if self.path is None:
             if resume:

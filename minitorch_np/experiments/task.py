@@ -159,6 +159,7 @@ def train(
         batch_size=configuration.batch_size,
         validation_data=(xt, yt) if validate else None,
         callbacks=[Reseed(seed), *callbacks],
+        verbose=False,
     )
     return model, history
 

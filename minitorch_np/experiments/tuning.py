@@ -9,11 +9,12 @@ grid, a better one may lie beyond, and the grid is extended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments.configuration import Configuration
+from minitorch_np.validation import is_number
 
 Result: TypeAlias = dict[str, Any]
 
@@ -35,8 +36,9 @@ SIMPLE = (1.0, 2.0, 5.0)
 
 def checked_rates(rates: Sequence[float] | None) -> list[float]:
     """The rates, in order. Raises ConfigurationError for what is none, or NaN."""
-    given = list(RATES if rates is None else rates)
-    if not given or not all(0 < float(rate) < float("inf") for rate in given):
+    listed = isinstance(rates, Iterable) and not isinstance(rates, str)
+    given = list(rates) if listed else [] if rates is not None else list(RATES)  # type: ignore[arg-type]
+    if not given or not all(is_number(rate) and 0 < rate < float("inf") for rate in given):
         raise ConfigurationError(
             f"learning_rates: expected one or more finite numbers greater than 0, got {rates!r}"
         )

@@ -18,7 +18,7 @@ from minitorch_np.losses import Loss
 class Case(NamedTuple):
     """An object to check and the inputs to check it on.
 
-    - `shape` is that of one sample, for a loss of one row of scores;
+    - `shape` is that of one sample, for a loss of its scores;
     - `targets` for a loss: "labels", "one-hot" or "rows" that add up to 1; "numbers" of both signs
       or "shares" from 0 to 1, in the scores' shape;
     - `scale` is the size of a layer's inputs;
@@ -50,8 +50,8 @@ class Case(NamedTuple):
         if self.targets == "labels":
             return labels
         if self.targets == "one-hot":
-            return np.eye(self.shape[0])[labels]
+            return np.eye(self.shape[-1])[labels]
         if self.targets == "rows":
-            return rng.dirichlet(np.ones(self.shape[0]), self.samples)
+            return rng.dirichlet(np.ones(self.shape[-1]), (self.samples, *self.shape[:-1]))
         size = (self.samples, *self.shape)
         return rng.normal(size=size) if self.targets == "numbers" else rng.uniform(size=size)

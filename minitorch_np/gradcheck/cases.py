@@ -38,6 +38,8 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
         Case(nn.Dense(4), (3,)),
         Case(nn.Dense(3, weight_initializer="uniform", bias_initializer="uniform"), (3,), 3),
         Case(nn.Dense(2, use_bias=False), (6,), 1),
+        Case(nn.Dense(3, bias_initializer="uniform"), (4, 2), 3),
+        Case(nn.Dense(2), (2, 3, 4), 2),
     ],
     nn.ReLU: _elementwise(nn.ReLU()),
     nn.LeakyReLU: _elementwise(nn.LeakyReLU(0.3), nn.LeakyReLU(0.07)),
@@ -58,8 +60,8 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
     nn.Mish: _elementwise(nn.Mish()),
     nn.GELU: _elementwise(nn.GELU(), nn.GELU(approximate="tanh")),
     nn.Identity: _elementwise(nn.Identity()),
-    nn.Softmax: _elementwise(nn.Softmax()),
-    nn.LogSoftmax: _elementwise(nn.LogSoftmax()),
+    nn.Softmax: [*_elementwise(nn.Softmax()), Case(nn.Softmax(), (3, 4), 2)],
+    nn.LogSoftmax: [*_elementwise(nn.LogSoftmax()), Case(nn.LogSoftmax(), (3, 4), 2)],
     nn.Conv2D: [
         Case(nn.Conv2D(3, (2, 3), bias_initializer="uniform"), (2, 4, 5), 3),
         Case(nn.Conv2D(3, 3, padding="same"), (3, 3, 3), 3),
@@ -67,6 +69,43 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
         Case(nn.Conv2D(4, (2, 1), padding=(1, 2), dilation=(2, 1), groups=2), (2, 4, 3), 2),
         Case(nn.Conv2D(2, 1, stride=2, use_bias=False), (3, 3, 2), 1),
     ],
+    nn.Conv1D: [
+        Case(nn.Conv1D(3, 2, bias_initializer="uniform"), (2, 5), 3),
+        Case(nn.Conv1D(4, 3, 2, 1, 2, 2, use_bias=False), (4, 7), 2),
+        Case(nn.Conv1D(3, 3, padding="same"), (3, 3), 3),
+    ],
+    nn.ConvTranspose1D: [
+        Case(nn.ConvTranspose1D(3, 2, bias_initializer="uniform"), (2, 4), 3),
+        Case(nn.ConvTranspose1D(4, 3, 3, 1, 2, 2, 2, use_bias=False), (2, 3), 2),
+    ],
+    nn.ConvTranspose2D: [
+        Case(nn.ConvTranspose2D(2, (2, 3), bias_initializer="uniform"), (3, 2, 3), 2),
+        Case(nn.ConvTranspose2D(4, 3, (2, 1), 1, (1, 0), groups=2), (2, 3, 2), 2),
+        Case(nn.ConvTranspose2D(3, 2, use_bias=False), (3, 3, 3), 3),
+    ],
+    nn.MaxPool1D: [
+        Case(nn.MaxPool1D(), (2, 6), 3),
+        Case(nn.MaxPool1D(3, 2, "same"), (3, 5), 2),
+    ],
+    nn.AveragePool1D: [
+        Case(nn.AveragePool1D(), (2, 6), 3),
+        Case(nn.AveragePool1D(3, 2, 1), (3, 5), 2),
+    ],
+    nn.GlobalAveragePool1D: [
+        Case(nn.GlobalAveragePool1D(), (3, 4), 2),
+        Case(nn.GlobalAveragePool1D(axis=1), (3, 4), 2),
+        Case(nn.GlobalAveragePool1D(axis=1), (3, 3), 3),
+    ],
+    nn.UpSampling2D: [
+        Case(nn.UpSampling2D((2, 3)), (2, 2, 3), 2),
+        Case(nn.UpSampling2D(), (3, 3, 3), 3),
+    ],
+    nn.ZeroPadding: [
+        Case(nn.ZeroPadding(), (2, 3, 3), 2),
+        Case(nn.ZeroPadding([(1, 2), 0]), (1, 3, 2), 2),
+        Case(nn.ZeroPadding([(2, 0)]), (3, 3), 3),
+    ],
+    nn.Transpose: [Case(nn.Transpose(), (2, 3), 3), Case(nn.Transpose(), (3, 3), 3)],
     nn.MaxPool2D: [
         Case(nn.MaxPool2D(), (2, 4, 4), 3),
         Case(nn.MaxPool2D((2, 3), stride=(1, 2), padding="same"), (1, 3, 5), 3),
@@ -87,6 +126,37 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
         Case(nn.LayerNorm(epsilon=0.07), (5,), 3),
         Case(nn.LayerNorm(2, epsilon=0.2), (2, 3, 2), 2),
         Case(nn.LayerNorm(), (3, 3), 3),
+    ],
+    nn.GroupNorm: [
+        Case(nn.GroupNorm(2, 0.07), (4, 3), 3),
+        Case(nn.GroupNorm(3, 0.2), (3, 2, 2), 2),
+        Case(nn.GroupNorm(1, 0.1), (5,), 3),
+    ],
+    nn.RMSNorm: [
+        Case(nn.RMSNorm(0.07), (5,), 3),
+        Case(nn.RMSNorm(0.2), (3, 4), 2),
+        Case(nn.RMSNorm(0.1), (3, 3), 3),
+    ],
+    nn.GLU: [
+        Case(nn.GLU(), (6,), 3),
+        Case(nn.GLU("silu"), (3, 4), 2),
+        Case(nn.GLU("elu(0.4)"), (2, 2, 2), 2),
+    ],
+    nn.PositionalEmbedding: [
+        Case(nn.PositionalEmbedding(0.7), (4, 3), 3),
+        Case(nn.PositionalEmbedding(), (3, 3), 3),
+    ],
+    nn.SinusoidalPositions: [
+        Case(nn.SinusoidalPositions(7.0), (4, 3), 2),
+        Case(nn.SinusoidalPositions(), (3, 3), 3),
+    ],
+    nn.RotaryPositions: [
+        Case(nn.RotaryPositions(7.0), (4, 6), 2),
+        Case(nn.RotaryPositions(), (2, 4, 4), 4),
+    ],
+    nn.SpatialDropout: [
+        Case(nn.SpatialDropout(0.3), (4, 3), 3),
+        Case(nn.SpatialDropout(0.6), (3, 2, 2), 3),
     ],
     nn.Dropout: [Case(nn.Dropout(0.3), (5,)), Case(nn.Dropout(0.6), (3, 3), 3)],
     nn.Flatten: [Case(nn.Flatten(), (2, 3)), Case(nn.Flatten(), (3, 3, 3), 3)],
@@ -116,16 +186,21 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
         Case(SoftmaxCrossEntropy(0.3, [0.5, 2.0, 1.5, 0.7]), (4,), 5, weighted=True),
         Case(SoftmaxCrossEntropy(0.2, [0.5, 2.0, 1.5]), (3,), 5, "rows"),
         Case(SoftmaxCrossEntropy(ignore_index=1), (3,), 6),
+        Case(SoftmaxCrossEntropy(), (2, 4), 3),
+        Case(SoftmaxCrossEntropy(0.2, [0.5, 2.0, 1.5], 1), (4, 3), 3, weighted=True),
+        Case(SoftmaxCrossEntropy(), (2, 3, 4), 2, "rows"),
     ],
     CrossEntropy: [
         Case(CrossEntropy(), (5,)),
         Case(CrossEntropy(), (4,), 4, "one-hot"),
         Case(CrossEntropy(), (3,), 5, "rows", weighted=True),
+        Case(CrossEntropy(), (2, 3), 4, "one-hot"),
     ],
     KLDivergence: [
         Case(KLDivergence(), (5,), 3, "rows"),
         Case(KLDivergence(), (4,), 4, "rows", weighted=True),
         Case(KLDivergence(), (3,)),
+        Case(KLDivergence(), (2, 3), 4, "rows", weighted=True),
     ],
     MeanSquaredError: _numbers(MeanSquaredError()),
     MeanAbsoluteError: _numbers(MeanAbsoluteError()),

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minitorch_np.layers as mt_layers
-from minitorch_np.arrays import Array, as_batch, require_finite
+from minitorch_np.arrays import Array, as_batch, as_targets, require_finite
 from minitorch_np.errors import ConfigurationError, GradientError, MinitorchError, ShapeError
 from minitorch_np.gradcheck.array_check import Effort
 from minitorch_np.gradcheck.claim import Claim
@@ -42,6 +42,8 @@ from minitorch_np.gradcheck.targets import (
 )
 from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss, check_weights, loss_for
+from minitorch_np.signature import explained
+from minitorch_np.validation import choice, flag, instance, whole
 
 MODES = ("auto", "exhaustive", "directional")
 
@@ -70,6 +72,7 @@ class Options(NamedTuple):
         return Effort(0, 2) if self.mode == "directional" else auto
 
 
+@explained
 def gradcheck(
     obj: Layer | Loss,
     x: object = None,
@@ -106,15 +109,21 @@ def gradcheck(
     Raises ConfigurationError for an object or a mode that can't be checked, ShapeError or DataError
     for x that does not fit.
     """
-    if mode not in MODES:
-        raise ConfigurationError(f"gradcheck: expected a mode of {MODES}, got {mode!r}")
+    choice("gradcheck", "mode", mode, MODES)
+    flag("gradcheck", "contracts", contracts)
     if not isinstance(obj, (Layer, Loss)):
         hint = ": for a function use gradcheck_function" if callable(obj) else ""
         raise ConfigurationError(f"gradcheck: expected a Layer or a Loss, got {obj!r}{hint}")
+    whole("gradcheck", "seed", seed, 0)
+    target = None if target is None else as_targets(target, "gradcheck: target")
+    if allow is not None:
+        instance("gradcheck", "allow", allow, dict)
+    if loss is not None:
+        instance("gradcheck", "loss", loss, Loss)
     start = time.perf_counter()
     weights = None
     if sample_weight is not None:
-        weights = check_weights(sample_weight, len(np.asarray(sample_weight)))
+        weights = check_weights(sample_weight, as_targets(sample_weight, "sample_weight").size)
     options = Options(mode, seed, target, loss, contracts, weights, allow or {})
     with np.errstate(all="ignore"):  # overflow is found in what comes out
         if isinstance(obj, Loss):

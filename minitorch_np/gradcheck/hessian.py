@@ -7,9 +7,12 @@ the loss, or of its gradient, the two sides differ and there is no Hessian.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.arrays import AnyArray, Array, as_batch, as_targets
+from minitorch_np.core.shapes import require_input
 from minitorch_np.errors import GradientError, ShapeError
 from minitorch_np.gradcheck.numeric import (
     EPSILON,
@@ -23,6 +26,7 @@ from minitorch_np.gradcheck.numeric import (
 from minitorch_np.gradcheck.targets import TrainingTarget, in_float64
 from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss, check_weights
+from minitorch_np.validation import instance, whole
 
 GOOD = 1e-6
 """The sides have to agree to this share of the product."""
@@ -51,9 +55,16 @@ def hessian_vector_product(
     Raises ShapeError for a vector that does not fit the parameters, GradientError where the loss
     has no second derivative: at a corner, such as ReLU's at 0.
     """
+    place = "hessian_vector_product"
+    instance(place, "model", model, Layer)
+    instance(place, "loss", loss, Loss)
+    instance(place, "vector", vector, Mapping)
+    model.require_built()
+    whole(place, "seed", seed, 0)
     double = in_float64(model)
-    inputs = np.array(x, dtype=np.float64)
-    targets = loss.prepare(y, double.output_shape)  # type: ignore[arg-type]
+    inputs = as_batch(x, np.float64, f"{place}: x")
+    require_input(double, inputs)
+    targets = loss.prepare(as_targets(y, f"{place}: y"), double.output_shape)
     weights = None if sample_weight is None else check_weights(sample_weight, len(inputs))
     target = TrainingTarget(double, loss, inputs, targets, weights, seed=seed)
     shapes = {name: array.shape for name, array in double.named_parameters().items()}

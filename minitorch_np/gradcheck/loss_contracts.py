@@ -11,6 +11,7 @@ from minitorch_np.gradcheck.numeric import largest
 from minitorch_np.gradcheck.report import ContractResult
 from minitorch_np.gradcheck.rules import SAME, SINGLE, Experiment, attempt, in_single, same
 from minitorch_np.gradcheck.targets import LossTarget
+from minitorch_np.losses.categorical import Categorical
 
 
 def check_loss_contracts(target: LossTarget, claim: Claim) -> list[ContractResult]:
@@ -28,8 +29,11 @@ def _is_a_mean(target: LossTarget) -> str | None:
     scores, loss = target.arrays["scores"], target.loss
     if getattr(loss, "couples_samples", False):
         return None
-    weights = loss.weights(target.targets, target.sample_weight)
-    parts = np.ones(len(scores)) if weights is None else weights
+    targets = target.targets
+    if isinstance(loss, Categorical):
+        targets = loss.prepare(targets, scores.shape[1:])
+    weights = loss.weights(targets, target.sample_weight)
+    parts = np.ones(len(scores)) if weights is None else weights.reshape(len(scores), -1).sum(1)
     parts = parts / parts.sum()
     value, cache = target.forward(scores)
     gradient, total = loss.backward(cache), 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 
@@ -79,8 +80,9 @@ def made_up_for(
     """
     samples = shape[-1] + 1 if samples is None else samples
     logits = made_up(shape, rng, samples)
-    probabilities = rng.dirichlet(np.ones(shape[-1]), samples) * 0.9 + 0.02
-    labels = rng.permutation(np.arange(samples) % shape[-1])
+    steps = (samples, *shape[:-1])
+    probabilities = rng.dirichlet(np.ones(shape[-1]), steps) * 0.9 + 0.02
+    labels = rng.permutation(np.arange(math.prod(steps)) % shape[-1]).reshape(steps)
     shares = rng.uniform(0.1, 0.9, logits.shape)
     numbers = rng.normal(size=logits.shape)
     one_hot = np.eye(shape[-1])[labels]
@@ -89,7 +91,7 @@ def made_up_for(
         (logits, numbers), (logits, shares), (shares, shares[::-1]), (np.abs(numbers), shares),
     ]  # fmt: skip
     problem: Exception | None = None
-    for scores, targets in pairs if len(shape) == 1 else pairs[4:]:
+    for scores, targets in pairs if len(shape) == 1 else pairs[4:] + pairs[:4]:
         try:
             value, _ = loss.forward(scores.copy(), targets.copy())
             if np.isfinite(value):

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import Array
+from minitorch_np.arrays import Array, as_batch, as_targets
 from minitorch_np.gradcheck.array_check import Effort
 from minitorch_np.gradcheck.numeric import EPSILON, largest
 from minitorch_np.gradcheck.report import ContractResult, GradientCheck
@@ -24,6 +24,7 @@ from minitorch_np.layers import Sequential
 from minitorch_np.losses import check_weights
 from minitorch_np.optimizers import SGD, Adagrad, Adam, Lion, Optimizer, RMSprop
 from minitorch_np.training import Trainer
+from minitorch_np.validation import instance, require, whole
 
 Formula: TypeAlias = Callable[[Any, Array, Array, dict[str, Any], int, float], Any]
 """New parameters from an optimizer, parameters, gradients, a memory that is empty at first, the
@@ -57,6 +58,11 @@ def check_step(
 
     Returns a GradientCheck with a part for each step. Raises as `fit` for a batch that is wrong.
     """
+    instance("check_step", "trainer", trainer, Trainer)
+    whole("check_step", "steps", steps)
+    whole("check_step", "seed", seed, 0)
+    if formula is not None:
+        require(callable(formula), "check_step", "a formula that is a function", formula)
     copied = copy.deepcopy(trainer)
     model, loss, optimizer = in_float64(trainer.model), copied.loss, copied.optimizer
     assert isinstance(model, Sequential)
@@ -64,8 +70,9 @@ def check_step(
     rule = formula or _textbook(optimizer)
     label = f"a step of {type(optimizer).__name__}"
     result = GradientCheck(label if rule else f"{label}, by its own update")
-    inputs = np.array(x, dtype=np.float64)
-    targets = loss.prepare(y, model.output_shape)  # type: ignore[arg-type]
+    inputs = as_batch(x, np.float64, "check_step: x")
+    model.check_input(inputs)
+    targets = loss.prepare(as_targets(y, "check_step: y"), model.output_shape)
     weights = None if sample_weight is None else check_weights(sample_weight, len(inputs))
     memories: dict[str, dict[str, Any]] = {name: {} for name in model.named_parameters()}
     for number in range(1, steps + 1):

@@ -12,6 +12,7 @@ from minitorch_np.errors import ModelFileError
 from minitorch_np.io.atomic import replacing
 from minitorch_np.io.bounded import open_file, require_room
 from minitorch_np.text import excerpt
+from minitorch_np.validation import path as checked_path
 
 _STATE, _CHECKSUM, _ARRAY = "checked_state", "checksum", "__array__"
 _UNCHECKED = "state"
@@ -31,7 +32,7 @@ def read_arrays(path: StrPath) -> dict[str, AnyArray]:
     """All arrays of an .npz. Raises ModelFileError for one that is damaged, not an .npz, or expands
     too far.
     """
-    with open_file(path) as file:
+    with open_file(checked_path("file", "its path", path)) as file:
         if file.read(2) != b"PK":
             raise ModelFileError(
                 f"{path}: expected a model saved by minitorch_np (an .npz), got something else"

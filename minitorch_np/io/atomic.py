@@ -15,6 +15,7 @@ from typing import IO
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError
+from minitorch_np.validation import path as checked_path
 
 
 @contextlib.contextmanager
@@ -26,7 +27,9 @@ def replacing(path: StrPath) -> Iterator[IO[bytes]]:
     """
     from pathlib import Path
 
-    target = Path(os.path.realpath(path))  # a link stays one; what it points at is replaced
+    target = Path(
+        os.path.realpath(checked_path("file", "its path", path))
+    )  # a link stays one; what it points at is replaced
     if target.exists() and not target.is_file():
         raise ConfigurationError(f"{path}: expected a file or a new name, got something else")
     if not target.parent.is_dir():
@@ -51,7 +54,8 @@ def remove_leftovers(path: StrPath) -> None:
     """
     from pathlib import Path
 
-    for part in Path(os.path.realpath(path)).parent.glob(f"{_ours()}*.part"):
+    folder = Path(os.path.realpath(checked_path("file", "its path", path))).parent
+    for part in folder.glob(f"{_ours()}*.part"):
         if not _alive(part.name.removeprefix(_ours()).partition(".")[0]):
             part.unlink(missing_ok=True)
 

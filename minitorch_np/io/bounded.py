@@ -66,7 +66,7 @@ def read_bytes(path: StrPath) -> bytes:
         stored = os.fstat(file.fileno()).st_size
         if file.read(2) != b"\x1f\x8b":
             file.seek(0)
-            return file.read()
+            return file.read(stored)  # in one piece
         file.seek(0)
         most = max(_LIMIT.get(), RATIO * stored)
         try:

@@ -21,31 +21,51 @@ from minitorch_np.layers.activations import (
     Softplus,
     Tanh,
 )
-from minitorch_np.layers.convolution import Conv2D
+from minitorch_np.layers.convolution import Conv1D, Conv2D
 from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.dropout import Dropout
 from minitorch_np.layers.embedding import Embedding
+from minitorch_np.layers.gated import GLU
+from minitorch_np.layers.group_norm import GroupNorm, RMSNorm
 from minitorch_np.layers.normalization import BatchNorm, LayerNorm, Normalization
-from minitorch_np.layers.pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
+from minitorch_np.layers.pooling import (
+    AveragePool1D,
+    AveragePool2D,
+    GlobalAveragePool1D,
+    GlobalAveragePool2D,
+    MaxPool1D,
+    MaxPool2D,
+)
+from minitorch_np.layers.positions import PositionalEmbedding, RotaryPositions, SinusoidalPositions
 from minitorch_np.layers.reshape import Flatten, Reshape
 from minitorch_np.layers.residual import Residual
+from minitorch_np.layers.resizing import Transpose, UpSampling2D, ZeroPadding
 from minitorch_np.layers.softmax import LogSoftmax, Softmax
+from minitorch_np.layers.spatial_dropout import SpatialDropout
+from minitorch_np.layers.transposed_convolution import ConvTranspose1D, ConvTranspose2D
 
 __all__ = [
     "ELU",
     "GELU",
+    "GLU",
     "SELU",
     "Activation",
     "Add",
+    "AveragePool1D",
     "AveragePool2D",
     "BatchNorm",
     "Concatenate",
+    "Conv1D",
     "Conv2D",
+    "ConvTranspose1D",
+    "ConvTranspose2D",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAveragePool1D",
     "GlobalAveragePool2D",
+    "GroupNorm",
     "HardSigmoid",
     "HardSwish",
     "Identity",
@@ -53,19 +73,28 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "MaxPool1D",
     "MaxPool2D",
     "Mish",
     "Normalization",
     "PReLU",
+    "PositionalEmbedding",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Reshape",
     "Residual",
+    "RotaryPositions",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SinusoidalPositions",
     "Softmax",
     "Softplus",
+    "SpatialDropout",
     "Tanh",
+    "Transpose",
+    "UpSampling2D",
+    "ZeroPadding",
     "layer_from_name",
 ]

@@ -22,7 +22,7 @@ from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.shapes import require_gradient, require_input
 from minitorch_np.numerics import normal_density, normal_distribution, sigmoid, softplus
-from minitorch_np.validation import choice, number
+from minitorch_np.validation import choice, flag, number
 
 ZERO = np.zeros((), np.float32)
 """A zero that NumPy need not find a type for each time: a fifth of a small maximum's time."""
@@ -30,6 +30,8 @@ ZERO = np.zeros((), np.float32)
 
 class Activation(Layer):
     """An elementwise function: a = g(z). A subclass defines `value` and `derivative`, no more."""
+
+    per_step = True
 
     @abstractmethod
     def value(self, z: Array) -> Array:
@@ -146,7 +148,7 @@ class PReLU(Layer):
 
     def __init__(self, initial_slope: float = 0.25, per_channel: bool = False) -> None:
         self.initial_slope = number(self, "initial_slope", initial_slope)
-        self.per_channel = per_channel
+        self.per_channel = flag(self, "per_channel", per_channel)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         slopes = input_shape[0] if self.per_channel else 1

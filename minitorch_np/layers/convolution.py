@@ -21,7 +21,7 @@ from minitorch_np.core.layer import Backward, Forward
 from minitorch_np.core.shapes import require_gradient, require_input
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer
-from minitorch_np.layers.grid import Padding, Pair, as_given, check_grid, grid_for
+from minitorch_np.layers.grid import Padding, Pair, as_given, as_images, check_grid, grid_for
 from minitorch_np.layers.weighted import Weighted
 from minitorch_np.validation import require, whole
 
@@ -52,6 +52,8 @@ class Conv2D(Weighted):
     LeCun et al. 1998, "Gradient-based learning applied to document recognition".
     """
 
+    axes = 2
+
     def __init__(
         self,
         filters: int,
@@ -64,7 +66,7 @@ class Conv2D(Weighted):
         bias_initializer: str | Initializer = "zeros",
         use_bias: bool = True,
     ) -> None:
-        check_grid(self, kernel_size, stride, padding, dilation)
+        check_grid(self, kernel_size, stride, padding, dilation, self.axes)
         self.filters = whole(self, "filters", filters)
         self.kernel_size, self.stride = as_given(kernel_size), as_given(stride)
         self.padding, self.dilation = as_given(padding), as_given(dilation)
@@ -75,23 +77,26 @@ class Conv2D(Weighted):
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         self.grid = grid_for(
-            self, input_shape, self.kernel_size, self.stride, self.padding, self.dilation
+            self, input_shape, self.kernel_size, self.stride, self.padding, self.dilation, self.axes
         )
-        channels = input_shape[0]
+        channels, kernel = input_shape[0], self.grid.kernel[-self.axes :]
+        self.require_groups(channels)
+        shape = (self.filters, channels // self.groups, *kernel)
+        self._inputs = math.prod(shape[1:])
+        fan_out = self.filters // self.groups * math.prod(kernel)
+        self.make_parameters(shape, self._inputs, fan_out, rng, dtype)
+        return (self.filters, *self.grid.size[-self.axes :])
+
+    def require_groups(self, channels: int) -> None:
+        """Raise ShapeError unless the groups divide the channels."""
         if channels % self.groups:
             raise ShapeError(
                 f"{self!r}: expected channels that {self.groups} groups divide, got {channels}"
             )
-        kernel = self.grid.kernel
-        shape = (self.filters, channels // self.groups, *kernel)
-        fan_out = self.filters // self.groups * kernel[0] * kernel[1]
-        self._inputs = math.prod(shape[1:])
-        self.make_parameters(shape, self._inputs, fan_out, rng, dtype)
-        return (self.filters, *self.grid.size)
 
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
-        wide = self.grid.bordered(np.ascontiguousarray(x.transpose(1, 2, 3, 0)))
+        wide = self.grid.bordered(np.ascontiguousarray(as_images(x).transpose(1, 2, 3, 0)))
         m = len(x)
         y = np.empty((self.filters, *self.grid.size, m), np.result_type(x, self.weight))
         weights = self.weight.reshape(self.groups, self.filters // self.groups, -1)
@@ -106,7 +111,7 @@ class Conv2D(Weighted):
     def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Backward:
         wide = cache
         require_gradient(self, dy, (wide.shape[3], *self.output_shape))
-        dy = np.ascontiguousarray(dy.transpose(1, 2, 3, 0))
+        dy = np.ascontiguousarray(as_images(dy).transpose(1, 2, 3, 0))
         weights = self.weight.reshape(self.groups, self.filters // self.groups, -1)
         dweights = np.zeros(weights.swapaxes(1, 2).shape, dy.dtype)
         dwide = np.zeros_like(wide, dy.dtype) if need_dx else None
@@ -126,14 +131,19 @@ class Conv2D(Weighted):
         / groups times the kernel's pixels, places times samples).
         """
         windows = self.grid.windows(wide)
-        (rows, across), m = self.grid.size, wide.shape[3]
+        for part in self._parts(wide.shape[3]):
+            columns = windows[:, :, :, *part[1:]]
+            yield part, columns.reshape(self.groups, self._inputs, -1)
+
+    def _parts(self, m: int) -> Iterator[Part]:
+        """All places of m samples, a part of them at a time."""
+        rows, across = self.grid.size
         down = max(1, LEAST // max(1, across * m))
         samples = max(1, MOST // (across * down))
         for start in range(0, rows, down):
             for first in range(0, m, samples):
                 rest = slice(start, start + down), slice(None), slice(first, first + samples)
-                columns = windows[:, :, :, *rest]
-                yield (slice(None), *rest), columns.reshape(self.groups, self._inputs, -1)
+                yield slice(None), *rest
 
     def _spread(self, dcolumns: Array, dwide: Array, part: Part) -> None:
         """Add the gradients of the windows' pixels to those of the image's."""
@@ -142,3 +152,23 @@ class Conv2D(Weighted):
         for place, (i, j) in enumerate(self.grid.offsets()):
             target = self.grid.at(dimages, i, j, rows)
             target += dcolumns.reshape(len(dwide), -1, *target.shape[1:])[:, place]
+
+
+class Conv1D(Conv2D):
+    """y[o, q] = b[o] + sum over c, j of W[o, c, j] x[c, q s + j d]: Conv2D along one axis.
+
+    x is (m, channels, length), y is (m, filters, places), as in PyTorch; for sequences (m, steps,
+    features) put Transpose() before it. `weight` W is (filters, channels / groups, kernel_size),
+    `bias` (filters,). Arguments mean what they mean in Conv2D, and are numbers. Raises as Conv2D.
+    Source: Waibel et al. 1989, "Phoneme recognition using time-delay neural networks".
+    """
+
+    axes = 1
+
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+        y, wide = super().forward(x)
+        return y[:, :, 0], wide
+
+    def backward(self, dy: Array, cache: Array, *, need_dx: bool = True) -> Backward:
+        dx, gradients = super().backward(dy, cache, need_dx=need_dx)
+        return (None if dx is None else dx[:, :, 0]), gradients

@@ -23,6 +23,8 @@ class Dropout(Layer):
     where training hands in no generator. Source: Srivastava et al. 2014.
     """
 
+    per_step = True
+
     def __init__(self, rate: float = 0.5) -> None:
         self.rate = share(self, "rate", rate)
 

@@ -7,6 +7,9 @@ Images of a batch have the shape (m, channels, height, width), as in PyTorch. In
 may be the last axis, and in what comes out of a convolution it is: a pixel is then a stretch of m
 numbers, a row of pixels a longer one, and to shift an image is to copy long stretches. NumPy knows
 how an array lies, so a layer that does not care never sees the difference.
+
+A series (channels, length) is an image of one row, and what is written for images serves it too:
+a layer says in `axes` along how many axes its window moves.
 """
 
 from __future__ import annotations
@@ -28,6 +31,11 @@ Pair = tuple[int, int]
 Padding = str | int | Pair
 """"valid": no border; "same": as much as makes the output as large as the input over the stride; or
 a number of pixels on each side."""
+
+
+CHANNELS_LAST = (
+    ": samples are (channels, height, width); if the channels are last, x.transpose(0, 3, 1, 2)"
+)
 
 
 class Grid(NamedTuple):
@@ -91,16 +99,15 @@ def grid_for(
     stride: int | Pair,
     padding: Padding,
     dilation: int | Pair = 1,
+    axes: int = 2,
 ) -> Grid:
     """The grid for samples of `input_shape`. Raises ShapeError where the window does not fit."""
-    if len(input_shape) != 3:
-        raise ShapeError(
-            f"{layer!r}: expected samples of shape (channels, height, width), got {input_shape}: "
-            "put Reshape((1, 28, 28)) before it, for instance"
-        )
-    window, steps, gaps = _pair(kernel), _pair(stride), _pair(dilation)
+    require_axes(layer, input_shape, axes)
+    window, steps, gaps = (as_pair(given, axes) for given in (kernel, stride, dilation))
+    if not isinstance(padding, str):
+        padding = as_pair(padding, axes, 0)
     borders, sizes = [], []
-    for axis, pixels in enumerate(input_shape[1:]):
+    for axis, pixels in enumerate(input_shape[1:] if axes == 2 else (1, input_shape[1])):
         extent = (window[axis] - 1) * gaps[axis] + 1
         border = _border(padding, axis, pixels, steps[axis], extent)
         free = pixels + sum(border) - extent
@@ -108,10 +115,33 @@ def grid_for(
             raise ShapeError(
                 f"{layer!r}: expected images of at least {extent} "
                 f"{('rows', 'columns')[axis]} with their border, got {pixels + sum(border)}"
+                + (CHANNELS_LAST if input_shape[2] in (1, 3, 4) else "")
             )
         borders.append(border)
         sizes.append(free // steps[axis] + 1)
     return Grid(window, steps, gaps, (borders[0], borders[1]), (sizes[0], sizes[1]))
+
+
+def require_axes(layer: Layer, input_shape: Shape, axes: int) -> None:
+    """Raise ShapeError unless samples are images, or series where `axes` is 1."""
+    if len(input_shape) != axes + 1:
+        expected, remedy = (
+            ("(channels, height, width)", "put Reshape((1, 28, 28)) before it, for instance")
+            if axes == 2
+            else (
+                "(channels, length)",
+                "put Reshape((1, -1)) before it for one row of numbers, Transpose() for (steps, "
+                "features)",
+            )
+        )
+        raise ShapeError(
+            f"{layer!r}: expected samples of shape {expected}, got {input_shape}: {remedy}"
+        )
+
+
+def as_images(x: Array) -> Array:
+    """A batch of images as it is, one of series as images of one row."""
+    return x if x.ndim == 4 else x[:, :, np.newaxis]
 
 
 def _border(padding: Padding, axis: int, pixels: int, step: int, extent: int) -> Pair:
@@ -121,7 +151,7 @@ def _border(padding: Padding, axis: int, pixels: int, step: int, extent: int) ->
         needed = max((-(-pixels // step) - 1) * step + extent - pixels, 0)
         return needed // 2, needed - needed // 2
     assert not isinstance(padding, str)
-    each = _pair(padding)[axis]
+    each = as_pair(padding)[axis]
     return each, each
 
 
@@ -131,6 +161,7 @@ def check_grid(
     stride: int | Pair,
     padding: Padding,
     dilation: int | Pair = 1,
+    axes: int = 2,
 ) -> None:
     """Raise ConfigurationError for arguments that have no meaning, whatever the images are."""
     for name, value, least in (
@@ -143,16 +174,21 @@ def check_grid(
             continue
         pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
         right = len(pair) == 2 and all(is_whole(n) and n >= least for n in pair)
+        right = right and (axes == 2 or is_whole(value))
         words = "valid, same, " if name == "padding" else ""
-        numbers = f"a whole number of at least {least} or two of them, for rows and columns"
+        numbers = f"a whole number of at least {least}"
+        numbers += " or two of them, for rows and columns" if axes == 2 else ""
         require(right, layer, f"{name} to be {words}{numbers}", value)
 
 
 def as_given(value: Any) -> Any:
     """An argument as it is kept: pairs as tuples, which a file has as lists."""
-    return tuple(int(n) for n in value) if isinstance(value, (tuple, list)) else value
+    if not isinstance(value, (tuple, list)):
+        return value
+    return tuple(int(n) if is_whole(n) else n for n in value)  # checked afterwards
 
 
-def _pair(value: int | Pair) -> Pair:
+def as_pair(value: int | Pair, axes: int = 2, row: int = 1) -> Pair:
+    """A number for rows and one for columns; along one axis, `row` for the one row."""
     rows, columns = value if isinstance(value, (tuple, list)) else (value, value)
-    return int(rows), int(columns)
+    return int(rows) if axes == 2 else row, int(columns)

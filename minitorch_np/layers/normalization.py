@@ -15,9 +15,9 @@ from abc import abstractmethod
 
 import numpy as np
 
-from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.arrays import Array, DType, Generator, Shape, all_finite
 from minitorch_np.core.layer import Backward, Forward, Layer
-from minitorch_np.core.shapes import require_gradient, require_input
+from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import ShapeError
 from minitorch_np.validation import number, whole
 
@@ -52,6 +52,8 @@ class Normalization(Layer):
         centred = x - mean
         variance = np.square(centred).mean(axis=axes, keepdims=True)
         inverse = 1 / np.sqrt(variance + self.epsilon)
+        if not all_finite(variance):  # squares overflowed: 1 / infinity would pass for a fine 0
+            inverse = np.where(np.isfinite(variance), inverse, np.array(np.nan, x.dtype))
         centred *= inverse
         return centred, inverse, mean, variance
 
@@ -163,6 +165,10 @@ class LayerNorm(Normalization):
         self.weight, self.bias = np.ones(shape, dtype), np.zeros(shape, dtype)
         return input_shape
 
+    @property
+    def per_step(self) -> bool:  # type: ignore[override]
+        return self.built and len(self.input_shape) > self.trailing_axes
+
     def axes(self, x: Array) -> tuple[int, ...]:
         return tuple(range(-self.trailing_axes, 0))
 
@@ -173,7 +179,7 @@ class LayerNorm(Normalization):
         return parameter
 
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
-        require_input(self, x)
+        require_trailing(self, x, self.trailing_axes)
         unit, inverse, _, _ = self.normalized(x)
         y = unit * self.weight
         y += self.bias

@@ -15,13 +15,24 @@ from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.shapes import require_gradient, require_input
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.grid import Padding, Pair, as_given, check_grid, grid_for
+from minitorch_np.layers.grid import (
+    Padding,
+    Pair,
+    as_given,
+    as_images,
+    check_grid,
+    grid_for,
+    require_axes,
+)
+from minitorch_np.validation import whole
 
 
 class _Pool2D(Layer):
     """What the two kinds share: a window of `pool_size` that moves by `stride`, or, if that is
     None, by its own size. `padding` as in Conv2D; what is added counts in no maximum and no mean.
     """
+
+    axes = 2
 
     def __init__(
         self,
@@ -31,17 +42,19 @@ class _Pool2D(Layer):
     ) -> None:
         self.pool_size, self.stride = as_given(pool_size), as_given(stride)
         self.padding = as_given(padding)
-        check_grid(self, pool_size, self._step(), padding)
+        check_grid(self, pool_size, self._step(), padding, axes=self.axes)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
-        self.grid = grid_for(self, input_shape, self.pool_size, self._step(), self.padding)
+        self.grid = grid_for(
+            self, input_shape, self.pool_size, self._step(), self.padding, axes=self.axes
+        )
         for border, window in zip(self.grid.border, self.grid.kernel, strict=True):
             if max(border) >= window:
                 raise ShapeError(
                     f"{self!r}: expected a padding smaller than the window: some windows would "
                     "hold nothing"
                 )
-        return (input_shape[0], *self.grid.size)
+        return (input_shape[0], *self.grid.size[2 - self.axes :])
 
     def _step(self) -> int | Pair:
         step: int | Pair = self.pool_size if self.stride is None else self.stride
@@ -49,16 +62,17 @@ class _Pool2D(Layer):
 
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
-        y, cache = self.pool(x.transpose(1, 2, 3, 0))
-        return y.transpose(3, 0, 1, 2), (cache, len(x))
+        y, cache = self.pool(as_images(x).transpose(1, 2, 3, 0))
+        return y.transpose(3, 0, 1, 2).reshape(len(x), *self.output_shape), (cache, len(x))
 
     def backward(self, dy: Array, cache: tuple[Any, int], *, need_dx: bool = True) -> Backward:
         own, m = cache
         require_gradient(self, dy, (m, *self.output_shape))
         if not need_dx:
             return None, {}
-        dwide = self.unpool(dy.transpose(1, 2, 3, 0), own)
-        return self.grid.inside(dwide).transpose(3, 0, 1, 2), {}
+        dwide = self.unpool(as_images(dy).transpose(1, 2, 3, 0), own)
+        dx = self.grid.inside(dwide).transpose(3, 0, 1, 2)
+        return dx.reshape(m, *self.input_shape), {}
 
     @abstractmethod
     def pool(self, x: Array) -> tuple[Array, Any]:
@@ -106,7 +120,8 @@ class AveragePool2D(_Pool2D):
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         shape = super().build(input_shape, rng=rng, dtype=dtype)
-        ones = self.grid.bordered(np.ones((1, *input_shape[1:], 1), dtype))
+        pixels = as_images(np.ones((1, 1, *input_shape[1:]), dtype)).transpose(1, 2, 3, 0)
+        ones = self.grid.bordered(pixels)
         self._pixels = sum(self.grid.at(ones, i, j) for i, j in self.grid.offsets())
         return shape
 
@@ -125,6 +140,49 @@ class AveragePool2D(_Pool2D):
             place = self.grid.at(dwide, i, j)
             place += share
         return dwide
+
+
+class MaxPool1D(MaxPool2D):
+    """MaxPool2D along one axis: (m, channels, length) to (m, channels, places).
+
+    Arguments are numbers. Raises as MaxPool2D.
+    """
+
+    axes = 1
+
+
+class AveragePool1D(AveragePool2D):
+    """AveragePool2D along one axis: (m, channels, length) to (m, channels, places).
+
+    Arguments are numbers. Raises as AveragePool2D.
+    """
+
+    axes = 1
+
+
+class GlobalAveragePool1D(Layer):
+    """The mean along one axis: (m, channels, length) to (m, channels).
+
+    `axis` is that of the batch: 2, the last, or 1 for sequences (m, steps, features), of which
+    (m, features) are left. dx is dy over the number of entries, at each of them. Raises
+    ConfigurationError for another axis, ShapeError for samples that have not two axes.
+    """
+
+    def __init__(self, axis: int = 2) -> None:
+        self.axis = whole(self, "axis", axis, 1, 2)
+
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        require_axes(self, input_shape, 1)
+        return (input_shape[2 - self.axis],)
+
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+        require_input(self, x)
+        return x.mean(axis=self.axis), x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, need_dx: bool = True) -> Backward:
+        require_gradient(self, dy, (cache[0], *self.output_shape))
+        n = cache[self.axis]
+        return np.expand_dims(dy / n, self.axis).repeat(n, self.axis), {}
 
 
 class GlobalAveragePool2D(Layer):

@@ -26,6 +26,7 @@ class Softmax(Layer):
     """
 
     outputs_probabilities = True
+    per_step = True
 
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         p = softmax(x)
@@ -48,6 +49,7 @@ class LogSoftmax(Layer):
     """
 
     outputs_log_probabilities = True
+    per_step = True
 
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         shifted = x - np.maximum.reduce(x, axis=-1, keepdims=True)

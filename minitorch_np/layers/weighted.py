@@ -11,6 +11,7 @@ from minitorch_np.core.layer import Layer
 from minitorch_np.core.room import require_parameters
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer, get_initializer, named_initializer
+from minitorch_np.validation import flag
 
 
 class Weighted(Layer):
@@ -28,17 +29,26 @@ class Weighted(Layer):
     ) -> None:
         self.weight_initializer = named_initializer(weight_initializer)
         self.bias_initializer = named_initializer(bias_initializer)
-        self.use_bias = use_bias
+        self.use_bias = flag(self, "use_bias", use_bias)
         if not use_bias:
             self.parameter_names = ("weight",)
 
     def make_parameters(
-        self, weight_shape: Shape, fan_in: int, fan_out: int, rng: Generator, dtype: DType
+        self,
+        weight_shape: Shape,
+        fan_in: int,
+        fan_out: int,
+        rng: Generator,
+        dtype: DType,
+        biases: int | None = None,
     ) -> None:
-        """Set `weight`, and `bias` with one number for each row of it, from their initializers."""
-        for name, shape in {"weight": weight_shape, "bias": weight_shape[:1]}.items():
+        """Set `weight`, and `bias` with one number for each row of it, or `biases`, from their
+        initializers.
+        """
+        bias_shape = weight_shape[:1] if biases is None else (biases,)
+        for name, shape in {"weight": weight_shape, "bias": bias_shape}.items():
             if name in self.parameter_names:
-                require_parameters(self, shape)
+                require_parameters(repr(self), shape)
                 initializer = get_initializer(getattr(self, f"{name}_initializer"))
                 made = np.asarray(initializer(rng, shape, fan_in, fan_out), dtype)
                 if made.shape != shape:

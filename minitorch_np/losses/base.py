@@ -22,6 +22,11 @@ LossCache: TypeAlias = Any
 """What a loss's `forward` hands to its `backward`."""
 
 
+LARGEST_WEIGHT = 1e100
+"""Sums of weights times losses must not overflow. Only the ratio of weights matters, so larger ones
+are scaled down."""
+
+
 class Loss(Described):
     """The contract of all losses: `forward`, `backward`, and checks of targets and models."""
 
@@ -89,7 +94,9 @@ def check_weights(sample_weight: object, samples: int) -> Array:
             f"{weights.shape}"
         )
     refuse(~(weights >= 0) | (weights == np.inf), weights, "sample_weight: expected numbers >= 0")
-    return weights.astype(np.float64)  # sums of small types overflow
+    weights = weights.astype(np.float64)  # sums of small types overflow
+    largest = weights.max(initial=0)
+    return weights / largest if largest > LARGEST_WEIGHT else weights
 
 
 def no_classes(labels: AnyArray, classes: int) -> AnyArray:

@@ -8,24 +8,32 @@ its loss; on scores it is the most exact.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Shape, ones
+from minitorch_np.arrays import AnyArray, Array, Shape, describe_batch, ones
 from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
-from minitorch_np.losses.base import Loss, check_weights, no_classes, refuse
-from minitorch_np.validation import is_whole, require, share
+from minitorch_np.losses.base import Loss, LossCache, check_weights, no_classes, refuse
+from minitorch_np.losses.class_weights import ClassWeights, as_class_weights
+from minitorch_np.validation import instance, is_whole, require, share
 
 
-class ClassNumbers(np.ndarray[Any, Any]):
+class Labels(np.ndarray[Any, Any]):
+    """Class numbers for each step, (m, steps), which nothing else tells from one-hot rows."""
+
+
+class ClassNumbers(Labels):
     """Class numbers that `prepare` has checked, so that a step need not check them again."""
 
 
 class Categorical(Loss):
-    """What losses over classes share: targets are class numbers (m,), or rows of weights (m, K)."""
+    """What losses over classes share: targets are class numbers (m,), or rows of weights (m, K).
+
+    For sequences, scores are (m, steps, K), targets (m, steps) or (m, steps, K), and the mean is
+    over all steps of all samples; so for any axes before the last.
+    """
 
     exclusive_classes = True
 
@@ -41,30 +49,32 @@ class Categorical(Loss):
 
     def prepare(self, targets: AnyArray, output_shape: Shape) -> AnyArray:
         place = f"{type(self).__name__}: labels"
-        if len(output_shape) != 1 or output_shape[0] < 2:
+        if not output_shape or output_shape[-1] < 2:
             raise ShapeError(
                 f"{type(self).__name__}: expected a score for each of two or more classes, "
                 f"got outputs of shape {('m', *output_shape)}"
             )
-        (classes,) = output_shape
+        *steps, classes = output_shape
         self.check_classes(classes)
         if targets.dtype.kind not in "fiub":
             raise DataError(f"{place}: expected class numbers, got {targets.dtype}")
-        if targets.ndim == 1:
+        if targets.ndim and targets.shape[1:] == (*steps,):
             wrong = no_classes(targets, classes)
             if self.ignores:
                 wrong &= ~self.ignored(targets)
             refuse(wrong, targets, f"{place}: expected whole numbers from 0 to {classes - 1}")
             if self.ignores or classes > LARGEST_TABLE:
-                return targets
+                return targets.view(Labels) if steps else targets
             return targets.astype(np.min_scalar_type(classes - 1)).view(ClassNumbers)
-        if targets.shape[1:] != (classes,):
+        if targets.shape[1:] != output_shape:
+            numbers = "(m,)" if not steps else describe_batch((*steps,))
             raise ShapeError(
-                f"{place}: expected class numbers of shape (m,) or one-hot rows of shape "
-                f"(m, {classes}), got shape {targets.shape}"
+                f"{place}: expected class numbers of shape {numbers} or one-hot rows of shape "
+                f"{describe_batch(output_shape)}, got shape {targets.shape}"
+                + (_ONE_A_SAMPLE if steps and targets.ndim == 1 else "")
             )
-        sums = np.add.reduce(targets, axis=1, dtype=np.float64)
-        wrong = ~((np.abs(sums - 1) < 1e-5) & (np.minimum.reduce(targets, axis=1) >= 0))
+        sums = np.add.reduce(targets, axis=-1, dtype=np.float64)
+        wrong = ~((np.abs(sums - 1) < 1e-5) & (np.minimum.reduce(targets, axis=-1) >= 0))
         refuse(wrong, targets, f"{place}: expected one-hot rows, or probabilities that add up to 1")
         return targets
 
@@ -81,21 +91,48 @@ class Categorical(Loss):
         rows: Array = targets[:, np.newaxis] == np.arange(scores.shape[1])
         return rows.astype(scores.dtype)
 
+    def over_steps(
+        self, scores: Array, targets: AnyArray, sample_weight: Array | None
+    ) -> tuple[float, _Steps]:
+        """`forward` of scores (m, ..., K): each step is a row, of its sample's weight."""
+        targets = np.asanyarray(targets)
+        if len(targets) != len(scores) or targets.shape[1:] not in (
+            scores.shape[1:],
+            scores.shape[1:-1],
+        ):
+            self.one_hot(targets, scores)  # says what is wrong
+        rows = scores.reshape(-1, scores.shape[-1])
+        flat = targets.reshape(-1, *targets.shape[scores.ndim - 1 :])
+        if sample_weight is not None:
+            given = check_weights(sample_weight, len(scores))
+            sample_weight = given.repeat(len(rows) // len(scores))
+        value, cache = self.forward(rows, flat, sample_weight)
+        return value, _Steps(scores.shape, cache)
+
+
+class _Steps(NamedTuple):
+    """The cache of a loss over steps: the shape of the scores, and the cache for the rows."""
+
+    shape: Shape
+    rows: LossCache
+
 
 class SoftmaxCrossEntropy(Categorical):
     """L = mean over the batch of -log softmax(z)[label], on logits z of shape (m, K).
 
     Targets are class numbers (m,), or one-hot rows (m, K); rows that add up to 1 are taken as
-    probabilities y, and L = mean of -sum_k y_k log softmax(z)_k.
+    probabilities y, and L = mean of -sum_k y_k log softmax(z)_k. Logits of sequences are (m, steps,
+    K), their targets (m, steps): the mean is over all steps that count.
 
     The gradient is dz = (A - Y) / m with A = softmax(z): the notes' dZ2, and their 1/m. Computed as
     log-sum-exp with the row's maximum taken off, so that no score is too large.
 
     - `label_smoothing` e mixes every row with the even one: y becomes (1 - e) y + e / K (Szegedy et
       al. 2015, arXiv:1512.00567);
-    - `class_weights` c, (K,), counts each term c_k times; the mean is over the sum of the samples'
-      weights sum_k c_k y_k, which for class numbers is what PyTorch divides by;
-    - `ignore_index` is a class number, such as -1, that stands for "do not count this sample".
+    - `class_weights` c, (K,) or {class: weight}, counts each term c_k times (`balanced_weights`
+      makes some of labels); the mean is over the sum of the samples' weights sum_k c_k y_k, which
+      for class numbers is what PyTorch divides by;
+    - `ignore_index` is a class number, such as -1, that stands for "do not count this one".
 
     Source: the notes; Bridle 1990. Raises ShapeError and DataError for targets that do not fit,
     ConfigurationError for arguments that are out of range.
@@ -104,7 +141,7 @@ class SoftmaxCrossEntropy(Categorical):
     def __init__(
         self,
         label_smoothing: float = 0.0,
-        class_weights: Sequence[float] | Array | None = None,
+        class_weights: ClassWeights | None = None,
         ignore_index: int | None = None,
     ) -> None:
         smoothing = share(self, "label_smoothing", label_smoothing)
@@ -112,23 +149,7 @@ class SoftmaxCrossEntropy(Categorical):
         require(right, self, "ignore_index to be a whole number or None", ignore_index)
         self.label_smoothing, self.ignore_index = smoothing, ignore_index
         self.ignores = ignore_index is not None
-        weights = None
-        if class_weights is not None:
-            try:
-                weights = np.asarray(class_weights, float)
-            except (TypeError, ValueError):
-                weights = np.zeros(0)  # a text or a dictionary: refused below
-        self.class_weights = weights
-        if weights is not None and not (
-            weights.ndim == 1
-            and np.isfinite(weights).all()
-            and (weights >= 0).all()
-            and weights.any()
-        ):
-            raise ConfigurationError(
-                "SoftmaxCrossEntropy: expected class_weights of one number of at least 0 for each "
-                f"class, not all 0, got {class_weights!r}"
-            )
+        self.class_weights = None if class_weights is None else as_class_weights(class_weights)
         self._plain = not (label_smoothing or self.ignores) and class_weights is None
 
     def ignored(self, targets: AnyArray) -> AnyArray:
@@ -137,11 +158,12 @@ class SoftmaxCrossEntropy(Categorical):
     def weights(self, targets: AnyArray, sample_weight: Array | None) -> Array | None:
         if sample_weight is None and not self.ignores and self.class_weights is None:
             return None
+        kept = self._kept(targets)
         given = np.ones(len(targets)) if sample_weight is None else sample_weight
-        weights: Array = given * self._kept(targets)
+        weights: Array = given.reshape(-1, *(1,) * (kept.ndim - 1)) * kept
         if self.class_weights is None:
             return weights
-        if targets.ndim == 2:
+        if not _are_numbers(targets):
             counts: Array = targets @ self.class_weights
         else:
             counts = self.class_weights[np.where(self.ignored(targets), 0, targets).astype(np.intp)]
@@ -149,7 +171,9 @@ class SoftmaxCrossEntropy(Categorical):
 
     def forward(
         self, scores: Array, targets: AnyArray, sample_weight: Array | None = None
-    ) -> tuple[float, tuple[Array, Array, float]]:
+    ) -> tuple[float, tuple[Array, Array, float] | _Steps]:
+        if scores.ndim > 2:
+            return self.over_steps(scores, targets, sample_weight)
         # Samples stand in columns here, as in the notes: NumPy's inner loops are then as long as
         # the batch, not as the few classes, which takes half the time.
         z, count = scores.T.copy(), float(len(scores))
@@ -173,7 +197,9 @@ class SoftmaxCrossEntropy(Categorical):
         sum_of_logs = float(ones(len(logs), logs.dtype).dot(logs))
         return (sum_of_logs - picked) / count, (a, y, count)
 
-    def backward(self, cache: tuple[Array, Array, float]) -> Array:
+    def backward(self, cache: tuple[Array, Array, float] | _Steps) -> Array:
+        if isinstance(cache, _Steps):
+            return self.backward(cache.rows).reshape(cache.shape)
         a, y, count = cache
         dz: Array = a - y
         dz /= count
@@ -201,11 +227,14 @@ class SoftmaxCrossEntropy(Categorical):
             )
 
     def counted(self, targets: AnyArray, sample_weight: Array | None) -> AnyArray:
-        return super().counted(targets, sample_weight) & self._kept(targets)
+        counted, kept = super().counted(targets, sample_weight), self._kept(targets)
+        return counted.reshape(-1, *(1,) * (kept.ndim - 1)) & kept
 
     def _kept(self, targets: AnyArray) -> AnyArray:
         """1 for samples that count, 0 for those whose class number says that they do not."""
-        return ~self.ignored(targets) if targets.ndim == 1 else np.ones(len(targets), bool)
+        return (
+            ~self.ignored(targets) if _are_numbers(targets) else np.ones(targets.shape[:-1], bool)
+        )
 
     def check_model(self, model: Layer) -> None:
         if model.outputs_probabilities:
@@ -227,7 +256,9 @@ class CrossEntropy(Categorical):
 
     def forward(
         self, scores: Array, targets: AnyArray, sample_weight: Array | None = None
-    ) -> tuple[float, tuple[Array, Array]]:
+    ) -> tuple[float, tuple[Array, Array] | _Steps]:
+        if scores.ndim > 2:
+            return self.over_steps(scores, targets, sample_weight)
         y = self.one_hot(targets, scores)
         if (scores < 0).any():
             refuse(scores < 0, scores, "CrossEntropy: expected probabilities, from 0 to 1")
@@ -235,7 +266,9 @@ class CrossEntropy(Categorical):
         log_p = np.log(scores, out=np.zeros_like(scores), where=y > 0)
         return float(-np.vdot(y, log_p)), (scores, y)
 
-    def backward(self, cache: tuple[Array, Array]) -> Array:
+    def backward(self, cache: tuple[Array, Array] | _Steps) -> Array:
+        if isinstance(cache, _Steps):
+            return self.backward(cache.rows).reshape(cache.shape)
         p, y = cache
         return -np.divide(y, p, out=np.zeros_like(p), where=y > 0)
 
@@ -258,14 +291,18 @@ class KLDivergence(Categorical):
 
     def forward(
         self, scores: Array, targets: AnyArray, sample_weight: Array | None = None
-    ) -> tuple[float, Array]:
+    ) -> tuple[float, Array | _Steps]:
+        if scores.ndim > 2:
+            return self.over_steps(scores, targets, sample_weight)
         y = self.one_hot(targets, scores)
         log_y = np.log(y, out=np.zeros_like(y), where=y > 0)
         y *= _shares(sample_weight, scores)
         # 0 times -infinity is 0 here: a class that is neither wanted nor predicted
         return float(np.vdot(y, log_y - np.where(y > 0, scores, 0))), y
 
-    def backward(self, cache: Array) -> Array:
+    def backward(self, cache: Array | _Steps) -> Array:
+        if isinstance(cache, _Steps):
+            return self.backward(cache.rows).reshape(cache.shape)
         return -cache
 
     def check_model(self, model: Layer) -> None:
@@ -274,6 +311,17 @@ class KLDivergence(Categorical):
                 "KLDivergence: expected a model that ends in log-probabilities, got one that does "
                 "not: put LogSoftmax() at its end"
             )
+
+
+def _are_numbers(targets: AnyArray) -> bool:
+    """Whether targets that `prepare` has seen are class numbers, not rows."""
+    return targets.ndim == 1 or isinstance(targets, Labels)
+
+
+_ONE_A_SAMPLE = (
+    ": for one class a sample, the model needs Flatten() or a pooling over the steps before its "
+    "last layer"
+)
 
 
 def _shares(sample_weight: Array | None, scores: Array) -> Array:
@@ -288,6 +336,7 @@ def _shares(sample_weight: Array | None, scores: Array) -> Array:
 
 def loss_for(model: Layer) -> Loss:
     """The classification loss that goes with what the model puts out."""
+    instance("loss_for", "model", model, Layer)
     return CrossEntropy() if model.outputs_probabilities else SoftmaxCrossEntropy()
 
 

@@ -25,7 +25,7 @@ from minitorch_np.optimizers.clipping import limit_norm
 from minitorch_np.optimizers.memory import Memory, Remembering, Spare, biases_and_norms
 from minitorch_np.schedules import Schedule, rate_at
 from minitorch_np.signature import Described
-from minitorch_np.validation import number, optional_number, require
+from minitorch_np.validation import instance, number, optional_number, require
 
 
 class Optimizer(Remembering, Described):
@@ -142,7 +142,7 @@ class Optimizer(Remembering, Described):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set what it remembers. Raises DataError for the state of another kind of optimizer."""
-        state = dict(state)
+        state = dict(instance(self, "state", state, Mapping))
         self.last_rate, rate = state.pop("last_rate", 0.0), state.pop("learning_rate", None)
         super().load_state_dict(state)
         if rate is not None and not callable(self.learning_rate):

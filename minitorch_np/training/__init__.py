@@ -3,23 +3,30 @@
 from minitorch_np.training.checkpoint import Checkpoint
 from minitorch_np.training.history import History
 from minitorch_np.training.loggers import CSVLogger, LearningRateLogger
+from minitorch_np.training.metric import Metric
 from minitorch_np.training.metrics import (
     F1,
     Accuracy,
-    Metric,
+    Perplexity,
     Precision,
     Recall,
     TopKAccuracy,
     confusion_matrix,
 )
-from minitorch_np.training.progress import Progress
+from minitorch_np.training.probability_metrics import AUC, CalibrationError
+from minitorch_np.training.regression_metrics import MAE, R2, RMSE
 from minitorch_np.training.stopping import EarlyStopping, ModelCheckpoint
-from minitorch_np.training.trainer import Callback, Trainer
+from minitorch_np.training.trainer import Callback, Progress, Trainer
 
 __all__ = [
+    "AUC",
     "F1",
+    "MAE",
+    "R2",
+    "RMSE",
     "Accuracy",
     "CSVLogger",
+    "CalibrationError",
     "Callback",
     "Checkpoint",
     "EarlyStopping",
@@ -27,6 +34,7 @@ __all__ = [
     "LearningRateLogger",
     "Metric",
     "ModelCheckpoint",
+    "Perplexity",
     "Precision",
     "Progress",
     "Recall",

@@ -16,6 +16,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError, ModelFileError
 from minitorch_np.io.arrays import explained, read_state, write_state
@@ -31,6 +33,7 @@ from minitorch_np.validation import (
     require,
     whole,
 )
+from minitorch_np.validation import path as checked_path
 
 FORMAT = 3
 """Increment when older versions of this package can't go on from the file correctly."""
@@ -54,7 +57,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: StrPath, *, every: int | None = None, resume: bool = False) -> None:
-        self.path = os.fspath(path)
+        self.path = checked_path(self, "path", path)
         self.every = None if every is None else whole(self, "every", every)
         self.resume = flag(self, "resume", resume)
         self.resumed = False
@@ -131,15 +134,22 @@ class Checkpoint:
 
 
 def _require_form(state: Mapping[str, Any]) -> None:
-    """Raise an error if what the loop counts is something else than numbers of epochs done."""
-    epochs = whole("state", "epoch", state["epoch"], 0)
-    for name, least in {"batch": 0, "loss": -LARGEST, "weight": 0}.items():
-        number("state", name, state[name], least)
-    for name, column in state["history"].items():
-        require(len(column) <= epochs and all(map(is_number, column)), name, "numbers", column)
-    flag("state", "stopped", state["stopped"])
-    instances("state", "callbacks", state["callbacks"], dict)
-    instances("state", "frozen", state.get("frozen", []), bool)  # not in format 1
+    """Raise ValueError if what a loop counts is not numbers, and of as many epochs as are done."""
+    try:
+        epochs = whole("state", "epoch", state["epoch"], 0)
+        for name, least in {"batch": 0, "loss": -LARGEST, "weight": 0}.items():
+            number("state", name, state[name], least)
+        for name, column in state["history"].items():
+            require(len(column) <= epochs and all(map(is_number, column)), name, "numbers", column)
+        counts, metrics = state["counts"], len(state["run"]["metrics"])
+        right = all(isinstance(count, (np.ndarray, int, float)) for count in counts)
+        right = right and len(counts) == metrics
+        require(right, "state", f"counts of {metrics} metrics", counts)
+        flag("state", "stopped", state["stopped"])
+        instances("state", "callbacks", state["callbacks"], dict)
+        instances("state", "frozen", state.get("frozen", []), bool)  # not in format 1
+    except ConfigurationError as error:
+        raise ValueError(error) from None
 
 
 def _difference(name: str, then: object, now: object) -> str:

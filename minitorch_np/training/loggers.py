@@ -9,6 +9,8 @@ from typing import Any
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.training.trainer import Callback, Trainer
+from minitorch_np.validation import flag
+from minitorch_np.validation import path as checked_path
 
 
 class CSVLogger(Callback):
@@ -20,7 +22,7 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, path: StrPath, append: bool = False) -> None:
-        self.path, self.append = os.fspath(path), append
+        self.path, self.append = checked_path(self, "path", path), flag(self, "append", append)
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         self._done, self._begun = trainer.run.epoch, 0

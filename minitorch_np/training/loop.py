@@ -22,7 +22,7 @@ from minitorch_np.optimizers import Optimizer
 from minitorch_np.training.batches import Batches, Samples
 from minitorch_np.training.divergence import divergence
 from minitorch_np.training.history import History
-from minitorch_np.training.metrics import Metric
+from minitorch_np.training.metric import Metric
 from minitorch_np.training.snapshot import Snapshot
 from minitorch_np.training.step import Accumulator, propagate
 from minitorch_np.training.totals import Totals

@@ -1,7 +1,9 @@
-"""Metrics: how good a model is, in numbers for people; it is not trained on them.
+"""Metrics of classes: how often a model is right, and about what.
 
-A metric counts something over each batch. The counts of all batches are added up and turned into
-one number at the end, so it does not matter how the data is divided into batches.
+A metric is a number for people; the model is not trained on it. It counts something over each
+batch. The counts of all batches are added up and turned into one number at the end, so the result
+does not depend on how the data is divided into batches. Metrics of probabilities and of regression
+are in modules of their own.
 """
 
 from __future__ import annotations
@@ -11,53 +13,34 @@ from abc import abstractmethod
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
-from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
-from minitorch_np.losses.base import no_classes, refuse
-from minitorch_np.signature import Described
+from minitorch_np.numerics import log_sum_exp
+from minitorch_np.training.metric import ClassMetric
 from minitorch_np.validation import whole
 
 
-class Metric(Described):
-    """The contract of all metrics. `name` is the key in the history."""
-
-    name: str
-
-    threshold: float = 0.0
-    """Where there is one score a sample: above it, yes."""
-
-    def begin(self, model: Layer) -> None:
-        """Called by the trainer that measures `model`, before anything is counted."""
-        self.threshold = 0.5 if model.outputs_separate_probabilities else 0.0
-
-    @abstractmethod
-    def count(self, scores: Array, targets: AnyArray) -> AnyArray:
-        """The counts of a batch, to be added up: of any shape, the same for each batch."""
-
-    @abstractmethod
-    def value(self, counts: AnyArray) -> float:
-        """The metric, from the sum of all counts."""
-
-
-class Accuracy(Metric):
+class Accuracy(ClassMetric):
     """The share of samples whose largest score is at the target's class.
 
-    Targets are class numbers (m,) or one-hot rows (m, K). Where there is one score a sample, class
-    1 is predicted where it is above 0, or, for a model that ends in Sigmoid, above 0.5. Raises
-    ShapeError and DataError for others.
+    Targets are class numbers (m,) or one-hot rows (m, K); of sequences, with scores (m, steps, K),
+    they are (m, steps) or (m, steps, K), and each step counts like a sample. Where there
+    is one score a sample, class 1 is predicted where it is above 0, or, for a model that ends in
+    Sigmoid, above 0.5. With several labels that do not exclude each other (BinaryCrossEntropy) it
+    is the share of all entries that are right. Raises ShapeError and DataError for others.
     """
 
     name = "accuracy"
 
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
-        predicted, labels = _classes(self, scores, targets)
-        return np.array([np.count_nonzero(predicted == labels), len(labels)])
+        found = self.labels if self.multi_label else self.classes
+        predicted, labels = found(scores, targets)
+        return np.array([np.count_nonzero(predicted == labels), labels.size])
 
     def value(self, counts: AnyArray) -> float:
         return _ratio(*counts)
 
 
-class TopKAccuracy(Metric):
+class TopKAccuracy(ClassMetric):
     """The share of samples whose target is among the k classes with the largest scores.
 
     Of equal scores the lower class counts as larger. Raises ConfigurationError unless k >= 1.
@@ -68,9 +51,10 @@ class TopKAccuracy(Metric):
         self.name = f"top_{self.k}_accuracy"
 
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
-        _, labels = _classes(self, scores, targets)
-        if scores.shape[1] < 2:
+        _, labels = self.classes(scores, targets)
+        if scores.shape[-1] < 2:
             raise ShapeError("TopKAccuracy: expected two or more scores a sample, got one")
+        scores = scores.reshape(-1, scores.shape[-1])
         own = scores[np.arange(len(labels)), labels][:, np.newaxis]
         before = np.arange(scores.shape[1]) < labels[:, np.newaxis]
         rank = np.count_nonzero((scores > own) | ((scores == own) & before), axis=1)
@@ -80,11 +64,13 @@ class TopKAccuracy(Metric):
         return _ratio(*counts)
 
 
-class _Confusion(Metric):
+class _Confusion(ClassMetric):
     """A metric that is computed from the confusion matrix.
 
     It is that of the class `label`, or, for None, the mean over all classes ("macro"); of two
-    classes, that of class 1, as in scikit-learn. A ratio of nothing to nothing is 0, as there.
+    classes, that of class 1, as in scikit-learn. With several labels that do not exclude each other
+    (BinaryCrossEntropy) it is that of one label, or the mean over all. A ratio of nothing to
+    nothing is 0, as in scikit-learn.
     """
 
     def __init__(self, label: int | None = None) -> None:
@@ -92,12 +78,19 @@ class _Confusion(Metric):
         self.name = type(self).name + ("" if label is None else f"_{label}")
 
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
-        predicted, labels = _classes(self, scores, targets)
-        return confusion_matrix(labels, predicted, classes=max(2, scores.shape[1]))
+        if self.multi_label:  # yes and no of each label
+            pairs = zip(*(part.T for part in self.labels(scores, targets)), strict=True)
+            return np.stack([confusion_matrix(true, found, classes=2) for found, true in pairs])
+        predicted, labels = self.classes(scores, targets)
+        return confusion_matrix(labels, predicted, classes=max(2, scores.shape[-1]))
 
     def value(self, counts: AnyArray) -> float:
-        each = self.per_class(counts)
-        label = 1 if self.label is None and len(each) == 2 else self.label
+        label = self.label
+        if counts.ndim == 3:
+            each = np.array([self.per_class(matrix)[1] for matrix in counts])
+        else:
+            each = self.per_class(counts)
+            label = 1 if label is None and len(each) == 2 else label
         if label is None:
             return float(each.mean())
         if not 0 <= label < len(each):
@@ -138,6 +131,38 @@ class F1(_Confusion):
         return _ratios(2 * np.diag(matrix), matrix.sum(axis=0) + matrix.sum(axis=1))
 
 
+class Perplexity(ClassMetric):
+    """exp of the mean of -log p[label] over all samples, or all steps of sequences, that count.
+
+    As if each choice had been one among so many equally likely classes: K for a model that knows
+    nothing, 1 for one that is always right. Targets as in Accuracy, for two or more classes; what
+    the model puts out may be scores, probabilities or their logarithms.
+    """
+
+    name = "perplexity"
+
+    def count(self, scores: Array, targets: AnyArray) -> AnyArray:
+        _, labels = self.classes(scores, targets)
+        if scores.shape[-1] < 2:
+            raise ShapeError("Perplexity: expected two or more scores a sample, got one")
+        rows = scores.reshape(-1, scores.shape[-1]).astype(np.float64)
+        own = rows[np.arange(len(labels)), labels]
+        if self.probabilities:
+            with np.errstate(divide="ignore"):
+                logs = np.log(own)
+        else:
+            logs = own if self.log_probabilities else own - log_sum_exp(rows)
+        return np.array([-logs.sum(), len(labels)])
+
+    def value(self, counts: AnyArray) -> float:
+        with np.errstate(over="ignore"):
+            return float(np.exp(_ratio(*counts)))
+
+
+MOST_CLASSES = 4096
+"""Of which a confusion matrix is made: it has their number squared."""
+
+
 def confusion_matrix(labels: object, predicted: object, classes: int | None = None) -> AnyArray:
     """How often class i was taken for class j: integers (K, K), true classes in rows.
 
@@ -145,7 +170,10 @@ def confusion_matrix(labels: object, predicted: object, classes: int | None = No
     `classes`, or one more than the largest of them. Raises ShapeError or DataError for anything
     else.
     """
-    pair = [np.asarray(array) for array in (labels, predicted)]
+    try:
+        pair = [np.asarray(array) for array in (labels, predicted)]
+    except ValueError as error:
+        raise DataError(f"confusion_matrix: expected rows of one length: {error}") from None
     if pair[0].ndim != 1 or pair[0].shape != pair[1].shape:
         raise ShapeError(
             "confusion_matrix: expected two rows of class numbers of one length, got shapes "
@@ -158,34 +186,18 @@ def confusion_matrix(labels: object, predicted: object, classes: int | None = No
     true, found = (array.astype(np.intp) for array in pair)
     both = np.concatenate([true, found])
     low, high = both.min(initial=0), both.max(initial=0)
-    k = int(high) + 1 if classes is None else whole("confusion_matrix", "classes", classes)
+    if classes is None and high >= MOST_CLASSES:
+        raise DataError(f"confusion_matrix: expected at most {MOST_CLASSES} classes, got {high}")
+    k = (
+        int(high) + 1
+        if classes is None
+        else whole("confusion_matrix", "classes", classes, most=MOST_CLASSES)
+    )
     if low < 0 or high >= k:
         raise DataError(
             f"confusion_matrix: expected class numbers from 0 to {k - 1}, got {low} to {high}"
         )
     return np.bincount(true * k + found, minlength=k * k).reshape(k, k)
-
-
-def _classes(metric: Metric, scores: Array, targets: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """The predicted and the true classes of a batch. Raises ShapeError or DataError."""
-    place = type(metric).__name__
-    rows = targets.ndim == 2 and targets.shape == scores.shape
-    if scores.ndim != 2 or not (rows or targets.shape == scores.shape[:1]):
-        raise ShapeError(
-            f"{place}: expected scores (m, classes) and targets (m,) or one-hot, got shapes "
-            f"{scores.shape} and {targets.shape}"
-        )
-    if scores.shape[1] == 1:  # yes or no: targets may be probabilities
-        labels = targets.reshape(-1) > 0.5 if targets.dtype.kind == "f" else targets.reshape(-1)
-        return (scores[:, 0] > metric.threshold).astype(np.intp), labels.astype(np.intp)
-    predicted = scores.argmax(axis=1)
-    if rows:
-        wrong = np.abs(targets.sum(axis=1) - 1) > 1e-5
-        refuse(wrong, targets.sum(axis=1), f"{place}: expected one-hot rows that add up to 1")
-        return predicted, targets.argmax(axis=1)
-    wrong = no_classes(targets, scores.shape[1])
-    refuse(wrong, targets, f"{place}: expected classes from 0 to {scores.shape[1] - 1}")
-    return predicted, targets if targets.dtype.kind in "iu" else targets.astype(np.intp)
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -10,7 +10,8 @@ from typing import Any
 from minitorch_np.arrays import Array, StrPath
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.training.trainer import Callback, Trainer
-from minitorch_np.validation import choice, number, whole
+from minitorch_np.validation import choice, flag, instance, number, whole
+from minitorch_np.validation import path as checked_path
 
 
 class Monitor(Callback):
@@ -23,7 +24,8 @@ class Monitor(Callback):
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
-        self.monitor, self.mode = monitor, choice(self, "mode", mode, ("auto", "min", "max"))
+        self.monitor = instance(self, "monitor", monitor, str)
+        self.mode = choice(self, "mode", mode, ("auto", "min", "max"))
         self.min_delta = number(self, "min_delta", min_delta, 0)
         self.best: float | None = None
         if mode == "auto":
@@ -83,7 +85,8 @@ class EarlyStopping(Monitor):
         restore_best: bool = True,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.patience, self.restore_best = whole(self, "patience", patience, 0), restore_best
+        self.patience = whole(self, "patience", patience, 0)
+        self.restore_best = flag(self, "restore_best", restore_best)
         self.best_epoch, self.best_state = 0, dict[str, Array]()
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
@@ -129,7 +132,8 @@ class ModelCheckpoint(Monitor):
         min_delta: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.path, self.save_best_only = str(path), save_best_only
+        self.path = checked_path(self, "path", path)
+        self.save_best_only = flag(self, "save_best_only", save_best_only)
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         if self.save_best_only:

@@ -9,7 +9,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.losses import Loss
 from minitorch_np.training.batches import Samples
-from minitorch_np.training.metrics import Metric
+from minitorch_np.training.metric import Metric
 
 
 class Totals:
@@ -37,7 +37,7 @@ class Totals:
             counted = self.loss_function.counted(targets, weights)
             scores, targets = scores[counted], targets[counted]
         for place, metric in enumerate(self.metrics):
-            self.counts[place] = self.counts[place] + metric.count(scores, targets)
+            self.counts[place] = metric.merge(self.counts[place], metric.count(scores, targets))
 
     def means(self) -> dict[str, float]:
         """The loss and the metrics, by name."""

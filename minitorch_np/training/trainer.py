@@ -8,20 +8,16 @@ time, and calls the callbacks in between; `step` makes a single update; `evaluat
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
-from minitorch_np.arrays import (
-    Seed,
-    as_batch,
-    as_generator,
-    as_rows,
-    as_targets,
-    require_finite,
-)
+from minitorch_np.arrays import Seed, as_generator, require_finite
 from minitorch_np.errors import (
     ConfigurationError,
     DataError,
@@ -30,22 +26,29 @@ from minitorch_np.errors import (
     ShapeError,
 )
 from minitorch_np.layers import Sequential
-from minitorch_np.losses import Loss, check_weights
+from minitorch_np.losses import Loss
+from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.signature import Described, Explained, explained
 from minitorch_np.training.batches import Batches, Samples, Transform
 from minitorch_np.training.checkpoint import Checkpoint
+from minitorch_np.training.display import bar, in_notebook, is_watched
 from minitorch_np.training.divergence import first_not_finite
 from minitorch_np.training.fingerprint import fingerprint
 from minitorch_np.training.history import History
+from minitorch_np.training.inputs import as_samples, split, warn_of_size
+from minitorch_np.training.labels import as_names, checked_names, names_in, numbered
 from minitorch_np.training.loop import AfterStep, Loop, measure
-from minitorch_np.training.metrics import Metric
+from minitorch_np.training.metric import Metric
 from minitorch_np.training.step import propagate
-from minitorch_np.validation import flag, instance, instances, is_number, require, whole
+from minitorch_np.validation import flag, instance, instances, require, whole
 
 
 class Callback(Described):
     """The contract of all callbacks. The hooks are Keras'; each does nothing until overridden."""
+
+    shows_progress: bool = False
+    """Whether it shows how far a run is, so that `fit` need not."""
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         """Before the first epoch; `batches` is the number of steps per epoch."""
@@ -72,42 +75,110 @@ class Callback(Described):
         """Set that again, in a run that is resumed: after on_train_begin, before anything else."""
 
 
+class Progress(Callback):
+    """Prints a line an epoch to `file` (None: standard output), and shows a bar within it, where
+    tqdm is installed (extra `progress`) and there is a terminal or a notebook to draw it in.
+
+    `fit` does the same by itself in a terminal and in a notebook.
+    """
+
+    shows_progress = True
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        writes = file is None or hasattr(file, "write")
+        require(writes, self, "a file to write to, or None", file)
+        self.file = file
+        self._bar: Any = None
+        self._silent = False
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        self._epochs, self._batches = epochs, batches
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        self._bar = bar(self._batches, f"epoch {epoch + 1}/{self._epochs}", trainer.run.batch)
+
+    def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
+        if self._bar is not None:
+            self._bar.update()
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        shown = "  ".join(f"{name} {number:.4f}" for name, number in numbers.items())
+        if self._silent:
+            return
+        line = f"epoch {epoch + 1:{len(str(self._epochs))}}/{self._epochs}  {shown}"
+        try:  # flushed, so that a log is as far as the training is
+            print(line, file=self.file, flush=True)
+        except BrokenPipeError:  # whoever reads has gone, as in `train | head`
+            self._silent = True
+
+
+def progress(verbose: bool | int | None, hooks: Sequence[Callback]) -> list[Callback]:
+    """What shows how far a run is: nothing where nobody looks on, or one of the hooks does so."""
+    if verbose is not None:  # Keras has numbers too
+        require(verbose in (0, 1, 2), "fit", "verbose to be True, False or None", verbose)
+        return [Progress()] if verbose else []
+    if not is_watched() or any(hook.shows_progress for hook in hooks):
+        return []
+    return [Progress(sys.stdout if in_notebook() else sys.stderr)]
+
+
 class Trainer(metaclass=Explained):
     """Trains `model` on `loss` with `optimizer`, and measures `metrics`.
 
-    `seed` (a number or a Generator) fixes the order of the samples, and whatever layers draw at
-    random. A callback that sets `stop_training` to True ends `fit` after the epoch; while it runs,
-    `run` is where it stands. Raises NotBuiltError for a model without `input_shape`,
-    ConfigurationError for a model whose outputs are not what the loss is made for (a softmax under
-    SoftmaxCrossEntropy).
+    Each of these may be a name, as in `Trainer(model, "softmax_cross_entropy", "adam(0.001)",
+    metrics=["accuracy"])`.
+
+    - `seed` (a number or a Generator) fixes the order of the samples, and whatever layers draw at
+      random;
+    - `classes` names the classes 0, 1, ...: targets may then be these texts. Without it, the first
+      targets that are texts give their names, sorted. `trainer.classes[k]` is the name of class k;
+    - a callback that sets `stop_training` to True ends `fit` after the epoch;
+    - `run` is where `fit` stands while it runs.
+
+    Raises NotBuiltError for a model without `input_shape`, ConfigurationError for a model whose
+    outputs are not what the loss is made for (a softmax under SoftmaxCrossEntropy), or for a metric
+    that has no meaning with the loss.
     """
 
     def __init__(
         self,
         model: Sequential,
-        loss: Loss,
-        optimizer: Optimizer,
+        loss: Loss | str,
+        optimizer: Optimizer | str,
         *,
-        metrics: Sequence[Metric] = (),
+        metrics: Sequence[Metric | str] = (),
         seed: Seed = None,
+        classes: Sequence[str] | None = None,
     ) -> None:
         instance("Trainer", "model", model, Sequential)
-        instance("Trainer", "loss", loss, Loss)
-        instance("Trainer", "optimizer", optimizer, Optimizer)
+        loss = by_name(Loss, loss, "Trainer: loss")
+        optimizer = by_name(Optimizer, optimizer, "Trainer: optimizer")
         model.require_built()
         loss.check_model(model)
         if loss.exclusive_classes is not None:
             model.exclusive_classes = loss.exclusive_classes
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.metrics = instances("Trainer", "metrics", metrics, Metric)
+        listed = isinstance(metrics, Iterable) and not isinstance(metrics, (str, Metric))
+        require(listed, "Trainer", "metrics to be a list (write [...] around it)", metrics)
+        self.metrics = tuple(by_name(Metric, each, "Trainer: metrics") for each in metrics)
         for metric in self.metrics:
             metric.begin(model)
+            metric.check_loss(loss, model)
         names = ["loss", *(metric.name for metric in self.metrics)]
         require(len(set(names)) == len(names), "metrics", "different names", names)
         self.rng = as_generator(seed)
+        self.classes = checked_names(classes)
         self.stop_training = False
 
     run: Loop
+
+    def __repr__(self) -> str:
+        parts = [f"{self.model.label}", repr(self.loss), repr(self.optimizer)]
+        parts += [f"metrics={list(self.metrics)}"] if self.metrics else []
+        parts += [f"classes={list(self.classes)}"] if self.classes else []
+        return f"Trainer({', '.join(parts)})"
 
     @explained
     def fit(
@@ -125,8 +196,11 @@ class Trainer(metaclass=Explained):
         transform: Transform | None = None,
         callbacks: Iterable[Callback] = (),
         checkpoint: Checkpoint | None = None,
+        verbose: bool | int | None = None,
     ) -> History:
         """Train on samples x (n, *input_shape) and targets y for `epochs` rounds.
+
+        y is what the loss takes; class numbers may also be (n, 1), or the names of classes.
 
         - `batch_size=None` takes all samples in each step, as the notes do;
         - `micro_batch_size`: so many of a batch's samples are in memory at a time, and their
@@ -136,9 +210,12 @@ class Trainer(metaclass=Explained):
         - `validation_data=(x, y)` or `(x, y, sample_weight)` is measured after each epoch, or, with
           `validation_split`, the last so large part of the samples, which is then not trained on;
         - `transform(batch, rng)` changes each batch of inputs before it is trained on;
-        - `checkpoint` writes the run down as it goes, and goes on with one that was.
+        - `checkpoint` writes the run down as it goes, and goes on with one that was;
+        - `verbose` prints a line an epoch, and shows a bar. None does so in a terminal or a
+          notebook, unless a callback such as Progress does.
 
         Returns the history: "loss" and metrics, and where there is validation the same with "val_".
+        Warns where the inputs are far from size 1, and little may be learned.
 
         Raises ShapeError and DataError for data that can't be trained on, before anything is
         changed. Raises DivergenceError, naming the layer, when the loss turns infinite or NaN; the
@@ -149,7 +226,12 @@ class Trainer(metaclass=Explained):
         samples = self._checked(x, y, sample_weight, "fit")
         if hooks or checkpoint or validation_split:  # before they write anything down
             require_finite(samples.x, "fit: x")
-        samples, held_out = self._held_out(samples, validation_data, validation_split)
+        warn_of_size(self.model, samples.x)
+        held_out = None
+        if validation_data is not None:
+            held_out = self._validation(validation_data, validation_split)
+        elif validation_split != 0:
+            samples, held_out = split(samples, validation_split)
         batches = Batches(
             samples,
             batch_size,
@@ -159,21 +241,26 @@ class Trainer(metaclass=Explained):
             micro_size=micro_batch_size,
             transform=transform,
         )
-        self.stop_training = False
-        self.run = Loop(
-            self.model, self.loss, self.optimizer, self.metrics, self.rng, batches, held_out
-        )
-        try:
-            return self._run(epochs, hooks, checkpoint)
-        except (DataError, ShapeError, ConfigurationError, ModelFileError):
-            # A NaN in x, or a metric that can't be counted, is met on the way: take all of it back.
-            self.run.start.restore()
-            raise
+        with self._alone("fit"):
+            self.stop_training = False
+            self.run = Loop(
+                self.model, self.loss, self.optimizer, self.metrics, self.rng, batches, held_out
+            )
+            try:
+                return self._run(epochs, hooks, checkpoint, progress(verbose, hooks))
+            except (DataError, ShapeError, ConfigurationError, ModelFileError):
+                # A NaN in x, or a metric that can't be counted, is met on the way: take all back.
+                self.run.start.restore()
+                raise
 
     def _run(
-        self, epochs: int, hooks: Sequence[Callback], checkpoint: Checkpoint | None
+        self,
+        epochs: int,
+        hooks: Sequence[Callback],
+        checkpoint: Checkpoint | None,
+        shown: Sequence[Callback],
     ) -> History:
-        """All epochs that are left, and the hooks around them."""
+        """All epochs that are left, and around them the hooks, and those that only show them."""
         loop, remembered = self.run, list[Mapping[str, Any]]()
 
         def load(state: Mapping[str, Any]) -> None:
@@ -190,25 +277,26 @@ class Trainer(metaclass=Explained):
         identity = fingerprint(loop, hooks) if checkpoint else {}
         if checkpoint:
             checkpoint.begin(identity, epochs, load)
-        for hook in hooks:
+        called = [*hooks, *shown]
+        for hook in called:
             hook.on_train_begin(self, epochs, len(loop.batches))
         for hook, state in zip(hooks, remembered, strict=False):
             hook.load_state_dict(state)
-        after_step = self._after_step(hooks)
+        after_step = self._after_step(called)
         if checkpoint and checkpoint.every:
             every = checkpoint.every
             after_step.append(lambda batch, loss: None if (batch + 1) % every else save())
         # An epoch that was begun is ended, also where it is the one that was to be the last.
         while loop.epoch < epochs and (loop.batch or not self.stop_training):
-            for hook in hooks:
+            for hook in called:
                 hook.on_epoch_begin(self, loop.epoch)
             numbers = loop.train_epoch(after_step) | loop.validate()
-            for hook in hooks:
+            for hook in called:
                 hook.on_epoch_end(self, loop.epoch, numbers)
             loop.end_epoch(numbers)
             if checkpoint:
                 save()
-        for hook in hooks:
+        for hook in called:
             hook.on_train_end(self)
         return loop.history
 
@@ -221,6 +309,44 @@ class Trainer(metaclass=Explained):
             if type(hook).on_batch_end is not base
         ]
 
+    def _validation(self, data: Sequence[object], share: float) -> Samples:
+        """The samples to validate with."""
+        things = len(data) if isinstance(data, (tuple, list)) else type(data).__name__
+        if things not in (2, 3) or share:
+            raise ConfigurationError(
+                "validation_data: expected (x, y) or (x, y, sample_weight), and no "
+                f"validation_split beside it, got {things}"
+                + (" things" if isinstance(things, int) else "")
+            )
+        x, y, *weights = data
+        held_out = self._checked(x, y, weights[0] if weights else None, "validation_data")
+        require_finite(held_out.x, "validation_data: x")
+        return held_out
+
+    def _checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
+        """The samples as arrays, or the error that says why they can't be used."""
+        names = as_names(y)
+        if names is not None:
+            shape = self.model.output_shape
+            self.classes = self.classes or names_in(names, self.loss, shape, place)
+            y = numbered(names, self.classes, place)
+        return as_samples(self.model, self.loss, x, y, sample_weight, place)
+
+    @contextmanager
+    def _alone(self, place: str) -> Iterator[None]:
+        """Raise ConfigurationError while `fit` or `step` runs in another thread."""
+        me, before = threading.get_ident(), vars(self).get("_thread")
+        if vars(self).setdefault("_thread", me) != me:  # one call: no other thread comes between
+            raise ConfigurationError(
+                f"{place}: expected one thread at a time, but this trainer is training in another: "
+                "make a Trainer, with a model and an optimizer, for each thread"
+            )
+        try:
+            yield
+        finally:
+            if before is None:  # else it is a step in a callback of this thread's fit
+                vars(self).pop("_thread")
+
     def step(self, x: object, y: object, sample_weight: object = None) -> float:
         """One update on the batch x (m, *input_shape), y; returns the mean loss before it.
 
@@ -228,7 +354,8 @@ class Trainer(metaclass=Explained):
         """
         samples = self._checked(x, y, sample_weight, "step")
         require_finite(samples.x, "step: x")
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+        with self._alone("step"), quiet:
             value, _, gradients = propagate(self.model, self.loss, *samples, self.rng)
             if not math.isfinite(value):
                 place = first_not_finite(self.model, self.loss, samples.x, samples.y)
@@ -243,52 +370,6 @@ class Trainer(metaclass=Explained):
         """Mean loss and metrics on samples x and targets y, by name. Raises as `fit`."""
         samples = self._checked(x, y, sample_weight, "evaluate")
         return measure(self.model, self.loss, self.metrics, samples, "evaluate")
-
-    def _held_out(
-        self, samples: Samples, data: Sequence[object] | None, share: float
-    ) -> tuple[Samples, Samples | None]:
-        """What to train on and what to validate with."""
-        if data is not None:
-            things = len(data) if isinstance(data, (tuple, list)) else type(data).__name__
-            if things not in (2, 3) or share:
-                raise ConfigurationError(
-                    "validation_data: expected (x, y) or (x, y, sample_weight), and no "
-                    f"validation_split beside it, got {things}"
-                    + (" things" if isinstance(things, int) else "")
-                )
-            given = data[2] if len(data) == 3 else None
-            held_out = self._checked(data[0], data[1], given, "validation_data")
-            require_finite(held_out.x, "validation_data: x")
-            return samples, held_out
-        if not is_number(share):
-            raise ConfigurationError(
-                f"validation_split: expected a part between 0 and 1, got {share!r}"
-            )
-        if not share:
-            return samples, None
-        kept = len(samples.x) - round(len(samples.x) * share) if 0 < share < 1 else 0
-        if not 0 < kept < len(samples.x):
-            raise ConfigurationError(
-                "validation_split: expected a part between 0 and 1 that leaves samples on both "
-                f"sides, got {share!r} of {len(samples.x)}"
-            )
-        return samples.rows(slice(kept)), samples.rows(slice(kept, None))
-
-    def _checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
-        """The samples as arrays, or the error that says why they can't be used."""
-        rows = as_rows(x, f"{place}: x")
-        if place == "step" or rows.dtype.kind == "f":  # whole numbers: a batch at a time
-            rows = as_batch(rows, self.model.dtype, f"{place}: x")
-        targets = as_targets(y, f"{place}: y")
-        if targets.ndim == 0 or len(rows) != len(targets):
-            raise ShapeError(
-                f"{place}: expected one target for each of the {len(rows)} samples, "
-                f"got targets of shape {targets.shape}"
-            )
-        self.model.check_input(rows)
-        prepared = self.loss.prepare(targets, self.model.output_shape)
-        weights = None if sample_weight is None else check_weights(sample_weight, len(rows))
-        return Samples(rows, prepared, weights)
 
 
 def _check_arguments(

@@ -256,12 +256,12 @@ PARTS: list[Specimen] = [
         mt.Embedding,
         Bug(
             "a row that is looked up twice is set, not added up",
-            "np.add.at(gradient, cache.reshape(-1), dy.reshape(-1, self.dimensions))",
+            "add_at(gradient, cache.reshape(-1), dy.reshape(-1, self.dimensions))",
             "gradient[cache.reshape(-1)] = dy.reshape(-1, self.dimensions)",
         ),
         Bug(
             "+= with repeated rows adds one of them only",
-            "np.add.at(gradient, cache.reshape(-1), dy.reshape(-1, self.dimensions))",
+            "add_at(gradient, cache.reshape(-1), dy.reshape(-1, self.dimensions))",
             "gradient[cache.reshape(-1)] += dy.reshape(-1, self.dimensions)",
         ),
         Bug(

@@ -1,0 +1,166 @@
+"""Where in a sequence a step is.
+
+Attention sees a sequence as a set: nothing in it tells the first step from the last. So the
+position is put into the numbers: added, as a learned vector or as waves of many lengths, or as a
+rotation, after which the product of two vectors depends on how far apart they are.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
+from minitorch_np.errors import DataError, ShapeError
+from minitorch_np.validation import number
+
+
+class PositionalEmbedding(Layer):
+    """y = x + weight: a learned vector for each step of sequences (m, steps, features).
+
+    `weight` is (steps, features), at first normal with `standard_deviation`. dweight is the sum of
+    dy over the batch, dx = dy. Step by step, a sequence can be as long as the one that the layer
+    was built for. Raises ConfigurationError unless standard_deviation >= 0, ShapeError for samples
+    that have not two axes. Source: Gehring et al. 2017 (arXiv:1705.03122).
+    """
+
+    parameter_names = ("weight",)
+    weight: Array
+
+    def __init__(self, standard_deviation: float = 1.0) -> None:
+        self.standard_deviation = number(self, "standard_deviation", standard_deviation, 0)
+
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        _require_sequences(self, input_shape)
+        self.weight = rng.normal(0, self.standard_deviation, input_shape).astype(dtype)
+        return input_shape
+
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+        require_input(self, x)
+        return x + self.weight, x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, need_dx: bool = True) -> Backward:
+        require_gradient(self, dy, cache)
+        return (+dy if need_dx else None), {"weight": dy.sum(axis=0)}
+
+    def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
+        require_trailing(self, x)
+        start, steps = state or 0, x.shape[1]
+        if start + steps > len(self.weight):
+            raise DataError(
+                f"{self!r}: expected at most {len(self.weight)} steps, the context that the model "
+                f"was built for, got {start + steps}"
+            )
+        return x + self.weight[start : start + steps], start + steps
+
+
+class SinusoidalPositions(Layer):
+    """y = x + p: waves of lengths from 2 pi to 2 pi `base`, for sequences (m, steps, features).
+
+    p[t, 2i] = sin(t / base^(2i / features)), p[t, 2i + 1] = cos of the same; nothing is learned,
+    and dx = dy. Raises ConfigurationError unless base > 1, ShapeError for samples that have not two
+    axes. Source: Vaswani et al. 2017 (arXiv:1706.03762).
+    """
+
+    def __init__(self, base: float = 10_000.0) -> None:
+        self.base = number(self, "base", base, above=1)
+
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        _require_sequences(self, input_shape)
+        return input_shape
+
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+        require_input(self, x)
+        return x + self._waves(0, x), x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, need_dx: bool = True) -> Backward:
+        require_gradient(self, dy, cache)
+        return (+dy if need_dx else None), {}
+
+    def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
+        require_trailing(self, x)
+        start = state or 0
+        return x + self._waves(start, x), start + x.shape[1]
+
+    def _waves(self, start: int, x: Array) -> Array:
+        steps, features = x.shape[1:]
+        angles = angles_of(start, steps, -(-features // 2), 2 / features, self.base)
+        waves = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(steps, -1)
+        return waves[:, :features].astype(x.dtype)
+
+
+class RotaryPositions(Layer):
+    """Pairs of features turned by an angle that grows with the step: (m, ..., steps, features).
+
+    Of n features, the pair (x_i, x_(i + n/2)) at step t is turned by t / base^(2i / n): the product
+    of two turned vectors depends on their distance only. It is meant for queries and keys, and
+    MultiHeadAttention(rotary=True) applies it there. dx is dy turned back. Raises
+    ConfigurationError unless base > 1, ShapeError for an odd number of features. Source: Su et al.
+    2021 (arXiv:2104.09864); the pairs are those of Llama.
+    """
+
+    def __init__(self, base: float = 10_000.0) -> None:
+        self.base = number(self, "base", base, above=1)
+
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        if len(input_shape) < 2 or input_shape[-1] % 2:
+            raise ShapeError(
+                f"{self!r}: expected samples of shape (..., steps, features) with an even number "
+                f"of features, got {input_shape}"
+            )
+        return input_shape
+
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+        require_input(self, x)
+        return turned(x, 0, self.base), x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, need_dx: bool = True) -> Backward:
+        require_gradient(self, dy, cache)
+        return (turned(dy, 0, self.base, back=True) if need_dx else None), {}
+
+    def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
+        if len(self.input_shape) != 2:
+            return super().step(x, state)
+        require_trailing(self, x)
+        start = state or 0
+        return turned(x, start, self.base), start + x.shape[-2]
+
+
+def turned(x: Array, start: int, base: float, *, back: bool = False) -> Array:
+    """x (..., steps, features) with its pairs turned, the first step being number `start`."""
+    cosines, sines = _rotations(start, x.shape[-2], x.shape[-1] // 2, base, x.dtype)
+    if back:
+        sines = -sines
+    half = x.shape[-1] // 2
+    a, b = x[..., :half], x[..., half:]
+    y = np.empty(x.shape, x.dtype)
+    y[..., :half] = a * cosines - b * sines
+    y[..., half:] = b * cosines + a * sines
+    return y
+
+
+@functools.lru_cache(maxsize=8)
+def _rotations(
+    start: int, steps: int, pairs: int, base: float, dtype: np.dtype[Any]
+) -> tuple[Array, Array]:
+    angles = angles_of(start, steps, pairs, 1 / pairs, base)
+    return np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
+
+
+def angles_of(start: int, steps: int, pairs: int, share: float, base: float) -> Array:
+    """t / base^(share i) for `steps` positions t from `start` on and the pairs i, in float64."""
+    positions = np.arange(start, start + steps, dtype=np.float64)
+    rates = float(base) ** (-share * np.arange(pairs))
+    angles: Array = np.multiply.outer(positions, rates)
+    return angles
+
+
+def _require_sequences(layer: Layer, input_shape: Shape) -> None:
+    if len(input_shape) != 2:
+        raise ShapeError(
+            f"{layer!r}: expected samples of shape (steps, features), got {input_shape}"
+        )

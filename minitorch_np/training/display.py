@@ -1,0 +1,32 @@
+"""The bar that a person sees while they wait.
+
+It is tqdm's, where tqdm is installed (extra `progress`) and there is a terminal or a notebook to
+draw it in.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def is_watched() -> bool:
+    """Whether somebody looks on: in a terminal, or in a notebook."""
+    return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a Jupyter notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def bar(total: int, label: str, done: int = 0, unit: str = "it") -> Any:
+    """A bar that goes away when it is closed, or None where nobody looks on or tqdm is missing."""
+    if not is_watched():
+        return None
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        return None
+    return tqdm(total=total, desc=label, initial=done, unit=unit, leave=False)

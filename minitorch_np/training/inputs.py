@@ -1,0 +1,112 @@
+"""What `fit` does with data before it trains on any of it: checks, a part to validate with, and a
+warning for inputs of the wrong size.
+
+First weights are drawn for inputs of about size 1. Pixels from 0 to 255 make scores of hundreds;
+the first steps then turn every ReLU off, and the loss stays where guessing is.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+from minitorch_np.arrays import Array, as_batch, as_rows, as_targets
+from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.layers import Normalization, Sequential
+from minitorch_np.losses import Loss, check_weights
+from minitorch_np.training.batches import Samples
+from minitorch_np.validation import is_number
+
+ROWS = 100
+"""About how many samples are looked at for their size."""
+
+LARGE = 20.0
+"""The root mean square of inputs that are too large. Standardized ones have 1, 4-bit pixels 8."""
+
+SMALL = 0.01
+"""The largest of inputs that are too small, such as pixels that were divided by 255 twice."""
+
+
+def as_samples(
+    model: Sequential, loss: Loss, x: object, y: object, sample_weight: object, place: str
+) -> Samples:
+    """The samples as arrays, as the model and the loss take them.
+
+    Raises ShapeError and DataError for data that can't be trained on; `place` begins the message.
+    """
+    rows = as_rows(x, f"{place}: x")
+    if place == "step" or rows.dtype.kind == "f":  # whole numbers: a batch at a time
+        rows = as_batch(rows, model.dtype, f"{place}: x")
+    targets = as_targets(y, f"{place}: y")
+    if targets.ndim == 0 or len(rows) != len(targets):
+        raise ShapeError(
+            f"{place}: expected one target for each of the {len(rows)} samples, "
+            f"got targets of shape {targets.shape}"
+        )
+    model.check_input(rows)
+    if loss.exclusive_classes and targets.shape[1:] == (1,) and len(model.output_shape) == 1:
+        targets = targets[:, 0]  # class numbers in a column
+    prepared = loss.prepare(targets, model.output_shape)
+    weights = None if sample_weight is None else check_weights(sample_weight, len(rows))
+    return Samples(rows, prepared, weights)
+
+
+def split(samples: Samples, share: float) -> tuple[Samples, Samples]:
+    """The samples to train on, and the last part of them to validate with."""
+    if not is_number(share):
+        raise ConfigurationError(
+            f"validation_split: expected a part between 0 and 1, got {share!r}"
+        )
+    kept = len(samples.x) - round(len(samples.x) * share) if 0 < share < 1 else 0
+    if not 0 < kept < len(samples.x):
+        raise ConfigurationError(
+            "validation_split: expected a part between 0 and 1 that leaves samples on both "
+            f"sides, got {share!r} of {len(samples.x)}"
+        )
+    return samples.rows(slice(kept)), samples.rows(slice(kept, None))
+
+
+def warn_of_size(model: Sequential, x: Array) -> None:
+    """Warn where the samples x are far from size 1, and say what to write instead.
+
+    Inputs that are indices, or that the model normalizes first, may have any size.
+    """
+    sample = x[:: max(1, len(x) // ROWS)].astype(model.dtype, copy=False)
+    if _of_size_1(sample):
+        return
+    with np.errstate(all="ignore"):
+        arriving = _arriving(model, sample)
+    if arriving is None or _of_size_1(arriving):
+        return
+    low, high = float(sample.min()), float(sample.max())
+    pixels = low >= 0 and 100 < high <= 255
+    advice = "x / 255" if pixels else "(x - x.mean(axis=0)) / x.std(axis=0)"
+    warnings.warn(
+        f"fit: x: expected inputs of about size 1, got numbers from {low:.3g} to {high:.3g}: "
+        f"little may be learned from them; write {advice}, for all data that the model gets",
+        stacklevel=4,
+    )
+
+
+def _of_size_1(x: Array) -> bool:
+    """Whether it is about that, or all 0, or not finite, which is refused elsewhere by place."""
+    flat = x.reshape(-1).astype(np.float64)
+    square = float(flat.dot(flat)) / max(1, flat.size)
+    if not square or not math.isfinite(square):
+        return True
+    return square <= LARGE**2 and (square > SMALL**2 or float(np.abs(flat).max()) >= SMALL)
+
+
+def _arriving(model: Sequential, x: Array) -> Array | None:
+    """The samples as the first layer with weights gets them; None where any size will do."""
+    for layer in model:
+        if layer.index_limit is not None or isinstance(layer, Normalization):
+            return None
+        if isinstance(layer, Sequential):
+            return _arriving(layer, x)
+        if layer.named_parameters():
+            return x
+        x = layer.forward(x)[0]
+    return None

@@ -1,0 +1,87 @@
+"""Class names: targets that are texts, and the class numbers that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Shape
+from minitorch_np.errors import ConfigurationError, DataError
+from minitorch_np.losses import Loss
+
+SHOWN = 5
+"""How many names an error shows."""
+
+
+def checked_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Class names as a tuple, or None. Raises ConfigurationError unless they are texts that
+    differ."""
+    if names is None:
+        return None
+    found = () if isinstance(names, str) else tuple(names)
+    if len(found) < 2 or len({*found}) < len(found) or not all(isinstance(n, str) for n in found):
+        raise ConfigurationError(
+            f"Trainer: expected classes to be a list of two or more different texts, got {names!r}"
+        )
+    return tuple(map(str, found))
+
+
+def as_names(y: object) -> AnyArray | None:
+    """The targets as an array of texts (m,), if that is what they are, else None."""
+    if isinstance(y, np.ndarray) and y.dtype.kind in "fiub":
+        return None  # as nearly always
+    try:
+        array = np.asarray(y)
+    except ValueError:  # rows of different lengths: for others to refuse
+        return None
+    texts = array.dtype.kind == "U" or (
+        array.dtype.kind == "O" and array.size and all(isinstance(n, str) for n in array.flat)
+    )
+    if not texts:
+        return None
+    return array[:, 0].astype(str) if array.shape[1:] == (1,) else array.astype(str)
+
+
+def names_in(y: AnyArray, loss: Loss, output_shape: Shape, place: str) -> tuple[str, ...]:
+    """The different class names in the targets, sorted.
+
+    Raises DataError for a loss that has no classes, or where the model has another number of
+    outputs.
+    """
+    if loss.exclusive_classes is None or len(output_shape) != 1 or y.ndim != 1:
+        raise DataError(
+            f"{place}: y: expected numbers, got texts of shape {y.shape}, such as "
+            f"{str(y.flat[0])!r}: names of classes are (n,), with a loss over classes, such as "
+            "SoftmaxCrossEntropy()"
+        )
+    names = tuple(np.unique(y).tolist())
+    classes = 2 if output_shape == (1,) else output_shape[0]
+    if len(names) != classes:
+        raise DataError(
+            f"{place}: y: expected {classes} different class names, as the model has outputs, got "
+            f"{len(names)}: {_shown(names)}; name all of them in Trainer(..., classes=[...]), or "
+            f"give the model {len(names)} outputs"
+        )
+    return names
+
+
+def numbered(y: AnyArray, names: tuple[str, ...], place: str) -> AnyArray:
+    """The class numbers of class names: places in `names`. Raises DataError for one not there."""
+    order = np.argsort(names)
+    ordered = np.array(names)[order]
+    found = np.searchsorted(ordered, y).clip(max=len(names) - 1)
+    wrong = ordered[found] != y
+    if wrong.any():
+        row = int(np.argwhere(wrong)[0][0])
+        raise DataError(
+            f"{place}: y: expected one of the classes {_shown(names)}, got "
+            f"{str(y[wrong].flat[0])!r} at row {row}"
+        )
+    numbers: AnyArray = order[found]
+    return numbers
+
+
+def _shown(names: tuple[str, ...]) -> str:
+    more = f", ... ({len(names)} in all)" if len(names) > SHOWN else ""
+    return ", ".join(map(repr, names[:SHOWN])) + more

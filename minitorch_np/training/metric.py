@@ -1,0 +1,127 @@
+"""What a metric is, and which metrics go with which losses."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.layers import Layer
+from minitorch_np.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError
+from minitorch_np.losses.base import no_classes, refuse
+from minitorch_np.signature import Described
+
+REGRESSION = (MeanSquaredError, MeanAbsoluteError, Huber)
+"""Losses whose targets are numbers, not classes."""
+
+
+class Metric(Described):
+    """The contract of all metrics. `name` is the key in the history."""
+
+    name: str
+
+    def begin(self, model: Layer) -> None:
+        """Called by the trainer that measures `model`, before anything is counted."""
+
+    def check_loss(self, loss: Loss, model: Layer) -> None:
+        """Raise ConfigurationError for a loss with whose targets the metric has no meaning.
+
+        Called by the trainer after `begin`. A user-defined loss is not refused.
+        """
+
+    @abstractmethod
+    def count(self, scores: Array, targets: AnyArray) -> AnyArray:
+        """The counts of a batch, to be merged: of any shape, the same for each batch."""
+
+    def merge(self, counts: AnyArray | int, more: AnyArray) -> AnyArray:
+        """The counts of two parts of the data together; `counts` is 0 where nothing was counted."""
+        merged: AnyArray = counts + more
+        return merged
+
+    @abstractmethod
+    def value(self, counts: AnyArray) -> float:
+        """The metric, from the counts of all batches; 0 where nothing was counted."""
+
+
+class ClassMetric(Metric):
+    """A metric of classes.
+
+    - `separate_probabilities` (of yes, as a Sigmoid's), `probabilities`, `log_probabilities`: what
+      the model's outputs are, if they are not scores;
+    - `multi_label`: targets are yes or no for each of several labels that do not exclude each other
+      (a BinaryCrossEntropy with more than one output).
+    """
+
+    separate_probabilities: bool = False
+    probabilities: bool = False
+    log_probabilities: bool = False
+    multi_label: bool = False
+
+    def begin(self, model: Layer) -> None:
+        self.separate_probabilities = model.outputs_separate_probabilities
+        self.probabilities = model.outputs_probabilities
+        self.log_probabilities = model.outputs_log_probabilities
+
+    def check_loss(self, loss: Loss, model: Layer) -> None:
+        several = model.output_shape[-1:] != (1,)
+        self.multi_label = several and loss.exclusive_classes is False
+        if isinstance(loss, REGRESSION) and not (several or self.separate_probabilities):
+            raise ConfigurationError(
+                f"{type(self).__name__}: expected a loss over classes, such as SoftmaxCrossEntropy "
+                f"or BinaryCrossEntropy, got {loss!r}, whose targets are numbers: measure MAE(), "
+                "RMSE() or R2() instead"
+            )
+
+    def classes(self, scores: Array, targets: AnyArray) -> tuple[AnyArray, AnyArray]:
+        """The predicted and the true class of each sample, or of each step of sequences: (n,).
+
+        Raises ShapeError for shapes that do not fit, DataError for targets that are no classes.
+        """
+        place = type(self).__name__
+        rows = targets.ndim > 1 and targets.shape == scores.shape
+        if scores.ndim < 2 or not (rows or targets.shape == scores.shape[:-1]):
+            raise ShapeError(
+                f"{place}: expected scores (m, ..., classes) and targets (m, ...) or one-hot, got "
+                f"shapes {scores.shape} and {targets.shape}"
+            )
+        if scores.shape[-1] == 1:
+            return tuple(part[:, 0].astype(np.intp) for part in self.labels(scores, targets))  # type: ignore[return-value]
+        scores = scores.reshape(-1, scores.shape[-1])
+        targets = targets.reshape(scores.shape if rows else -1)
+        predicted = scores.argmax(axis=1)
+        if rows:
+            sums = targets.sum(axis=1)
+            wrong = np.abs(sums - 1) > 1e-5
+            refuse(wrong, sums, f"{place}: expected one-hot rows that add up to 1")
+            return predicted, targets.argmax(axis=1)
+        wrong = no_classes(targets, scores.shape[1])
+        refuse(wrong, targets, f"{place}: expected classes from 0 to {scores.shape[1] - 1}")
+        return predicted, targets if targets.dtype.kind in "iu" else targets.astype(np.intp)
+
+    def labels(self, scores: Array, targets: AnyArray) -> tuple[AnyArray, AnyArray]:
+        """Whether each label is predicted, and whether it is there: yes or no, (n, labels).
+
+        Targets may be probabilities. Raises ShapeError for shapes that do not fit.
+        """
+        if targets.size != scores.size:
+            raise ShapeError(
+                f"{type(self).__name__}: expected targets of shape {scores.shape}, as the outputs, "
+                f"got {targets.shape}"
+            )
+        scores = scores.reshape(-1, scores.shape[-1])
+        return scores > (0.5 if self.separate_probabilities else 0.0), targets.reshape(
+            scores.shape
+        ) > 0.5
+
+
+class NumberMetric(Metric):
+    """A metric of regression: each output is compared with a target of its own."""
+
+    def check_loss(self, loss: Loss, model: Layer) -> None:
+        if loss.exclusive_classes is not None:
+            raise ConfigurationError(
+                f"{type(self).__name__}: expected a loss of numbers, such as MeanSquaredError, got "
+                f"{loss!r}, whose targets are classes: measure Accuracy() or F1() instead"
+            )
