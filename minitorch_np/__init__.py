@@ -119,10 +119,13 @@ from minitorch_np.training import (
     Perplexity,
     Precision,
     Progress,
+    RateSearch,
     Recall,
+    ReduceLROnPlateau,
     TopKAccuracy,
     Trainer,
     confusion_matrix,
+    find_learning_rate,
 )
 
 if TYPE_CHECKING:
@@ -136,12 +139,24 @@ if TYPE_CHECKING:
         diagnose,
     )
     from minitorch_np.reports import Report, report
+    from minitorch_np.reports.model_plots import (
+        plot_calibration,
+        plot_confusion,
+        plot_errors,
+        plot_weights,
+    )
+    from minitorch_np.reports.plots import plot_activations
 else:
     # Imported when they are asked for: most programs only train.
     _LATER = {
         **dict.fromkeys(("Comparison", "Configuration", "compare"), "experiments"),
         **dict.fromkeys(("Diagnosis", "Diagnostics", "Finding", "diagnose"), "experiments"),
         **dict.fromkeys(("Report", "report"), "reports"),
+        **dict.fromkeys(
+            ("plot_calibration", "plot_confusion", "plot_errors", "plot_weights"),
+            "reports.model_plots",
+        ),
+        "plot_activations": "reports.plots",
     }
 
     def __getattr__(name):
@@ -239,9 +254,11 @@ __all__ = [
     "Progress",
     "RMSNorm",
     "RMSprop",
+    "RateSearch",
     "ReLU",
     "ReLU6",
     "Recall",
+    "ReduceLROnPlateau",
     "Report",
     "Reshape",
     "Residual",
@@ -267,6 +284,7 @@ __all__ = [
     "confusion_matrix",
     "data",
     "diagnose",
+    "find_learning_rate",
     "gradcheck",
     "gradcheck_all",
     "gradcheck_function",
@@ -280,6 +298,11 @@ __all__ = [
     "mlp",
     "notes_network",
     "optimizers",
+    "plot_activations",
+    "plot_calibration",
+    "plot_confusion",
+    "plot_errors",
+    "plot_weights",
     "report",
     "schedules",
 ]

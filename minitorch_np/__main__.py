@@ -2,7 +2,10 @@
 
 import sys
 
-from minitorch_np.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from minitorch_np.cli import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:  # while it starts
+        sys.exit(130)

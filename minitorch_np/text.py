@@ -12,8 +12,45 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
+def printable(text: str) -> str:
+    """The text without control characters, which could move a terminal's cursor: "\\x1b" for ESC.
+
+    A line break stays.
+    """
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in text
+    )
+
+
+def folded(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """A table with a rule under its first row; where it is wider than `width`, each row becomes a
+    paragraph: its first cell, and under it the others with the names of their columns.
+    """
+    lines = aligned(rows)
+    length = max(map(len, lines))
+    if length <= width:
+        return [lines[0], "-" * length, *lines[1:]]
+    head, *body = rows
+    names = max(map(len, head[1:]), default=0)
+    found = []
+    for first, *cells in body:
+        found.append(first)
+        found += [f"  {name:<{names}}  {cell}" for name, cell in zip(head[1:], cells, strict=True)]
+    return found
+
+
+def terminal_width() -> int:
+    """How many characters a line of standard output can have; no limit where it is no terminal."""
+    import shutil
+    import sys
+
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return shutil.get_terminal_size().columns if on_terminal else sys.maxsize
+
+
 def excerpt(value: object, most: int = 60) -> str:
     """A value as an error shows what came from a file: escaped, on one line, and cut short."""
     text = value if isinstance(value, str) else repr(value)
-    escaped = (c if c.isprintable() else ascii(c)[1:-1] for c in text[:most])
-    return "".join(escaped) + ("..." if len(text) > most else "")
+    shown = printable(text[:most]).replace("\n", "\\n")
+    return shown + ("..." if len(text) > most else "")

@@ -40,11 +40,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_train_with_its_defaults(trained: Path) -> None:
-    *epochs, test, saved = (trained / "train.txt").read_text().splitlines()
+    *epochs, test, health, saved = (trained / "train.txt").read_text().splitlines()
     assert len(epochs) == 25
     assert epochs[0].startswith("epoch  1/25  loss ")
     assert test.startswith("test accuracy ")
     assert float(test.split()[2].rstrip(",")) >= 0.90
+    assert health == "health: nothing ill was found"
     assert saved == "saved to model.npz"
     model = mt.Sequential.load(trained / "model.npz")
     assert model.count_parameters() == 7960
@@ -69,6 +70,7 @@ def test_train_in_json_keeps_to_its_streams(tmp_path: Path) -> None:
     result = json.loads(done.stdout)
     assert len(result["history"]["loss"]) == 2
     assert set(result["test"]) == {"loss", "accuracy"}
+    assert result["health"] == []
     assert result["parameters"] == 785 * 7 + 8 * 10
     assert done.stderr.count("epoch") == 2
     info = json.loads(run("info", "other.npz", "--json", cwd=tmp_path).stdout)
@@ -147,6 +149,17 @@ def test_bad_usage_and_bad_input_exit_with_2(trained: Path) -> None:
     for arguments, message in (
         ([], "VERB"),
         (["fly"], "invalid choice: 'fly'"),
+        (["trian"], "did you mean train?"),
+        (["train", "--optimiser=adam"], "got --optimiser: did you mean --optimizer?"),
+        (["compare", "relu+relu", "--seedz", "3"], "got --seedz: did you mean --seeds?"),
+        (["info", "model.npz", "--xyzzy"], "got --xyzzy: see minitorch-np info --help"),
+        (["train", "--optimizer", "adan"], "did you mean 'Adam'?"),
+        (["train", "--loss", "mze"], "--loss: "),
+        (["train", "--loss", "bce"], "--loss: expected a loss for one class out of 10"),
+        (["train", "--hidden", "128,x"], "argument --hidden: expected"),
+        (["compare", "--rates", "0.1,no"], "argument --rates: expected the value to be a finite"),
+        (["compare", "--target", "2"], "argument --target: expected the value to be a finite"),
+        (["evaluate", "a\nb\x1b[31m.npz"], "error: a\\nb\\x1b[31m.npz: No such file"),
         (
             ["train", "--epochs", "0"],
             "argument --epochs: expected the value to be a whole number of at least 1",
@@ -244,6 +257,67 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
     assert (tmp_path / "model.npz").exists()  # what was asked for is done all the same
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closed"),
+    [("--help", ">&-"), ("info model.npz", ">&-"), ("nowhere", ">&- 2>&-")],
+)
+def test_a_stream_that_is_closed_is_no_error(trained: Path, arguments: str, closed: str) -> None:
+    command = f"{sys.executable} -m minitorch_np {arguments} {closed}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=trained, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == (2 if arguments == "nowhere" else 0)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_help_whose_reader_goes_away_is_no_error(tmp_path: Path) -> None:
+    code = "import sys; sys.argv[1:] = ['train', '--help']; from minitorch_np.cli import main; "
+    command = f'{sys.executable} -c "{code} sys.exit(main())" | true; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_terminal_of_ascii_shows_the_rest_escaped(trained: Path) -> None:
+    for name in ("n\N{LATIN SMALL LETTER O WITH DIAERESIS}.npz", "\x1b[31m.npz"):
+        done = run("train", "--epochs", 1, "--out", name, cwd=trained, PYTHONIOENCODING="ascii")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == f"saved to {ascii(name)[1:-1]}"
+        assert (trained / name).exists()
+
+
+def test_optimizer_loss_and_layers_are_named(tmp_path: Path) -> None:
+    arguments = ["--hidden", "32,16", "--optimizer", "adam(0.003)", "--loss", "mse"]
+    done = run("train", "--epochs", 3, *arguments, "--json", cwd=tmp_path)
+    result = json.loads(done.stdout)
+    assert result["parameters"] == 785 * 32 + 33 * 16 + 17 * 10
+    assert 0.5 < result["test"]["accuracy"] <= 1
+    assert result["test"]["loss"] < 0.1  # of squares
+    model = mt.Sequential.load(tmp_path / "model.npz")
+    assert [layer.label for layer in model][::2] == ["Dense(32)", "Dense(16)", "Dense(10)"]
+    # --lr is the rate of whichever optimizer it is.
+    for name, given in (("sgd", ["--optimizer", "sgd(0.1)", "--lr", 0.05]), ("plain", [])):
+        run("train", "--epochs", 1, *given, "--out", f"{name}.npz", cwd=tmp_path)
+    one, other = (mt.Sequential.load(tmp_path / f"{name}.npz") for name in ("sgd", "plain"))
+    np.testing.assert_array_equal(one.state_dict()["0.weight"], other.state_dict()["0.weight"])
+
+
+def test_train_says_what_is_ill(tmp_path: Path) -> None:
+    done = run("train", "--epochs", 2, "--lr", 10, cwd=tmp_path)
+    told = done.stdout.partition("health:\n")[2].splitlines()
+    assert told[0] == "  layer 1 (ReLU()): 10 of 10 units dead (0 for every sample) since epoch 1"
+    slow = run("train", "--epochs", 1, "--lr", 1e-9, "--json", cwd=tmp_path)
+    assert any("too small" in line for line in json.loads(slow.stdout)["health"])
+
+
+def test_what_a_finished_run_has_is_diagnosed_too(tmp_path: Path) -> None:
+    arguments = ["train", "--epochs", 1, "--lr", 10, "--checkpoint", "run", "--resume", "--json"]
+    first, again = (json.loads(run(*arguments, cwd=tmp_path).stdout)["health"] for _ in range(2))
+    assert "10 of 10 units dead" in first[0]
+    assert "10 of 10 units dead" in again[0]
 
 
 def test_threads_are_pinned_before_numpy_is_loaded(tmp_path: Path) -> None:

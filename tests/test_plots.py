@@ -104,7 +104,7 @@ def test_pictures_of_one_epoch_one_seed_and_none(comparison: mt.Comparison, plot
 
 
 def test_activation_functions_and_their_derivatives(comparison: mt.Comparison, plots: Any) -> None:
-    figure = plots.activation_functions(comparison)
+    figure = plots.plot_activations(comparison)
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["LeakyReLU(negative_slope=0.1)", "ELU()", "Sigmoid()"]
     function, derivative = figure.axes[2].lines[-2:]
@@ -114,14 +114,14 @@ def test_activation_functions_and_their_derivatives(comparison: mt.Comparison, p
     np.testing.assert_allclose(function.get_ydata(), g)
     np.testing.assert_allclose(derivative.get_ydata(), g * (1 - g))
     nested = mt.Sequential("relu", mt.Sequential("tanh"))
-    assert len(plots.activation_functions([*nested, "relu", "softmax", "gelu"]).axes) == 3
+    assert len(plots.plot_activations([*nested, "relu", "softmax", "gelu"]).axes) == 3
     with pytest.raises(mt.ConfigurationError, match="got none"):
-        plots.activation_functions(["softmax"])
+        plots.plot_activations(["softmax"])
 
 
 def test_hidden_weights_share_a_scale(model_plots: Any) -> None:
     model = mt.Sequential(mt.Dense(3), "relu", mt.Dense(2), input_shape=12, seed=0)
-    figure = model_plots.hidden_weights(model, (3, 4))
+    figure = model_plots.plot_weights(model, (3, 4))
     images = [axes.images[0] for axes in figure.axes if axes.images]
     weights = model.state_dict()["0.weight"]
     assert len(images) == 3
@@ -129,43 +129,43 @@ def test_hidden_weights_share_a_scale(model_plots: Any) -> None:
     for image, unit in zip(images, weights, strict=True):
         np.testing.assert_array_equal(image.get_array(), unit.reshape(3, 4))
     with pytest.raises(mt.ShapeError, match="12 pixels"):
-        model_plots.hidden_weights(model)
+        model_plots.plot_weights(model)
     with pytest.raises(mt.ConfigurationError, match="Dense"):
-        model_plots.hidden_weights(mt.Sequential("relu", mt.Dense(2), input_shape=3))
+        model_plots.plot_weights(mt.Sequential("relu", mt.Dense(2), input_shape=3))
     flat = mt.Sequential(mt.Flatten(), mt.Dense(2), input_shape=(2, 2), seed=0)
-    assert len(model_plots.hidden_weights(flat, (2, 2)).axes) == 3
+    assert len(model_plots.plot_weights(flat, (2, 2)).axes) == 3
     many = mt.Sequential(mt.Dense(50), input_shape=4, seed=0)
-    figure = model_plots.hidden_weights(many, (2, 2))
+    figure = model_plots.plot_weights(many, (2, 2))
     assert len([axes for axes in figure.axes if axes.get_title()]) == 40
     assert "the first 40 of 50" in figure.get_suptitle()
 
 
 def test_confusion_writes_the_counts(model_plots: Any) -> None:
-    axes = model_plots.confusion([0, 0, 1, 2, 2, 2], [0, 1, 1, 2, 2, 0]).axes[0]
+    axes = model_plots.plot_confusion([0, 0, 1, 2, 2, 2], [0, 1, 1, 2, 2, 0]).axes[0]
     written = {(*text.get_position()[::-1],): text.get_text() for text in axes.texts}
     assert written == {(0, 0): "1", (0, 1): "1", (1, 1): "1", (2, 2): "2", (2, 0): "1"}
     assert axes.get_title() == "66.67% of 6 are right"
-    one_hot = model_plots.confusion(np.eye(2), [0, 1]).axes[0]
+    one_hot = model_plots.plot_confusion(np.eye(2), [0, 1]).axes[0]
     assert [text.get_text() for text in one_hot.texts] == ["1", "1"]
     with pytest.raises(mt.ShapeError, match="one length"):
-        model_plots.confusion([0, 1], [0])
+        model_plots.plot_confusion([0, 1], [0])
     with pytest.raises(mt.ConfigurationError, match="classes"):
-        model_plots.confusion([0, 99], [0, 99])
+        model_plots.plot_confusion([0, 99], [0, 99])
 
 
 def test_worst_errors_come_worst_first(model_plots: Any) -> None:
     x = np.log(np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.4, 0.6]], np.float32))
     model = mt.Sequential(mt.Dense(2, use_bias=False), input_shape=2, seed=0)
     model.load_state_dict({"0.weight": np.eye(2, dtype=np.float32)})
-    figure = model_plots.worst_errors(model, x, [0, 0, 0, 1], (1, 2))
+    figure = model_plots.plot_errors(model, x, [0, 0, 0, 1], (1, 2))
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["is 0, taken for 1\n(80.0 %)", "is 0, taken for 1\n(70.0 %)"]
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), x[2:3])
-    assert len(model_plots.worst_errors(model, x, [1, 0, 0, 0], (1, 2), n=3).axes) == 3
-    right = model_plots.worst_errors(model, x, [0, 1, 1, 1], (1, 2))
+    assert len(model_plots.plot_errors(model, x, [1, 0, 0, 0], (1, 2), n=3).axes) == 3
+    right = model_plots.plot_errors(model, x, [0, 1, 1, 1], (1, 2))
     assert [text.get_text() for text in right.axes[0].texts] == ["no errors"]
     with pytest.raises(mt.ShapeError, match="image_shape"):
-        model_plots.worst_errors(model, x, [0, 1, 1, 1])
+        model_plots.plot_errors(model, x, [0, 1, 1, 1])
 
 
 def test_pictures_need_matplotlib_and_leave_no_window(
@@ -180,7 +180,7 @@ def test_pictures_leave_pyplot_alone() -> None:
     script = (
         "import sys; from minitorch_np.reports import page, plots; "
         "assert 'matplotlib' not in sys.modules; "
-        "page.svg(lambda: plots.activation_functions(['relu'])); "
+        "page.svg(lambda: plots.plot_activations(['relu'])); "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,6 +1,7 @@
 """The random models are what they say: valid, repeatable, and of everything that there is."""
 
 import numpy as np
+import pytest
 
 import minitorch_np as mt
 from minitorch_np.arrays import Array
@@ -8,6 +9,9 @@ from tests import random_models
 from tests.random_models import CLASSES, RandomModel, in_float64, random_model, run
 
 SEEDS = range(60)
+
+# Their inputs are of all sizes.
+pytestmark = pytest.mark.filterwarnings("ignore:fit. x. expected inputs of about size 1")
 
 
 def same(one: RandomModel, other: RandomModel) -> bool:

@@ -373,3 +373,20 @@ def test_a_browser_fits_it_and_draws_every_picture(written: Path, tmp_path: Path
         tmp_path / "profile", "--allow-file-access-from-files", "--dump-dom", frame.as_uri()
     )
     assert "WIDTH 400 IMAGES 8 TABLES 3 END" in dom
+
+
+def test_a_narrow_terminal_folds_tables(
+    comparison: mt.Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from minitorch_np.reports import text
+
+    whole = text.configurations_table(comparison)
+    monkeypatch.setattr(text, "terminal_width", lambda: 60)
+    narrow = text.configurations_table(comparison)
+    title, *lines = narrow.splitlines()
+    assert title == whole.splitlines()[0]
+    assert max(map(len, lines[: len(comparison.names) * 9])) <= 60
+    for row in text.configuration_rows(comparison)[1:]:
+        assert all(cell in narrow for cell in row)
+    monkeypatch.setattr(text, "terminal_width", lambda: 500)
+    assert text.configurations_table(comparison) == whole

@@ -204,3 +204,8 @@ def test_the_gradient_of_an_embedding_adds_up_rows_of_equal_ids(rng: np.random.G
     wanted = np.zeros((9, 3))
     np.add.at(wanted, x.astype(int), dy)
     np.testing.assert_allclose(layer.backward(dy, cache)[1]["weight"], wanted, rtol=1e-13)
+
+
+def test_a_series_shorter_than_the_window() -> None:
+    with pytest.raises(mt.ShapeError, match="at least 5 steps with their border, got 3"):
+        mt.Sequential(mt.Conv1D(2, 5), input_shape=(1, 3))

@@ -107,13 +107,13 @@ def one_step(
         monkeypatch.setattr(module, name, counted(make))
     monkeypatch.setattr(categorical, "ClassNumbers", Counted)
     trainer = mt.Trainer(network(), mt.SoftmaxCrossEntropy(), optimizer, seed=0)
-    checked = trainer._checked
+    checked = trainer.checked
 
     def checked_and_counted(*given: Any) -> Samples:
         x, y, _ = checked(*given)
         return Samples(x.view(Counted), y.view(Counted))
 
-    monkeypatch.setattr(trainer, "_checked", checked_and_counted)
+    monkeypatch.setattr(trainer, "checked", checked_and_counted)
     batch_size = 64
     rng = np.random.default_rng(0)
     x, y = rng.random((4 * batch_size, 784), np.float32), rng.integers(0, 10, 4 * batch_size)

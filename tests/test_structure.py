@@ -15,7 +15,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up: a room imports from rooms before it and from itself.
 ROOMS = (
-    *("errors", "validation", "signature", "names", "arrays", "text", "io", "numerics"),
+    *("errors", "validation", "signature", "names", "arrays", "text", "figures", "io", "numerics"),
     *("initializers", "schedules"),
     *("core", "layers", "losses", "optimizers", "data", "networks", "training", "gradcheck"),
     *("experiments", "reports", "cli", "__init__", "__main__"),

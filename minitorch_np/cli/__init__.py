@@ -8,6 +8,7 @@ standard error. Exit codes: 0 success, 1 an operation failed, 2 bad usage or bad
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -15,8 +16,10 @@ from collections.abc import Sequence
 from minitorch_np import __version__
 from minitorch_np.cli import compare, evaluate, gradcheck, info, predict, train
 from minitorch_np.cli.arguments import import_file
+from minitorch_np.cli.parser import Parser
 from minitorch_np.cli.threads import pin_threads
 from minitorch_np.errors import DivergenceError, MinitorchError
+from minitorch_np.text import printable
 
 VERBS = {
     "train": train,
@@ -32,7 +35,7 @@ SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="minitorch-np", description="Neural networks to understand and to trust, in NumPy."
     )
     parser.add_argument("--version", action="version", version=f"minitorch-np {__version__}")
@@ -48,11 +51,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (None: this process's own); returns the exit code."""
-    arguments = build_parser().parse_args(argv)
-    arguments.argv = list(sys.argv[1:] if argv is None else argv)  # for reports to say
-    if argv is None:
-        pin_threads(getattr(arguments, "threads", None))
+    arguments = argparse.Namespace(debug=False)
     try:
+        if argv is None:
+            _prepare_streams()
+        try:
+            arguments = build_parser().parse_args(argv)
+        finally:  # --help ends the process: what nobody reads any more must show here
+            sys.stdout.flush()
+        arguments.argv = list(sys.argv[1:] if argv is None else argv)  # for reports to say
+        if argv is None:
+            pin_threads(getattr(arguments, "threads", None))
         if getattr(arguments, "imported", None):
             import_file(arguments.imported)
         code: int = VERBS[arguments.verb].run(arguments)
@@ -65,6 +74,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def _prepare_streams() -> None:
+    """Let every text be printed: what a terminal has no sign for is escaped, and a stream that is
+    closed swallows it."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # for the whole process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _explain(error: BaseException, checkpoint: str | None = None) -> int:
     """Say on standard error what went wrong, and return the exit code for it."""
     if isinstance(error, BrokenPipeError):  # whoever reads has enough, as in `... | head`
@@ -72,14 +92,15 @@ def _explain(error: BaseException, checkpoint: str | None = None) -> int:
         return SUCCESS
     message = str(error)
     if isinstance(error, OSError) and error.filename is not None:
-        message = f"{error.filename}: {error.strerror}"
+        name = str(error.filename).replace("\n", "\\n")
+        message = f"{name}: {error.strerror}"
     elif isinstance(error, KeyboardInterrupt):
         message = "interrupted; nothing was saved"
         if checkpoint is not None:
             message = f"interrupted; add --resume to go on with the run in {checkpoint}"
     elif isinstance(error, MemoryError):
         message = f"out of memory: {error}: try a smaller --batch-size or --hidden"
-    print(f"minitorch-np: error: {message}", file=sys.stderr)
+    print(f"minitorch-np: error: {printable(message)}", file=sys.stderr)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
     return FAILURE if isinstance(error, DivergenceError) or _is_no_input(error) else BAD_INPUT

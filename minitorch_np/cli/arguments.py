@@ -23,8 +23,8 @@ from minitorch_np.layers import (
     PReLU,
     Sequential,
     Softmax,
-    layer_from_name,
 )
+from minitorch_np.names import by_name
 from minitorch_np.signature import concrete_subclasses
 from minitorch_np.validation import number, whole
 
@@ -67,15 +67,34 @@ def learning_rate(text: str) -> float:
     return parsed(number, float, text, above=0)
 
 
-def activation(text: str) -> Layer:
-    """An activation by its name, as in relu, leaky_relu(0.1), softmax."""
-    try:
-        layer = layer_from_name(text)
-    except ConfigurationError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def share(text: str) -> float:
+    """A number greater than 0 and at most 1."""
+    return parsed(number, float, text, above=0, most=1)
+
+
+def listed(kind: Callable[[str], T]) -> Callable[[str], list[T]]:
+    """Several of a kind, with commas between."""
+    return lambda text: [kind(part) for part in text.split(",")]
+
+
+def named(kind: type[T]) -> Callable[[str], T]:
+    """An optimizer or a loss by its name, as in adam(0.001)."""
+
+    def convert(text: str) -> T:
+        try:
+            return by_name(kind, text)
+        except ConfigurationError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def activation(text: str) -> str:
+    """The name of an activation, as in relu, leaky_relu(0.1), softmax."""
+    layer = named(Layer)(text)
     if not isinstance(layer, (Activation, PReLU, Softmax, LogSoftmax)):
         raise argparse.ArgumentTypeError(f"expected an activation, got the layer {layer!r}")
-    return layer
+    return text
 
 
 def add_import(parser: argparse.ArgumentParser) -> None:

@@ -16,10 +16,12 @@ from typing import Any
 
 from minitorch_np.cli.arguments import (
     learning_rate,
+    listed,
     load_digits,
     positive_integer,
     print_json,
     require_writable,
+    share,
 )
 from minitorch_np.data import Digits
 from minitorch_np.errors import ConfigurationError, DataError
@@ -30,6 +32,8 @@ from minitorch_np.experiments.engines import dask_executor, mpi_executor
 from minitorch_np.experiments.tuning import RATES
 from minitorch_np.gradcheck.report import without_nan
 from minitorch_np.reports import Report
+from minitorch_np.text import printable
+from minitorch_np.training.display import bar
 
 OUTPUTS = ("csv", "plot", "report")
 """The options that name a file to write."""
@@ -55,14 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rates.add_argument("--rate", type=learning_rate, metavar="R", help="one learning rate for all")
     rates.add_argument(
         "--rates",
-        type=_rates,
+        type=listed(learning_rate),
         metavar="R,R,...",
         help="learning rates, of which each gets its best, chosen on a part of the training data "
         f"({','.join(f'{rate:g}' for rate in RATES)})",
     )
     add("--reference", metavar="A+B", help="compare all others with this one, not with each other")
-    add("--target", type=_share, default=0.9, metavar="A", help="accuracy to be reached (0.9)")
-    add("--size", type=_share, default=0.005, metavar="D", help="difference that matters (0.005)")
+    add("--target", type=share, default=0.9, metavar="A", help="accuracy to be reached (0.9)")
+    add("--size", type=share, default=0.005, metavar="D", help="difference that matters (0.005)")
     add("--resample-data", action="store_true", help="another training sample for each seed")
     add("--jobs", type=positive_integer, metavar="N", help="processes (as many as cores)")
     add("--dask", metavar="ADDRESS", help="run on the workers of this Dask scheduler")
@@ -110,7 +114,7 @@ def _try_outputs(arguments: argparse.Namespace) -> None:
         if getattr(arguments, option):
             require_writable(f"--{option}", getattr(arguments, option))
     if arguments.plot:
-        from minitorch_np.reports.plots import new_figure
+        from minitorch_np.figures import new_figure
 
         canvas: Any = new_figure(1, 1).canvas
         known = canvas.get_supported_filetypes()
@@ -136,7 +140,7 @@ def _tell(comparison: Comparison, arguments: argparse.Namespace, data: Digits) -
         if path := getattr(arguments, option):
             try:
                 _write(option, path, report, arguments, data)
-                print(f"{option} written to {path}", file=sys.stderr)
+                print(printable(f"{option} written to {path}"), file=sys.stderr)
             except OSError as error:
                 error.filename = error.filename or path
                 errors.append(error)
@@ -196,7 +200,7 @@ class _Watcher:
     def __call__(self, done: int, total: int, result: dict[str, Any]) -> None:
         if total != self.total:  # first the runs that choose the rates, then those to compare
             self.close()
-            self.bar, self.total = _bar(total), total
+            self.bar, self.total = bar(total, "runs", unit="run"), total
         said = result.get("error") or f"accuracy {result['accuracy']:.4f}"
         if self.bar is None:
             where = f"rate {result['rate']:g}" if result["tuning"] else f"seed {result['seed']}"
@@ -209,33 +213,3 @@ class _Watcher:
         if self.bar:
             self.bar.close()
         self.bar = None
-
-
-def _bar(total: int) -> Any:
-    if not sys.stderr.isatty():
-        return None
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        return None
-    return tqdm(total=total, desc="runs", unit="run", leave=False)
-
-
-def _rates(text: str) -> list[float]:
-    rates = [float(part) for part in text.split(",")]
-    if not all(0 < rate < float("inf") for rate in rates):
-        raise ValueError
-    return rates
-
-
-_rates.__name__ = "list of learning rates (numbers greater than 0, with commas between)"
-
-
-def _share(text: str) -> float:
-    number = float(text)
-    if not 0 < number <= 1:
-        raise ValueError
-    return number
-
-
-_share.__name__ = "number between 0 and 1"

@@ -12,6 +12,7 @@ from minitorch_np.cli.arguments import add_import, input_for, open_model, print_
 from minitorch_np.data import Images, as_text, load_csv, load_image
 from minitorch_np.errors import DataError
 from minitorch_np.layers import Sequential
+from minitorch_np.text import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +66,7 @@ def _predict_pictures(model: Sequential, paths: list[str], as_json: bool) -> Non
         best = max(range(len(probabilities)), key=probabilities.__getitem__)
         results.append({"file": path, "label": best, "probabilities": probabilities})
         if not as_json:
-            print(f"{path}: {best}, with probability {probabilities[best]:.3f}\n")
+            print(printable(f"{path}: {best}, with probability {probabilities[best]:.3f}\n"))
             print(as_text(image) + "\n")
             for digit, p in enumerate(probabilities):
                 print(f"  {digit}  {p:.4f}  {'#' * round(40 * p)}".rstrip())

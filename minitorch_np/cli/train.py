@@ -8,10 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
+from minitorch_np.arrays import AnyArray
 from minitorch_np.cli.arguments import (
     activation,
     learning_rate,
+    listed,
     load_digits,
+    named,
     positive_integer,
     print_json,
     require_finite_result,
@@ -20,11 +25,19 @@ from minitorch_np.cli.arguments import (
 )
 from minitorch_np.data import Digits
 from minitorch_np.errors import ConfigurationError, DataError
-from minitorch_np.layers import Layer, ReLU, Sequential
-from minitorch_np.losses import loss_for
-from minitorch_np.networks import notes_network
-from minitorch_np.optimizers import SGD
+from minitorch_np.experiments import Diagnostics, diagnose
+from minitorch_np.layers import Sequential
+from minitorch_np.losses import Loss, loss_for
+from minitorch_np.networks import mlp
+from minitorch_np.optimizers import Optimizer
+from minitorch_np.text import printable
 from minitorch_np.training import Accuracy, Checkpoint, History, Progress, Trainer
+
+CLASSES = 10
+"""The digits."""
+
+RATE = 0.05
+"""The learning rate unless one is given."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,21 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--data", metavar="PATH", help="folder with the MNIST files, or a CSV; else the digits here"
     )
-    add("--hidden", type=positive_integer, default=10, metavar="N", help="hidden units (10)")
-    add(
-        "--activation",
-        type=activation,
-        default=ReLU(),
-        metavar="NAME",
-        help="of layer 1: relu (the default), leaky_relu(0.01), elu(1.0), sigmoid",
-    )
-    add(
-        "--output-activation",
-        type=_activation_or_none,
-        default=None,
-        metavar="NAME",
-        help="of layer 2: none (scores; the default), softmax, or as for layer 1",
-    )
+    _add_model(parser)
     add("--epochs", type=positive_integer, default=25, metavar="N", help="rounds (25)")
     add(
         "--batch-size",
@@ -56,7 +55,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N|full",
         help="images a step (50); full: all of them, as in the notes",
     )
-    add("--lr", type=learning_rate, default=0.05, metavar="RATE", help="learning rate (0.05)")
     add("--seed", type=seed, default=0, metavar="N", help="fixes all that is random (0)")
     add("--threads", type=positive_integer, default=1, metavar="N", help="BLAS threads (1)")
     add("--checkpoint", metavar="DIR", help="write the run to DIR, so that it can be resumed")
@@ -70,22 +68,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", default="model.npz", metavar="FILE", help="where to save it (model.npz)")
 
 
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    """The network, and what it is trained with."""
+    add = parser.add_argument
+    add(
+        "--hidden",
+        type=listed(positive_integer),
+        default=[10],
+        metavar="N,N,...",
+        help="units of each hidden layer (10)",
+    )
+    add(
+        "--activation",
+        type=activation,
+        default="relu",
+        metavar="NAME",
+        help="of the hidden layers: relu (the default), leaky_relu(0.01), elu(1.0), sigmoid",
+    )
+    add(
+        "--output-activation",
+        type=lambda text: None if text == "none" else activation(text),
+        metavar="NAME",
+        help="of the last layer: none (scores; the default), softmax, or as for hidden ones",
+    )
+    add(
+        "--loss",
+        type=named(Loss),
+        metavar="NAME",
+        help="softmax_cross_entropy, mse, ...; else the one that goes with the outputs",
+    )
+    add(
+        "--optimizer",
+        type=named(Optimizer),
+        default=f"sgd({RATE})",
+        metavar="NAME",
+        help=f"adam(0.001), sgd(0.1, momentum=0.9), ... (sgd({RATE}))",
+    )
+    add("--lr", type=learning_rate, metavar="RATE", help=f"the optimizer's learning rate ({RATE})")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Train, test, save, report."""
     checkpoint = _checkpoint(arguments)
     require_writable("--out", arguments.out)  # before anything is trained that could then be lost
     digits = load_digits(arguments.data)
-    model = notes_network(
+    model = mlp(
+        [digits.train.images[0].size, *arguments.hidden, CLASSES],
         arguments.activation,
         arguments.output_activation,
-        hidden=arguments.hidden,
-        features=digits.train.images[0].size,
         seed=arguments.seed,
     )
     start = time.perf_counter()
     # Where standard output is for JSON, whoever waits still wants to see it learn.
     progress = Progress(sys.stderr if arguments.json else None)
-    history, test = _train(model, digits, arguments, progress, checkpoint)
+    history, test, ill = _train(model, digits, arguments, progress, checkpoint)
     seconds = time.perf_counter() - start
     require_finite_result(test, "test")  # the last step of all may have gone too far
     model.save(arguments.out)
@@ -94,14 +130,16 @@ def run(arguments: argparse.Namespace) -> int:
             {
                 "model": str(arguments.out),
                 "parameters": model.count_parameters(),
-                "history": history.history,
+                "history": history.to_dict(),
                 "test": test,
+                "health": ill,
                 "seconds": seconds,
             }
         )
     else:
         print(f"test accuracy {test['accuracy']:.4f}, loss {test['loss']:.4f} ({seconds:.1f} s)")
-        print(f"saved to {arguments.out}")
+        print("\n  ".join(["health:", *ill] if ill else ["health: nothing ill was found"]))
+        print(printable(f"saved to {arguments.out}"))
     return 0
 
 
@@ -111,23 +149,36 @@ def _train(
     arguments: argparse.Namespace,
     progress: Progress,
     checkpoint: Checkpoint | None,
-) -> tuple[History, dict[str, float]]:
-    trainer = Trainer(
-        model,
-        loss_for(model),
-        SGD(arguments.lr),
-        metrics=[Accuracy()],
-        seed=arguments.seed,
-    )
+) -> tuple[History, dict[str, float], list[str]]:
+    """The history, what was measured on the test digits, and what is ill in the network."""
+    loss, optimizer = arguments.loss or loss_for(model), arguments.optimizer
+    if arguments.lr is not None:
+        optimizer.learning_rate = arguments.lr
+    x, y = digits.train.features(), _targets(digits.train.labels, loss)
+    xt, yt = digits.test.features(), _targets(digits.test.labels, loss)
+    trainer = Trainer(model, loss, optimizer, metrics=[Accuracy()], seed=arguments.seed)
+    health = Diagnostics(x, y)
     history = trainer.fit(
-        digits.train.features(),
-        digits.train.labels,
+        x,
+        y,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
-        callbacks=[progress],
+        callbacks=[progress, health],
         checkpoint=checkpoint,
     )
-    return history, trainer.evaluate(digits.test.features(), digits.test.labels)
+    # Where a resumed run was already at its end, no epoch was diagnosed.
+    ill = health.words if health.epochs else diagnose(model, x, y, loss).words
+    return history, trainer.evaluate(xt, yt), ill
+
+
+def _targets(labels: AnyArray, loss: Loss) -> AnyArray:
+    """Class numbers, or one-hot rows for a loss that compares numbers."""
+    if loss.exclusive_classes is False:
+        raise ConfigurationError(
+            f"--loss: expected a loss for one class out of {CLASSES}, got {loss!r}, which is for "
+            "yes or no: write softmax_cross_entropy"
+        )
+    return labels if loss.exclusive_classes else np.eye(CLASSES, dtype=np.float32)[labels]
 
 
 def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
@@ -156,7 +207,3 @@ def _batch_size(text: str) -> int | None:
         return None if text == "full" else positive_integer(text)
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{error}; or write full") from None
-
-
-def _activation_or_none(text: str) -> Layer | None:
-    return None if text == "none" else activation(text)

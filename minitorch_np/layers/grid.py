@@ -112,10 +112,11 @@ def grid_for(
         border = _border(padding, axis, pixels, steps[axis], extent)
         free = pixels + sum(border) - extent
         if free < 0:
+            what = ("rows", "columns")[axis] if axes == 2 else "steps"
             raise ShapeError(
-                f"{layer!r}: expected images of at least {extent} "
-                f"{('rows', 'columns')[axis]} with their border, got {pixels + sum(border)}"
-                + (CHANNELS_LAST if input_shape[2] in (1, 3, 4) else "")
+                f"{layer!r}: expected samples of at least {extent} {what} with their border, got "
+                f"{pixels + sum(border)}"
+                + (CHANNELS_LAST if input_shape[2:] in ((1,), (3,), (4,)) else "")
             )
         borders.append(border)
         sizes.append(free // steps[axis] + 1)

@@ -63,7 +63,7 @@ def _pictures(model: Sequential, arrays: tuple[Any, ...], shape: Shape | None) -
         said += f"; most often, {row} is taken for {column}, {wrong[row, column]} times"
     found: list[Picture] = [
         (
-            lambda: model_plots.confusion(true, taken),
+            lambda: model_plots.plot_confusion(true, taken),
             f"{said}.",
             "What it takes for what: a row is a true class, a column what it was taken for.",
         )
@@ -75,7 +75,7 @@ def _pictures(model: Sequential, arrays: tuple[Any, ...], shape: Shape | None) -
         found.insert(
             0,
             (
-                lambda: model_plots.hidden_weights(model, shape),
+                lambda: model_plots.plot_weights(model, shape),
                 f"The weights of the {dense.units} units of the first layer as images.",
                 "What each unit of the first layer looks for (red), and what speaks against it "
                 "(blue).",
@@ -84,7 +84,7 @@ def _pictures(model: Sequential, arrays: tuple[Any, ...], shape: Shape | None) -
     if wrong.any():
         found.append(
             (
-                lambda: model_plots.worst_errors(model, xt, true, shape),
+                lambda: model_plots.plot_errors(model, xt, true, shape),
                 "The images that it is wrong about and most sure of, with what they are and what "
                 "they were taken for.",
                 "The errors that it is most sure of, with the probability that it gave them.",

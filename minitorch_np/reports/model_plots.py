@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Shape, as_targets
+from minitorch_np.arrays import AnyArray, Array, Shape, as_batch, as_targets
 from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.figures import COLOURS, WIDTH, empty, new_figure
 from minitorch_np.layers import Dense, Dropout, Flatten, Sequential
-from minitorch_np.reports.plots import WIDTH, empty, new_figure
+from minitorch_np.losses.base import refuse
 from minitorch_np.training import confusion_matrix
+from minitorch_np.training.probability_metrics import reliability
+from minitorch_np.validation import require, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +28,7 @@ MOST_CLASSES = 30
 """In a matrix of more, no number could be read."""
 
 
-def hidden_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
+def plot_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
     """The weights of the first layer, a Dense, an image a unit, all on one scale around 0.
 
     Raises ConfigurationError for a model that does not begin with one, ShapeError where its inputs
@@ -33,11 +37,11 @@ def hidden_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
     layer = first_dense(model)
     if layer is None:
         raise ConfigurationError(
-            f"hidden_weights: expected a model that begins with a Dense layer, got {model!r}"
+            f"plot_weights: expected a model that begins with a Dense layer, got {model!r}"
         )
     if len(image_shape) != 2 or math.prod(image_shape) != layer.weight.shape[1]:
         raise ShapeError(
-            f"hidden_weights: expected an image_shape (height, width) of {layer.weight.shape[1]} "
+            f"plot_weights: expected an image_shape (height, width) of {layer.weight.shape[1]} "
             f"pixels, as many as {layer!r} has inputs, got {image_shape}"
         )
     units = layer.weight[:MOST_UNITS]
@@ -68,8 +72,10 @@ def first_dense(model: Sequential) -> Dense | None:
     return seeing if isinstance(seeing, Dense) else None
 
 
-def confusion(labels: object, predicted: object) -> Figure:
-    """How often each class (a row) was taken for each (a column).
+def plot_confusion(
+    labels: object, predicted: object, classes: Sequence[str] | None = None
+) -> Figure:
+    """How often each class (a row) was taken for each (a column); `classes` are their names.
 
     What is right is blue, what is wrong orange, each on its own scale, since errors are few. Raises
     ShapeError unless there is a prediction for each label, and ConfigurationError for more classes
@@ -78,7 +84,7 @@ def confusion(labels: object, predicted: object) -> Figure:
     counts = confusion_matrix(class_numbers(labels), class_numbers(predicted))
     n = len(counts)
     if n > MOST_CLASSES:
-        raise ConfigurationError(f"confusion: expected up to {MOST_CLASSES} classes, got {n}")
+        raise ConfigurationError(f"plot_confusion: expected up to {MOST_CLASSES} classes, got {n}")
     figure = new_figure(WIDTH, 1 + 0.82 * WIDTH)
     axes = figure.add_subplot()
     right = np.eye(n, dtype=bool)
@@ -97,8 +103,13 @@ def confusion(labels: object, predicted: object) -> Figure:
             weight=weight,
             fontsize=10 if n <= 12 else 6,
         )
-    axes.set_xticks(range(n))
-    axes.set_yticks(range(n))
+    names = [str(k) for k in range(n)] if classes is None else list(classes)
+    require(len(names) == n, "plot_confusion", f"classes to be {n} names", classes)
+    turned = 90 if max(map(len, names)) > 3 else 0
+    axes.set_xticks(range(n), names, rotation=turned)
+    axes.set_yticks(range(n), names)
+    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        label.set_parse_math(False)  # names are no mathematics, whatever signs are in them
     share = np.trace(counts) / max(1, counts.sum())
     axes.set(xlabel="predicted", ylabel="true", title=f"{share:.2%} of {counts.sum():,} are right")
     return figure
@@ -110,7 +121,7 @@ def class_numbers(labels: object) -> AnyArray:
     return np.argmax(array, axis=1) if array.ndim == 2 else array.astype(np.int64)
 
 
-def worst_errors(
+def plot_errors(
     model: Sequential, x: Array, labels: object, image_shape: Shape = (28, 28), n: int = 12
 ) -> Figure:
     """The n images that the model is wrong about and most sure of, the worst first.
@@ -120,7 +131,7 @@ def worst_errors(
     """
     if len(image_shape) != 2 or math.prod(image_shape) != math.prod(x.shape[1:]):
         raise ShapeError(
-            f"worst_errors: expected samples of image_shape (height, width) {image_shape}, "
+            f"plot_errors: expected samples of image_shape (height, width) {image_shape}, "
             f"got {x.shape[1:]}"
         )
     true, chances = class_numbers(labels), model.predict_proba(x)
@@ -140,6 +151,36 @@ def worst_errors(
     if not len(worst):
         empty(figure.add_subplot(), "no errors")
         _bare(list(figure.axes), 1)
+    return figure
+
+
+def plot_calibration(labels: object, probabilities: object, bins: int = 10) -> Figure:
+    """The reliability diagram: for each bin of probability, the share of samples that are right.
+
+    `probabilities` are those of class 1, (m,), or of each class, (m, K), as `predict_proba` gives
+    them; then it is about the predicted class. On the diagonal, 70 % of what is 70 % sure is right.
+    Source: Guo et al. 2017, arXiv:1706.04599. Raises ShapeError where shapes do not fit, DataError
+    for numbers that are not probabilities.
+    """
+    p, true = as_batch(probabilities, np.float64, "plot_calibration"), class_numbers(labels)
+    if p.ndim == 2 and p.shape[1] > 1:
+        p, true = p.max(axis=1), p.argmax(axis=1) == true
+    refuse(~((p >= 0) & (p <= 1)), p, "plot_calibration: expected probabilities from 0 to 1")
+    whole("plot_calibration", "bins", bins)
+    n, right, promised = reliability(true.reshape(-1), p.reshape(-1), bins)
+    there = n > 0
+    error = float(np.abs(right - promised).sum() / n.sum())
+    figure = new_figure(WIDTH, 1.25 * WIDTH)
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    axes.plot([0, 1], [0, 1], ":", color="0.5", label="perfectly calibrated")
+    x, y = promised[there] / n[there], right[there] / n[there]
+    axes.plot(x, y, "o-", color=COLOURS[0], label="this model")
+    axes.set(ylabel="share that is right", ylim=(-0.03, 1.03), xlim=(0, 1))
+    axes.set_title(f"calibration error {error:.4f}", fontsize="medium")
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.3)
+    below.bar((np.arange(bins) + 0.5) / bins, n, 0.9 / bins, color=COLOURS[5])
+    below.set(xlabel="probability", ylabel="samples")
     return figure
 
 

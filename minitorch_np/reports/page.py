@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError, MissingExtraError
 from minitorch_np.experiments.comparison import Comparison
+from minitorch_np.figures import new_figure
 from minitorch_np.io.atomic import replacing
 from minitorch_np.reports import plots, text, words
 from minitorch_np.reports.style import PAGE, STYLE
@@ -192,7 +193,7 @@ def _functions(comparison: Comparison) -> str:
     if not found:
         return ""
     picture = _picture(
-        lambda: plots.activation_functions(comparison),
+        lambda: plots.plot_activations(comparison),
         f"Graphs of {words.joined(found)} and of their derivatives, from -4 to 4.",
         "What the compared networks bend their numbers with.",
     )
@@ -288,7 +289,7 @@ def svg(draw: Callable[[], Figure]) -> str:
     It goes into an image and not into the page itself: there, the names that matplotlib gives to
     parts of a picture would meet those of the next.
     """
-    plots.new_figure(1, 1)  # to fail here if it has to
+    new_figure(1, 1)  # to fail here if it has to
     import matplotlib
     from matplotlib import style
 

@@ -1,11 +1,8 @@
 """A comparison as pictures: how good the runs are, how far apart, and how they learned.
 
-Each function returns a matplotlib Figure, to show in a notebook or to save to a file. Figures are
-made without pyplot, so that nothing is left open and no window appears. The colours can be told
-apart by the colour-blind (Okabe and Ito 2008), and each has a line style of its own too.
-
-matplotlib is the extra `plot`; without it, these functions raise MissingExtraError. What one
-trained model has to show is in `model_plots`.
+Each function returns a matplotlib Figure, and raises MissingExtraError without matplotlib (see
+`figures`). Each configuration has a colour and a line style of its own. Pictures of one trained
+model are in `model_plots`.
 """
 
 from __future__ import annotations
@@ -17,23 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.core.composite import Composite
-from minitorch_np.errors import ConfigurationError, MissingExtraError
+from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.verdicts import Verdict
+from minitorch_np.figures import COLOURS, STYLES, WIDTH, empty, new_figure
 from minitorch_np.layers import Activation, Layer, layer_from_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Blue, vermilion, green, purple, orange, sky, black."""
-
-STYLES = ("-", "--", "-.", ":")
-"""Line styles. Their number and that of the colours have no common divisor: 28 combinations."""
-
-WIDTH = 4.6
-"""Of a figure, in inches: so narrow that its text can be read where a phone shrinks it."""
 
 ROW, CURVES = 0.62, 3.6
 """The heights of a row of dots, and of a picture of curves."""
@@ -250,16 +239,16 @@ def _draw_lines(axes: Axes, comparison: Comparison, x: dict[str, Any]) -> None:
     _legend(axes, drawn)
 
 
-def activation_functions(what: Comparison | Iterable[Layer | str]) -> Figure:
-    """The activation functions of a comparison's configurations, or of layers, and their
-    derivatives.
+def plot_activations(*what: Comparison | Iterable[Layer | str] | Layer | str) -> Figure:
+    """The activation functions of layers, or of a comparison's configurations, and their
+    derivatives: `plot_activations("relu", mt.ELU(1.7))`, `plot_activations(model)`.
 
     Raises ConfigurationError where there are none.
     """
     found = activations(what)
     if not found:
         raise ConfigurationError(
-            "activation_functions: expected an activation that works number by number, got none"
+            "plot_activations: expected an activation that works number by number, got none"
         )
     columns = min(3, len(found))
     rows = -(-len(found) // columns)
@@ -281,33 +270,19 @@ def activation_functions(what: Comparison | Iterable[Layer | str]) -> Figure:
     return figure
 
 
-def activations(what: Comparison | Iterable[Layer | str]) -> dict[str, Activation]:
+def activations(what: object) -> dict[str, Activation]:
     """The different activations in it, by what they are called, those in nested layers too."""
+    if isinstance(what, str):
+        what = layer_from_name(what)
+    if isinstance(what, Activation):
+        return {repr(what): what}
     if isinstance(what, Comparison):
-        what = [layer for each in what.configurations for layer in each.layers]
+        what = [each.layers for each in what.configurations]
+    inside = what.layers if isinstance(what, Composite) else what
     found: dict[str, Activation] = {}
-    for given in what:
-        layer = layer_from_name(given) if isinstance(given, str) else given
-        if isinstance(layer, Composite):
-            found |= activations(layer.layers)
-        elif isinstance(layer, Activation):
-            found[repr(layer)] = layer
+    for each in inside if isinstance(inside, Iterable) else ():
+        found |= activations(each)
     return found
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of that size in inches. Raises MissingExtraError without matplotlib."""
-    try:
-        import matplotlib  # noqa: F401  # the parent first: a part of it may be there without it
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("matplotlib", "plot", "drawing a picture") from None
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def empty(axes: Axes, why: str) -> None:
-    """Say in the place of a picture why there is none."""
-    axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes)
 
 
 def _legend(axes: Axes, names: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from minitorch_np.reports.words import (
     reasons,
     verdict,
 )
-from minitorch_np.text import aligned
+from minitorch_np.text import folded, terminal_width
 
 BLOCKS = " .:-=+*#%@"
 """From low to high, for curves in a line."""
@@ -158,6 +158,5 @@ def failures(comparison: Comparison) -> str:
 
 
 def ruled(rows: Sequence[Sequence[str]]) -> str:
-    """Columns of text, with a rule under the first row."""
-    lines = aligned(rows)
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+    """Columns of text, with a rule under the first row; folded where the terminal is narrower."""
+    return "\n".join(folded(rows, terminal_width()))

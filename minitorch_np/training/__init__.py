@@ -14,8 +14,9 @@ from minitorch_np.training.metrics import (
     confusion_matrix,
 )
 from minitorch_np.training.probability_metrics import AUC, CalibrationError
+from minitorch_np.training.rate_search import RateSearch, find_learning_rate
 from minitorch_np.training.regression_metrics import MAE, R2, RMSE
-from minitorch_np.training.stopping import EarlyStopping, ModelCheckpoint
+from minitorch_np.training.stopping import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from minitorch_np.training.trainer import Callback, Progress, Trainer
 
 __all__ = [
@@ -37,8 +38,11 @@ __all__ = [
     "Perplexity",
     "Precision",
     "Progress",
+    "RateSearch",
     "Recall",
+    "ReduceLROnPlateau",
     "TopKAccuracy",
     "Trainer",
     "confusion_matrix",
+    "find_learning_rate",
 ]

@@ -1,6 +1,35 @@
 """The numbers of a training run, one per epoch."""
 
+from __future__ import annotations
+
+import math
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from minitorch_np.errors import ConfigurationError, MissingExtraError
+from minitorch_np.figures import COLOURS, WIDTH, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LOWER, HIGHER = ("loss", "error", "mae", "rmse"), ("acc", "precision", "recall", "f1", "auc", "r2")
+"""Parts of the names of numbers that are better when they are smaller, and when they are larger."""
+
+
+def smaller_is_better(name: str) -> bool | None:
+    """Whether the number of that name is better the smaller it is; None where its name does not
+    tell."""
+    plain = name.removeprefix("val_")
+    if any(part in plain for part in HIGHER):
+        return False
+    return True if plain == "perplexity" or any(part in plain for part in LOWER) else None
+
+
+class Best(NamedTuple):
+    """The epoch, counted from 1, at which a number was best, and all numbers of that epoch."""
+
+    epoch: int
+    numbers: dict[str, float]
 
 
 class History(Mapping[str, list[float]]):
@@ -14,9 +43,9 @@ class History(Mapping[str, list[float]]):
         self._columns: dict[str, list[float]] = {}
 
     def append(self, numbers: Mapping[str, float]) -> None:
-        """Add an epoch."""
+        """Add an epoch. NumPy's numbers are kept as Python's."""
         for name, number in numbers.items():
-            self._columns.setdefault(name, []).append(number)
+            self._columns.setdefault(name, []).append(float(number))
 
     def restore(self, columns: Mapping[str, list[float]]) -> None:
         """Set the columns, as they were when a run was stopped."""
@@ -24,13 +53,83 @@ class History(Mapping[str, list[float]]):
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """The same as a dictionary, under the name that Keras gives it."""
-        return dict(self._columns)
+        """The same as `to_dict()`, under the name that Keras gives it."""
+        return self.to_dict()
 
     @property
     def epochs(self) -> int:
         """How many epochs there are."""
         return max(map(len, self._columns.values()), default=0)
+
+    def best(self, name: str | None = None, mode: str = "auto") -> Best:
+        """The epoch with the best number of that name; None is "val_loss", or else "loss".
+
+        `mode` is "min" if smaller is better, "max" if larger is; "auto" goes by the name. The first
+        of equal ones is the best; NaN never is. Raises ConfigurationError where the name does not
+        tell, or no epoch has such a number.
+        """
+        name = name or ("val_loss" if "val_loss" in self else "loss")
+        smaller = {"min": True, "max": False, "auto": smaller_is_better(name)}.get(mode)
+        if smaller is None:
+            raise ConfigurationError(
+                f"best: expected mode 'min' or 'max' with {name!r}, since its name does not tell "
+                f"which is better, got {mode!r}"
+            )
+        column = self[name]
+        known = [place for place, number in enumerate(column) if not math.isnan(number)]
+        if not known:
+            raise ConfigurationError(f"best: expected an epoch with a number {name!r}, got none")
+        place = (min if smaller else max)(known, key=column.__getitem__)
+        numbers = {key: each[place] for key, each in self.items() if place < len(each)}
+        return Best(place + 1, numbers)
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """A dictionary of lists, as for JSON."""
+        return {name: list(column) for name, column in self._columns.items()}
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame with a row an epoch, counted from 1, and a column a number.
+
+        Raises MissingExtraError without pandas.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtraError("pandas", "pandas", "a DataFrame of the history") from None
+        columns = {
+            name: pandas.Series(column, range(1, len(column) + 1))
+            for name, column in self._columns.items()
+        }
+        return pandas.DataFrame(columns).rename_axis("epoch")
+
+    def plot(self) -> Figure:
+        """A matplotlib Figure: a panel a number over the epochs, training and validation together.
+
+        The best epoch of the validation is marked. Raises MissingExtraError without matplotlib,
+        ConfigurationError where there is no epoch.
+        """
+        if not self.epochs:
+            raise ConfigurationError("plot: expected a history of at least one epoch, got none")
+        names = list(dict.fromkeys(name.removeprefix("val_") for name in self))
+        figure = new_figure(WIDTH, 0.4 + 2.2 * len(names))
+        panels = figure.subplots(len(names), 1, sharex=True, squeeze=False).flat
+        for axes, name in zip(panels, names, strict=True):
+            pairs = ((name, "training", "-"), (f"val_{name}", "validation", "--"))
+            for colour, (key, label, style) in zip(COLOURS, pairs, strict=False):
+                if key in self:
+                    epochs, one = range(1, len(self[key]) + 1), len(self[key]) == 1
+                    axes.plot(epochs, self[key], "o" if one else style, color=colour, label=label)
+            if f"val_{name}" in self and smaller_is_better(name) is not None:
+                epoch, numbers = self.best(f"val_{name}")
+                axes.plot([epoch], [numbers[f"val_{name}"]], "o", color=COLOURS[1])
+            axes.set_ylabel(name.replace("_", " "))
+            axes.grid(alpha=0.3)
+        axes.set_xlabel("epoch")
+        axes.locator_params(axis="x", integer=True)
+        if len(self) > len(names):
+            handles = figure.axes[0].get_legend_handles_labels()
+            figure.legend(*handles, loc="outside upper center", ncols=2, frameon=False)
+        return figure
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self._columns:
@@ -46,5 +145,5 @@ class History(Mapping[str, list[float]]):
         return len(self._columns)
 
     def __repr__(self) -> str:
-        last = {name: round(column[-1], 4) for name, column in self._columns.items()}
-        return f"History({self.epochs} epochs, last: {last})"
+        last = "".join(f", {name}={column[-1]:.4g}" for name, column in self._columns.items())
+        return f"History(epochs={self.epochs}{last})"

@@ -1,4 +1,6 @@
-"""Callbacks that watch one number after each epoch: early stopping, and saving the best model."""
+"""Callbacks that watch one number after each epoch: to stop early, to save the best model, to
+lower the learning rate.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +11,19 @@ from typing import Any
 
 from minitorch_np.arrays import Array, StrPath
 from minitorch_np.errors import ConfigurationError
+from minitorch_np.training.history import smaller_is_better
 from minitorch_np.training.trainer import Callback, Trainer
-from minitorch_np.validation import choice, flag, instance, number, whole
+from minitorch_np.validation import choice, flag, instance, number, require, whole
 from minitorch_np.validation import path as checked_path
 
 
 class Monitor(Callback):
-    """What the two share: the number `monitor`, such as "val_loss", and whether it improved.
+    """What they share: the number `monitor`, such as "val_loss", and whether it improved.
 
     `mode` is "min" if smaller is better, "max" if larger is better; "auto" takes "min" for losses
-    and "max" for accuracies, precision, recall and F1. An improvement of `min_delta` or less does
-    not count. Raises ConfigurationError for a mode that is none of these, or a number that is not
-    measured.
+    and errors and "max" for accuracies, precision, recall, F1, AUC and R2. An improvement of
+    `min_delta` or less does not count. Raises ConfigurationError for a mode that is none of these,
+    or a number that is not measured.
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
@@ -29,14 +32,13 @@ class Monitor(Callback):
         self.min_delta = number(self, "min_delta", min_delta, 0)
         self.best: float | None = None
         if mode == "auto":
-            plain = monitor.removeprefix("val_")
-            larger = any(word in plain for word in ("acc", "precision", "recall", "f1"))
-            self.smaller = plain == "loss"
-            if not (larger or self.smaller):
+            smaller = smaller_is_better(monitor)
+            if smaller is None:
                 raise ConfigurationError(
                     f"monitor {monitor!r}: expected mode 'min' or 'max' with it, since its name "
                     "does not tell which is better"
                 )
+            self.smaller = smaller
         else:
             self.smaller = mode == "min"
 
@@ -153,3 +155,49 @@ class ModelCheckpoint(Monitor):
             ) from None
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         trainer.model.save(path)
+
+
+class ReduceLROnPlateau(Monitor):
+    """Multiplies the learning rate by `factor` when `monitor` has not improved for `patience`
+    epochs, as Keras' does, down to `min_rate` at the least.
+
+    A lower rate is kept by the optimizer when `fit` ends. Raises ConfigurationError for numbers out
+    of range, and for an optimizer whose rate follows a schedule.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        *,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        min_rate: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.factor = number(self, "factor", factor, above=0, below=1)
+        self.patience = whole(self, "patience", patience, 0)
+        self.min_rate = number(self, "min_rate", min_rate, 0)
+        self.waited = 0
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        super().on_train_begin(trainer, epochs, batches)
+        rate = trainer.optimizer.learning_rate
+        expected = "an optimizer whose learning_rate is a number, not a schedule"
+        require(not callable(rate), self, expected, rate)
+        self.waited = 0
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
+        self.waited = 0 if self.improved(numbers) else self.waited + 1
+        rate = trainer.optimizer.learning_rate
+        if self.waited >= max(1, self.patience) and not callable(rate):
+            lower = max(rate * self.factor, self.min_rate)
+            trainer.optimizer.learning_rate, self.waited = float(min(rate, lower)), 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"waited": self.waited}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.waited = state["waited"]

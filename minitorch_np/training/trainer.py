@@ -223,7 +223,7 @@ class Trainer(metaclass=Explained):
         """
         _check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
         hooks = instances("fit", "callbacks", callbacks, Callback)
-        samples = self._checked(x, y, sample_weight, "fit")
+        samples = self.checked(x, y, sample_weight, "fit")
         if hooks or checkpoint or validation_split:  # before they write anything down
             require_finite(samples.x, "fit: x")
         warn_of_size(self.model, samples.x)
@@ -319,11 +319,11 @@ class Trainer(metaclass=Explained):
                 + (" things" if isinstance(things, int) else "")
             )
         x, y, *weights = data
-        held_out = self._checked(x, y, weights[0] if weights else None, "validation_data")
+        held_out = self.checked(x, y, weights[0] if weights else None, "validation_data")
         require_finite(held_out.x, "validation_data: x")
         return held_out
 
-    def _checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
+    def checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
         """The samples as arrays, or the error that says why they can't be used."""
         names = as_names(y)
         if names is not None:
@@ -352,7 +352,7 @@ class Trainer(metaclass=Explained):
 
         Raises as `fit`; where the loss is not finite, no parameter is changed.
         """
-        samples = self._checked(x, y, sample_weight, "step")
+        samples = self.checked(x, y, sample_weight, "step")
         require_finite(samples.x, "step: x")
         quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
         with self._alone("step"), quiet:
@@ -368,7 +368,7 @@ class Trainer(metaclass=Explained):
 
     def evaluate(self, x: object, y: object, sample_weight: object = None) -> dict[str, float]:
         """Mean loss and metrics on samples x and targets y, by name. Raises as `fit`."""
-        samples = self._checked(x, y, sample_weight, "evaluate")
+        samples = self.checked(x, y, sample_weight, "evaluate")
         return measure(self.model, self.loss, self.metrics, samples, "evaluate")
 
 

@@ -1,0 +1,133 @@
+"""A learning-rate finder: which rates make the loss fall, found in one short run.
+
+The rate grows from step to step, and the loss is written down. It first hardly moves, then falls,
+and at last explodes. A good rate is where it falls fastest, and well below where it ends to fall:
+at most a tenth of the rate at which the loss is lowest. Nothing of it stays: the model, the
+optimizer and the generator are afterwards what they were.
+
+Source: Smith 2015, "Cyclical learning rates for training neural networks", arXiv:1506.01186.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from minitorch_np.arrays import Array, Generator
+from minitorch_np.figures import COLOURS, WIDTH, new_figure
+from minitorch_np.training.batches import Batches
+from minitorch_np.training.snapshot import Snapshot
+from minitorch_np.training.step import propagate
+from minitorch_np.training.trainer import Trainer
+from minitorch_np.validation import number, require, whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SMOOTH = 0.9
+"""How much of the smoothed loss stays from step to step."""
+
+EXPLODED = 4.0
+"""The run ends where the smoothed loss is so many times the smallest one."""
+
+SKIPPED = 0.1
+"""The first part of the steps, in which the smoothed loss is still that of the first batches."""
+
+
+class RateSearch(NamedTuple):
+    """The rates that were tried, the smoothed losses at them, and the rate to begin with; NaN where
+    the loss never fell."""
+
+    rates: list[float]
+    losses: list[float]
+    suggestion: float
+
+    def plot(self) -> Figure:
+        """The losses over the rates, and the suggestion. Raises MissingExtraError without
+        matplotlib."""
+        figure = new_figure(WIDTH, 3.2)
+        axes = figure.add_subplot()
+        axes.plot(self.rates, self.losses, "-", color=COLOURS[0])
+        if not math.isnan(self.suggestion):
+            axes.axvline(self.suggestion, ls="--", color=COLOURS[1])
+            axes.set_title(f"suggested learning rate: {self.suggestion:.2g}", fontsize="medium")
+        axes.set(xscale="log", xlabel="learning rate", ylabel="loss (smoothed)")
+        low, first = min(self.losses), self.losses[0]
+        axes.set_ylim(low - 0.1 * (first - low or 1), first + 0.5 * (first - low or 1))
+        axes.grid(alpha=0.3)
+        return figure
+
+    def __repr__(self) -> str:
+        return f"RateSearch({len(self.rates)} rates, suggestion={self.suggestion:.3g})"
+
+
+def find_learning_rate(
+    trainer: Trainer,
+    x: object,
+    y: object,
+    *,
+    low: float = 1e-6,
+    high: float = 10.0,
+    steps: int = 100,
+    batch_size: int = 64,
+) -> RateSearch:
+    """Train for up to `steps` steps, with rates that grow evenly by factor from `low` to `high`.
+
+    It ends early where the loss explodes. Nothing that belongs to the trainer is changed. Raises
+    ConfigurationError for numbers out of range, ShapeError and DataError as `fit` does.
+    """
+    place = "find_learning_rate"
+    number(place, "low", low, above=0)
+    number(place, "high", high, above=low)
+    whole(place, "steps", steps, 10)
+    require(isinstance(trainer, Trainer), place, "a Trainer", trainer)
+    samples = trainer.checked(x, y, None, place)
+    size = whole(place, "batch_size", batch_size)
+    batches = Batches(samples, size, shuffle=True, place=f"{place}: x")
+    optimizer, generator = trainer.optimizer, trainer.rng.bit_generator
+    kept, state, rate = Snapshot(trainer.model, optimizer), generator.state, optimizer.learning_rate
+    try:
+        with np.errstate(all="ignore"):
+            rates, losses = _run(trainer, batches, np.geomspace(low, high, steps))
+    finally:
+        optimizer.learning_rate = rate
+        kept.restore()
+        generator.state = state
+    return RateSearch(rates, losses, _suggestion(np.array(rates), np.array(losses)))
+
+
+def _run(trainer: Trainer, batches: Batches, rates: Array) -> tuple[list[float], list[float]]:
+    """The rates that were reached, and the smoothed loss before each step."""
+    model, optimizer, losses, mean = trainer.model, trainer.optimizer, list[float](), 0.0
+    stream = _endless(batches, trainer.rng)
+    for step, rate in enumerate(rates.tolist()):
+        batch = next(stream)
+        loss, _, gradients = propagate(model, trainer.loss, *batch, trainer.rng)
+        mean = SMOOTH * mean + (1 - SMOOTH) * loss
+        smoothed = mean / (1 - SMOOTH ** (step + 1))  # as if it had begun at the first loss
+        if not math.isfinite(loss) or smoothed > EXPLODED * min([*losses, abs(smoothed)]):
+            break
+        losses.append(smoothed)
+        optimizer.learning_rate = rate
+        optimizer.step(model, gradients)
+    return rates[: len(losses)].tolist(), losses
+
+
+def _endless(batches: Batches, rng: Generator) -> Iterator[tuple[Array, Array, None]]:
+    """Batch after batch, epoch after epoch."""
+    while True:
+        for x, y, _, _ in batches.epoch(batches.order(rng), rng):
+            yield x, y, None
+
+
+def _suggestion(rates: Array, losses: Array) -> float:
+    """Where the loss falls fastest over log(rate), but at most a tenth of where it is lowest."""
+    first = int(SKIPPED * len(losses))
+    falling = losses[first : int(losses.argmin()) + 1] if len(losses) else losses
+    if len(falling) < 3 or not falling[-1] < falling[0]:
+        return math.nan
+    slopes = np.gradient(falling, np.log(rates[first : first + len(falling)]))
+    return float(min(rates[first + int(slopes.argmin())], rates[losses.argmin()] / 10))
