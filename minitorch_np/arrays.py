@@ -125,13 +125,7 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
     """Whatever array-like the caller has as an array of numbers. Raises DataError for others, and
     for a masked array that hides some of its entries.
     """
-    masked: Any = sys.modules.get("numpy.ma")  # loaded where there is a masked array
-    if masked and isinstance(y, masked.MaskedArray) and masked.is_masked(y):
-        where = tuple(np.argwhere(masked.getmaskarray(y))[0].tolist())
-        raise DataError(
-            f"{place}: expected all entries, got a masked array without the one at {where}: drop "
-            "such samples, or fill the gaps with .filled(...)"
-        )
+    require_unmasked(y, place)
     try:
         array = np.asarray(y)
     except ValueError as error:  # rows of different lengths
@@ -139,6 +133,17 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
     if array.dtype.kind not in "fiub":
         raise DataError(f"{place}: expected {expected}, got {array.dtype} ({type(y).__name__})")
     return array
+
+
+def require_unmasked(x: object, place: str) -> None:
+    """Raise DataError for a masked array that hides some of its entries."""
+    masked: Any = sys.modules.get("numpy.ma")  # loaded where there is a masked array
+    if masked and isinstance(x, masked.MaskedArray) and masked.is_masked(x):
+        where = tuple(np.argwhere(masked.getmaskarray(x))[0].tolist())
+        raise DataError(
+            f"{place}: expected all entries, got a masked array without the one at {where}: drop "
+            "such samples, or fill the gaps with .filled(...)"
+        )
 
 
 @functools.lru_cache(maxsize=16)

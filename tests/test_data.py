@@ -373,6 +373,11 @@ def test_masked_entries_are_not_trained_on(masked: str) -> None:
         given[masked] = np.ma.array(given[masked], mask=mask)
     with pytest.raises(mt.DataError, match=r"masked array without the one at .0.*filled"):
         trainer.fit(**given)
+    hidden = np.ma.array(np.ones((3, 2, 2), np.uint8), mask=True)
+    with pytest.raises(mt.DataError, match="a.csv: .*masked"):
+        mt.data.Images(hidden, source="a.csv")
+    with pytest.raises(mt.DataError, match="0.weight: .*masked"):
+        model.load_state_dict({"0.weight": hidden[0], "0.bias": np.ones(2)})
 
 
 def test_whole_numbers_are_converted_a_batch_at_a_time(tmp_path: Path) -> None:

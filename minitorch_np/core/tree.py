@@ -12,7 +12,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.arrays import AnyArray, Array, require_unmasked
 from minitorch_np.core.room import take_room
 from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError, ShapeError
 from minitorch_np.signature import Explained, arguments_of
@@ -212,6 +212,8 @@ def load_arrays(
     if strict:
         wrong += [f"{name} is missing" for name in present if name not in given]
         wrong += [f"{name} is unexpected" for name in given if name not in present]
+    for name, values in given.items():
+        require_unmasked(values, name)
     fitting = {name: np.asarray(given[name]) for name in present if name in given}
     for name, array in fitting.items():
         if array.shape != present[name].shape or array.dtype.kind not in "fiu":

@@ -14,6 +14,7 @@ from minitorch_np.arrays import (
     as_float_dtype,
     as_generator,
     as_targets,
+    require_unmasked,
 )
 from minitorch_np.errors import DataError
 from minitorch_np.validation import instance, number, require
@@ -47,6 +48,7 @@ class Images:
         instance("Images", "images", images, np.ndarray)
         if labels is not None:
             instance("Images", "labels", labels, np.ndarray)
+        require_unmasked(images, source)
         if images.ndim != 3 or images.dtype != np.uint8:
             raise DataError(
                 f"{source}: expected images as uint8 of shape (n, height, width), "
