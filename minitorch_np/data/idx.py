@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import DataError
+from minitorch_np.io.atomic import replacing
 from minitorch_np.io.bounded import read_bytes
 from minitorch_np.validation import instance
 from minitorch_np.validation import path as checked_path
@@ -71,5 +72,5 @@ def save_idx(path: StrPath, array: npt.NDArray[Any]) -> None:
     content = head + array.astype(kind).tobytes()
     if str(path).endswith(".gz"):
         content = gzip.compress(content, mtime=0)  # no clock in it: same array, same file
-    with open(path, "wb") as file:
+    with replacing(path) as file:
         file.write(content)

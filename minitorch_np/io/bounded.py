@@ -15,6 +15,7 @@ from typing import IO
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import DataError, MinitorchError
+from minitorch_np.validation import whole
 
 RATIO = 8
 """What a file may expand to, whatever the limit: so many times its own size."""
@@ -25,9 +26,9 @@ _LIMIT: ContextVar[int] = ContextVar("limit", default=64 * 2**20)
 @contextlib.contextmanager
 def expansion_limit(size: int) -> Iterator[None]:
     """Inside of the `with`, a file that is read may expand to `size` bytes (by default 64 MiB, or
-    eight times its own size).
+    eight times its own size). Raises ConfigurationError.
     """
-    before = _LIMIT.set(size)
+    before = _LIMIT.set(whole("expansion_limit", "size", size))
     try:
         yield
     finally:
