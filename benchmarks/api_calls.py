@@ -94,6 +94,14 @@ def digits() -> mt.data.Images:
     return mt.data.Images(np.zeros((6, 8, 8), np.uint8), LABELS)
 
 
+def optimizer_state() -> dict[str, Any]:
+    """What an optimizer remembers."""
+    used_before = trainer()
+    used_before.optimizer = mt.Adam()
+    used_before.step(DATA, LABELS)
+    return used_before.optimizer.state_dict()
+
+
 GOOD: dict[str, Callable[[], Any]] = {
     "x": lambda: DATA,
     "y": lambda: LABELS,
@@ -116,7 +124,9 @@ GOOD: dict[str, Callable[[], Any]] = {
     "dimensions": lambda: 2,
     "shape": lambda: (2, 2),
     "rate": lambda: 0.1,
-    "steps": lambda: 2,
+    "steps": lambda: 10,
+    "groups": lambda: 2,
+    "rows": lambda: np.arange(3),
     "every": lambda: 2,
     "factor": lambda: 0.5,
     "start": lambda: 0.1,
@@ -140,7 +150,7 @@ GOOD: dict[str, Callable[[], Any]] = {
     "seeds": lambda: 2,
     "epochs": lambda: 1,
     "learning_rate": lambda: 0.1,
-    "vector": lambda: np.zeros(27),
+    "vector": lambda: {name: np.ones_like(p) for name, p in model().state_dict().items()},
     "f": lambda: np.sin,
     "df": lambda: np.cos,
     "inputs": lambda: [np.ones(3)],
@@ -176,6 +186,8 @@ def used(thing: Any) -> object:
                 return built.predict(np.ones((2, *shape)))
     if isinstance(thing, mt.Optimizer):
         return mt.Trainer(model(), mt.SoftmaxCrossEntropy(), thing).step(DATA, LABELS)
+    if isinstance(thing, mt.losses.Pointwise):
+        return mt.Trainer(model(), thing, mt.SGD()).step(DATA, np.eye(3)[LABELS])
     if isinstance(thing, mt.Loss):
         return mt.Trainer(model(), thing, mt.SGD()).step(DATA, LABELS)
     if isinstance(thing, mt.Metric):
@@ -231,7 +243,14 @@ def _method(make: Callable[[], Any], method: str) -> Callable[..., Any]:
 
 
 SKIPPED = {
-    *("Comparison", "Diagnosis", "Finding", "Report", "report"),  # made by others' results
+    *(
+        "Comparison",
+        "Diagnosis",
+        "Finding",
+        "Report",
+        "report",
+        "RateSearch",
+    ),  # made by others' results
     *("gradcheck_all", "Rates"),
     *("gradcheck_torch", "gradcheck_jax"),  # whose libraries take more than is allowed here
     *("rate_at", "check_weights", "biases_and_norms", "nothing"),  # called by optimizers only
@@ -267,6 +286,10 @@ CALLED = {
 """Functions of the user's own: what these raise is passed on, so they get no odd ones."""
 
 
+LONG = {"epochs", "seeds", "steps", "input_shape", "hidden", "features", "classes"}
+"""Of these a huge number is no mistake, but a long wait or a lot of memory."""
+
+
 def generated(seed: int, count: int) -> Iterator[tuple[Subject, dict[str, Any], list[str]]]:
     """So many calls: the subject, its arguments, and which of these are odd."""
     rng, every = np.random.default_rng(seed), subjects()
@@ -278,13 +301,16 @@ def generated(seed: int, count: int) -> Iterator[tuple[Subject, dict[str, Any], 
             if name in GOOD and (default is None or not _optional(default) or rng.random() < 0.3)
         }
         names = list(chosen.arguments)
+        if chosen.name == "Adam.load_state_dict":
+            given["state"] = optimizer_state()
         changed = list(rng.permutation(names)[: rng.integers(1, 4)]) if names else []
         for name in changed:
             if rng.random() < 0.1:
                 given.pop(name, None)
             else:
                 odd = ODD[rng.integers(len(ODD))]()
-                given[str(name)] = 3 if name in CALLED and callable(odd) else odd
+                long = name in LONG and isinstance(odd, int) and odd > 10
+                given[str(name)] = 3 if long or (name in CALLED and callable(odd)) else odd
         if rng.random() < 0.05:
             given[str(rng.choice(["lr", "units", "epoch", "weights", "activation"]))] = 1
         yield chosen, given, changed
@@ -297,9 +323,13 @@ def _optional(default: object) -> bool:
 def outcome(chosen: Subject, given: dict[str, Any]) -> str:
     """What is wrong with what the call did; empty if nothing is."""
     spread = [n for n, default in chosen.arguments.items() if default is SPREAD]
-    options = {name: value for name, value in given.items() if name not in spread}
-    listed = given.get(spread[0], ()) if spread else ()
-    places = listed if isinstance(listed, (list, tuple)) else [listed]
+    options, places = dict(given), list[Any]()
+    for name in chosen.arguments if spread else ():  # what stands before *layers has no name
+        value = options.pop(name, None)
+        if name in spread:
+            places += value if isinstance(value, (list, tuple)) else [value]
+            break
+        places.append(value)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")

@@ -129,6 +129,7 @@ from minitorch_np.training import (
 )
 
 if TYPE_CHECKING:
+    from minitorch_np.exchange import from_onnx, from_torch, to_onnx, to_torch
     from minitorch_np.experiments import (
         Comparison,
         Configuration,
@@ -152,6 +153,7 @@ else:
         **dict.fromkeys(("Comparison", "Configuration", "compare"), "experiments"),
         **dict.fromkeys(("Diagnosis", "Diagnostics", "Finding", "diagnose"), "experiments"),
         **dict.fromkeys(("Report", "report"), "reports"),
+        **dict.fromkeys(("from_onnx", "from_torch", "to_onnx", "to_torch"), "exchange"),
         **dict.fromkeys(
             ("plot_calibration", "plot_confusion", "plot_errors", "plot_weights"),
             "reports.model_plots",
@@ -285,6 +287,8 @@ __all__ = [
     "data",
     "diagnose",
     "find_learning_rate",
+    "from_onnx",
+    "from_torch",
     "gradcheck",
     "gradcheck_all",
     "gradcheck_function",
@@ -305,4 +309,6 @@ __all__ = [
     "plot_weights",
     "report",
     "schedules",
+    "to_onnx",
+    "to_torch",
 ]

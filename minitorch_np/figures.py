@@ -7,13 +7,15 @@ shows one that a cell ends with, and `figure.savefig(path)` saves it. matplotlib
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
 from minitorch_np.errors import MissingExtraError
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+Figure: TypeAlias = Any
+"""A matplotlib.figure.Figure; the library is imported when one is made."""
+
+Axes: TypeAlias = Any
+"""A matplotlib.axes.Axes."""
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Blue, vermilion, green, purple, orange, sky, black: the colour-blind can tell them apart (Okabe
@@ -30,10 +32,10 @@ def new_figure(width: float, height: float) -> Figure:
     """An empty figure of that size in inches. Raises MissingExtraError without matplotlib."""
     try:
         import matplotlib  # noqa: F401  # the parent first: a part of it may be there without it
-        from matplotlib.figure import Figure
+        from matplotlib import figure
     except ImportError:
         raise MissingExtraError("matplotlib", "plot", "drawing a picture") from None
-    return Figure(figsize=(width, height), layout="constrained")
+    return figure.Figure(figsize=(width, height), layout="constrained")
 
 
 def empty(axes: Axes, why: str) -> None:

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+SHADES = " .:-=+*#%@"
+"""From light to dark, or from low to high."""
+
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of cells as lines of text, each column as wide as its widest cell."""

@@ -22,6 +22,9 @@ T = TypeVar("T")
 LARGEST = math.nextafter(math.inf, 0)
 """The largest finite number."""
 
+LARGEST_WHOLE = 2**63 - 1
+"""The largest whole number that NumPy can hold."""
+
 
 def is_whole(value: object) -> TypeGuard[int]:
     """Whether it is an integer of Python's or NumPy's."""
@@ -42,8 +45,10 @@ def require(right: bool, owner: object, expected: str, got: object) -> None:
 
 def whole(owner: object, name: str, value: object, least: int = 1, most: int | None = None) -> int:
     """A whole number of at least `least`, and at most `most`."""
-    right = is_whole(value) and value >= least and (most is None or value <= most)
-    bound = "" if most is None else f" and at most {most}"
+    right = is_whole(value) and least <= value <= (LARGEST_WHOLE if most is None else most)
+    bound = f" and at most {most}" if most is not None else ""
+    if is_whole(value) and value > LARGEST_WHOLE:
+        bound = " and at most 2^63 - 1"
     require(right, owner, f"{name} to be a whole number of at least {least}{bound}", value)
     return int(value)  # type: ignore[call-overload,no-any-return]
 

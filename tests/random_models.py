@@ -11,6 +11,7 @@ matters in one that fails, change it by hand.
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple
@@ -87,7 +88,9 @@ def assemble(
     change(model, texts["parameters"], rng)
     trainer = mt.Trainer(model, loss, mt.SGD(0.05, clip_norm=1.0), seed=rng)
     for _ in range(texts["steps"]):
-        trainer.fit(x, targets, batch_size=None, sample_weight=weights)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "fit: x: expected inputs of about size 1")
+            trainer.fit(x, targets, batch_size=None, sample_weight=weights)
     pick(rng, model.layers).trainable = not texts["frozen"]
     return RandomModel(model, x, targets, loss, weights, seed, f"assemble(\n{lines})")
 

@@ -288,7 +288,7 @@ def test_a_report_can_be_read_and_computed_with() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((mt.ReLU(), None, None, "fast"), "expected a mode"),
+        ((mt.ReLU(), None, None, "fast"), "expected mode to be"),
         ((3, None, None, "auto"), "expected a Layer or a Loss"),
         ((mt.SoftmaxCrossEntropy(), np.ones((2, 3)), None, "auto"), "expected targets"),
     ],

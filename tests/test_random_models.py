@@ -10,9 +10,6 @@ from tests.random_models import CLASSES, RandomModel, in_float64, random_model, 
 
 SEEDS = range(60)
 
-# Their inputs are of all sizes.
-pytestmark = pytest.mark.filterwarnings("ignore:fit. x. expected inputs of about size 1")
-
 
 def same(one: RandomModel, other: RandomModel) -> bool:
     states = one.model.state_dict(), other.model.state_dict()
@@ -104,6 +101,7 @@ def direction(point: Array, rng: np.random.Generator) -> Array:
     return rng.normal(size=point.shape) * (float(np.abs(point).max()) or 1.0)
 
 
+@pytest.mark.filterwarnings("ignore:fit. x. expected inputs of about size 1")
 def test_they_train() -> None:
     for seed in range(20):
         made = random_model(seed)

@@ -18,6 +18,7 @@ ROOMS = (
     *("errors", "validation", "signature", "names", "arrays", "text", "figures", "io", "numerics"),
     *("initializers", "schedules"),
     *("core", "layers", "losses", "optimizers", "data", "networks", "training", "gradcheck"),
+    *("exchange", "sklearn"),
     *("experiments", "reports", "cli", "__init__", "__main__"),
 )
 NO_DRAWS = ("default_rng", "Generator", "get_state", "set_state", "fork_rng")

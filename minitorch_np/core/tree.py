@@ -12,9 +12,10 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, require_unmasked
+from minitorch_np.arrays import AnyArray, Array, StrPath, require_unmasked
 from minitorch_np.core.room import take_room
 from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError, ShapeError
+from minitorch_np.io.safetensors import read_safetensors, write_safetensors
 from minitorch_np.signature import Explained, arguments_of
 from minitorch_np.validation import flag, instance, require
 
@@ -174,6 +175,21 @@ class Tree(Generic[P]):
             state = {_renamed(name, names): array for name, array in state.items()}
         present = self.named_parameters() | self.named_buffers()
         load_arrays(present, state, flag(place, "strict", strict), place)
+
+    def save_weights(self, path: StrPath) -> None:
+        """Write the `state_dict` to a safetensors file, at once or not at all.
+
+        PyTorch and others read it. Raises MissingExtraError, NotBuiltError, OSError.
+        """
+        write_safetensors(path, self.state_dict())
+
+    def load_weights(
+        self, path: StrPath, strict: bool = True, names: Mapping[str, str] | None = None
+    ) -> None:
+        """Set parameters and buffers from a safetensors file; `strict` and `names` are those of
+        `load_state_dict`. Raises MissingExtraError, ModelFileError, DataError.
+        """
+        self.load_state_dict(read_safetensors(path), strict, names)
 
 
 def _renamed(name: str, names: Mapping[str, str]) -> str:

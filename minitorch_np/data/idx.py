@@ -54,7 +54,10 @@ def load_idx(path: StrPath) -> npt.NDArray[Any]:
             f"{path}: expected {wanted:,} bytes of data for shape {shape}, "
             f"got {len(content) - start:,}: the file is {word}"
         )
-    array = np.frombuffer(content, kind, offset=start).reshape(shape)
+    try:
+        array = np.frombuffer(content, kind, offset=start).reshape(shape)
+    except ValueError as error:  # one axis is empty, and another beyond all arrays
+        raise DataError(f"{path}: expected an array, got shape {shape}: {error}") from None
     return array.astype(kind.newbyteorder("="))
 
 

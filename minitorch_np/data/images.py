@@ -20,6 +20,7 @@ from minitorch_np.data.dataset import Pixels
 from minitorch_np.errors import DataError, MissingExtraError
 from minitorch_np.io.arrays import explained
 from minitorch_np.io.bounded import open_file, require_room
+from minitorch_np.text import SHADES
 from minitorch_np.validation import instance, require
 from minitorch_np.validation import path as checked_path
 
@@ -125,8 +126,7 @@ def as_text(image: Pixels) -> str:
     instance("as_text", "image", image, np.ndarray)
     right = image.ndim == 2 and image.size > 0 and image.dtype.kind in "fiu"
     require(right, "as_text", "a grey image (height, width)", image)
-    shades = " .:-=+*#%@"
     height = len(image) - len(image) % 2
     pairs = image[:height].reshape(height // 2, 2, -1).mean(axis=1)
-    levels = np.rint(pairs / 255 * (len(shades) - 1)).astype(int)
-    return "\n".join("".join(shades[level] for level in row).rstrip() for row in levels)
+    levels = np.rint(pairs / 255 * (len(SHADES) - 1)).astype(int)
+    return "\n".join("".join(SHADES[level] for level in row).rstrip() for row in levels)

@@ -194,8 +194,7 @@ def _engine(
     executor: Executor | None, jobs: int, arrays: Arrays, configurations: list[Configuration]
 ) -> Iterator[Engine]:
     """What runs tasks and yields their numbers and results as they come in."""
-    if not isinstance(jobs, (int, np.integer)) or jobs < 1:
-        raise ConfigurationError(f"compare: expected jobs of at least 1, got {jobs!r}")
+    whole("compare", "jobs", jobs, most=1024)
     if executor is not None:
         with tempfile.TemporaryDirectory(prefix="minitorch_np_") as folder:
             write_data(folder, arrays)

@@ -37,6 +37,7 @@ SIMPLE = (1.0, 2.0, 5.0)
 def checked_rates(rates: Sequence[float] | None) -> list[float]:
     """The rates, in order. Raises ConfigurationError for what is none, or NaN."""
     listed = isinstance(rates, Iterable) and not isinstance(rates, str)
+    listed = listed and getattr(rates, "ndim", 1) == 1
     given = list(rates) if listed else [] if rates is not None else list(RATES)  # type: ignore[arg-type]
     if not given or not all(is_number(rate) and 0 < rate < float("inf") for rate in given):
         raise ConfigurationError(

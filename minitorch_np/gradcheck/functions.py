@@ -20,6 +20,7 @@ from minitorch_np.gradcheck.report import GradientCheck
 from minitorch_np.gradcheck.rules import attempt, linear_in_dy, repeats
 from minitorch_np.gradcheck.search import check_arrays
 from minitorch_np.gradcheck.targets import Target
+from minitorch_np.validation import instance, whole
 
 FUNCTION = Effort(256, 2)
 """Arrays of at most so many entries are checked on each of them."""
@@ -65,6 +66,9 @@ def check_target(
     target: Target, seed: int = 0, allow: dict[str, str] | None = None, effort: Effort = FUNCTION
 ) -> GradientCheck:
     """The report on any target: its arrays, and the rules of every function."""
+    whole("gradcheck", "seed", seed, 0)
+    if allow is not None:
+        instance("gradcheck", "allow", allow, dict)
     start, result = time.perf_counter(), GradientCheck(target.label)
     for name, array in target.arrays.items():
         if not array.size:

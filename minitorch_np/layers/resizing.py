@@ -97,8 +97,8 @@ class ZeroPadding(Layer):
                 f"{self!r}: expected samples of {len(given) + 1 if given else 'two or more'} axes, "
                 f"got shape {input_shape}"
             )
-        self._sides = [as_pair(side) for side in given]
-        sizes = zip(input_shape[1:], self._sides, strict=True)
+        self.sides = [as_pair(side) for side in given]
+        sizes = zip(input_shape[1:], self.sides, strict=True)
         return (input_shape[0], *(n + before + after for n, (before, after) in sizes))
 
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
@@ -113,5 +113,5 @@ class ZeroPadding(Layer):
 
     def _inside(self) -> tuple[slice, ...]:
         """Where in the output the input is."""
-        sizes = zip(self.input_shape[1:], self._sides, strict=True)
+        sizes = zip(self.input_shape[1:], self.sides, strict=True)
         return (slice(None), slice(None), *(slice(b, b + n) for n, (b, _) in sizes))

@@ -81,7 +81,7 @@ class ConvTranspose2D(Conv2D):
         channels, *given = input_shape
         sizes = [
             (n - 1) * step + (window - 1) * gap + 1 - 2 * border + extra
-            for n, window, step, border, extra, gap in zip(given, *self._numbers(), strict=True)
+            for n, window, step, border, extra, gap in zip(given, *self.numbers(), strict=True)
         ]
         if min(sizes) < 1:
             raise ShapeError(
@@ -105,7 +105,7 @@ class ConvTranspose2D(Conv2D):
         self.make_parameters(shape, *fans, rng, dtype, biases=self.filters)
         return (self.filters, *sizes)
 
-    def _numbers(self) -> list[tuple[int, ...]]:
+    def numbers(self) -> list[tuple[int, ...]]:
         """Kernel, stride, padding, output padding and dilation, each for every axis."""
         given = (self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation)
         return [as_pair(value)[: self.axes] for value in given]

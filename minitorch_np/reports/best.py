@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,12 +16,10 @@ from minitorch_np.arrays import Shape
 from minitorch_np.data import Digits
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.task import Data, as_arrays, train
+from minitorch_np.figures import Figure
 from minitorch_np.layers import Sequential
 from minitorch_np.reports import model_plots
 from minitorch_np.training import confusion_matrix
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Picture = tuple[Callable[[], "Figure"], str, str]
 """How to draw it, what it shows in words, and its caption."""

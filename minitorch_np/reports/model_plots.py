@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Shape, as_batch, as_targets
+from minitorch_np.arrays import AnyArray, Array, Shape, as_batch, as_shape, as_targets
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.figures import COLOURS, WIDTH, empty, new_figure
+from minitorch_np.figures import COLOURS, WIDTH, Axes, Figure, empty, new_figure
 from minitorch_np.layers import Dense, Dropout, Flatten, Sequential
 from minitorch_np.losses.base import refuse
 from minitorch_np.training import confusion_matrix
+from minitorch_np.training.labels import as_names, numbered
 from minitorch_np.training.probability_metrics import reliability
-from minitorch_np.validation import require, whole
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from minitorch_np.validation import instance, instances, whole
 
 MOST_UNITS = 40
 """So many units are shown at most."""
@@ -34,7 +30,8 @@ def plot_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
     Raises ConfigurationError for a model that does not begin with one, ShapeError where its inputs
     are not images of `image_shape`.
     """
-    layer = first_dense(model)
+    layer = first_dense(instance("plot_weights", "model", model, Sequential))
+    image_shape = as_shape(image_shape)
     if layer is None:
         raise ConfigurationError(
             f"plot_weights: expected a model that begins with a Dense layer, got {model!r}"
@@ -75,13 +72,22 @@ def first_dense(model: Sequential) -> Dense | None:
 def plot_confusion(
     labels: object, predicted: object, classes: Sequence[str] | None = None
 ) -> Figure:
-    """How often each class (a row) was taken for each (a column); `classes` are their names.
+    """How often each class (a row) was taken for each (a column).
 
+    Both are class numbers (m,) or one-hot rows, and `classes` their names; or both are names.
     What is right is blue, what is wrong orange, each on its own scale, since errors are few. Raises
     ShapeError unless there is a prediction for each label, and ConfigurationError for more classes
     than can be shown.
     """
-    counts = confusion_matrix(class_numbers(labels), class_numbers(predicted))
+    if classes is not None:
+        classes = instances("plot_confusion", "classes", classes, str)
+    true, found = as_names(labels), as_names(predicted)
+    if true is None or found is None:
+        true, found = class_numbers(labels), class_numbers(predicted)
+    else:
+        classes = tuple(classes or np.unique(np.concatenate([true, found])).tolist())
+        true, found = (numbered(each, classes, "plot_confusion") for each in (true, found))
+    counts = confusion_matrix(true, found, None if classes is None else len(classes))
     n = len(counts)
     if n > MOST_CLASSES:
         raise ConfigurationError(f"plot_confusion: expected up to {MOST_CLASSES} classes, got {n}")
@@ -104,7 +110,6 @@ def plot_confusion(
             fontsize=10 if n <= 12 else 6,
         )
     names = [str(k) for k in range(n)] if classes is None else list(classes)
-    require(len(names) == n, "plot_confusion", f"classes to be {n} names", classes)
     turned = 90 if max(map(len, names)) > 3 else 0
     axes.set_xticks(range(n), names, rotation=turned)
     axes.set_yticks(range(n), names)
@@ -129,6 +134,9 @@ def plot_errors(
     Above each is what it shows, and what the model took it for, how probable it thought that.
     Raises ShapeError where the samples are not images of `image_shape`.
     """
+    instance("plot_errors", "model", model, Sequential)
+    image_shape, n = as_shape(image_shape), whole("plot_errors", "n", n)
+    x = as_batch(x, model.dtype, "plot_errors: x")
     if len(image_shape) != 2 or math.prod(image_shape) != math.prod(x.shape[1:]):
         raise ShapeError(
             f"plot_errors: expected samples of image_shape (height, width) {image_shape}, "
@@ -163,6 +171,11 @@ def plot_calibration(labels: object, probabilities: object, bins: int = 10) -> F
     for numbers that are not probabilities.
     """
     p, true = as_batch(probabilities, np.float64, "plot_calibration"), class_numbers(labels)
+    if true.shape != p.shape[:1]:
+        raise ShapeError(
+            "plot_calibration: expected one probability for each label, got shapes "
+            f"{p.shape} and {true.shape}"
+        )
     if p.ndim == 2 and p.shape[1] > 1:
         p, true = p.max(axis=1), p.argmax(axis=1) == true
     refuse(~((p >= 0) & (p <= 1)), p, "plot_calibration: expected probabilities from 0 to 1")

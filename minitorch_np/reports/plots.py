@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +17,8 @@ from minitorch_np.core.composite import Composite
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.verdicts import Verdict
-from minitorch_np.figures import COLOURS, STYLES, WIDTH, empty, new_figure
+from minitorch_np.figures import COLOURS, STYLES, WIDTH, Axes, Figure, empty, new_figure
 from minitorch_np.layers import Activation, Layer, layer_from_name
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 ROW, CURVES = 0.62, 3.6
 """The heights of a row of dots, and of a picture of curves."""
@@ -227,7 +223,7 @@ def _draw_lines(axes: Axes, comparison: Comparison, x: dict[str, Any]) -> None:
             STYLES[place % len(STYLES)],
             color=COLOURS[place % len(COLOURS)],
             marker="o" if len(curve) == 1 else "",  # one point makes no line
-            lw=1.8 if place % len(STYLES) else 2.6,  # what is drawn over it is to be seen
+            lw=1.8 if place % len(STYLES) else 2.6,  # thicker: others may cover it
         )
     tops = [float(curve.max()) for curve in comparison.curves.values()]
     early = [float(curve[len(curve) // 5]) for curve in comparison.curves.values()]
@@ -280,7 +276,8 @@ def activations(what: object) -> dict[str, Activation]:
         what = [each.layers for each in what.configurations]
     inside = what.layers if isinstance(what, Composite) else what
     found: dict[str, Activation] = {}
-    for each in inside if isinstance(inside, Iterable) else ():
+    listed = isinstance(inside, Iterable) and not isinstance(inside, np.ndarray)
+    for each in inside if listed else ():  # type: ignore[attr-defined]
         found |= activations(each)
     return found
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from minitorch_np.errors import ConfigurationError, MissingExtraError
-from minitorch_np.figures import COLOURS, WIDTH, new_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from minitorch_np.figures import COLOURS, WIDTH, Figure, new_figure
 
 LOWER, HIGHER = ("loss", "error", "mae", "rmse"), ("acc", "precision", "recall", "f1", "auc", "r2")
 """Parts of the names of numbers that are better when they are smaller, and when they are larger."""

@@ -27,7 +27,7 @@ class CSVLogger(Callback):
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         self._done, self._begun = trainer.run.epoch, 0
         if self.append and os.path.exists(self.path):
-            with open(self.path) as file:
+            with open(self.path, "rb") as file:
                 self._begun = len(file.readlines())
         elif not self._done:
             with open(self.path, "w"):

@@ -1,0 +1,75 @@
+"""Models as ONNX files (extra `onnx`), which onnxruntime, browsers and phones run.
+
+Each layer is written as the ONNX operators that compute it when predicting: one where there is one,
+several for SiLU, Mish, GELU and the like. `onnx_writers` has a function for each layer; one for a
+user-defined layer is registered in the same way. Parameters keep their names; a layer that stands
+in two places has them once. The architecture is in the file's metadata too, so that `from_onnx`
+gives back the same model.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import minitorch_np.exchange.onnx_writers  # noqa: F401  # registers them
+from minitorch_np.arrays import StrPath
+from minitorch_np.core.layer import Layer
+from minitorch_np.core.model_file import encode_layer
+from minitorch_np.errors import MissingExtraError
+from minitorch_np.exchange.onnx_graph import Graph, write_layer
+from minitorch_np.io.atomic import replacing
+
+OPSET, IR_VERSION = 17, 10
+"""Of the operators and of the file, old enough for runtimes of 2023."""
+
+ARCHITECTURE = "minitorch_np.architecture"
+"""The entry of the metadata that describes the model's layers as JSON."""
+
+
+def to_onnx(model: Layer, path: StrPath) -> None:
+    """Write a built model to an ONNX file: float32, opset 17, a batch of any size.
+
+    Raises MissingExtraError without the library onnx, NotBuiltError, OSError, and
+    ConfigurationError, naming the layer, for one that has no writer.
+    """
+    content = onnx_model(model).SerializeToString()
+    with replacing(path) as file:
+        file.write(content)
+
+
+def onnx_model(model: Layer) -> Any:
+    """The model as an `onnx.ModelProto`. Raises as `to_onnx`."""
+    onnx = onnx_library("to_onnx")
+    model.require_built()
+    owners = model.owners("parameter_names") + model.owners("buffer_names")
+    names = {(id(layer), key): name for name, layer, key in reversed(owners)}
+    graph = Graph(onnx, names)
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    output = write_layer(graph, model, "input", "")
+    graph.nodes.append(helper.make_node("Identity", [output], ["output"], name="output"))
+    made = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            type(model).__name__,
+            [helper.make_tensor_value_info("input", kind, ["batch", *model.input_shape])],
+            [helper.make_tensor_value_info("output", kind, ["batch", *model.output_shape])],
+            [onnx.numpy_helper.from_array(a, name) for name, a in graph.constants.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="minitorch_np",
+    )
+    description = {"model": encode_layer(model), "input_shape": model.input_shape}
+    helper.set_model_props(made, {ARCHITECTURE: json.dumps(description)})
+    onnx.checker.check_model(made)
+    return made
+
+
+def onnx_library(caller: str) -> Any:
+    """The library. Raises MissingExtraError."""
+    try:
+        import onnx
+    except ImportError:
+        raise MissingExtraError("onnx", "onnx", caller) from None
+    return onnx

@@ -1,0 +1,86 @@
+"""An ONNX graph that is being written, and the register of what writes each layer into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray
+from minitorch_np.core.branches import Add, Concatenate
+from minitorch_np.core.layer import Layer
+from minitorch_np.core.sequential import Sequential
+from minitorch_np.errors import ConfigurationError
+
+
+class Graph:
+    """An ONNX graph that is being written: its nodes and its constants."""
+
+    def __init__(self, onnx: Any, names: dict[tuple[int, str], str]) -> None:
+        self.onnx, self.names = onnx, names
+        self.nodes: list[Any] = []
+        self.constants: dict[str, AnyArray] = {}
+
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node; the name of its output."""
+        output = f"{kind.lower()}_{len(self.nodes)}"
+        node = self.onnx.helper.make_node(kind, inputs, [output], name=output, **attributes)
+        self.nodes.append(node)
+        return output
+
+    def parameter(self, layer: Layer, key: str) -> str:
+        """The name of a layer's parameter or buffer, which becomes a constant of the graph."""
+        name = self.names[id(layer), key]
+        self.constants[name] = np.asarray(getattr(layer, key), np.float32)
+        return name
+
+    def number(self, *values: float, integer: bool = False) -> str:
+        """The name of a constant: one number, or several as a vector."""
+        array = np.array(values, np.int64 if integer else np.float32)
+        array = array if integer or len(values) > 1 else array.reshape(())
+        name = "constant_" + "_".join(f"{value:g}" for value in values)
+        return self.array(name, array)
+
+    def array(self, name: str, array: AnyArray) -> str:
+        """The name of a constant array."""
+        self.constants[name] = array
+        return name
+
+
+Writer = Callable[[Graph, Any, str], str]
+"""Writes a layer's operators, given the name of its input; returns that of its output."""
+
+WRITERS: dict[type[Layer], Writer] = {}
+
+
+def writes(*kinds: type[Layer]) -> Callable[[Writer], Writer]:
+    """Register a function as the writer of layer classes."""
+
+    def register(writer: Writer) -> Writer:
+        WRITERS.update(dict.fromkeys(kinds, writer))
+        return writer
+
+    return register
+
+
+def write_layer(graph: Graph, layer: Layer, x: str, path: str) -> str:
+    """Write a layer and all inside of it; the name of its output."""
+    if isinstance(layer, (Sequential, Add, Concatenate)):
+        inside = [(f"{path}.{name}".lstrip("."), part) for name, part in layer.sublayers().items()]
+        if isinstance(layer, Sequential):
+            for place, part in inside:
+                x = write_layer(graph, part, x, place)
+            return x
+        outputs = [write_layer(graph, part, x, place) for place, part in inside]
+        if isinstance(layer, Concatenate):
+            return graph.op("Concat", *outputs, axis=layer.axis)
+        return graph.op("Sum", *outputs)
+    writer = WRITERS.get(type(layer))
+    if writer is None:
+        raise ConfigurationError(
+            f"to_onnx: layer {path or 'itself'}, {layer.label}: expected a layer that ONNX "
+            f"operators are known for, got {type(layer).__name__}: register a function for it with "
+            "minitorch_np.exchange.onnx_graph.writes"
+        )
+    return writer(graph, layer, x)

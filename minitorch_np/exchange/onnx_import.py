@@ -1,0 +1,120 @@
+"""Models from ONNX files (extra `onnx`): whatever is made of operators that our layers compute.
+
+The graph is read backwards, from its output to its input. Each operator, or each known group of
+operators, becomes a layer; where paths join in a sum or a concatenation, they are followed back to
+the tensor at which they parted, and become branches. Whatever is not understood is refused, with
+the node's name. At the end the model is tried on random numbers beside onnx's own evaluator.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+import minitorch_np.exchange.onnx_operators  # noqa: F401  # registers them
+from minitorch_np.arrays import StrPath
+from minitorch_np.core.model_file import decode_layer
+from minitorch_np.core.sequential import Sequential
+from minitorch_np.errors import MinitorchError, ModelFileError
+from minitorch_np.exchange.onnx_export import ARCHITECTURE, onnx_library, onnx_model
+from minitorch_np.exchange.onnx_reader import Reader
+
+CLOSE = 1e-4
+"""How far the outputs may be from those of onnx's evaluator, in float32, over the largest one."""
+
+
+def from_onnx(path: StrPath) -> Sequential:
+    """The model in an ONNX file, in float32.
+
+    A file that `to_onnx` wrote gives the same model again. Of others, the graph must have one input
+    (batch, ...) whose other sizes are numbers; of several outputs the first that can be read is it.
+
+    Raises MissingExtraError without the library onnx, FileNotFoundError, and ModelFileError for a
+    file that is damaged or is made of something else; it names the node.
+    """
+    onnx = onnx_library("from_onnx")
+    with open(path, "rb"):  # an OSError with the file's name
+        pass
+    try:
+        proto = onnx.load(path)
+        onnx.checker.check_model(proto)
+    except Exception as error:  # protobuf's, the checker's and those of external data
+        raise ModelFileError(
+            f"{path}: expected an ONNX model, got a file that is damaged or something else "
+            f"({type(error).__name__}: {str(error).splitlines()[0]:.200})"
+        ) from None
+    return _own(onnx, proto) or _foreign(onnx, proto, str(path))
+
+
+def _own(onnx: Any, proto: Any) -> Sequential | None:
+    """The model that the metadata describes, if it is what the graph computes."""
+    described = {entry.key: entry.value for entry in proto.metadata_props}.get(ARCHITECTURE)
+    if described is None:
+        return None
+    try:
+        description = json.loads(described)
+        model = decode_layer(description["model"], {})
+        model.initialize(
+            tuple(description["input_shape"]), rng=np.random.default_rng(0), dtype=np.float32
+        )
+        present = model.named_parameters() | model.named_buffers()
+        for tensor in proto.graph.initializer:
+            if tensor.name in present:
+                present[tensor.name][...] = onnx.numpy_helper.to_array(tensor)
+    except (MinitorchError, LookupError, TypeError, ValueError):
+        return None  # a layer of somebody's own, or edited by hand: what counts is the graph
+    same = onnx_model(model).graph.SerializeToString() == proto.graph.SerializeToString()
+    return model if same and isinstance(model, Sequential) else None
+
+
+def _foreign(onnx: Any, proto: Any, path: str) -> Sequential:
+    """The model that the graph of another program describes."""
+    reader = Reader(onnx, proto, path)
+    errors: list[ModelFileError] = []
+    for output in proto.graph.output:
+        name, last = output.name, reader.nodes.get(output.name)
+        if last is not None and last.op_type == "ZipMap":  # scikit-learn's probabilities as a dict
+            name = last.input[0]
+        try:
+            layers = reader.between(reader.input, name)
+        except ModelFileError as error:
+            errors.append(error)
+            continue
+        try:
+            model = Sequential(*layers, input_shape=reader.input_shape, seed=0)
+            for layer, weights in reader.weights:
+                layer.load_state_dict(weights)
+        except MinitorchError as error:
+            raise ModelFileError(f"{path}: shapes that do not fit together: {error}") from None
+        _compare(reader, proto, model, name)
+        return model
+    raise errors[-1]
+
+
+def _compare(reader: Reader, proto: Any, model: Sequential, output: str) -> None:
+    """Raise ModelFileError unless model and graph give the same for random inputs."""
+    from onnx.reference import ReferenceEvaluator
+
+    onnx, rng = reader.onnx, np.random.default_rng(0)
+    shape = (2, *model.input_shape)
+    x = rng.normal(size=shape)
+    if model.index_limit:
+        x = rng.integers(model.index_limit, size=shape).astype(float)
+    part = onnx.ModelProto()
+    part.CopyFrom(proto)
+    for field in (part.graph.node, part.graph.output):
+        field.__delitem__(slice(None))
+    part.graph.node.extend(n for n in proto.graph.node if reader.leads_to(n, output))
+    part.graph.output.append(onnx.helper.make_empty_tensor_value_info(output))
+    given = onnx.helper.tensor_dtype_to_np_dtype(proto.graph.input[0].type.tensor_type.elem_type)
+    results: Any = ReferenceEvaluator(part).run(None, {reader.input: x.astype(given)})
+    expected = np.asarray(results[0])
+    found = model(x.astype(np.float32))
+    far = np.abs(found - expected).max() if found.shape == expected.shape else np.inf
+    if not far <= CLOSE * max(1.0, np.abs(expected).max()):
+        raise ModelFileError(
+            f"{reader.path}: expected layers that compute what the graph does, got outputs of "
+            f"shape {found.shape} for {expected.shape}, apart by up to {far:.1g}"
+        )

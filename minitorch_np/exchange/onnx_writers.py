@@ -1,0 +1,257 @@
+"""Each layer as ONNX operators of opset 17: one where there is one, else several."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.core.layer import Layer
+from minitorch_np.exchange.onnx_graph import WRITERS, Graph, Writer, write_layer, writes
+from minitorch_np.layers import activations as act
+from minitorch_np.layers.convolution import Conv1D, Conv2D
+from minitorch_np.layers.dense import Dense
+from minitorch_np.layers.dropout import Dropout
+from minitorch_np.layers.embedding import Embedding
+from minitorch_np.layers.gated import GLU
+from minitorch_np.layers.group_norm import GroupNorm, RMSNorm
+from minitorch_np.layers.normalization import BatchNorm, LayerNorm
+from minitorch_np.layers.pooling import (
+    AveragePool1D,
+    AveragePool2D,
+    GlobalAveragePool1D,
+    GlobalAveragePool2D,
+    MaxPool1D,
+    MaxPool2D,
+)
+from minitorch_np.layers.positions import (
+    PositionalEmbedding,
+    RotaryPositions,
+    SinusoidalPositions,
+    turned,
+)
+from minitorch_np.layers.reshape import Flatten, Reshape
+from minitorch_np.layers.resizing import Transpose, UpSampling2D, ZeroPadding
+from minitorch_np.layers.softmax import LogSoftmax, Softmax
+from minitorch_np.layers.spatial_dropout import SpatialDropout
+from minitorch_np.layers.transposed_convolution import ConvTranspose1D, ConvTranspose2D
+
+
+@writes(Dense)
+def _dense(graph: Graph, layer: Dense, x: str) -> str:
+    weight = graph.parameter(layer, "weight")
+    bias = [graph.parameter(layer, "bias")] if layer.use_bias else []
+    if len(layer.input_shape) == 1:
+        return graph.op("Gemm", x, weight, *bias, transB=1)
+    product = graph.op("MatMul", x, graph.op("Transpose", weight, perm=[1, 0]))
+    return graph.op("Add", product, *bias) if bias else product
+
+
+def _window(layer: Any) -> dict[str, Any]:
+    """The attributes that convolution and pooling share, for one axis or two."""
+    axes = len(layer.input_shape) - 1
+    borders = layer.grid.border[-axes:]
+    return {
+        "kernel_shape": layer.grid.kernel[-axes:],
+        "strides": layer.grid.stride[-axes:],
+        "pads": [*(before for before, _ in borders), *(after for _, after in borders)],
+    }
+
+
+@writes(Conv2D, Conv1D, ConvTranspose2D, ConvTranspose1D)
+def _convolution(graph: Graph, layer: Any, x: str) -> str:
+    bias = [graph.parameter(layer, "bias")] if layer.use_bias else []
+    window = {**_window(layer), "group": layer.groups}
+    window["dilations"] = layer.grid.dilation[-layer.axes :]
+    kind = "Conv"
+    if isinstance(layer, ConvTranspose2D):
+        kind, (*_, window["output_padding"], _) = "ConvTranspose", layer.numbers()
+    return graph.op(kind, x, graph.parameter(layer, "weight"), *bias, **window)
+
+
+@writes(MaxPool2D, MaxPool1D)
+def _max_pool(graph: Graph, layer: Any, x: str) -> str:
+    return graph.op("MaxPool", x, **_window(layer))
+
+
+@writes(AveragePool2D, AveragePool1D)
+def _average_pool(graph: Graph, layer: Any, x: str) -> str:
+    return graph.op("AveragePool", x, **_window(layer))
+
+
+@writes(GlobalAveragePool1D)
+def _global_average_of_series(graph: Graph, layer: GlobalAveragePool1D, x: str) -> str:
+    return graph.op("ReduceMean", x, axes=[layer.axis], keepdims=0)
+
+
+@writes(UpSampling2D)
+def _up_sampling(graph: Graph, layer: UpSampling2D, x: str) -> str:
+    ratios = [o / i for o, i in zip(layer.output_shape, layer.input_shape, strict=True)]
+    how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return graph.op("Resize", x, "", graph.number(1, *ratios), mode="nearest", **how)
+
+
+@writes(ZeroPadding)
+def _zero_padding(graph: Graph, layer: ZeroPadding, x: str) -> str:
+    before, after = zip(*layer.sides, strict=True)
+    return graph.op("Pad", x, graph.number(0, 0, *before, 0, 0, *after, integer=True))
+
+
+@writes(Transpose)
+def _transpose(graph: Graph, layer: Transpose, x: str) -> str:
+    return graph.op("Transpose", x, perm=[0, 2, 1])
+
+
+@writes(GlobalAveragePool2D)
+def _global_average(graph: Graph, layer: GlobalAveragePool2D, x: str) -> str:
+    return graph.op("Flatten", graph.op("GlobalAveragePool", x), axis=1)
+
+
+@writes(Reshape, Flatten)
+def _reshape(graph: Graph, layer: Reshape, x: str) -> str:
+    # 0 stands for the size of the input at that place: the batch's.
+    return graph.op("Reshape", x, graph.number(0, *layer.output_shape, integer=True))
+
+
+@writes(BatchNorm)
+def _batch_norm(graph: Graph, layer: BatchNorm, x: str) -> str:
+    keys = ("weight", "bias", "running_mean", "running_var")
+    parameters = [graph.parameter(layer, key) for key in keys]
+    return graph.op("BatchNormalization", x, *parameters, epsilon=layer.epsilon)
+
+
+@writes(LayerNorm)
+def _layer_norm(graph: Graph, layer: LayerNorm, x: str) -> str:
+    parameters = [graph.parameter(layer, key) for key in ("weight", "bias")]
+    attributes = {"axis": -layer.trailing_axes, "epsilon": layer.epsilon}
+    return graph.op("LayerNormalization", x, *parameters, **attributes)
+
+
+@writes(Dropout, SpatialDropout)
+def _dropout(graph: Graph, layer: Dropout, x: str) -> str:
+    return graph.op("Dropout", x, graph.number(layer.rate))
+
+
+@writes(Embedding)
+def _embedding(graph: Graph, layer: Embedding, x: str) -> str:
+    indices = graph.op("Cast", x, to=graph.onnx.TensorProto.INT64)
+    return graph.op("Gather", graph.parameter(layer, "weight"), indices)
+
+
+def _same(kind: str, *names: str, **constants: Any) -> Writer:
+    """The writer of a layer that is one operator, whose attributes have the layer's names."""
+
+    def writer(graph: Graph, layer: Layer, x: str) -> str:
+        given = {name: float(getattr(layer, name)) for name in names}
+        return graph.op(kind, x, **given, **constants)
+
+    return writer
+
+
+WRITERS |= {
+    act.ReLU: _same("Relu"),
+    act.LeakyReLU: lambda g, layer, x: g.op("LeakyRelu", x, alpha=layer.negative_slope),
+    act.ELU: _same("Elu", "alpha"),
+    act.SELU: _same("Selu", alpha=act.SELU.ALPHA, gamma=act.SELU.SCALE),
+    act.ReLU6: lambda g, layer, x: g.op("Clip", x, g.number(0), g.number(6)),
+    act.Sigmoid: _same("Sigmoid"),
+    act.HardSigmoid: _same("HardSigmoid", alpha=1 / 6, beta=0.5),
+    act.HardSwish: _same("HardSwish"),
+    act.Tanh: _same("Tanh"),
+    act.Identity: _same("Identity"),
+    act.SiLU: lambda g, layer, x: g.op("Mul", x, g.op("Sigmoid", x)),
+    act.Mish: lambda g, layer, x: g.op("Mul", x, g.op("Tanh", g.op("Softplus", x))),
+    Softmax: _same("Softmax", axis=-1),
+    LogSoftmax: _same("LogSoftmax", axis=-1),
+}
+
+
+@writes(act.PReLU)
+def _prelu(graph: Graph, layer: act.PReLU, x: str) -> str:
+    slope = graph.parameter(layer, "weight")
+    axes = len(layer.input_shape)
+    if axes > 1:  # the slopes stand along a sample's first axis
+        shape = graph.number(-1, *[1] * (axes - 1), integer=True)
+        slope = graph.op("Reshape", slope, shape)
+    return graph.op("PRelu", x, slope)
+
+
+@writes(act.Softplus)
+def _softplus(graph: Graph, layer: act.Softplus, x: str) -> str:
+    if layer.beta == 1:
+        return graph.op("Softplus", x)
+    beta = graph.number(layer.beta)
+    return graph.op("Div", graph.op("Softplus", graph.op("Mul", x, beta)), beta)
+
+
+@writes(act.GELU)
+def _gelu(graph: Graph, layer: act.GELU, x: str) -> str:
+    if layer.approximate == "none":
+        inner = graph.op("Erf", graph.op("Mul", x, graph.number(math.sqrt(0.5))))
+    else:
+        cube = graph.op("Mul", graph.op("Mul", x, x), x)
+        sum_ = graph.op("Add", x, graph.op("Mul", cube, graph.number(0.044715)))
+        inner = graph.op("Tanh", graph.op("Mul", sum_, graph.number(math.sqrt(2 / math.pi))))
+    half = graph.op("Mul", x, graph.number(0.5))
+    return graph.op("Mul", half, graph.op("Add", inner, graph.number(1)))
+
+
+@writes(RMSNorm)
+def _rms_norm(graph: Graph, layer: RMSNorm, x: str) -> str:
+    mean = graph.op("ReduceMean", graph.op("Mul", x, x), axes=[-1], keepdims=1)
+    root = graph.op("Sqrt", graph.op("Add", mean, graph.number(layer.epsilon)))
+    return graph.op("Mul", graph.op("Div", x, root), graph.parameter(layer, "weight"))
+
+
+@writes(GroupNorm)
+def _group_norm(graph: Graph, layer: GroupNorm, x: str) -> str:
+    scale = graph.array(f"ones_{layer.groups}", np.ones(layer.groups, np.float32))
+    shift = graph.array(f"zeros_{layer.groups}", np.zeros(layer.groups, np.float32))
+    groups = graph.op("Reshape", x, graph.number(0, layer.groups, -1, integer=True))
+    unit = graph.op("InstanceNormalization", groups, scale, shift, epsilon=layer.epsilon)
+    y = graph.op("Reshape", unit, graph.number(0, *layer.input_shape, integer=True))
+    along = graph.number(-1, *[1] * (len(layer.input_shape) - 1), integer=True)
+    for kind, key in (("Mul", "weight"), ("Add", "bias")):
+        y = graph.op(kind, y, graph.op("Reshape", graph.parameter(layer, key), along))
+    return y
+
+
+@writes(GLU)
+def _glu(graph: Graph, layer: GLU, x: str) -> str:
+    half = layer.output_shape[-1]
+    a, b = (
+        graph.op(
+            "Slice",
+            x,
+            graph.array(f"start_{start}", np.array([start])),
+            graph.array(f"end_{start + half}", np.array([start + half])),
+            graph.array("last_axis", np.array([-1])),
+        )
+        for start in (0, half)
+    )
+    return graph.op("Mul", a, write_layer(graph, layer.gate, b, "gate"))
+
+
+@writes(PositionalEmbedding)
+def _positional_embedding(graph: Graph, layer: PositionalEmbedding, x: str) -> str:
+    return graph.op("Add", x, graph.parameter(layer, "weight"))
+
+
+@writes(SinusoidalPositions)
+def _sinusoidal_positions(graph: Graph, layer: SinusoidalPositions, x: str) -> str:
+    waves = layer.forward(np.zeros((1, *layer.input_shape), np.float32))[0][0]
+    return graph.op("Add", x, graph.array(f"waves_{len(graph.nodes)}", waves))
+
+
+@writes(RotaryPositions)
+def _rotary_positions(graph: Graph, layer: RotaryPositions, x: str) -> str:
+    steps, features = layer.input_shape[-2:]
+    each = np.broadcast_to(
+        np.eye(features, dtype=np.float32)[:, np.newaxis], (features, steps, features)
+    )
+    turns = turned(each, 0, layer.base).transpose(1, 0, 2)  # a matrix for each step
+    axis = graph.array("axis_before_last", np.array([-2]))
+    rows = graph.op("Unsqueeze", x, axis)
+    product = graph.op("MatMul", rows, graph.array(f"turns_{len(graph.nodes)}", turns))
+    return graph.op("Squeeze", product, axis)

@@ -1,0 +1,47 @@
+"""Named arrays in a safetensors file: a JSON header and the plain numbers, which PyTorch, JAX and
+others read too. The `safetensors` library writes and reads it (extra `safetensors`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, StrPath
+from minitorch_np.errors import MissingExtraError, ModelFileError
+from minitorch_np.io.atomic import replacing
+from minitorch_np.io.bounded import open_file
+
+
+def write_safetensors(path: StrPath, arrays: Mapping[str, AnyArray]) -> None:
+    """Write the arrays to `path`, at once or not at all. Raises MissingExtraError, OSError."""
+    # The library writes the memory as it lies: an array in another order would be scrambled.
+    ordered = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    content = _library().save(ordered)
+    with replacing(path) as file:
+        file.write(content)
+
+
+def read_safetensors(path: StrPath) -> dict[str, AnyArray]:
+    """The arrays in `path`. Raises MissingExtraError, ModelFileError for another kind of file."""
+    library = _library()
+    with open_file(path):  # an OSError that names the file, and no file of the library's making
+        pass
+    try:
+        arrays: dict[str, AnyArray] = library.load_file(path)
+    except Exception as error:  # SafetensorError, and KeyError for types that NumPy does not have
+        raise ModelFileError(
+            f"{path}: expected a safetensors file of numbers that NumPy has, got one that is "
+            f"truncated, damaged or something else ({type(error).__name__}: {error})"
+        ) from None
+    return arrays
+
+
+def _library() -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError:
+        raise MissingExtraError("safetensors", "safetensors", "safetensors files") from None
+    return safetensors.numpy

@@ -1,0 +1,114 @@
+"""The estimators pass scikit-learn's own checks, and work where estimators are used."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+
+sklearn = pytest.importorskip("sklearn")
+
+from scipy import sparse
+from sklearn import datasets
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from minitorch_np.sklearn import Classifier, Regressor
+
+X, Y = datasets.load_iris(return_X_y=True)
+X = (X - X.mean(axis=0)) / X.std(axis=0)
+FAST: dict[str, Any] = {"epochs": 40, "batch_size": 16, "random_state": 0}
+
+
+@pytest.mark.parametrize("estimator", [Classifier(), Regressor()], ids=["Classifier", "Regressor"])
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learns_own_checks(estimator: Any) -> None:
+    """All of them, which takes some 20 s: none fails, none is expected to."""
+    results = check_estimator(estimator, on_fail=None, on_skip=None)
+    assert len(results) > 50
+    bad = [r for r in results if r["status"] not in ("passed", "skipped")]
+    assert not bad, [(r["check_name"], r["exception"]) for r in bad]
+
+
+def test_pipelines_searches_and_calibration() -> None:
+    pipeline = make_pipeline(StandardScaler(), Classifier([16], **FAST))
+    assert cross_val_score(pipeline, X, Y, cv=3).mean() > 0.9
+    grid = {
+        "optimizer__learning_rate": [1e-6, 0.01],
+        "layers": [[8], [mt.Dense(8), "elu", "dense(3)"]],
+    }
+    search = GridSearchCV(Classifier(**FAST), grid, cv=3).fit(X, Y)
+    assert search.best_params_["optimizer__learning_rate"] == 0.01
+    assert search.best_score_ > 0.9
+    calibrated = CalibratedClassifierCV(Classifier([8], **FAST), cv=2).fit(X, Y)
+    assert calibrated.score(X, Y) > 0.9
+
+
+def test_sizes_layers_and_models_are_the_same_network() -> None:
+    whole = mt.Sequential(mt.Dense(8), "relu", mt.Dense(3), input_shape=4, seed=5)
+    before = whole.state_dict()
+    kinds: list[Any] = [[8], [mt.Dense(8), "relu", mt.Dense(3)], whole]
+    predicted = [Classifier(layers, **FAST).fit(X, Y).predict_proba(X) for layers in kinds]
+    for other in predicted[1:]:
+        np.testing.assert_array_equal(other, predicted[0])
+    for name, array in whole.state_dict().items():  # an argument is never trained
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_labels_weights_and_sparse_rows() -> None:
+    names = np.array(["setosa", "versicolor", "virginica"])[Y]
+    model = Classifier([8], **FAST).fit(X, names)
+    assert list(model.classes_) == ["setosa", "versicolor", "virginica"]
+    assert model.score(X, names) > 0.9
+    assert len(model.loss_curve_) == model.n_iter_ == 40
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    scarce = Classifier([8], class_weight={"setosa": 0}, **FAST).fit(X, names)
+    assert "setosa" not in scarce.predict(X)
+    rows = sparse.csr_matrix(X)
+    thin = Classifier([8], early_stopping=True, **FAST).fit(rows, names)
+    assert thin.score(rows, names) > 0.9
+    np.testing.assert_allclose(thin.predict_proba(rows), thin.predict_proba(X), atol=1e-12)
+
+
+def test_several_labels_and_several_numbers() -> None:
+    labels = np.stack([X[:, 0] > 0, X[:, 2] > 0], axis=1).astype(int)
+    model = Classifier([8], **FAST).fit(X, labels)
+    assert model.predict(X).shape == labels.shape
+    assert (model.predict(X) == labels).mean() > 0.9
+    both = X[:, :2] @ [[1.0, 2.0], [3.0, -1.0]]
+    regressor = Regressor([16], **FAST).fit(X, both)
+    assert regressor.predict(X).shape == both.shape
+    assert regressor.score(X, both) > 0.9
+
+
+def test_going_on() -> None:
+    model = Classifier([8], warm_start=True, **{**FAST, "epochs": 3})
+    first = model.fit(X, Y).loss_curve_[-1]
+    assert len(model.fit(X, Y).loss_curve_) == 6
+    assert model.loss_curve_[-1] < first
+    part = Classifier([8], **FAST).partial_fit(X[:60], Y[:60], classes=[0, 1, 2])
+    for _ in range(40):
+        part.partial_fit(X, Y)
+    assert part.score(X, Y) > 0.85
+    with pytest.raises(ValueError, match="expected labels that are in classes_"):
+        part.partial_fit(X, Y + 1)
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(ValueError, match="Invalid parameter 'rate'"):
+        Classifier().set_params(optimizer__rate=1)
+    with pytest.raises(mt.ConfigurationError, match="end in 3 outputs"):
+        Classifier([mt.Dense(8), "relu"]).fit(X, Y)
+    with pytest.raises(mt.ConfigurationError, match="did you mean"):
+        Classifier(optimizer="adm").fit(X, Y)
+    assert clone(Classifier(optimizer="adm")).optimizer == "adm"
+    assert "Dense(8)" in Classifier([8], **FAST).fit(X, Y)._repr_html_()
