@@ -101,8 +101,8 @@ class Checkpoint:
         if repr(written) != repr(now):
             warnings.warn(
                 f"checkpoint {self.path}: expected the versions with which it was written, "
-                f"{excerpt(written, 200)}, got {now}: it goes on, but need not end bit for bit where it would "
-                "have ended",
+                f"{excerpt(written, 200)}, got {now}: it goes on, but need not end bit for bit "
+                "where it would have ended",
                 stacklevel=2,
             )
 
