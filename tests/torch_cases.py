@@ -88,6 +88,34 @@ CASES = {
     ),
 }
 
+for _name in ("RNN", "LSTM", "GRU"):
+    _ours = {"RNN": mt.SimpleRNN, "LSTM": mt.LSTM, "GRU": mt.GRU}[_name]
+    for _sequences in (True, False):
+        key = f"{_name.lower()}{'_sequences' if _sequences else ''}"
+        CASES[key] = TorchCase(
+            lambda ours=_ours, all=_sequences: ours(5, all),  # type: ignore[misc]
+            lambda t, name=_name, all=_sequences: _recurrent(t, name, all),  # type: ignore[misc]
+            (3, 6, 4),
+        )
+        CASES[f"bidirectional_{key}"] = TorchCase(
+            lambda ours=_ours, all=_sequences: mt.Bidirectional(ours(5, all)),  # type: ignore[misc]
+            lambda t, name=_name, all=_sequences: _recurrent(t, name, all, bidirectional=True),  # type: ignore[misc]
+            (3, 6, 4),
+        )
+
+
+def _recurrent(torch: Any, name: str, sequences: bool, **options: Any) -> Any:
+    """PyTorch's layer, which gives its last states separately, in the order of directions."""
+    base: Any = getattr(torch.nn, name)
+
+    class Last(base):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            y, last = super().forward(x)
+            last = last[0] if name == "LSTM" else last
+            return y if sequences else last.transpose(0, 1).reshape(len(x), -1)
+
+    return Last(4, 5, batch_first=True, **options)
+
 
 def ready(case: TorchCase) -> tuple[mt.Layer, Array, Array]:
     """Our layer with random parameters, its inputs, and dy."""

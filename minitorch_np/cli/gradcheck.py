@@ -15,13 +15,13 @@ from minitorch_np.cli.arguments import (
     print_json,
     seed,
 )
-from minitorch_np.core.layer import Layer
+from minitorch_np.core.layer import Layer, layer_from_name
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.gradcheck.check import gradcheck
 from minitorch_np.gradcheck.dispatch import check_named
 from minitorch_np.gradcheck.registry import AllChecks, check_class, components, gradcheck_all
 from minitorch_np.gradcheck.report import FAIL, PASS, GradientCheck
-from minitorch_np.layers import Sequential, layer_from_name
+from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss
 
 FEATURES = 7

@@ -127,6 +127,22 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
         Case(nn.LayerNorm(2, epsilon=0.2), (2, 3, 2), 2),
         Case(nn.LayerNorm(), (3, 3), 3),
     ],
+    nn.SimpleRNN: [
+        Case(nn.SimpleRNN(2), (4, 3), 3),
+        Case(nn.SimpleRNN(3, True, True, "relu"), (3, 3), 3),
+    ],
+    nn.LSTM: [
+        Case(nn.LSTM(2, return_sequences=True), (4, 3), 3),
+        Case(nn.LSTM(3, go_backwards=True), (3, 3), 3),
+    ],
+    nn.GRU: [
+        Case(nn.GRU(2, return_sequences=True), (4, 3), 3),
+        Case(nn.GRU(3, go_backwards=True), (3, 3), 3),
+    ],
+    nn.Bidirectional: [
+        Case(nn.Bidirectional(nn.GRU(2, return_sequences=True)), (4, 3), 3),
+        Case(nn.Bidirectional("simple_rnn(3)"), (3, 3), 3),
+    ],
     nn.GroupNorm: [
         Case(nn.GroupNorm(2, 0.07), (4, 3), 3),
         Case(nn.GroupNorm(3, 0.2), (3, 2, 2), 2),

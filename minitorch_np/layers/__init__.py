@@ -1,7 +1,7 @@
-"""The layers, one kind a module; `base` has the contract that all of them keep."""
+"""The layers, one kind a module. The contract that all of them keep is `core.layer.Layer`."""
 
 from minitorch_np.core.branches import Add, Concatenate
-from minitorch_np.core.layer import Layer, layer_from_name
+from minitorch_np.core.layer import Layer
 from minitorch_np.core.sequential import Sequential
 from minitorch_np.layers.activations import (
     ELU,
@@ -21,6 +21,7 @@ from minitorch_np.layers.activations import (
     Softplus,
     Tanh,
 )
+from minitorch_np.layers.bidirectional import Bidirectional
 from minitorch_np.layers.convolution import Conv1D, Conv2D
 from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.dropout import Dropout
@@ -37,6 +38,7 @@ from minitorch_np.layers.pooling import (
     MaxPool2D,
 )
 from minitorch_np.layers.positions import PositionalEmbedding, RotaryPositions, SinusoidalPositions
+from minitorch_np.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
 from minitorch_np.layers.reshape import Flatten, Reshape
 from minitorch_np.layers.residual import Residual
 from minitorch_np.layers.resizing import Transpose, UpSampling2D, ZeroPadding
@@ -48,12 +50,15 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
     "SELU",
     "Activation",
     "Add",
     "AveragePool1D",
     "AveragePool2D",
     "BatchNorm",
+    "Bidirectional",
     "Concatenate",
     "Conv1D",
     "Conv2D",
@@ -82,12 +87,14 @@ __all__ = [
     "RMSNorm",
     "ReLU",
     "ReLU6",
+    "Recurrent",
     "Reshape",
     "Residual",
     "RotaryPositions",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SimpleRNN",
     "SinusoidalPositions",
     "Softmax",
     "Softplus",
@@ -96,5 +103,4 @@ __all__ = [
     "Transpose",
     "UpSampling2D",
     "ZeroPadding",
-    "layer_from_name",
 ]

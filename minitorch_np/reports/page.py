@@ -36,11 +36,12 @@ Table: TypeAlias = tuple[str, list[tuple[str, ...]]]
 
 def render(template: str, **content: Any) -> str:
     """A template with its content. Raises MissingExtraError without Jinja2."""
-    return str(templates().get_template(f"{template}.html").render(**content))
+    html: str = templates().get_template(f"{template}.html").render(**content)
+    return html
 
 
 def templates() -> Any:
-    """The page's templates, a jinja2.Environment. Raises MissingExtraError without Jinja2."""
+    """The Jinja2 Environment with the page's templates. Raises MissingExtraError without Jinja2."""
     try:
         import jinja2
     except ImportError:

@@ -15,9 +15,11 @@ import numpy as np
 from minitorch_np.arrays import Array, as_batch, as_rows, as_targets
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import Normalization, Sequential
-from minitorch_np.losses import Loss, check_weights
+from minitorch_np.losses import Loss
+from minitorch_np.losses.base import check_weights
 from minitorch_np.training.batches import Samples
-from minitorch_np.validation import is_number
+from minitorch_np.training.checkpoint import Checkpoint
+from minitorch_np.validation import instance, is_number, require, whole
 
 ROWS = 100
 """How many samples, roughly, the check of the scale looks at."""
@@ -27,6 +29,21 @@ LARGE = 20.0
 
 SMALL = 0.01
 """Inputs that are all smaller are too small, such as pixels divided by 255 twice."""
+
+
+def check_arguments(
+    epochs: object, batch_size: object, micro_size: object, transform: object, checkpoint: object
+) -> None:
+    """Raise ConfigurationError for arguments of `fit` that have no meaning."""
+    whole("fit", "epochs", epochs)
+    for name, size in {"batch_size": batch_size, "micro_batch_size": micro_size}.items():
+        if size is not None:
+            whole("fit", name, size)
+    if checkpoint is not None:
+        instance("fit", "checkpoint", checkpoint, Checkpoint)
+    if transform is not None:
+        expected = "a function of a batch and a generator"
+        require(callable(transform), "transform", expected, transform)
 
 
 def as_samples(

@@ -1,0 +1,306 @@
+"""Recurrent layers: a sequence read step by step, with a state that is carried along.
+
+At each step the layer sees one vector of the sequence and its own state, and makes the next state
+of them, with the same weights at every step. Backwards, the gradient walks from the last step to
+the first: what comes from a step's own output is added to what comes from the step after it.
+
+Sequences are (m, steps, features) outside. Inside, steps come first: each step is then one stretch
+of memory, and the products of all steps with the input's weights are a single one. A sigmoid is
+computed as (1 + tanh(z / 2)) / 2, with the halves put into the weights beforehand, so that one call
+of tanh serves all gates.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
+from minitorch_np.errors import ConfigurationError, DataError, ShapeError
+from minitorch_np.validation import choice, flag, whole
+
+
+class Recurrent(Layer):
+    """What recurrent layers share: h_t = cell(x_t, h_(t - 1)), beginning with zeros.
+
+    x is (m, steps, features). The output is the last state, (m, units), or with `return_sequences`
+    all of them, (m, steps, units). With `go_backwards` the sequence is read from its end: the last
+    state is then that of the first step. States stand where their inputs stand, as in PyTorch.
+
+    Parameters have PyTorch's names and shapes: `weight_ih_l0` (n units, features), `weight_hh_l0`
+    (n units, units), `bias_ih_l0` and `bias_hh_l0` (n units,), for n gates; they start uniform over
+    +-1 / sqrt(units). A subclass defines `n_gates`, `run` and `run_back`.
+    """
+
+    parameter_names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    weight_ih_l0: Array
+    weight_hh_l0: Array
+    bias_ih_l0: Array
+    bias_hh_l0: Array
+    n_gates: int
+    n_states = 1
+
+    def __init__(
+        self, units: int, return_sequences: bool = False, go_backwards: bool = False
+    ) -> None:
+        self.units = whole(self, "units", units)
+        self.return_sequences = flag(self, "return_sequences", return_sequences)
+        self.go_backwards = flag(self, "go_backwards", go_backwards)
+
+    @abstractmethod
+    def run(self, z: Array, start: Array) -> tuple[Array, Any]:
+        """All states (steps + 1, m, units) and the cache, from the products with the inputs, z.
+
+        z is (steps, m, n units), without any bias, and may be changed; `start` is (n_states, m,
+        units). The cache ends in the last state, in the shape of `start`.
+        """
+
+    @abstractmethod
+    def run_back(self, dy: Array, hs: Array, cache: Any) -> tuple[Array, Array]:
+        """The gradients of what the inputs' and of what the state's weights give, at each step.
+
+        dy is (steps, m, units), or (1, m, units) for the last step's only; both results are (steps,
+        m, n units), and may be the same array.
+        """
+
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        if len(input_shape) != 2:
+            raise ShapeError(
+                f"{self!r}: expected samples of shape (steps, features), got {input_shape}"
+                + (": put Reshape((-1, 1)) before it" if len(input_shape) == 1 else "")
+            )
+        rows, limit = self.n_gates * self.units, self.units**-0.5
+        shapes = [(rows, input_shape[1]), (rows, self.units), (rows,), (rows,)]
+        for name, shape in zip(self.parameter_names, shapes, strict=True):
+            setattr(self, name, rng.uniform(-limit, limit, shape).astype(dtype))
+        return (input_shape[0], self.units) if self.return_sequences else (self.units,)
+
+    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+        require_input(self, x)
+        xs = np.ascontiguousarray((x[:, ::-1] if self.go_backwards else x).transpose(1, 0, 2))
+        hs, cache = self.run(self._products(xs), self._start(x))
+        return self._outputs(hs), (xs, hs, cache)
+
+    def backward(self, dy: Array, cache: Any, *, need_dx: bool = True) -> Backward:
+        xs, hs, own = cache
+        require_gradient(self, dy, (xs.shape[1], *self.output_shape))
+        if self.return_sequences:
+            dys = (dy[:, ::-1] if self.go_backwards else dy).transpose(1, 0, 2)
+        else:
+            dys = dy[np.newaxis]
+        inputs, states = self.run_back(dys, hs, own)
+        flat, rows = inputs.reshape(-1, inputs.shape[2]), states.reshape(-1, states.shape[2])
+        gradients = {
+            "weight_ih_l0": flat.T @ xs.reshape(-1, xs.shape[2]),
+            "weight_hh_l0": rows.T @ hs[:-1].reshape(-1, self.units),
+            "bias_ih_l0": flat.sum(axis=0),
+            "bias_hh_l0": rows.sum(axis=0),
+        }
+        if not need_dx:
+            return None, gradients
+        dx = (flat @ self.weight_ih_l0).reshape(xs.shape).transpose(1, 0, 2)
+        return (dx[:, ::-1] if self.go_backwards else dx), gradients
+
+    def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
+        if self.go_backwards:
+            raise ConfigurationError(
+                f"{self!r}.step: expected a layer that reads from the start, got one that begins "
+                "at the end of a sequence"
+            )
+        require_trailing(self, x)
+        if state is not None and state.shape[1] != len(x):
+            raise DataError(
+                f"{self!r}.step: expected a state of {len(x)} sequences, as the batch, got one of "
+                f"{state.shape[1]}"
+            )
+        xs = np.ascontiguousarray(x.transpose(1, 0, 2))
+        hs, cache = self.run(self._products(xs), self._start(x) if state is None else state)
+        return self._outputs(hs), cache[-1]
+
+    def _start(self, x: Array) -> Array:
+        return np.zeros((self.n_states, len(x), self.units), x.dtype)
+
+    def _products(self, xs: Array) -> Array:
+        """All steps' products with the inputs' weights, with halves where sigmoids follow."""
+        weight = self.weight_ih_l0 * self._halves()[:, np.newaxis]
+        z: Array = (xs.reshape(-1, xs.shape[2]) @ weight.T).reshape(*xs.shape[:2], -1)
+        return z
+
+    def _halves(self) -> Array:
+        """1/2 for each row whose gate is a sigmoid, else 1."""
+        return np.ones(len(self.bias_ih_l0), self.dtype)
+
+    def _outputs(self, hs: Array) -> Array:
+        if not self.return_sequences:
+            last: Array = hs[-1].copy()
+            return last
+        y: Array = (hs[:0:-1] if self.go_backwards else hs[1:]).transpose(1, 0, 2)
+        return y
+
+
+class SimpleRNN(Recurrent):
+    """h_t = g(W_ih x_t + b_ih + W_hh h_(t - 1) + b_hh), with g tanh or, by `activation`, "relu".
+
+    PyTorch's RNN. Shapes and arguments as in every Recurrent. With a_t the gradient of h_t, that of
+    the sum in brackets is da_t = a_t g', and a_(t - 1) receives da_t W_hh. Raises
+    ConfigurationError for arguments that have no meaning, ShapeError for samples that are not
+    (steps, features). Source: Elman 1990, "Finding structure in time".
+    """
+
+    n_gates = 1
+
+    def __init__(
+        self,
+        units: int,
+        return_sequences: bool = False,
+        go_backwards: bool = False,
+        activation: str = "tanh",
+    ) -> None:
+        super().__init__(units, return_sequences, go_backwards)
+        self.activation = choice(self, "activation", activation, ("tanh", "relu"))
+
+    def run(self, z: Array, start: Array) -> tuple[Array, Any]:
+        hs = np.empty((len(z) + 1, *z.shape[1:]), z.dtype)
+        hs[0], weight = start[0], self.weight_hh_l0.T
+        z += self.bias_ih_l0 + self.bias_hh_l0
+        for t, h in enumerate(hs[1:]):
+            np.add(z[t], hs[t] @ weight, out=h)
+            if self.activation == "tanh":
+                np.tanh(h, out=h)
+            else:
+                np.maximum(h, 0, out=h)
+        return hs, (hs[-1:],)
+
+    def run_back(self, dy: Array, hs: Array, cache: Any) -> tuple[Array, Array]:
+        dz = 1 - np.square(hs[1:]) if self.activation == "tanh" else np.sign(hs[1:])
+        dh: Array = dy[-1]
+        for t in range(len(dz) - 1, -1, -1):
+            dz[t] *= dh
+            if t:
+                dh = dz[t] @ self.weight_hh_l0
+                if len(dy) > 1:
+                    dh += dy[t - 1]
+        return dz, dz
+
+
+class LSTM(Recurrent):
+    """Long short-term memory: c_t = f c_(t - 1) + i g, h_t = o tanh(c_t), with four gates.
+
+    i, f, o = sigmoid and g = tanh of W_ih x_t + b_ih + W_hh h_(t - 1) + b_hh, in PyTorch's order i,
+    f, g, o. Shapes and arguments as in every Recurrent. The cell c is carried on by a product and a
+    sum, so that its gradient is only multiplied by f on the way back. Raises ConfigurationError for
+    arguments that have no meaning, ShapeError for samples that are not (steps, features). Sources:
+    Hochreiter and Schmidhuber 1997; Gers et al. 2000.
+    """
+
+    n_gates, n_states = 4, 2
+
+    def _halves(self) -> Array:
+        return np.repeat(np.array([0.5, 0.5, 1, 0.5], self.dtype), self.units)
+
+    def run(self, z: Array, start: Array) -> tuple[Array, Any]:
+        n, halves = self.units, self._halves()
+        hs, cs = (np.empty((len(z) + 1, z.shape[1], n), z.dtype) for _ in range(2))
+        tanhs = np.empty((len(z), z.shape[1], n), z.dtype)
+        hs[0], cs[0] = start
+        weight, rest = (self.weight_hh_l0 * halves[:, np.newaxis]).T, 1 - halves
+        z += (self.bias_ih_l0 + self.bias_hh_l0) * halves
+        for t in range(len(z)):
+            a = z[t]
+            a += hs[t] @ weight
+            np.tanh(a, out=a)
+            a *= halves
+            a += rest
+            i, f, g, o = a[:, :n], a[:, n : 2 * n], a[:, 2 * n : 3 * n], a[:, 3 * n :]
+            np.multiply(f, cs[t], out=cs[t + 1])
+            cs[t + 1] += i * g
+            np.tanh(cs[t + 1], out=tanhs[t])
+            np.multiply(o, tanhs[t], out=hs[t + 1])
+        return hs, (z, cs, tanhs, np.stack([hs[-1], cs[-1]]))
+
+    def run_back(self, dy: Array, hs: Array, cache: Any) -> tuple[Array, Array]:
+        gates, cs, tanhs, _ = cache
+        n, dz = self.units, np.empty_like(gates)
+        dh: Array = dy[-1]
+        dc = np.zeros_like(cs[0])
+        for t in range(len(dz) - 1, -1, -1):
+            a, d, tanh = gates[t], dz[t], tanhs[t]
+            i, f, g, o = a[:, :n], a[:, n : 2 * n], a[:, 2 * n : 3 * n], a[:, 3 * n :]
+            dc += dh * o * (1 - tanh * tanh)
+            np.subtract(1, a, out=d)  # a (1 - a), the sigmoids' slopes
+            d *= a
+            d[:, :n] *= dc * g
+            d[:, n : 2 * n] *= dc * cs[t]
+            d[:, 2 * n : 3 * n] = dc * i * (1 - g * g)
+            d[:, 3 * n :] *= dh * tanh
+            if t:
+                dc *= f
+                dh = d @ self.weight_hh_l0
+                if len(dy) > 1:
+                    dh += dy[t - 1]
+        return dz, dz
+
+
+class GRU(Recurrent):
+    """Gated recurrent unit: h_t = (1 - z) n + z h_(t - 1), with the gates r, z and the candidate n.
+
+    r, z = sigmoid(W_ih x_t + b_ih + W_hh h_(t - 1) + b_hh), n = tanh(W_in x_t + b_in + r (W_hn h_(t
+    - 1) + b_hn)), in the order r, z, n, as in PyTorch (and in Keras with reset_after). Shapes and
+    arguments as in every Recurrent. Raises ConfigurationError for arguments that have no meaning,
+    ShapeError for samples that are not (steps, features). Source: Cho et al. 2014
+    (arXiv:1406.1078).
+    """
+
+    n_gates = 3
+
+    def _halves(self) -> Array:
+        return np.repeat(np.array([0.5, 0.5, 1], self.dtype), self.units)
+
+    def run(self, z: Array, start: Array) -> tuple[Array, Any]:
+        n, two, halves = self.units, 2 * self.units, self._halves()
+        hs = np.empty((len(z) + 1, z.shape[1], n), z.dtype)
+        inner = np.empty((len(z), z.shape[1], n), z.dtype)  # W_hn h + b_hn
+        hs[0], weight = start[0], (self.weight_hh_l0 * halves[:, np.newaxis]).T
+        bias = self.bias_ih_l0 * halves
+        bias[:two] += self.bias_hh_l0[:two] * 0.5
+        z += bias
+        for t, a in enumerate(z):
+            products = hs[t] @ weight
+            gates, candidate = a[:, :two], a[:, two:]
+            gates += products[:, :two]
+            np.tanh(gates, out=gates)
+            gates *= 0.5
+            gates += 0.5
+            np.add(products[:, two:], self.bias_hh_l0[two:], out=inner[t])
+            candidate += a[:, :n] * inner[t]
+            np.tanh(candidate, out=candidate)
+            h = np.subtract(hs[t], candidate, out=hs[t + 1])
+            h *= a[:, n:two]
+            h += candidate
+        return hs, (z, inner, hs[-1:])
+
+    def run_back(self, dy: Array, hs: Array, cache: Any) -> tuple[Array, Array]:
+        gates, inner, _ = cache
+        n, two = self.units, 2 * self.units
+        inputs, states = np.empty_like(gates), np.empty_like(gates)
+        dh: Array = dy[-1]
+        for t in range(len(gates) - 1, -1, -1):
+            a, d = gates[t], inputs[t]
+            r, z, candidate = a[:, :n], a[:, n:two], a[:, two:]
+            np.subtract(1, a, out=d)
+            d[:, two:] = dh * d[:, n:two] * (1 - candidate * candidate)
+            d[:, :two] *= a[:, :two]
+            d[:, :n] *= d[:, two:] * inner[t]
+            d[:, n:two] *= dh * (hs[t] - candidate)
+            states[t, :, :two] = d[:, :two]
+            np.multiply(d[:, two:], r, out=states[t, :, two:])
+            if t:
+                dh = dh * z
+                dh += states[t] @ self.weight_hh_l0
+                if len(dy) > 1:
+                    dh += dy[t - 1]
+        return inputs, states
