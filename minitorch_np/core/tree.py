@@ -12,7 +12,8 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, StrPath
+from minitorch_np.arrays import AnyArray, Array, StrPath, require_unmasked
+from minitorch_np.core.room import take_room
 from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError, ShapeError
 from minitorch_np.io.safetensors import read_safetensors, write_safetensors
 from minitorch_np.signature import Explained, arguments_of
@@ -210,6 +211,7 @@ def own_array(made: object, dtype: np.dtype[Any], place: str, name: str) -> Arra
             f"{place}: expected it to make {name!r} as an array of {dtype}, "
             f"got {getattr(made, 'dtype', made)}: set self.{name} there"
         )
+    take_room(place, made.size)
     return np.array(made, order="C")
 
 
@@ -226,6 +228,8 @@ def load_arrays(
     if strict:
         wrong += [f"{name} is missing" for name in present if name not in given]
         wrong += [f"{name} is unexpected" for name in given if name not in present]
+    for name, values in given.items():
+        require_unmasked(values, name)
     fitting = {name: np.asarray(given[name]) for name in present if name in given}
     for name, array in fitting.items():
         if array.shape != present[name].shape or array.dtype.kind not in "fiu":

@@ -12,7 +12,7 @@ import warnings
 
 import numpy as np
 
-from minitorch_np.arrays import Array, as_batch, as_targets
+from minitorch_np.arrays import Array, as_batch, as_rows, as_targets
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import Normalization, Sequential
 from minitorch_np.losses import Loss
@@ -53,7 +53,9 @@ def as_samples(
 
     Raises ShapeError and DataError for data that can't be trained on; `place` begins the message.
     """
-    rows = as_batch(x, model.dtype, f"{place}: x")
+    rows = as_rows(x, f"{place}: x")
+    if place == "step" or rows.dtype.kind == "f":  # whole numbers: a batch at a time
+        rows = as_batch(rows, model.dtype, f"{place}: x")
     targets = as_targets(y, f"{place}: y")
     if targets.ndim == 0 or len(rows) != len(targets):
         raise ShapeError(
@@ -88,7 +90,7 @@ def warn_of_size(model: Sequential, x: Array) -> None:
 
     Indices for an Embedding, and inputs that the model normalizes first, may have any size.
     """
-    sample = x[:: max(1, len(x) // ROWS)]
+    sample = x[:: max(1, len(x) // ROWS)].astype(model.dtype, copy=False)
     if _of_size_1(sample):
         return
     with np.errstate(all="ignore"):

@@ -244,6 +244,7 @@ class Trainer(metaclass=Explained):
             batch_size,
             shuffle=flag("fit", "shuffle", shuffle),
             place="fit: x",
+            dtype=self.model.dtype,
             micro_size=micro_batch_size,
             transform=transform,
         )
