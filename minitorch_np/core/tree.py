@@ -114,9 +114,12 @@ class Tree(Generic[P]):
         """`(name, layer, attribute)` for each name in the attribute `kind` ("parameter_names" or
         "buffer_names"), once for each place that the layer stands in.
         """
-        own: list[Any] = [(key, self, key) for key in getattr(self, kind)]
+        own: list[Any] = []
+        for key in getattr(self, kind):
+            own.append((key, self, key))
         for prefix, layer in self.sublayers().items():
-            own += [(f"{prefix}.{name}", at, key) for name, at, key in layer.owners(kind)]
+            for name, at, key in layer.owners(kind):
+                own.append((f"{prefix}.{name}", at, key))
         return own
 
     def parameter_owners(self) -> list[Owner[P]]:
