@@ -213,7 +213,7 @@ ARGUMENTS = {
     "Bidirectional": "'lstm(1)' | GRU(1, True) | SimpleRNN(2, True)",
     "MultiHeadAttention": "1 | 1, True | 2, True | 2, key_value_heads=1, dropout=0.2",
     "TransformerBlock": "1, 2 | 1, 3, 0.2, 'swiglu'",
-    "Unembedding": "s",
+    "Unembedding": "Embedding(4, {same})",
     "RMSNorm": " |  | epsilon=0.1",
     "GLU": " | 'silu' | 'gelu' | 'tanh'",
     "SpatialDropout": " | 0.2 | 0.9",
