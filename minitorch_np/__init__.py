@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from minitorch_np import data, initializers, losses, optimizers, schedules
+from minitorch_np.core.generation import generate
 from minitorch_np.errors import (
     ArgumentError,
     ConfigurationError,
@@ -106,7 +107,7 @@ from minitorch_np.losses import (
     SoftmaxCrossEntropy,
     loss_for,
 )
-from minitorch_np.networks import lenet5, mlp, notes_network
+from minitorch_np.networks import char_rnn, gpt, lenet5, mlp, notes_network
 from minitorch_np.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSprop
 from minitorch_np.training import (
     AUC,
@@ -297,6 +298,7 @@ __all__ = [
     "UpSampling2D",
     "ZeroPadding",
     "assert_gradients",
+    "char_rnn",
     "check_step",
     "compare",
     "confusion_matrix",
@@ -305,6 +307,8 @@ __all__ = [
     "find_learning_rate",
     "from_onnx",
     "from_torch",
+    "generate",
+    "gpt",
     "gradcheck",
     "gradcheck_all",
     "gradcheck_function",

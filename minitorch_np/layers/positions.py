@@ -36,6 +36,7 @@ class PositionalEmbedding(Layer):
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         _require_sequences(self, input_shape)
+        self.max_steps = input_shape[0]
         self.weight = rng.normal(0, self.standard_deviation, input_shape).astype(dtype)
         return input_shape
 
