@@ -8,6 +8,7 @@ and `char_rnn` foretell the next token of a text. Each is a `Sequential` of ordi
 from collections.abc import Sequence
 
 from minitorch_np.arrays import DType, Seed
+from minitorch_np.core.layer import layer_from_name
 from minitorch_np.initializers import Initializer
 from minitorch_np.layers import (
     Conv2D,
@@ -21,7 +22,6 @@ from minitorch_np.layers import (
     Sequential,
     TransformerBlock,
     Unembedding,
-    layer_from_name,
 )
 from minitorch_np.signature import explained
 from minitorch_np.validation import choice, require, share, whole

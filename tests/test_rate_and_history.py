@@ -220,8 +220,13 @@ def test_pictures_are_public_and_named_alike() -> None:
     names = ["cat_$x$", "dog"]
     (axes,) = mt.plot_confusion([0, 1, 1], [0, 1, 0], names).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == names
-    with pytest.raises(mt.ConfigurationError, match="classes to be 2 names"):
+    with pytest.raises(mt.DataError, match="class numbers from 0 to 0"):
         mt.plot_confusion([0, 1], [0, 1], ["a"])
+    (axes,) = mt.plot_confusion(["dog", "ape", "ape"], np.array(["dog", "ape", "dog"])).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["ape", "dog"]
+    assert axes.get_title() == "66.67% of 3 are right"
+    with pytest.raises(mt.DataError, match="got 'cow' at row 1"):
+        mt.plot_confusion(["ape", "cow"], ["ape", "ape"], ["ape", "dog"])
     model = mt.mlp([9, 4, 3], "tanh", seed=0)
     assert [a.get_title() for a in mt.plot_activations("relu", mt.ELU(1.7), model).axes] == [
         "ReLU()",

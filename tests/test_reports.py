@@ -6,6 +6,7 @@ import base64
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -265,7 +266,9 @@ def test_one_that_collapses_more_often_is_told_apart(rng: np.random.Generator) -
 
 
 def test_a_notebook_shows_the_tables(comparison: mt.Comparison) -> None:
-    reader = Reader(mt.report(comparison)._repr_html_())
+    shown = mt.report(comparison)._repr_html_()
+    assert shown is not None
+    reader = Reader(shown)
     assert reader.count("table") == 2
     assert NASTY in reader.text
 
@@ -390,3 +393,22 @@ def test_a_narrow_terminal_folds_tables(
         assert all(cell in narrow for cell in row)
     monkeypatch.setattr(text, "terminal_width", lambda: 500)
     assert text.configurations_table(comparison) == whole
+
+
+def test_a_comparison_reports_itself(comparison: mt.Comparison, tmp_path: Path) -> None:
+    assert str(comparison.report()) == str(mt.report(comparison))
+    found = comparison.report(tmp_path / "page.html")
+    assert isinstance(found, mt.Report)
+    assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
+    assert ".report()" in repr(comparison)
+
+
+def test_without_jinja_there_is_text_and_no_page(
+    comparison: mt.Comparison, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert mt.report(comparison)._repr_html_() is None
+    with pytest.raises(mt.MissingExtraError, match=r"minitorch-np\[report\]"):
+        comparison.report(tmp_path / "page.html")
+    assert not list(tmp_path.iterdir())
+    assert main(["compare", "--report", str(tmp_path / "page.html")]) == 2  # before it trains

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from minitorch_np import __version__
 from minitorch_np.cli import compare, evaluate, gradcheck, info, predict, train
+from minitorch_np.cli.arguments import import_file
 from minitorch_np.cli.parser import Parser
 from minitorch_np.cli.threads import pin_threads
 from minitorch_np.errors import DivergenceError, MinitorchError
@@ -56,11 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             _prepare_streams()
         try:
             arguments = build_parser().parse_args(argv)
-        finally:  # --help ends the process: what nobody reads any more must show here
+        finally:  # --help exits here: a broken pipe must show before that
             sys.stdout.flush()
         arguments.argv = list(sys.argv[1:] if argv is None else argv)  # for reports to say
         if argv is None:
             pin_threads(getattr(arguments, "threads", None))
+        if getattr(arguments, "imported", None):
+            import_file(arguments.imported)
         code: int = VERBS[arguments.verb].run(arguments)
         sys.stdout.flush()
     except (MinitorchError, OSError, KeyboardInterrupt, MemoryError) as error:
@@ -72,8 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _prepare_streams() -> None:
-    """Let every text be printed: what a terminal has no sign for is escaped, and a stream that is
-    closed swallows it."""
+    """Make printing always work: escape what the terminal's encoding lacks, and discard output if
+    the stream is closed."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -84,7 +87,7 @@ def _prepare_streams() -> None:
 
 def _explain(error: BaseException, checkpoint: str | None = None) -> int:
     """Say on standard error what went wrong, and return the exit code for it."""
-    if isinstance(error, BrokenPipeError):  # whoever reads has enough, as in `... | head`
+    if isinstance(error, BrokenPipeError):  # the reader has enough, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SUCCESS
     message = str(error)

@@ -113,6 +113,10 @@ def _try_outputs(arguments: argparse.Namespace) -> None:
     for option in OUTPUTS:
         if getattr(arguments, option):
             require_writable(f"--{option}", getattr(arguments, option))
+    if arguments.report:
+        from minitorch_np.reports.page import templates
+
+        templates()
     if arguments.plot:
         from minitorch_np.figures import new_figure
 
@@ -134,7 +138,7 @@ def _tell(comparison: Comparison, arguments: argparse.Namespace, data: Digits) -
         else:
             print(report)
         sys.stdout.flush()
-    except OSError as error:  # nobody reads it, or the disk is full; files may still be written
+    except OSError as error:  # a closed pipe or a full disk; files may still be written
         errors.append(error)
     for option in OUTPUTS:
         if path := getattr(arguments, option):

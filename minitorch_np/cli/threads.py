@@ -15,7 +15,7 @@ from minitorch_np.arrays import BLAS_THREADS
 
 
 def pin_threads(threads: int | None) -> None:
-    """Make this process use so many threads, starting it again if need be; None changes nothing."""
+    """Make this process use that many threads, restarting it if necessary; None changes nothing."""
     if threads is None or os.name != "posix" or "mpi4py" in sys.modules:
         return  # a rank of an MPI job can't be started again: mpiexec sets its environment
     wanted = dict.fromkeys(BLAS_THREADS, str(threads))

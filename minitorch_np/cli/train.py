@@ -119,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     start = time.perf_counter()
-    # Where standard output is for JSON, whoever waits still wants to see it learn.
+    # With --json, standard output is for the result, so progress goes to standard error.
     progress = Progress(sys.stderr if arguments.json else None)
     history, test, ill = _train(model, digits, arguments, progress, checkpoint)
     seconds = time.perf_counter() - start

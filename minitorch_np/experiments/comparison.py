@@ -7,6 +7,7 @@ is the business of the reports.
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import math
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import Array
+from minitorch_np.arrays import Array, StrPath
 from minitorch_np.experiments.configuration import Configuration
 from minitorch_np.experiments.diagnostics import Finding
 from minitorch_np.experiments.statistics import Interval, median_interval, proportion_interval
@@ -237,6 +238,17 @@ class Comparison:
             "tuning": self.tuning,
         }
 
+    def report(self, path: StrPath | None = None) -> Any:
+        """The Report that `mt.report` gives: text, HTML for notebooks, `plot()` and `write(...)`.
+
+        With `path`, it is also written there as a page of HTML. Raises OSError where that fails.
+        """
+        # Reports are built on top of this room, so they are looked up only when asked for.
+        made = importlib.import_module("minitorch_np.reports").report(self)
+        if path is not None:
+            made.write(path)
+        return made
+
     def to_csv(self) -> str:
         """A line for each run."""
         text = io.StringIO()
@@ -248,4 +260,4 @@ class Comparison:
 
     def __repr__(self) -> str:
         order = ", ".join(self.ranking)
-        return f"Comparison({len(self.seeds)} seeds; by mean: {order}; mt.report(...) tells more)"
+        return f"Comparison({len(self.seeds)} seeds; by mean: {order}; .report() tells more)"

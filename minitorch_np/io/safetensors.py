@@ -12,6 +12,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.errors import MissingExtraError, ModelFileError
 from minitorch_np.io.atomic import replacing
+from minitorch_np.io.bounded import open_file
 
 
 def write_safetensors(path: StrPath, arrays: Mapping[str, AnyArray]) -> None:
@@ -26,7 +27,7 @@ def write_safetensors(path: StrPath, arrays: Mapping[str, AnyArray]) -> None:
 def read_safetensors(path: StrPath) -> dict[str, AnyArray]:
     """The arrays in `path`. Raises MissingExtraError, ModelFileError for another kind of file."""
     library = _library()
-    with open(path, "rb"):  # an OSError that names the file, and no file of the library's making
+    with open_file(path):  # an OSError that names the file, and no file of the library's making
         pass
     try:
         arrays: dict[str, AnyArray] = library.load_file(path)

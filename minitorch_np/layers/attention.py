@@ -18,6 +18,7 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.room import require_parameters
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.initializers import glorot_uniform
@@ -86,6 +87,7 @@ class MultiHeadAttention(Layer):
                 f"{self._size}"
             )
         rows = (self.heads + 2 * self._shared) * self._size
+        require_parameters(repr(self), (rows, width))
         self.in_proj_weight = glorot_uniform(rng, (rows, width), width, rows).astype(dtype)
         if self.use_bias:
             self.in_proj_bias = np.zeros(rows, dtype)

@@ -1,6 +1,6 @@
 """Embedding: a vector of learned numbers for each word, user or product.
 
-Inputs are whole numbers that identify things. Each has a row in a table, and the table is learned.
+Inputs are whole numbers that identify things. Each has a row of a table, and the table is learned.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.room import require_parameters
 from minitorch_np.core.shapes import require_gradient, require_trailing
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.validation import number, whole
@@ -44,6 +45,7 @@ class Embedding(Layer):
                 "tell apart: use float64"
             )
         shape = (self.vocabulary, self.dimensions)
+        require_parameters(repr(self), shape)
         self.weight = rng.normal(0, self.standard_deviation, shape).astype(dtype)
         return (*input_shape, self.dimensions)
 

@@ -13,8 +13,9 @@ from minitorch_np.figures import COLOURS, WIDTH, Axes, Figure, empty, new_figure
 from minitorch_np.layers import Dense, Dropout, Flatten, Sequential
 from minitorch_np.losses.base import refuse
 from minitorch_np.training import confusion_matrix
+from minitorch_np.training.labels import as_names, numbered
 from minitorch_np.training.probability_metrics import reliability
-from minitorch_np.validation import instance, instances, require, whole
+from minitorch_np.validation import instance, instances, whole
 
 MOST_UNITS = 40
 """So many units are shown at most."""
@@ -71,13 +72,26 @@ def first_dense(model: Sequential) -> Dense | None:
 def plot_confusion(
     labels: object, predicted: object, classes: Sequence[str] | None = None
 ) -> Figure:
-    """How often each class (a row) was taken for each (a column); `classes` are their names.
+    """How often each class (a row) was taken for each (a column).
 
+    Both are class numbers (m,) or one-hot rows, and `classes` their names; or both are names.
     What is right is blue, what is wrong orange, each on its own scale, since errors are few. Raises
     ShapeError unless there is a prediction for each label, and ConfigurationError for more classes
     than can be shown.
     """
-    counts = confusion_matrix(class_numbers(labels), class_numbers(predicted))
+    if classes is not None:
+        classes = instances("plot_confusion", "classes", classes, str)
+    true, found = as_names(labels), as_names(predicted)
+    if true is None or found is None:
+        true, found = class_numbers(labels), class_numbers(predicted)
+    elif true.ndim != 1 or found.ndim != 1:
+        raise ShapeError(
+            f"plot_confusion: expected two lists of labels, got shapes {true.shape}, {found.shape}"
+        )
+    else:
+        classes = tuple(classes or np.unique(np.concatenate([true, found])).tolist())
+        true, found = (numbered(each, classes, "plot_confusion") for each in (true, found))
+    counts = confusion_matrix(true, found, None if classes is None else len(classes))
     n = len(counts)
     if n > MOST_CLASSES:
         raise ConfigurationError(f"plot_confusion: expected up to {MOST_CLASSES} classes, got {n}")
@@ -99,10 +113,7 @@ def plot_confusion(
             weight=weight,
             fontsize=10 if n <= 12 else 6,
         )
-    names = [str(k) for k in range(n)]
-    if classes is not None:
-        names = list(instances("plot_confusion", "classes", classes, str))
-    require(len(names) == n, "plot_confusion", f"classes to be {n} names", classes)
+    names = [str(k) for k in range(n)] if classes is None else list(classes)
     turned = 90 if max(map(len, names)) > 3 else 0
     axes.set_xticks(range(n), names, rotation=turned)
     axes.set_yticks(range(n), names)

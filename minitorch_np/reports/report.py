@@ -7,6 +7,7 @@ page, or `plot` it.
 from __future__ import annotations
 
 from minitorch_np.arrays import StrPath
+from minitorch_np.errors import MissingExtraError
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.task import Data
 from minitorch_np.figures import Figure
@@ -26,10 +27,13 @@ class Report:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         from minitorch_np.reports.page import fragment
 
-        return fragment(self.comparison)
+        try:
+            return fragment(self.comparison)
+        except MissingExtraError:
+            return None  # the notebook shows the text
 
     def plot(self) -> Figure:
         """The runs, the differences and the curves in one matplotlib Figure. Raises
@@ -44,7 +48,7 @@ class Report:
         `command` is what the comparison was made with, to be repeated. With `data`, as it was given
         to `compare`, the best configuration is trained once more, from the first seed from which
         it did not fail, and the page shows its weights and errors. Raises OSError where the file
-        can't be written.
+        can't be written, MissingExtraError without Jinja2.
         """
         from minitorch_np.reports.page import write_page
 

@@ -17,10 +17,7 @@ from minitorch_np.reports.words import (
     reasons,
     verdict,
 )
-from minitorch_np.text import folded, terminal_width
-
-BLOCKS = " .:-=+*#%@"
-"""From low to high, for curves in a line."""
+from minitorch_np.text import SHADES, folded, terminal_width
 
 PAIRS_TITLE = "Pairs, seed by seed, the better one by mean first"
 """What the table of pairs is of."""
@@ -134,7 +131,7 @@ def curves(comparison: Comparison) -> str:
     lines = []
     for name, curve in medians.items():
         shares = (curve - low) / ((high - low) or 1.0)
-        drawn = "".join(BLOCKS[min(int(share * len(BLOCKS)), len(BLOCKS) - 1)] for share in shares)
+        drawn = "".join(SHADES[min(int(share * len(SHADES)), len(SHADES) - 1)] for share in shares)
         lines.append(f"{name:{width}}  {curve[0]:.3f} {drawn} {curve[-1]:.3f}")
     return "\n".join(
         [f"Median test accuracy by epoch, blocks from {low:.3f} to {high:.3f}", *lines]

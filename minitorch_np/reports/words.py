@@ -221,7 +221,7 @@ def reasons(comparison: Comparison, name: str) -> list[str]:
 
 
 def footer(comparison: Comparison) -> list[str]:
-    """What the claims are about, and what else is to be known of them."""
+    """What the claims apply to, and what limits them."""
     train, test = comparison.samples
     about = "other initial weights and batch orders"
     if comparison.resampled:
@@ -247,7 +247,7 @@ def footer(comparison: Comparison) -> list[str]:
 
 
 def rates_in_words(comparison: Comparison) -> str:
-    """At which learning rates they were compared, and how those were come by."""
+    """The learning rates that were compared, and how they were chosen."""
     tuned = {run["name"] for run in comparison.tuning}
 
     def listed(names: list[str]) -> str:

@@ -1,7 +1,6 @@
-"""The bar that a person sees while they wait.
+"""The progress bar of training runs and of comparisons.
 
-It is tqdm's, where tqdm is installed (extra `progress`) and there is a terminal or a notebook to
-draw it in.
+It is tqdm's, shown if tqdm is installed (extra `progress`) and there is a terminal or a notebook.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Any
 
 
 def is_watched() -> bool:
-    """Whether somebody looks on: in a terminal, or in a notebook."""
+    """Whether the output goes to a terminal or a notebook."""
     return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 
 
@@ -22,7 +21,7 @@ def in_notebook() -> bool:
 
 
 def bar(total: int, label: str, done: int = 0, unit: str = "it") -> Any:
-    """A bar that goes away when it is closed, or None where nobody looks on or tqdm is missing."""
+    """A bar that disappears when closed; None without a terminal or notebook, or without tqdm."""
     if not is_watched():
         return None
     try:

@@ -1,8 +1,8 @@
-"""What `fit` does with data before it trains on any of it: checks, a part to validate with, and a
-warning for inputs of the wrong size.
+"""What `fit` does before training: it checks the data, holds out a part for validation, and warns
+about inputs of the wrong scale.
 
-First weights are drawn for inputs of about size 1. Pixels from 0 to 255 make scores of hundreds;
-the first steps then turn every ReLU off, and the loss stays where guessing is.
+Initial weights are made for inputs of about size 1. Pixels from 0 to 255 lead to scores in the
+hundreds; the first steps then switch off every ReLU, and the loss stays at the level of guessing.
 """
 
 from __future__ import annotations
@@ -12,21 +12,38 @@ import warnings
 
 import numpy as np
 
-from minitorch_np.arrays import Array, as_batch, as_targets
+from minitorch_np.arrays import Array, as_batch, as_rows, as_targets
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import Normalization, Sequential
-from minitorch_np.losses import Loss, check_weights
+from minitorch_np.losses import Loss
+from minitorch_np.losses.base import check_weights
 from minitorch_np.training.batches import Samples
-from minitorch_np.validation import is_number
+from minitorch_np.training.checkpoint import Checkpoint
+from minitorch_np.validation import instance, is_number, require, whole
 
 ROWS = 100
-"""About how many samples are looked at for their size."""
+"""How many samples, roughly, the check of the scale looks at."""
 
 LARGE = 20.0
-"""The root mean square of inputs that are too large. Standardized ones have 1, 4-bit pixels 8."""
+"""Inputs with a larger root mean square are too large. Standardized data has 1, 4-bit pixels 8."""
 
 SMALL = 0.01
-"""The largest of inputs that are too small, such as pixels that were divided by 255 twice."""
+"""Inputs that are all smaller are too small, such as pixels divided by 255 twice."""
+
+
+def check_arguments(
+    epochs: object, batch_size: object, micro_size: object, transform: object, checkpoint: object
+) -> None:
+    """Raise ConfigurationError for arguments of `fit` that have no meaning."""
+    whole("fit", "epochs", epochs)
+    for name, size in {"batch_size": batch_size, "micro_batch_size": micro_size}.items():
+        if size is not None:
+            whole("fit", name, size)
+    if checkpoint is not None:
+        instance("fit", "checkpoint", checkpoint, Checkpoint)
+    if transform is not None:
+        expected = "a function of a batch and a generator"
+        require(callable(transform), "transform", expected, transform)
 
 
 def as_samples(
@@ -36,7 +53,9 @@ def as_samples(
 
     Raises ShapeError and DataError for data that can't be trained on; `place` begins the message.
     """
-    rows = as_batch(x, model.dtype, f"{place}: x")
+    rows = as_rows(x, f"{place}: x")
+    if place == "step" or rows.dtype.kind == "f":  # whole numbers: a batch at a time
+        rows = as_batch(rows, model.dtype, f"{place}: x")
     targets = as_targets(y, f"{place}: y")
     if targets.ndim == 0 or len(rows) != len(targets):
         raise ShapeError(
@@ -67,11 +86,11 @@ def split(samples: Samples, share: float) -> tuple[Samples, Samples]:
 
 
 def warn_of_size(model: Sequential, x: Array) -> None:
-    """Warn where the samples x are far from size 1, and say what to write instead.
+    """Warn if the samples x are far from size 1, and say what to write instead.
 
-    Inputs that are indices, or that the model normalizes first, may have any size.
+    Indices for an Embedding, and inputs that the model normalizes first, may have any size.
     """
-    sample = x[:: max(1, len(x) // ROWS)]
+    sample = x[:: max(1, len(x) // ROWS)].astype(model.dtype, copy=False)
     if _of_size_1(sample):
         return
     with np.errstate(all="ignore"):
@@ -83,13 +102,13 @@ def warn_of_size(model: Sequential, x: Array) -> None:
     advice = "x / 255" if pixels else "(x - x.mean(axis=0)) / x.std(axis=0)"
     warnings.warn(
         f"fit: x: expected inputs of about size 1, got numbers from {low:.3g} to {high:.3g}: "
-        f"little may be learned from them; write {advice}, for all data that the model gets",
+        f"training may fail; write {advice}, with the same numbers for all data the model gets",
         stacklevel=4,
     )
 
 
 def _of_size_1(x: Array) -> bool:
-    """Whether it is about that, or all 0, or not finite, which is refused elsewhere by place."""
+    """Whether x is of about size 1. Zeros pass, and so does NaN, which other checks report."""
     flat = x.reshape(-1).astype(np.float64)
     square = float(flat.dot(flat)) / max(1, flat.size)
     if not square or not math.isfinite(square):
@@ -98,7 +117,7 @@ def _of_size_1(x: Array) -> bool:
 
 
 def _arriving(model: Sequential, x: Array) -> Array | None:
-    """The samples as the first layer with weights gets them; None where any size will do."""
+    """The input of the first layer with weights; None if that may have any size."""
     for layer in model:
         if layer.index_limit is not None or isinstance(layer, Normalization):
             return None

@@ -1,4 +1,4 @@
-"""Class names: targets that are texts, and the class numbers that they stand for."""
+"""Class names: converts targets that are texts to class numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.losses import Loss
 
 SHOWN = 5
-"""How many names an error shows."""
+"""How many names an error message lists."""
 
 
 def checked_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -19,9 +19,10 @@ def checked_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
     differ."""
     if names is None:
         return None
-    listed = isinstance(names, Iterable) and not isinstance(names, str) and np.ndim(names) == 1
-    found = tuple(names) if listed else ()
-    if len(found) < 2 or len({*found}) < len(found) or not all(isinstance(n, str) for n in found):
+    listed = isinstance(names, Iterable) and not isinstance(names, str)
+    found = tuple(names) if listed and getattr(names, "ndim", 1) == 1 else ()
+    texts = all(isinstance(name, str) for name in found)
+    if len(found) < 2 or not texts or len({*found}) < len(found):
         raise ConfigurationError(
             f"Trainer: expected classes to be a list of two or more different texts, got {names!r}"
         )
@@ -29,12 +30,12 @@ def checked_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def as_names(y: object) -> AnyArray | None:
-    """The targets as an array of texts (m,), if that is what they are, else None."""
+    """The targets as an array of texts, (m,), or None if they are not texts."""
     if isinstance(y, np.ndarray) and y.dtype.kind in "fiub":
-        return None  # as nearly always
+        return None  # the usual case
     try:
         array = np.asarray(y)
-    except ValueError:  # rows of different lengths: for others to refuse
+    except ValueError:  # rows of different lengths, reported elsewhere
         return None
     texts = array.dtype.kind == "U" or (
         array.dtype.kind == "O" and array.size and all(isinstance(n, str) for n in array.flat)
@@ -68,7 +69,7 @@ def names_in(y: AnyArray, loss: Loss, output_shape: Shape, place: str) -> tuple[
 
 
 def numbered(y: AnyArray, names: tuple[str, ...], place: str) -> AnyArray:
-    """The class numbers of class names: places in `names`. Raises DataError for one not there."""
+    """The position of each target in `names`. Raises DataError for a target that is not there."""
     order = np.argsort(names)
     ordered = np.array(names)[order]
     found = np.searchsorted(ordered, y).clip(max=len(names) - 1)

@@ -1,4 +1,4 @@
-"""What a metric is, and which metrics go with which losses."""
+"""The contract of metrics, and which metrics go with which losses."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class Metric(Described):
         """Called by the trainer that measures `model`, before anything is counted."""
 
     def check_loss(self, loss: Loss, model: Layer) -> None:
-        """Raise ConfigurationError for a loss with whose targets the metric has no meaning.
+        """Raise ConfigurationError if the metric makes no sense for the targets of this loss.
 
-        Called by the trainer after `begin`. A user-defined loss is not refused.
+        Called by the trainer after `begin`. User-defined losses are accepted.
         """
 
     @abstractmethod
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
-        """The counts of a batch, to be merged: of any shape, the same for each batch."""
+        """What is counted over a batch: an array that `merge` can combine with those of others."""
 
     def merge(self, counts: AnyArray | int, more: AnyArray) -> AnyArray:
-        """The counts of two parts of the data together; `counts` is 0 where nothing was counted."""
+        """The counts of two parts of the data combined; `counts` is 0 before the first batch."""
         merged: AnyArray = counts + more
         return merged
 
     @abstractmethod
     def value(self, counts: AnyArray) -> float:
-        """The metric, from the counts of all batches; 0 where nothing was counted."""
+        """The metric, computed from the merged counts; a 0-d array of 0 if nothing was counted."""
 
 
 class ClassMetric(Metric):

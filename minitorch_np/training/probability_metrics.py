@@ -1,5 +1,5 @@
-"""Metrics of probabilities: whether larger ones go to the right samples (AUC), and whether they are
-as large as they should be (calibration)."""
+"""Metrics of probabilities: do the right samples get the higher ones (AUC), and are the values
+themselves right (calibration)?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ProbabilityMetric(ClassMetric):
     """A metric of the probabilities that a model's outputs stand for."""
 
     def chances(self, scores: Array, targets: AnyArray) -> tuple[Array, AnyArray]:
-        """The probability of each class or label, and whether it is there: (n, K), in float64.
+        """The probability of each class or label, and whether it is true: (n, K), in float64.
 
         For one output, K = 1 and the probability is that of class 1.
         """
@@ -36,9 +36,9 @@ class AUC(ProbabilityMetric):
     probability for it than a sample that is not of it does; equal ones count half.
 
     Of two classes it is that of class 1; of more, the mean over all classes, each against the rest
-    ("macro, one-vs-rest" in scikit-learn); of several labels, the mean over all labels. A class of
-    which there are no samples, or no others, is left out of the mean; where that is all of them,
-    AUC is NaN. It is exact, so it keeps the probabilities of a whole pass over the data.
+    ("macro, one-vs-rest" in scikit-learn); of several labels, the mean over all labels. A class
+    with no samples, or with all of them, is left out of the mean; if no class is left, the AUC is
+    NaN. It is exact, and therefore keeps the probabilities of a whole pass over the data.
 
     Source: Fawcett 2006, "An introduction to ROC analysis".
     """

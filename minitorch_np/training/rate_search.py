@@ -1,9 +1,9 @@
 """A learning-rate finder: which rates make the loss fall, found in one short run.
 
-The rate grows from step to step, and the loss is written down. It first hardly moves, then falls,
-and at last explodes. A good rate is where it falls fastest, and well below where it ends to fall:
-at most a tenth of the rate at which the loss is lowest. Nothing of it stays: the model, the
-optimizer and the generator are afterwards what they were.
+The rate grows from step to step while the loss is recorded. At first the loss hardly moves, then
+it falls, and finally it explodes. A good rate is where it falls fastest, but at most a tenth of the
+rate at which the loss is lowest. The search leaves no trace: the model, the optimizer and the
+random generator are restored.
 
 Source: Smith 2015, "Cyclical learning rates for training neural networks", arXiv:1506.01186.
 """
@@ -25,17 +25,17 @@ from minitorch_np.training.trainer import Trainer
 from minitorch_np.validation import number, require, whole
 
 SMOOTH = 0.9
-"""How much of the smoothed loss stays from step to step."""
+"""The weight of the past in the moving average of the loss."""
 
 EXPLODED = 4.0
-"""The run ends where the smoothed loss is so many times the smallest one."""
+"""The search ends when the smoothed loss is this many times its minimum."""
 
 SKIPPED = 0.1
-"""The first part of the steps, in which the smoothed loss is still that of the first batches."""
+"""The fraction of steps to skip at the start, where the average covers few batches."""
 
 
 class RateSearch(NamedTuple):
-    """The rates that were tried, the smoothed losses at them, and the rate to begin with; NaN where
+    """The learning rates tried, the smoothed loss at each, and the suggested rate, which is NaN if
     the loss never fell."""
 
     rates: list[float]
@@ -73,8 +73,8 @@ def find_learning_rate(
 ) -> RateSearch:
     """Train for up to `steps` steps, with rates that grow evenly by factor from `low` to `high`.
 
-    It ends early where the loss explodes. Nothing that belongs to the trainer is changed. Raises
-    ConfigurationError for numbers out of range, ShapeError and DataError as `fit` does.
+    It ends early if the loss explodes. Afterwards model, optimizer and generator are as before.
+    Raises ConfigurationError for numbers out of range, ShapeError and DataError as `fit` does.
     """
     place = "find_learning_rate"
     number(place, "low", low, above=0)
@@ -104,7 +104,7 @@ def _run(trainer: Trainer, batches: Batches, rates: Array) -> tuple[list[float],
         batch = next(stream)
         loss, _, gradients = propagate(model, trainer.loss, *batch, trainer.rng)
         mean = SMOOTH * mean + (1 - SMOOTH) * loss
-        smoothed = mean / (1 - SMOOTH ** (step + 1))  # as if it had begun at the first loss
+        smoothed = mean / (1 - SMOOTH ** (step + 1))  # unbiased, as in Adam
         if not math.isfinite(loss) or smoothed > EXPLODED * min([*losses, abs(smoothed)]):
             break
         losses.append(smoothed)

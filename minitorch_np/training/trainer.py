@@ -36,19 +36,19 @@ from minitorch_np.training.display import bar, in_notebook, is_watched
 from minitorch_np.training.divergence import first_not_finite
 from minitorch_np.training.fingerprint import fingerprint
 from minitorch_np.training.history import History
-from minitorch_np.training.inputs import as_samples, split, warn_of_size
+from minitorch_np.training.inputs import as_samples, check_arguments, split, warn_of_size
 from minitorch_np.training.labels import as_names, checked_names, names_in, numbered
 from minitorch_np.training.loop import AfterStep, Loop, measure
 from minitorch_np.training.metric import Metric
 from minitorch_np.training.step import propagate
-from minitorch_np.validation import flag, instance, instances, is_number, require, whole
+from minitorch_np.validation import flag, instance, instances, is_number, require
 
 
 class Callback(Described):
     """The contract of all callbacks. The hooks are Keras'; each does nothing until overridden."""
 
     shows_progress: bool = False
-    """Whether it shows how far a run is, so that `fit` need not."""
+    """Whether it shows the run's progress, so that `fit` does not have to."""
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         """Before the first epoch; `batches` is the number of steps per epoch."""
@@ -76,10 +76,10 @@ class Callback(Described):
 
 
 class Progress(Callback):
-    """Prints a line an epoch to `file` (None: standard output), and shows a bar within it, where
-    tqdm is installed (extra `progress`) and there is a terminal or a notebook to draw it in.
+    """Prints a line per epoch to `file` (None: standard output) and shows a bar during the epoch.
 
-    `fit` does the same by itself in a terminal and in a notebook.
+    The bar needs tqdm (extra `progress`) and a terminal or a notebook. `fit` adds this callback by
+    itself when it runs in one of these.
     """
 
     shows_progress = True
@@ -102,21 +102,27 @@ class Progress(Callback):
             self._bar.update()
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self.close()
         shown = "  ".join(f"{name} {number:.4f}" for name, number in numbers.items())
         if self._silent:
             return
         line = f"epoch {epoch + 1:{len(str(self._epochs))}}/{self._epochs}  {shown}"
         try:  # flushed, so that a log is as far as the training is
             print(line, file=self.file, flush=True)
-        except BrokenPipeError:  # whoever reads has gone, as in `train | head`
+        except BrokenPipeError:  # the reader is gone, as in `train | head`
             self._silent = True
 
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
 
-def progress(verbose: bool | int | None, hooks: Sequence[Callback]) -> list[Callback]:
-    """What shows how far a run is: nothing where nobody looks on, or one of the hooks does so."""
-    if verbose is not None:  # Keras has numbers too
+
+def progress(verbose: bool | int | None, hooks: Sequence[Callback]) -> list[Progress]:
+    """The callback that shows progress, if any: none where nobody is watching, or where one of
+    `hooks` does it already."""
+    if verbose is not None:  # numbers are Keras' way
         right = isinstance(verbose, (int, np.bool_)) and verbose in (0, 1, 2)
         require(right, "fit", "verbose to be True, False or None", verbose)
         return [Progress()] if verbose else []
@@ -131,12 +137,13 @@ class Trainer(metaclass=Explained):
     Each of these may be a name, as in `Trainer(model, "softmax_cross_entropy", "adam(0.001)",
     metrics=["accuracy"])`.
 
-    - `seed` (a number or a Generator) fixes the order of the samples, and whatever layers draw at
-      random;
-    - `classes` names the classes 0, 1, ...: targets may then be these texts. Without it, the first
-      targets that are texts give their names, sorted. `trainer.classes[k]` is the name of class k;
-    - a callback that sets `stop_training` to True ends `fit` after the epoch;
-    - `run` is where `fit` stands while it runs.
+    - `seed` (a number or a Generator) fixes the order of the samples and everything that layers
+      draw at random;
+    - `classes` are the names of classes 0, 1, ...; targets may then be names. Without it, the names
+      are taken from the first targets that are texts, in sorted order. `trainer.classes[k]` is the
+      name of class k;
+    - a callback that sets `stop_training` to True ends `fit` after the current epoch;
+    - `run` is the state of the current `fit`.
 
     Raises NotBuiltError for a model without `input_shape`, ConfigurationError for a model whose
     outputs are not what the loss is made for (a softmax under SoftmaxCrossEntropy), or for a metric
@@ -206,41 +213,38 @@ class Trainer(metaclass=Explained):
         y is what the loss takes; class numbers may also be (n, 1), or the names of classes.
 
         - `batch_size=None` takes all samples in each step, as the notes do;
-        - `micro_batch_size`: so many of a batch's samples are in memory at a time, and their
-          gradients are added up. The step is the same, but for layers that couple samples, and of
-          a large batch it is faster, since a piece stays in the processor's cache;
+        - `micro_batch_size` processes a batch in pieces of that many samples and adds up their
+          gradients. The step is the same, except with layers that couple samples. It needs less
+          memory, and for large batches it is faster, since a piece fits into the processor's cache;
         - `sample_weight` (n,): how much each counts in the loss;
-        - `validation_data=(x, y)` or `(x, y, sample_weight)` is measured after each epoch, or, with
-          `validation_split`, the last so large part of the samples, which is then not trained on;
+        - `validation_data=(x, y)` or `(x, y, sample_weight)` is measured after each epoch;
+        - `validation_split` holds out the last fraction of the samples for that instead;
         - `transform(batch, rng)` changes each batch of inputs before it is trained on;
-        - `checkpoint` writes the run down as it goes, and goes on with one that was;
-        - `verbose` prints a line an epoch, and shows a bar. None does so in a terminal or a
-          notebook, unless a callback such as Progress does.
+        - `checkpoint` saves the run as it goes, and resumes a saved one;
+        - `verbose` prints a line per epoch and shows a progress bar. None (the default) does so in
+          a terminal or a notebook, unless a callback such as Progress does it already.
 
-        Returns the history: "loss" and metrics, and where there is validation the same with "val_".
-        Warns where the inputs are far from size 1, and little may be learned.
+        Returns the history: "loss" and the metrics, and with validation the same names after
+        "val_". Warns if the inputs are far from size 1, which makes training fail or crawl.
 
         Raises ShapeError and DataError for data that can't be trained on, before anything is
-        changed. Raises DivergenceError, naming the layer, when the loss turns infinite or NaN; the
-        model then has the parameters of at most loop.KEEP_EVERY steps before.
+        changed. Raises DivergenceError, naming the layer, if the loss becomes infinite or NaN; the
+        model then has its parameters from at most loop.KEEP_EVERY steps earlier.
         """
-        _check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
+        check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
         hooks = instances("fit", "callbacks", callbacks, Callback)
         samples = self.checked(x, y, sample_weight, "fit")
         divided = not is_number(validation_split) or validation_split  # if wrong, refused below
-        if hooks or checkpoint or divided:  # before they write anything down
+        if hooks or checkpoint or divided:  # before anything is written
             require_finite(samples.x, "fit: x")
         warn_of_size(self.model, samples.x)
-        held_out = None
-        if validation_data is not None:
-            held_out = self._validation(validation_data, validation_split)
-        elif validation_split != 0:
-            samples, held_out = split(samples, validation_split)
+        samples, held_out = self._held_out(samples, validation_data, validation_split)
         batches = Batches(
             samples,
             batch_size,
             shuffle=flag("fit", "shuffle", shuffle),
             place="fit: x",
+            dtype=self.model.dtype,
             micro_size=micro_batch_size,
             transform=transform,
         )
@@ -249,12 +253,16 @@ class Trainer(metaclass=Explained):
             self.run = Loop(
                 self.model, self.loss, self.optimizer, self.metrics, self.rng, batches, held_out
             )
+            shown = progress(verbose, hooks)
             try:
-                return self._run(epochs, hooks, checkpoint, progress(verbose, hooks))
+                return self._run(epochs, hooks, checkpoint, shown)
             except (DataError, ShapeError, ConfigurationError, ModelFileError):
-                # A NaN in x, or a metric that can't be counted, is met on the way: take all back.
+                # A NaN in x, or targets that a metric refuses, show up only on the way: roll back.
                 self.run.start.restore()
                 raise
+            finally:
+                for each in shown:
+                    each.close()
 
     def _run(
         self,
@@ -263,7 +271,7 @@ class Trainer(metaclass=Explained):
         checkpoint: Checkpoint | None,
         shown: Sequence[Callback],
     ) -> History:
-        """All epochs that are left, and around them the hooks, and those that only show them."""
+        """Run the remaining epochs and call the hooks; those in `shown` only display progress."""
         loop, remembered = self.run, list[Mapping[str, Any]]()
 
         def load(state: Mapping[str, Any]) -> None:
@@ -312,8 +320,13 @@ class Trainer(metaclass=Explained):
             if type(hook).on_batch_end is not base
         ]
 
-    def _validation(self, data: Sequence[object], share: float) -> Samples:
-        """The samples to validate with."""
+    def _held_out(
+        self, samples: Samples, data: Sequence[object] | None, share: float
+    ) -> tuple[Samples, Samples | None]:
+        """The samples to train on, and those to validate with."""
+        if data is None:
+            nothing_held_out = is_number(share) and share == 0
+            return (samples, None) if nothing_held_out else split(samples, share)
         things = len(data) if isinstance(data, (tuple, list)) else type(data).__name__
         if things not in (2, 3) or share:
             raise ConfigurationError(
@@ -324,7 +337,7 @@ class Trainer(metaclass=Explained):
         x, y, *weights = data
         held_out = self.checked(x, y, weights[0] if weights else None, "validation_data")
         require_finite(held_out.x, "validation_data: x")
-        return held_out
+        return samples, held_out
 
     def checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
         """The samples as arrays, or the error that says why they can't be used."""
@@ -373,18 +386,3 @@ class Trainer(metaclass=Explained):
         """Mean loss and metrics on samples x and targets y, by name. Raises as `fit`."""
         samples = self.checked(x, y, sample_weight, "evaluate")
         return measure(self.model, self.loss, self.metrics, samples, "evaluate")
-
-
-def _check_arguments(
-    epochs: object, batch_size: object, micro_size: object, transform: object, checkpoint: object
-) -> None:
-    """Raise ConfigurationError for arguments of `fit` that have no meaning."""
-    whole("fit", "epochs", epochs)
-    for name, size in {"batch_size": batch_size, "micro_batch_size": micro_size}.items():
-        if size is not None:
-            whole("fit", name, size)
-    if checkpoint is not None:
-        instance("fit", "checkpoint", checkpoint, Checkpoint)
-    if transform is not None:
-        expected = "a function of a batch and a generator"
-        require(callable(transform), "transform", expected, transform)
