@@ -180,7 +180,7 @@ class MultiHeadAttention(Layer):
     def _weights(self, q: Array, k: Array, start: int) -> Array:
         """The softmax of the scores, queries in rows: (m, shared, groups, steps, all steps)."""
         a: Array = q @ k.swapaxes(-1, -2)
-        if self.causal:
+        if self.causal and q.shape[-2] > 1:  # one step may see all that there are
             a += _mask(start, q.shape[-2], a.dtype)
         a -= np.maximum.reduce(a, axis=-1, keepdims=True)
         np.exp(a, out=a)

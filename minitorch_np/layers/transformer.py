@@ -80,7 +80,7 @@ class TransformerBlock(Layer):
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
         caches = []
-        for path in (ATTENTION, FEED_FORWARD):
+        for path in self._paths():
             h = x
             for name in path:
                 h, cache = getattr(self, name).forward(h, train=train, rng=rng)
@@ -93,7 +93,7 @@ class TransformerBlock(Layer):
         require_gradient(self, dy, shape)
         gradients: Gradients = {}
         place = len(caches)
-        for path in (FEED_FORWARD, ATTENTION):
+        for path in reversed(self._paths()):
             dh = dy
             for name in reversed(path):
                 place -= 1
@@ -104,8 +104,13 @@ class TransformerBlock(Layer):
                 dy = dy + dh
         return (dy if need_dx else None), gradients
 
+    def _paths(self) -> list[list[str]]:
+        """The two paths, without a Dropout that would only copy."""
+        idle = "" if self.dropout else "dropout_layer"
+        return [[name for name in path if name != idle] for path in (ATTENTION, FEED_FORWARD)]
+
     def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
-        for path in (ATTENTION, FEED_FORWARD):
+        for path in self._paths():
             h = x
             for name in path:
                 layer = getattr(self, name)
