@@ -20,6 +20,7 @@ from minitorch_np import (
     schedules,
     training,
 )
+from minitorch_np.core.generation import generate
 from minitorch_np.errors import *
 from minitorch_np.gradcheck import (
     assert_gradients,
@@ -33,7 +34,7 @@ from minitorch_np.gradcheck import (
 )
 from minitorch_np.layers import *
 from minitorch_np.losses import *
-from minitorch_np.networks import lenet5, mlp, notes_network
+from minitorch_np.networks import char_rnn, gpt, lenet5, mlp, notes_network
 from minitorch_np.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSprop
 from minitorch_np.training import *
 
@@ -97,12 +98,15 @@ __all__ = [
     "RMSprop",
     "Report",
     "assert_gradients",
+    "char_rnn",
     "check_step",
     "compare",
     "data",
     "diagnose",
     "from_onnx",
     "from_torch",
+    "generate",
+    "gpt",
     "gradcheck",
     "gradcheck_all",
     "gradcheck_function",

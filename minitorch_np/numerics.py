@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from minitorch_np.arrays import Array
+from minitorch_np.arrays import PIECE, Array
 
 _POWERS = (
     1.2329951186255532,
@@ -78,7 +78,13 @@ def log_sum_exp(scores: Array) -> Array:
 
 
 def normal_distribution(z: Array) -> Array:
-    """P(z) = erfc(-z / sqrt(2)) / 2, to a relative 1e-14 in float64 for |z| < 7."""
+    """P(z) = erfc(-z / sqrt(2)) / 2, to a relative 1e-14 in float64 for |z| < 7.
+
+    In float32 it is (1 + tanh(z q(z^2))) / 2 with a polynomial q of degree 6, a small part of the
+    work, to an absolute 2e-7.
+    """
+    if z.dtype == np.float32:
+        return _normal_distribution_in_single(z)
     x = np.minimum(np.abs(z), _FAR) * math.sqrt(0.5)
     t = (x - 4) / (x + 4)
     r = np.full_like(t, _POWERS[-1])
@@ -87,6 +93,40 @@ def normal_distribution(z: Array) -> Array:
         r += power
     tail = 0.5 * r * np.exp(-x * x) / (1 + 2 * x)
     return np.where(z > 0, 1 - tail, tail)
+
+
+_SINGLE = np.array(
+    [
+        0.7978845238685608,
+        0.03633379563689232,
+        -3.286102582933381e-05,
+        -5.530911948881112e-05,
+        3.977862888859818e-06,
+        -1.3397354337030265e-07,
+        1.8174983740237849e-09,
+    ],
+    np.float32,
+)
+"""Of q: a fit of artanh(2 P(z) - 1) / z in powers of z^2 up to 36, which makes the largest error of
+z P(z) smallest."""
+
+
+def _normal_distribution_in_single(z: Array) -> Array:
+    p = np.empty(z.shape, np.float32)
+    flat, out = z.reshape(-1), p.reshape(-1)
+    for start in range(0, len(flat), PIECE):  # what stays in cache is read again at no cost
+        part, r = flat[start : start + PIECE], out[start : start + PIECE]
+        square = np.minimum(np.abs(part), np.float32(6))
+        square *= square
+        r[...] = _SINGLE[-1]
+        for power in _SINGLE[-2::-1]:
+            r *= square
+            r += power
+        r *= part
+        np.tanh(r, out=r)
+        r *= 0.5
+        r += 0.5
+    return p
 
 
 def normal_density(z: Array) -> Array:

@@ -211,6 +211,9 @@ ARGUMENTS = {
     "LSTM": "1 | 2 | 2, True | 2, True, True",
     "GRU": "1 | 2 | 2, True | 2, True, True",
     "Bidirectional": "'lstm(1)' | GRU(1, True) | SimpleRNN(2, True)",
+    "MultiHeadAttention": "1 | 1, True | 2, True | 2, key_value_heads=1, dropout=0.2",
+    "TransformerBlock": "1, 2 | 1, 3, 0.2, 'swiglu'",
+    "Unembedding": "Embedding(4, {same})",
     "RMSNorm": " |  | epsilon=0.1",
     "GLU": " | 'silu' | 'gelu' | 'tanh'",
     "SpatialDropout": " | 0.2 | 0.9",
@@ -265,6 +268,7 @@ GRAMMAR = {
     " | s := {activation}, {chain}, s | s := Residual({chain}), {activation}, s",
     "start": "{Embedding} | {Embedding}, Flatten() | Reshape((-1, 1)), {Embedding}, Flatten()"
     " | Concatenate(s := Embedding(4, {n}), Embedding(4, 1), s, axis=-1)"
+    " | s := Embedding(4, {n}), {activation}, Unembedding(s)"
     " | Add(Embedding(4, 2), Sequential(Embedding(4, 2), LayerNorm()))",
     "neck": " |  | Dense({n}) | Flatten(), Dense({n}) | GlobalAveragePool2D() | {Sequential}",
     "n": "1 | 2 | 3 | 5",

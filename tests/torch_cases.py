@@ -81,6 +81,19 @@ CASES = {
     "up_sampling2d": TorchCase(
         lambda: mt.UpSampling2D((2, 3)), lambda t: t.nn.Upsample(scale_factor=(2, 3)), (2, 3, 2, 4)
     ),
+    "attention": TorchCase(
+        lambda: mt.MultiHeadAttention(2), lambda t: _attention(t, causal=False), (3, 5, 6)
+    ),
+    "causal_attention": TorchCase(
+        lambda: mt.MultiHeadAttention(2, causal=True), lambda t: _attention(t), (3, 5, 6)
+    ),
+    "block": TorchCase(
+        lambda: mt.TransformerBlock(2, 7, causal=False),
+        lambda t: t.nn.TransformerEncoderLayer(
+            6, 2, 7, 0.0, "gelu", batch_first=True, norm_first=True
+        ),
+        (3, 5, 6),
+    ),
     "zero_padding": TorchCase(
         lambda: mt.ZeroPadding([(1, 2), (0, 3)]),
         lambda t: t.nn.ZeroPad2d((0, 3, 1, 2)),
@@ -115,6 +128,18 @@ def _recurrent(torch: Any, name: str, sequences: bool, **options: Any) -> Any:
             return y if sequences else last.transpose(0, 1).reshape(len(x), -1)
 
     return Last(4, 5, batch_first=True, **options)
+
+
+def _attention(torch: Any, causal: bool = True) -> Any:
+    """PyTorch's layer as self-attention."""
+    base: Any = torch.nn.MultiheadAttention
+
+    class SelfAttention(base):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            later = torch.ones(x.shape[1], x.shape[1]).triu(1).bool() if causal else None
+            return super().forward(x, x, x, attn_mask=later, need_weights=False)[0]
+
+    return SelfAttention(6, 2, batch_first=True)
 
 
 def ready(case: TorchCase) -> tuple[mt.Layer, Array, Array]:

@@ -1,4 +1,4 @@
-"""Digits from files: MNIST, CSV, IDX, and your own pictures."""
+"""Digits from files: MNIST, CSV, IDX, and your own pictures. Texts, as windows of characters."""
 
 from minitorch_np.data.augment import Compose, ImageTransform, Rotate, Shift
 from minitorch_np.data.csv import load_csv
@@ -6,18 +6,22 @@ from minitorch_np.data.dataset import Digits, Images
 from minitorch_np.data.idx import load_idx, save_idx
 from minitorch_np.data.images import as_text, load_image
 from minitorch_np.data.mnist import load_mnist
+from minitorch_np.data.texts import CharTokenizer, TextWindows, load_text
 
 __all__ = [
+    "CharTokenizer",
     "Compose",
     "Digits",
     "ImageTransform",
     "Images",
     "Rotate",
     "Shift",
+    "TextWindows",
     "as_text",
     "load_csv",
     "load_idx",
     "load_image",
     "load_mnist",
+    "load_text",
     "save_idx",
 ]

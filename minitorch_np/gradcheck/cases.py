@@ -143,6 +143,19 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
         Case(nn.Bidirectional(nn.GRU(2, return_sequences=True)), (4, 3), 3),
         Case(nn.Bidirectional("simple_rnn(3)"), (3, 3), 3),
     ],
+    nn.MultiHeadAttention: [
+        Case(nn.MultiHeadAttention(2), (3, 4), 2),
+        Case(nn.MultiHeadAttention(4, True, 0.0, 2, True), (3, 8), 2),
+        Case(nn.MultiHeadAttention(2, True, 0.3, 1, use_bias=False), (4, 4), 4),
+    ],
+    nn.TransformerBlock: [
+        Case(nn.TransformerBlock(2, 3), (3, 4), 2),
+        Case(nn.TransformerBlock(2, 3, 0.2, "swiglu", False, 1, True), (3, 4), 3),
+    ],
+    nn.Unembedding: [
+        Case(nn.Sequential(e := nn.Embedding(5, 3), "tanh", nn.Unembedding(e)), (4,), 3),
+        Case(nn.Sequential(e := nn.Embedding(3, 3), nn.Dense(3), nn.Unembedding(e)), (3,), 3),
+    ],
     nn.GroupNorm: [
         Case(nn.GroupNorm(2, 0.07), (4, 3), 3),
         Case(nn.GroupNorm(3, 0.2), (3, 2, 2), 2),

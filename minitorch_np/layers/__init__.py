@@ -21,6 +21,7 @@ from minitorch_np.layers.activations import (
     Softplus,
     Tanh,
 )
+from minitorch_np.layers.attention import MultiHeadAttention
 from minitorch_np.layers.bidirectional import Bidirectional
 from minitorch_np.layers.convolution import Conv1D, Conv2D
 from minitorch_np.layers.dense import Dense
@@ -44,6 +45,7 @@ from minitorch_np.layers.residual import Residual
 from minitorch_np.layers.resizing import Transpose, UpSampling2D, ZeroPadding
 from minitorch_np.layers.softmax import LogSoftmax, Softmax
 from minitorch_np.layers.spatial_dropout import SpatialDropout
+from minitorch_np.layers.transformer import TransformerBlock, Unembedding
 from minitorch_np.layers.transposed_convolution import ConvTranspose1D, ConvTranspose2D
 
 __all__ = [
@@ -81,6 +83,7 @@ __all__ = [
     "MaxPool1D",
     "MaxPool2D",
     "Mish",
+    "MultiHeadAttention",
     "Normalization",
     "PReLU",
     "PositionalEmbedding",
@@ -100,7 +103,9 @@ __all__ = [
     "Softplus",
     "SpatialDropout",
     "Tanh",
+    "TransformerBlock",
     "Transpose",
+    "Unembedding",
     "UpSampling2D",
     "ZeroPadding",
 ]

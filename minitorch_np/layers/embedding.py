@@ -12,15 +12,15 @@ from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.room import require_parameters
 from minitorch_np.core.shapes import require_gradient, require_trailing
 from minitorch_np.errors import ConfigurationError, DataError
-from minitorch_np.validation import whole
+from minitorch_np.validation import number, whole
 
 
 class Embedding(Layer):
     """y[...] = weight[x[...]]: (m, *shape) whole numbers to (m, *shape, dimensions).
 
-    `weight` is (vocabulary, dimensions), at first normal with variance 1, as in PyTorch. dweight
-    is, for each row, the sum of dy over the places in which it was looked up. There is no gradient
-    with respect to x: it is zero.
+    `weight` is (vocabulary, dimensions), at first normal with `standard_deviation`, by default
+    PyTorch's 1. dweight is, for each row, the sum of dy over the places in which it was looked
+    up. There is no gradient with respect to x: it is zero.
 
     x comes as the model's floating-point numbers, which hold whole numbers up to 2^24 (float32)
     exactly; a larger vocabulary is refused. Raises ConfigurationError for sizes that are not whole
@@ -31,7 +31,8 @@ class Embedding(Layer):
     per_step = True
     weight: Array
 
-    def __init__(self, vocabulary: int, dimensions: int) -> None:
+    def __init__(self, vocabulary: int, dimensions: int, standard_deviation: float = 1.0) -> None:
+        self.standard_deviation = number(self, "standard_deviation", standard_deviation, 0)
         self.vocabulary = whole(self, "vocabulary", vocabulary)
         self.dimensions = whole(self, "dimensions", dimensions)
         self.index_limit = self.vocabulary
@@ -43,8 +44,9 @@ class Embedding(Layer):
                 f"{self!r}: expected at most {largest} rows, the whole numbers that {dtype} can "
                 "tell apart: use float64"
             )
-        require_parameters(repr(self), (self.vocabulary, self.dimensions))
-        self.weight = rng.normal(size=(self.vocabulary, self.dimensions)).astype(dtype)
+        shape = (self.vocabulary, self.dimensions)
+        require_parameters(repr(self), shape)
+        self.weight = rng.normal(0, self.standard_deviation, shape).astype(dtype)
         return (*input_shape, self.dimensions)
 
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:

@@ -14,6 +14,7 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.room import require_parameters
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import DataError, ShapeError
 from minitorch_np.validation import number
@@ -36,6 +37,8 @@ class PositionalEmbedding(Layer):
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         _require_sequences(self, input_shape)
+        require_parameters(repr(self), input_shape)
+        self.max_steps = input_shape[0]
         self.weight = rng.normal(0, self.standard_deviation, input_shape).astype(dtype)
         return input_shape
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.room import require_parameters
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.validation import choice, flag, whole
@@ -76,6 +77,7 @@ class Recurrent(Layer):
         rows, limit = self.n_gates * self.units, self.units**-0.5
         shapes = [(rows, input_shape[1]), (rows, self.units), (rows,), (rows,)]
         for name, shape in zip(self.parameter_names, shapes, strict=True):
+            require_parameters(repr(self), shape)
             setattr(self, name, rng.uniform(-limit, limit, shape).astype(dtype))
         return (input_shape[0], self.units) if self.return_sequences else (self.units,)
 

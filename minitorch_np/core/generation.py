@@ -1,0 +1,94 @@
+"""Sequences from a model: foretell the next token, append it, and go on.
+
+A token is drawn from the probabilities that the model gives. A temperature below 1 makes the likely
+ones likelier; top-k and top-p leave the unlikely ones out. The model goes step by step and keeps
+its state, so that a new token costs one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array, Generator, Seed, as_batch, as_generator
+from minitorch_np.core.layer import Layer
+from minitorch_np.errors import DataError
+from minitorch_np.validation import number, whole
+
+
+def generate(
+    model: Layer,
+    prompt: Sequence[int] | AnyArray,
+    length: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    rng: Seed = None,
+) -> Iterator[int]:
+    """`length` tokens that go on from `prompt`, a row of at least one, as they come.
+
+    - `temperature` t: drawn from softmax(scores / t); 0 always takes the most probable;
+    - `top_k`: among the k most probable only; `top_p`: among the fewest whose probabilities add up
+      to at least p, after top_k (Holtzman et al. 2019, arXiv:1904.09751);
+    - `rng` is a seed or a Generator.
+
+    Where a model has a longest sequence (PositionalEmbedding) and it is reached, its later half is
+    kept and read anew. Raises ConfigurationError for a model that does not go step by step or
+    arguments out of range, DataError for a prompt that is empty or no row.
+    """
+    whole("generate", "length", length, 0)
+    number("generate", "temperature", temperature, 0)
+    if top_k is not None:
+        whole("generate", "top_k", top_k)
+    if top_p is not None:
+        number("generate", "top_p", top_p, most=1, least=0)
+    ids = np.asarray(prompt)
+    if ids.ndim != 1 or not len(ids):
+        raise DataError(f"generate: expected a row of one or more tokens, got shape {ids.shape}")
+    model.require_built()
+    return _tokens(model, ids, length, temperature, top_k, top_p, as_generator(rng))
+
+
+def _tokens(
+    model: Layer,
+    ids: AnyArray,
+    length: int,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    rng: Generator,
+) -> Iterator[int]:
+    tokens = [int(n) for n in ids]
+    limits = [layer.max_steps for layer in model.walk() if hasattr(layer, "max_steps")]
+    longest = min(limits, default=None)
+    state, seen = None, 0
+    for _ in range(length):
+        new = tokens[seen:]
+        if longest is not None and len(tokens) > longest:
+            tokens = new = tokens[-max(1, longest // 2) :]
+            state = None
+        scores, state = model.step(as_batch([new], model.dtype, "generate: prompt"), state)
+        seen = len(tokens)
+        last = scores[0, -1] if scores.ndim > 2 else scores[0]
+        if model.outputs_probabilities:
+            with np.errstate(divide="ignore"):
+                last = np.log(last)
+        tokens.append(drawn(last, temperature, top_k, top_p, rng))
+        yield tokens[-1]
+
+
+def drawn(
+    scores: Array, temperature: float, top_k: int | None, top_p: float | None, rng: Generator
+) -> int:
+    """The number of one class, drawn by its scores (logits), as `generate` says."""
+    if temperature == 0:
+        return int(np.argmax(scores))
+    order = np.argsort(-scores, kind="stable")[:top_k]
+    logits = scores[order].astype(np.float64)
+    p = np.exp((logits - logits[0]) / temperature)
+    sums = np.cumsum(p / p.sum())
+    kept = len(sums) if top_p is None else int(np.searchsorted(sums, top_p)) + 1
+    sums = sums[:kept]
+    return int(order[int(np.searchsorted(sums, rng.random() * sums[-1], side="right"))])

@@ -1,0 +1,118 @@
+"""Text for models that foretell the next character: characters as numbers, and windows of them.
+
+A window is a stretch of a text; its targets are the same stretch one character later, so that every
+place is an exercise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Generator, StrPath
+from minitorch_np.errors import DataError
+from minitorch_np.validation import require, whole
+
+
+class CharTokenizer:
+    """Each character that a text has is a number: 0, 1, 2 and so on in the order of Unicode.
+
+    `characters` is a text, or the characters in any order. Raises ConfigurationError for an empty
+    one.
+    """
+
+    def __init__(self, characters: str) -> None:
+        expected = "a text of at least one character"
+        require(isinstance(characters, str) and len(characters) > 0, self, expected, characters)
+        self.characters = "".join(sorted(set(characters)))
+        self._numbers = {character: n for n, character in enumerate(self.characters)}
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def encode(self, text: str) -> AnyArray:
+        """The numbers of a text, (length,). Raises DataError for a character that has none."""
+        numbers = [self._numbers.get(character, -1) for character in text]
+        if -1 in numbers:
+            place = numbers.index(-1)
+            raise DataError(
+                f"CharTokenizer: expected characters of the text that it was made of, got "
+                f"{text[place]!r} at place {place}"
+            )
+        return np.array(numbers, np.int64)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of numbers. Raises DataError for one that is none of a character's."""
+        numbers = [int(n) for n in ids]
+        for place, n in enumerate(numbers):
+            if not 0 <= n < len(self.characters):
+                raise DataError(
+                    f"CharTokenizer: expected numbers from 0 to {len(self) - 1}, got {n} at place "
+                    f"{place}"
+                )
+        return "".join(self.characters[n] for n in numbers)
+
+
+class TextWindows:
+    """Windows of `steps` numbers of a text, and as targets the number after each.
+
+    `ids` is (length,), as CharTokenizer.encode gives it; windows x and targets y are (n, steps).
+    Raises DataError for a text without one whole window.
+    """
+
+    def __init__(self, ids: AnyArray, steps: int) -> None:
+        self.steps, self.ids = whole(self, "steps", steps), np.asarray(ids)
+        if self.ids.ndim != 1 or self.ids.dtype.kind not in "iu":
+            raise DataError(
+                f"TextWindows: expected one row of whole numbers, got {self.ids.dtype} of shape "
+                f"{self.ids.shape}"
+            )
+        if len(self.ids) <= self.steps:
+            raise DataError(
+                f"TextWindows: expected a text of at least {self.steps + 1} numbers, one window "
+                f"and its last target, got {len(self.ids)}"
+            )
+
+    def consecutive(self) -> tuple[AnyArray, AnyArray]:
+        """All windows one after the other, without overlap; a rest at the end is left out."""
+        n = (len(self.ids) - 1) // self.steps
+        return self._at(np.arange(n) * self.steps)
+
+    def random(self, n: int, rng: Generator) -> tuple[AnyArray, AnyArray]:
+        """n windows that begin anywhere."""
+        whole(self, "n", n)
+        return self._at(rng.integers(len(self.ids) - self.steps, size=n))
+
+    def streams(self, n: int) -> Iterator[tuple[AnyArray, AnyArray]]:
+        """Batches of n windows, each row of which goes on where it ended in the batch before.
+
+        The text is cut into n parts of one length that are read side by side. Raises DataError for
+        a text too short for n windows.
+        """
+        length = (len(self.ids) - 1) // whole(self, "n", n)
+        if length < self.steps:
+            raise DataError(
+                f"TextWindows: expected a text of at least {n * self.steps + 1} numbers for {n} "
+                f"streams, got {len(self.ids)}"
+            )
+        starts = np.arange(n) * length
+        for first in range(0, length - self.steps + 1, self.steps):
+            yield self._at(starts + first)
+
+    def _at(self, starts: AnyArray) -> tuple[AnyArray, AnyArray]:
+        places = starts[:, np.newaxis] + np.arange(self.steps)
+        return self.ids[places], self.ids[places + 1]
+
+
+def load_text(path: StrPath) -> str:
+    """The text in a file. Raises DataError, with the place, for one that is not UTF-8."""
+    raw = Path(path).read_bytes()
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: expected a text in UTF-8, got byte {raw[error.start]:#04x} at byte "
+            f"{error.start}: save it as UTF-8"
+        ) from None
