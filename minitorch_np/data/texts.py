@@ -7,12 +7,13 @@ place is an exercise.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Generator, StrPath
 from minitorch_np.errors import DataError
+from minitorch_np.io.bounded import read_bytes
+from minitorch_np.validation import path as path_of
 from minitorch_np.validation import require, whole
 
 
@@ -108,7 +109,7 @@ class TextWindows:
 
 def load_text(path: StrPath) -> str:
     """The text in a file. Raises DataError, with the place, for one that is not UTF-8."""
-    raw = Path(path).read_bytes()
+    raw = read_bytes(path_of("load_text", "path", path))
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
