@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.cli import main
 from minitorch_np.exchange.onnx_export import onnx_model
 from tests.random_models import in_float64, random_model
 
@@ -213,3 +214,20 @@ def test_what_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     with pytest.raises(mt.MissingExtraError, match="onnx"):
         mt.to_onnx(mt.Sequential("relu", input_shape=3), path)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("safetensors")
+    model, saved = mt.notes_network(seed=0), str(tmp_path / "model.npz")
+    model.save(saved)
+    for ending in ("onnx", "safetensors"):
+        out = str(tmp_path / f"model.{ending}")
+        assert main(["export", saved, out]) == 0
+        assert capsys.readouterr().out == f"wrote {out}\n"
+        assert Path(out).stat().st_size > 30_000
+    x = np.ones((2, 784), np.float32)
+    np.testing.assert_array_equal(
+        mt.from_onnx(tmp_path / "model.onnx").predict(x), model.predict(x)
+    )
+    assert main(["export", saved, str(tmp_path / "model.h5")]) == 2
+    assert "expected a name that ends in .onnx" in capsys.readouterr().err
