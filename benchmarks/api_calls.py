@@ -252,7 +252,12 @@ SKIPPED = {
         "RateSearch",
     ),  # made by others' results
     *("gradcheck_all", "Rates"),
-    *("gradcheck_torch", "gradcheck_jax"),  # whose libraries take more than is allowed here
+    *(
+        "gradcheck_torch",
+        "gradcheck_jax",
+        "from_torch",
+        "to_torch",
+    ),  # whose libraries take more than is allowed here
     *("rate_at", "check_weights", "biases_and_norms", "nothing"),  # called by optimizers only
     *("nearest", "number", "whole", "require", "arguments_of"),  # imported from elsewhere
     *mt.initializers.INITIALIZERS,  # called by layers only

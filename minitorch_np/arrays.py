@@ -8,6 +8,7 @@ two. Numbers are float32 unless float64 is asked for.
 import functools
 import math
 import os
+import sys
 from typing import TYPE_CHECKING, Any, ForwardRef, TypeAlias
 
 import numpy as np
@@ -103,31 +104,46 @@ def as_batch(x: object, dtype: DType, place: str) -> Array:
 
     Raises DataError for anything that is not made of real numbers or has no rows.
     """
-    try:
-        array = np.asarray(x)
-    except ValueError as error:  # rows of different lengths
-        raise DataError(f"{place}: expected rows of one length: {error}") from None
-    if array.dtype.kind not in "fiub":
-        raise DataError(
-            f"{place}: expected an array of numbers, got {array.dtype} ({type(x).__name__})"
-        )
-    if array.ndim == 0 or len(array) == 0:
-        raise DataError(f"{place}: expected at least one sample, got shape {array.shape}")
+    array = as_rows(x, place)
     if array.dtype == dtype:
         return np.ascontiguousarray(array)
     with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinite
         return np.ascontiguousarray(array, dtype=dtype)
 
 
-def as_targets(y: object, place: str) -> AnyArray:
-    """Whatever array-like the caller has as an array of numbers. Raises DataError for others."""
+def as_rows(x: object, place: str) -> AnyArray:
+    """The same in the array's own dtype: whole numbers, such as the pixels of a memory-mapped file,
+    can be converted a batch at a time.
+    """
+    array = as_targets(x, place, "an array of numbers")
+    if array.ndim == 0 or len(array) == 0:
+        raise DataError(f"{place}: expected at least one sample, got shape {array.shape}")
+    return array
+
+
+def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
+    """Whatever array-like the caller has as an array of numbers. Raises DataError for others, and
+    for a masked array that hides some of its entries.
+    """
+    require_unmasked(y, place)
     try:
-        targets = np.asarray(y)
+        array = np.asarray(y)
     except ValueError as error:  # rows of different lengths
         raise DataError(f"{place}: expected rows of one length: {error}") from None
-    if targets.dtype.kind not in "fiub":
-        raise DataError(f"{place}: expected numbers, got {targets.dtype}")
-    return targets
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{place}: expected {expected}, got {array.dtype} ({type(y).__name__})")
+    return array
+
+
+def require_unmasked(x: object, place: str) -> None:
+    """Raise DataError for a masked array that hides some of its entries."""
+    masked: Any = sys.modules.get("numpy.ma")  # loaded where there is a masked array
+    if masked and isinstance(x, masked.MaskedArray) and masked.is_masked(x):
+        where = tuple(np.argwhere(masked.getmaskarray(x))[0].tolist())
+        raise DataError(
+            f"{place}: expected all entries, got a masked array without the one at {where}: drop "
+            "such samples, or fill the gaps with .filled(...)"
+        )
 
 
 @functools.lru_cache(maxsize=16)
@@ -176,6 +192,8 @@ def all_finite(x: Array) -> bool:
     time of `np.isfinite(x).all()`. (A sum of squares would do as well, were it not twenty times
     slower where squares underflow. `vdot` does not warn of 0 times infinity.)
     """
+    if x.dtype.kind != "f":
+        return True
     flat, zeros = x.reshape(-1), _zeros(x.dtype)
     for start in range(0, len(flat), PIECE):
         piece = flat[start : start + PIECE]

@@ -8,6 +8,19 @@ wrong shape is a ValueError), ours is that kind too.
 
 from __future__ import annotations
 
+__all__ = [
+    "ArgumentError",
+    "ConfigurationError",
+    "DataError",
+    "DivergenceError",
+    "GradientError",
+    "MinitorchError",
+    "MissingExtraError",
+    "ModelFileError",
+    "NotBuiltError",
+    "ShapeError",
+]
+
 
 class MinitorchError(Exception):
     """The base of every error that this package raises on purpose."""

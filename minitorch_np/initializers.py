@@ -1,11 +1,11 @@
 """Initial weights.
 
 Weights must start random, or all units of a layer would learn the same thing; and they must have
-the right size, or activations grow or vanish from layer to layer. With variance v / fan_in an input
-of unit variance comes out with variance v. Half of ReLU's outputs are zero, so He takes v = 2;
-LeCun takes v = 1; Glorot looks at both directions, forward and backward, and takes the mean of
-fan_in and fan_out. Each rule comes as a normal and as a uniform distribution of the same variance
-(a uniform one over (-a, a) has variance a^2 / 3).
+the right size, or activations grow or vanish from layer to layer. Weights of variance v / fan_in
+turn inputs of variance 1 into outputs of variance v. Half of ReLU's outputs are zero, so He takes
+v = 2; LeCun takes v = 1; Glorot looks at both directions, forward and backward, and takes the mean
+of fan_in and fan_out. Each rule comes as a normal and as a uniform distribution of the same
+variance (a uniform one over (-a, a) has variance a^2 / 3).
 
 An initializer is any function `(rng, shape, fan_in, fan_out) -> array`, where fan_in and fan_out
 are the numbers of inputs and outputs that one weight's unit sees. It draws in float64 whatever the

@@ -8,6 +8,7 @@ a `Sequential` of ordinary layers.
 from collections.abc import Sequence
 
 from minitorch_np.arrays import DType, Seed
+from minitorch_np.core.layer import layer_from_name
 from minitorch_np.initializers import Initializer
 from minitorch_np.layers import (
     Conv2D,
@@ -16,7 +17,6 @@ from minitorch_np.layers import (
     Flatten,
     Layer,
     Sequential,
-    layer_from_name,
 )
 from minitorch_np.signature import explained
 from minitorch_np.validation import require, share

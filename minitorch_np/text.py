@@ -1,4 +1,4 @@
-"""Tables of text."""
+"""Text: tables, and what came from outside shown safely."""
 
 from collections.abc import Sequence
 
@@ -50,3 +50,10 @@ def terminal_width() -> int:
 
     on_terminal = sys.stdout is not None and sys.stdout.isatty()
     return shutil.get_terminal_size().columns if on_terminal else sys.maxsize
+
+
+def excerpt(value: object, most: int = 60) -> str:
+    """A value as an error shows what came from a file: escaped, on one line, and cut short."""
+    text = value if isinstance(value, str) else repr(value)
+    shown = printable(text[:most]).replace("\n", "\\n")
+    return shown + ("..." if len(text) > most else "")

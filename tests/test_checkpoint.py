@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,61 +12,22 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from benchmarks.kills import differences, killed_run, straight_run
 from minitorch_np.io.arrays import read_state, write_state
 
-SCRIPT = Path(__file__).parent / "resumable_run.py"
 X, Y = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32), np.arange(60) % 3
-
-KILLS = 20
-
-
-def start(checkpoint: Path, out: Path) -> subprocess.Popen[bytes]:
-    """The run, in a process of its own, with one BLAS thread as the processor allows no better."""
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    arguments = [sys.executable, "-W", "error", str(SCRIPT), str(checkpoint), str(out)]
-    return subprocess.Popen(arguments, env=environment)
 
 
 def test_sigkill_at_random_moments(tmp_path: Path) -> None:
-    """A process is killed at least 20 times, each time resumed, and ends as if nothing had been."""
-    straight = tmp_path / "straight.npz"
-    begun = time.perf_counter()
-    assert start(tmp_path / "straight_run.npz", straight).wait() == 0
-    whole = time.perf_counter() - begun
-    checkpoint, out = tmp_path / "run.npz", tmp_path / "killed.npz"
-    rng = np.random.default_rng()
-    kills, met = 0, set()
-    while not out.exists():
-        process = start(checkpoint, out)
-        # From its first breath to a while into training; once there have been enough, no more.
-        delay = rng.uniform(0.3, 0.75) * whole if kills % 2 else rng.uniform(0, whole)
-        try:
-            process.wait(delay if kills < KILLS else None)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-        if checkpoint.exists():  # whenever it was killed, what is there can be read
-            state = read_state(checkpoint)
-            met.add((state["epoch"], state["batch"]))
-        if out.exists() and kills < KILLS:  # faster than expected: again from the beginning
-            compare(straight, out)
-            for path in (out, checkpoint):
-                path.unlink()
-    assert kills >= KILLS
-    print(f"{kills} kills, at {len(met)} different steps")
-    compare(straight, out)
-    assert not list(tmp_path.glob(".*.part"))
-
-
-def compare(straight: Path, killed: Path) -> None:
-    """The same model, history and log, to the bit."""
-    for suffix in (".txt", ".csv"):
-        assert straight.with_suffix(suffix).read_text() == killed.with_suffix(suffix).read_text()
-    one, other = (mt.Sequential.load(path).state_dict() for path in (straight, killed))
-    assert one.keys() == other.keys()
-    for name, array in one.items():
-        np.testing.assert_array_equal(array, other[name])
+    """Processes are killed a few times, resumed, and end as if nothing had been; `benchmarks/kills`
+    does the same a hundred times.
+    """
+    straight, whole = straight_run(tmp_path)
+    for writers in (1, 2):
+        folder = tmp_path / str(writers)
+        folder.mkdir()
+        killed_run(folder, whole, 2, writers, np.random.default_rng())
+        assert not differences(straight, folder, writers)
 
 
 class Stop(mt.Callback):
@@ -77,6 +35,9 @@ class Stop(mt.Callback):
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"steps": self.steps}  # so it is no setting, by which runs are told apart
 
     def on_batch_end(self, trainer: mt.Trainer, batch: int, loss: float) -> None:
         self.steps -= 1

@@ -5,6 +5,7 @@ import hashlib
 import re
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -272,7 +273,128 @@ def test_images_that_are_not_images() -> None:
             mt.data.Images(wrong, labels)
 
 
-@pytest.mark.parametrize("labels", [[0.7, 1, 2], [-1, 0, 1], [np.nan, 0, 1], ["a", "b", "c"]])
+@pytest.mark.parametrize("labels", [[0.7, 1, 2], [-1, 0, 1], [np.nan, 0, 1]])
 def test_labels_that_are_not_classes(labels: Any) -> None:
     with pytest.raises(mt.DataError, match="expected labels that are"):
         mt.data.Images(np.zeros((3, 2, 2), np.uint8), np.array(labels))
+
+
+# Habits
+
+
+def test_parts_of_the_digits(digits: mt.data.Digits) -> None:
+    test = digits.test
+    assert len(test[:5]) == 5
+    assert test[-1].labels[0] == test.labels[-1]
+    np.testing.assert_array_equal(test[np.array([3, 1])].images, test.images[[3, 1]])
+    np.testing.assert_array_equal(test[test.labels == 4].labels, 4)
+    rest, held_out = test.split(0.1, seed=0)
+    assert (len(rest), len(held_out)) == (1800, 200)
+    both = np.concatenate([rest.images, held_out.images])
+    np.testing.assert_array_equal(np.sort(both, axis=0), np.sort(test.images, axis=0))
+    with pytest.raises(mt.ConfigurationError, match="leaves both parts"):
+        test[:2].split(0.1)
+    assert test.class_names == tuple("0123456789")
+
+
+def test_classes_have_names() -> None:
+    pixels = np.zeros((3, 2, 2), np.uint8)
+    named = mt.data.Images(pixels, np.array(["dog", "cat", "dog"]))
+    assert named.class_names == ("cat", "dog")
+    assert named.labels.tolist() == [1, 0, 1]
+    other = mt.data.Images(pixels, np.array(["dog"] * 3), class_names=named.class_names)
+    assert other[:2].labels.tolist() == [1, 1]
+    with pytest.raises(mt.DataError, match=r"labels of \['cat', 'dog'\], got 'eel'"):
+        mt.data.Images(pixels, np.array(["eel"] * 3), class_names=named.class_names)
+    with pytest.raises(mt.DataError, match="a name for each of 4 classes, got 2"):
+        mt.data.Images(pixels, np.array([3, 1, 1]), class_names=["a", "b"])
+
+
+ROW = [0, 10, 200, 3]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["1;0;1;2;3"], "expected commas between the columns, got ';'"),
+        ([f"1{';255' * 5000}"], "expected commas"),
+        (["1,0.5,0,0,0"], "got '0.5': pixels from 0 to 1 have to be multiplied by 255"),
+        (["label,a,b,c,d", f"1,{'9' * 5000},2,3,4"], "in a, got '9999999999.*9[.]{3}'"),
+        ([f"{n},0,1,2,3" for n in range(40)], "got row numbers"),
+        ([f"{n},0,1,2,3" for n in range(300)], "in column 1, got '256': are these row numbers"),
+        ([",label,a,b,c,d", "0,1,0,1,2,3"], "got row numbers: .*index=False"),
+        ([f"0,1,2,3,{n % 7}" for n in range(40)], "in the last one what may be labels"),
+        (["1" * 2**21], "a line of up to 1,048,576 characters"),
+    ],
+)
+def test_csv_files_of_other_kinds(lines: list[str], message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with pytest.raises(mt.DataError, match=f"a.csv.*{message}") as caught:
+        mt.data.load_csv(tmp_path / "a.csv")
+    assert len(str(caught.value)) < 400
+
+
+def test_a_label_may_come_last_where_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_text("pixel1,pixel2,pixel3,pixel4,class\n0,10,200,3,7\n")
+    images = mt.data.load_csv(tmp_path / "a.csv.gz")  # plain, whatever its name says
+    assert images.labels.tolist() == [7]
+    assert images.images.ravel().tolist() == ROW
+    (tmp_path / "b.csv").write_bytes(gzip.compress(b"1,2,3,4"))
+    with pytest.raises(mt.DataError, match="a binary one: unpack it"):
+        mt.data.load_csv(tmp_path / "b.csv")
+
+
+def test_idx_that_asks_for_too_much(tmp_path: Path) -> None:
+    (tmp_path / "axes").write_bytes(b"\0\0\x08\x41" + b"\0\0\0\x01" * 65 + b"x")
+    with pytest.raises(mt.DataError, match="at most 32 axes, got 65"):
+        mt.data.load_idx(tmp_path / "axes")
+    bomb = b"\0\0\x08\x01\0\0\0\x0a" + bytes(2**27)
+    (tmp_path / "bomb").write_bytes(gzip.compress(bomb))
+    with pytest.raises(mt.DataError, match="expected at most 67,108,864 bytes"):
+        mt.data.load_idx(tmp_path / "bomb")
+
+
+@pytest.mark.parametrize("masked", ["x", "y", "sample_weight", "validation"])
+def test_masked_entries_are_not_trained_on(masked: str) -> None:
+    given: dict[str, Any] = {
+        "x": np.ones((4, 2)),
+        "y": np.arange(4) % 2,
+        "sample_weight": np.ones(4),
+    }
+    model = mt.Sequential(mt.Dense(2), input_shape=2, seed=0)
+    trainer = mt.Trainer(model, mt.SoftmaxCrossEntropy(), mt.SGD())
+    whole: dict[str, Any] = {n: np.ma.array(array, mask=False) for n, array in given.items()}
+    trainer.fit(**whole)
+    if masked == "validation":
+        hidden = np.ma.array(given["x"], mask=np.eye(4, 2, dtype=bool))
+        given["validation_data"] = (hidden, given["y"])
+    else:
+        mask = np.eye(4, 2, dtype=bool) if masked == "x" else np.eye(4, dtype=bool)[0]
+        given[masked] = np.ma.array(given[masked], mask=mask)
+    with pytest.raises(mt.DataError, match=r"masked array without the one at .0.*filled"):
+        trainer.fit(**given)
+    hidden = np.ma.array(np.ones((3, 2, 2), np.uint8), mask=True)
+    with pytest.raises(mt.DataError, match="a.csv: .*masked"):
+        mt.data.Images(hidden, source="a.csv")
+    with pytest.raises(mt.DataError, match="0.weight: .*masked"):
+        model.load_state_dict({"0.weight": hidden[0], "0.bias": np.ones(2)})
+
+
+def test_whole_numbers_are_converted_a_batch_at_a_time(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.uint8, (30_000, 784))
+    pixels[:] = rng.integers(0, 255, pixels.shape, np.uint8)
+    y = rng.integers(0, 10, len(pixels))
+    states = []
+    for x in (np.load(tmp_path / "x.npy", mmap_mode="r"), pixels.astype(np.float32)):
+        model = mt.Sequential(mt.LayerNorm(), mt.Dense(10), input_shape=784, seed=0)
+        trainer = mt.Trainer(model, mt.SoftmaxCrossEntropy(), mt.SGD(0.01), seed=0)
+        tracemalloc.start()
+        trainer.fit(x, y, validation_split=0.5, batch_size=500)
+        trainer.evaluate(x, y)
+        peaks = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        states.append(model.state_dict()["1.weight"])
+        if x.dtype == np.uint8:
+            assert peaks < 20e6  # and not the 94 MB of the whole in float32
+    np.testing.assert_array_equal(states[0], states[1])

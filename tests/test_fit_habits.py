@@ -189,6 +189,22 @@ def test_fit_shows_a_bar_on_a_terminal(
     assert "epoch 1/1  loss " in capsys.readouterr().out
 
 
+class Interrupts(mt.Callback):
+    def on_batch_end(self, trainer: mt.Trainer, batch: int, loss: float) -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_run_that_is_interrupted_leaves_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    tqdm = pytest.importorskip("tqdm", reason="tqdm is not installed").tqdm
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    before = set(tqdm._instances)
+    made = trainer()
+    with pytest.raises(KeyboardInterrupt):
+        made.fit(X, Y, callbacks=[Interrupts()])
+    assert set(tqdm._instances) <= before
+    made.fit(X, Y)  # and the trainer may train again
+
+
 def test_what_a_notebook_is(monkeypatch: pytest.MonkeyPatch) -> None:
     class ZMQInteractiveShell:
         pass

@@ -40,7 +40,7 @@ class Thaws(mt.Callback):
             raise KeyboardInterrupt
 
     def state_dict(self) -> dict[str, int]:
-        return {"steps": self.steps}
+        return {"steps": self.steps, "stop": self.stop}
 
     def load_state_dict(self, state: object) -> None:
         assert isinstance(state, dict)

@@ -158,3 +158,21 @@ def test_a_digit_in_text(digits: mt.data.Digits) -> None:
     assert len(lines) == 14
     assert max(map(len, lines)) <= 28
     assert "@" in "".join(lines) or "%" in "".join(lines)
+
+
+def test_pictures_that_are_too_large_or_of_other_kinds(tmp_path: Path) -> None:
+    Image.new("1", (13000, 13000)).save(tmp_path / "bomb.png")
+    with pytest.raises(mt.DataError, match="bomb.png: expected at most .*got 676,000,000"):
+        mt.data.load_image(tmp_path / "bomb.png")
+    for name in ("a.pcx", "a.dds"):
+        Image.new("RGB", (30, 30)).save(tmp_path / name)
+        with pytest.raises(mt.DataError, match="expected a picture .PNG, JPEG"):
+            mt.data.load_image(tmp_path / name)
+
+
+def test_a_large_picture_is_made_smaller_first(tmp_path: Path, digits: mt.data.Digits) -> None:
+    digit = digits.test.images[0]
+    small, large = (picture(digit, 255, 0, side) for side in (300, 3000))
+    large.save(tmp_path / "large.png")
+    found = mt.data.load_image(tmp_path / "large.png").astype(int)
+    assert np.abs(found - normalise(np.asarray(small))).mean() < 3

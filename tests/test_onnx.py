@@ -74,6 +74,12 @@ def components() -> list[tuple[mt.Layer, Any]]:
         (mt.PReLU(per_channel=True), images),
         (mt.Softplus(3.0), rows),
         (mt.SpatialDropout(0.3), images),
+        (mt.SimpleRNN(3), series),
+        (mt.SimpleRNN(3, activation="relu", return_sequences=True, go_backwards=True), series),
+        (mt.LSTM(3, return_sequences=True), series),
+        (mt.GRU(3, go_backwards=True), series),
+        (mt.Bidirectional("lstm(3)"), series),
+        (mt.Bidirectional(mt.GRU(3, return_sequences=True)), series),
     ]
 
 

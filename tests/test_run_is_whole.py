@@ -198,6 +198,9 @@ def test_an_epoch_that_was_begun_is_ended(tmp_path: Path) -> None:
         def __init__(self, dies: bool) -> None:
             self.dies, self.steps = dies, 0
 
+        def state_dict(self) -> dict[str, Any]:
+            return {"dies": self.dies}
+
         def on_batch_end(self, trainer: mt.Trainer, batch: int, loss: float) -> None:
             self.steps += 1
             trainer.stop_training = trainer.stop_training or batch == 2

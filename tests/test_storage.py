@@ -1,7 +1,10 @@
 """A model in a file: what is saved is loaded, and what is damaged is said to be."""
 
+import concurrent.futures
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,9 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.arrays import Array
+from minitorch_np.cli import main
 from minitorch_np.core.model_file import FORMAT
+from minitorch_np.io import expansion_limit
 
 
 class Twice(mt.Activation):
@@ -81,28 +86,53 @@ def test_an_initializer_of_the_readers_own_does_not_prevent_saving(tmp_path: Pat
     assert (mt.Sequential.load(tmp_path / "m.npz").named_parameters()["0.weight"] == 1).all()
 
 
-def test_custom_layers_are_passed_where_they_cannot_be_imported(tmp_path: Path) -> None:
+def test_a_file_names_classes_and_imports_nothing(tmp_path: Path) -> None:
+    """Classes that are defined are found, wherever; others are passed, whatever the module has."""
+
     class Local(Twice):
         pass
 
     mt.Sequential(mt.Dense(2), Local(), input_shape=3).save(tmp_path / "m.npz")
-    with pytest.raises(mt.ModelFileError, match=r"layer Local.*custom_layers=\[Local\]"):
-        mt.Sequential.load(tmp_path / "m.npz")
-    loaded = mt.Sequential.load(tmp_path / "m.npz", custom_layers=[Local])
-    assert isinstance(loaded[1], Local)
-
-
-def test_only_layers_are_taken_from_modules(tmp_path: Path) -> None:
-    for module, name in (("os", "system"), ("builtins", "print"), ("no.such.module", "X")):
+    assert isinstance(mt.Sequential.load(tmp_path / "m.npz")[1], Local)
+    (tmp_path / "payload.py").write_text("print('imported')")
+    for module, name in [
+        ("os", "system"),
+        ("builtins", "print"),
+        ("no.such.module", "Local"),
+        ("payload", "Local"),
+        ("antigravity", "Local"),
+        ("test.__main__", "Local"),
+        ("minitorch_np.layers", "Local"),
+        ("minitorch_np.io", "Report"),
+    ]:
+        description = {"class": name, "module": module, "config": {"factor": 3.0}}
+        sequential = {"class": "Sequential", "module": "minitorch_np.core.sequential"}
         content = {
             "format": FORMAT,
-            "model": {"class": name, "module": module, "config": {}},
+            "model": {**sequential, "config": {"layers": {"tuple": [description]}}},
             "input_shape": [3],
             "dtype": "float32",
         }
         np.savez(tmp_path / "m.npz", architecture=np.array(json.dumps(content)))
-        with pytest.raises(mt.ModelFileError, match=f"layer {name}: expected to find the class"):
+        script = f"""
+import sys; before = set(sys.modules)
+import minitorch_np as mt
+try:
+    mt.Sequential.load({str(tmp_path / "m.npz")!r})
+except mt.ModelFileError as error:
+    print(error)
+print(*set(sys.modules) - before)
+"""
+        if module in ("os", "payload", "antigravity", "test.__main__"):
+            arguments = [sys.executable, "-c", script]
+            run = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True)
+            assert f"layer {name}: expected its class to be defined" in run.stdout
+            assert not {"imported", "payload", "antigravity", "test"} & set(run.stdout.split())
+        with pytest.raises(mt.ModelFileError, match=f"layer {name}:.*custom_layers=.{name}."):
             mt.Sequential.load(tmp_path / "m.npz")
+        if not module.startswith("minitorch_np.") and name == "Local":
+            loaded = mt.Sequential.load(tmp_path / "m.npz", custom_layers=[Local])
+            assert repr(loaded[0]) == "Local(factor=3.0)"
 
 
 def test_a_layer_that_cannot_be_described_is_refused_before_anything_is_written(
@@ -260,3 +290,133 @@ def test_our_own_layers_cannot_be_replaced_by_name(tmp_path: Path) -> None:
 
     mt.Sequential(mt.Dense(2), input_shape=3).save(tmp_path / "m.npz")
     assert type(mt.Sequential.load(tmp_path / "m.npz", custom_layers=[Dense])[0]) is mt.Dense
+
+
+# What others write
+
+
+def described(layer: str, module: str = "dense", **config: Any) -> dict[str, Any]:
+    return {"class": layer, "module": f"minitorch_np.layers.{module}", "config": config}
+
+
+def model_file(path: Path, layers: list[Any], input_shape: Any = (15000,), **arrays: Any) -> Path:
+    content = {
+        "format": FORMAT,
+        "model": described("Sequential", layers={"tuple": layers}),
+        "input_shape": input_shape,
+        "dtype": "float32",
+    }
+    text = json.dumps(content).replace('"DEEP"', DEEP)
+    np.savez_compressed(path, architecture=np.array(text), **arrays)
+    return path
+
+
+WIDE = described("Dense", units=15000)
+NORM = described("LayerNorm", "normalization")
+NESTED = described("ReLU", "activations")
+for _ in range(60):
+    NESTED = described("Sequential", layers={"tuple": [NESTED, {"same_as": _}]})
+HALVES = json.dumps(described("Sequential", layers={"tuple": ["HERE"]})).split('"HERE"')
+DEEP = HALVES[0] * 2000 + json.dumps(NORM) + HALVES[1] * 2000
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "message"),
+    [
+        ([WIDE], [15000], "Dense.15000.: expected parameters of at most"),
+        ([described("Dense", units=15000, weight_initializer="zeros")], [15000], "at most"),
+        ([described("Embedding", "embedding", vocabulary=10**6, dimensions=300)], [2], "at most"),
+        ([NORM] * 4, [5_000_000], "LayerNorm.*at most"),
+        ([described("ReLU", "activations")], [10**6, 10**6], "expected at most .* bytes"),
+        ([NESTED], [3], "up to 10000 layers"),
+        (["DEEP"], [3], "RecursionError|incomplete"),
+        ([described("Dense", units="x" * 10**6)], [3], "xxx[.]{3}"),
+        ([described("Dense", units=10**400)], [3], "at most"),
+        ([described("Dense", no=3)], [3], "expected no argument 'no'"),
+    ],
+)
+def test_what_a_small_file_asks_for_is_not_made(
+    layers: Any, shape: Any, message: str, tmp_path: Path
+) -> None:
+    model_file(tmp_path / "m.npz", layers, shape)
+    with pytest.raises(mt.ModelFileError, match=f"(?s)m.npz: .*({message})") as caught:
+        mt.Sequential.load(tmp_path / "m.npz")
+    assert len(str(caught.value)) < 1500
+
+
+def test_a_file_expands_as_far_as_the_caller_says(tmp_path: Path) -> None:
+    weights = {"0.weight": np.zeros((5000, 4000), np.float32), "0.bias": np.zeros(5000)}
+    model_file(tmp_path / "m.npz", [described("Dense", units=5000)], (4000,), **weights)
+    with pytest.raises(mt.ModelFileError, match="at most 67,108,864 bytes.*expansion_limit"):
+        mt.Sequential.load(tmp_path / "m.npz")
+    with expansion_limit(10**8):
+        assert mt.Sequential.load(tmp_path / "m.npz").count_parameters() == 20_005_000
+
+
+def test_a_pipe_does_not_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for read in (mt.Sequential.load, mt.data.load_csv, mt.data.load_idx, mt.data.load_image):
+        with pytest.raises(mt.MinitorchError, match="pipe: expected a file, got a pipe"):
+            read(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o600])
+def test_a_file_keeps_its_mode(mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "m.npz"
+    before = os.umask(0o027)
+    try:
+        example().save(path)
+        assert path.stat().st_mode & 0o777 == 0o640
+        path.chmod(mode)
+        os.umask(0)
+        example().save(path)
+        assert path.stat().st_mode & 0o777 == mode
+    finally:
+        os.umask(before)
+
+
+def test_two_threads_save_to_one_path(tmp_path: Path) -> None:
+    models = [example(dtype) for dtype in (np.float32, np.float64)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for saved in [pool.submit(models[n % 2].save, tmp_path / "m.npz") for n in range(80)]:
+            saved.result()
+    assert mt.Sequential.load(tmp_path / "m.npz").built
+    assert [path.name for path in tmp_path.iterdir()] == ["m.npz"]
+
+
+def test_what_killed_saves_leave_is_removed(tmp_path: Path) -> None:
+    script = (
+        "import os, signal; import minitorch_np as mt\n"
+        "os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "mt.Sequential(mt.Dense(2), input_shape=2).save('a.npz')"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path)
+    (left,) = tmp_path.iterdir()
+    ours, _, rest = left.name.rpartition(f".{left.name.split('.')[3]}.")
+    alive = left.with_name(f"{ours}.{os.getpid()}.{rest}")
+    elsewhere = left.with_name(f".minitorch_np.0123abcd.{left.name.split('.', 3)[3]}")
+    for other in (alive, elsewhere):
+        other.write_bytes(b"being written")
+    example().save(tmp_path / "b.npz")
+    assert set(tmp_path.iterdir()) == {alive, elsewhere, tmp_path / "b.npz"}
+
+
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/m\xff.npz")
+    example().save(path)
+    assert mt.Sequential.load(path).built
+
+
+def test_the_command_line_imports_where_a_person_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = "import minitorch_np as mt\nclass Mine(mt.ReLU): pass\n"
+    (tmp_path / "mine.py").write_text(source)
+    script = "import minitorch_np as mt, mine; "
+    script += "mt.Sequential(mt.Dense(10), mine.Mine(), input_shape=784, seed=0).save('m.npz')"
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+    imported = ["--import", str(tmp_path / "mine.py")]
+    assert main(["info", str(tmp_path / "m.npz")]) == 2
+    assert "layer Mine: expected its class to be defined" in capsys.readouterr().err
+    for verb in ("info", "evaluate"):
+        assert main([verb, str(tmp_path / "m.npz"), *imported]) == 0

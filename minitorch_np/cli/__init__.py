@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from minitorch_np import __version__
 from minitorch_np.cli import compare, evaluate, gradcheck, info, predict, train
+from minitorch_np.cli.arguments import import_file
 from minitorch_np.cli.parser import Parser
 from minitorch_np.cli.threads import pin_threads
 from minitorch_np.errors import DivergenceError, MinitorchError
@@ -61,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.argv = list(sys.argv[1:] if argv is None else argv)  # for reports to say
         if argv is None:
             pin_threads(getattr(arguments, "threads", None))
+        if getattr(arguments, "imported", None):
+            import_file(arguments.imported)
         code: int = VERBS[arguments.verb].run(arguments)
         sys.stdout.flush()
     except (MinitorchError, OSError, KeyboardInterrupt, MemoryError) as error:

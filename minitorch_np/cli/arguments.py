@@ -1,11 +1,14 @@
 """What the verbs share: kinds of arguments, and where the digits come from."""
 
 import argparse
+import importlib.util
 import json
 import math
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,7 +25,11 @@ from minitorch_np.layers import (
     Softmax,
 )
 from minitorch_np.names import by_name
+from minitorch_np.signature import concrete_subclasses
 from minitorch_np.validation import number, whole
+
+MODULE = "minitorch_np_imported"
+"""The name under which a file of the reader's own is imported."""
 
 HELD_OUT = 6
 """Of the digits in one CSV file, every sixth is kept for the test."""
@@ -88,6 +95,32 @@ def activation(text: str) -> str:
     if not isinstance(layer, (Activation, PReLU, Softmax, LogSoftmax)):
         raise argparse.ArgumentTypeError(f"expected an activation, got the layer {layer!r}")
     return text
+
+
+def add_import(parser: argparse.ArgumentParser) -> None:
+    """`--import FILE`, which runs a Python file before the verb, so that its layers are known."""
+    add = parser.add_argument
+    add("--import", dest="imported", metavar="FILE", help="a Python file with layers of your own")
+
+
+def import_file(path: str) -> ModuleType:
+    """Run a Python file, which finds its neighbours as if it had been run by itself."""
+    spec = importlib.util.spec_from_file_location(MODULE, Path(path))
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise DataError(f"{path}: expected a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MODULE] = module
+    sys.path.insert(0, str(Path(path).resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise DataError(f"{path}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def open_model(path: str) -> Sequential:
+    """A saved model, of layers of this package and of those that the command line has imported."""
+    return Sequential.load(path, custom_layers=concrete_subclasses(Layer))
 
 
 def load_digits(path: str | None) -> Digits:

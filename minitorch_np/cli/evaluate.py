@@ -3,12 +3,13 @@
 import argparse
 
 from minitorch_np.cli.arguments import (
+    add_import,
     input_for,
     load_test_images,
+    open_model,
     print_json,
     require_finite_result,
 )
-from minitorch_np.layers import Sequential
 from minitorch_np.losses import loss_for
 from minitorch_np.optimizers import SGD
 from minitorch_np.training import Accuracy, Trainer
@@ -17,6 +18,7 @@ from minitorch_np.training import Accuracy, Trainer
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `minitorch-np evaluate` takes."""
     parser.add_argument("model", metavar="MODEL", help="a file that train has saved")
+    add_import(parser)
     parser.add_argument(
         "--data",
         metavar="PATH",
@@ -27,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Load, test, report."""
-    model = Sequential.load(arguments.model)
+    model = open_model(arguments.model)
     images = load_test_images(arguments.data)
     trainer = Trainer(model, loss_for(model), SGD(), metrics=[Accuracy()])
     result = trainer.evaluate(input_for(model, images), images.labels)

@@ -4,25 +4,25 @@ Prints a row for each component, and the whole report for each that is not right
 """
 
 import argparse
-import importlib.util
 import shlex
 import sys
-from pathlib import Path
-from types import ModuleType
 
-from minitorch_np.cli.arguments import print_json, seed
-from minitorch_np.core.layer import Layer
-from minitorch_np.errors import ConfigurationError, DataError
+from minitorch_np.cli.arguments import (
+    MODULE,
+    add_import,
+    import_file,
+    open_model,
+    print_json,
+    seed,
+)
+from minitorch_np.core.layer import Layer, layer_from_name
+from minitorch_np.errors import ConfigurationError
 from minitorch_np.gradcheck.check import gradcheck
 from minitorch_np.gradcheck.dispatch import check_named
 from minitorch_np.gradcheck.registry import AllChecks, check_class, components, gradcheck_all
 from minitorch_np.gradcheck.report import FAIL, PASS, GradientCheck
-from minitorch_np.layers import Sequential, layer_from_name
+from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss
-from minitorch_np.signature import concrete_subclasses
-
-MODULE = "minitorch_np_imported"
-"""The name under which a file of the reader's own is imported."""
 
 FEATURES = 7
 """How many features `--layers` has for its inputs."""
@@ -36,15 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--case", type=int, metavar="N", help="only case N of the component that is named")
     add("--model", metavar="FILE", help="a saved model, layer by layer and as a whole")
     add("--layers", metavar="TEXT", help='layers in a line, as "dense:5 elu:1.7 dense:3"')
-    add("--import", dest="imported", metavar="FILE", help="a Python file with layers of your own")
+    add_import(parser)
     add("--exhaustive", action="store_true", help="every entry, in models too")
     add("--seed", type=seed, default=0, metavar="N", help="of the inputs (0)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, report; 0 if all is right, 1 if not, 2 if it could not be seen."""
-    if arguments.imported:
-        _import(arguments.imported)
     checks = _checks(arguments)
     for of_one in checks.results.values():
         for result in of_one:
@@ -89,7 +87,7 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
     named += [n for n in arguments.names if callable(own.get(n)) and not _is_class(own[n])]
     for name in named:
         path, _, inside = name.rpartition(":")
-        content = vars(_import(path or arguments.imported))
+        content = vars(import_file(path or arguments.imported))
         checks.results[inside] = check_named(inside, content, arguments.seed)
         for result in checks.results[inside]:
             file = f"{path or arguments.imported}:{inside}"
@@ -117,7 +115,7 @@ def _is_class(obj: object) -> bool:
 
 def _check_model(arguments: argparse.Namespace, mode: str) -> GradientCheck:
     if arguments.model:
-        model = Sequential.load(arguments.model, custom_layers=concrete_subclasses(Layer))
+        model = open_model(arguments.model)
         result = gradcheck(model, mode=mode, seed=arguments.seed)
         result.reproduce = (
             f"minitorch-np gradcheck --model {shlex.quote(arguments.model)}{_rest(arguments)}"
@@ -144,18 +142,3 @@ def _call(text: str) -> str:
     """dense:5 as dense(5); what has parentheses already stays."""
     name, colon, rest = text.partition(":")
     return f"{name}({rest})" if colon else text
-
-
-def _import(path: str) -> ModuleType:
-    """Run a Python file, which finds its neighbours as if it had been run by itself."""
-    spec = importlib.util.spec_from_file_location(MODULE, Path(path))
-    if spec is None or spec.loader is None or not Path(path).is_file():
-        raise DataError(f"{path}: expected a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[MODULE] = module
-    sys.path.insert(0, str(Path(path).resolve().parent))
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise DataError(f"{path}: {type(error).__name__}: {error}") from error
-    return module

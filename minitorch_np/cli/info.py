@@ -2,18 +2,18 @@
 
 import argparse
 
-from minitorch_np.cli.arguments import print_json
-from minitorch_np.layers import Sequential
+from minitorch_np.cli.arguments import add_import, open_model, print_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `minitorch-np info` takes."""
     parser.add_argument("model", metavar="MODEL", help="a file that train has saved")
+    add_import(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Load, show."""
-    model = Sequential.load(arguments.model)
+    model = open_model(arguments.model)
     if arguments.json:
         shapes = {name: array.shape for name, array in model.named_parameters().items()}
         print_json(

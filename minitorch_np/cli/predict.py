@@ -8,7 +8,7 @@ import argparse
 import math
 from typing import Any
 
-from minitorch_np.cli.arguments import input_for, print_json
+from minitorch_np.cli.arguments import add_import, input_for, open_model, print_json
 from minitorch_np.data import Images, as_text, load_csv, load_image
 from minitorch_np.errors import DataError
 from minitorch_np.layers import Sequential
@@ -18,6 +18,7 @@ from minitorch_np.text import printable
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `minitorch-np predict` takes."""
     parser.add_argument("model", metavar="MODEL", help="a file that train has saved")
+    add_import(parser)
     parser.add_argument(
         "files",
         metavar="IMAGE|CSV",
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Load, read, report."""
-    model = Sequential.load(arguments.model)
+    model = open_model(arguments.model)
     tables = [path for path in arguments.files if path.lower().endswith(".csv")]
     if tables and len(tables) < len(arguments.files):
         raise DataError("predict: expected pictures, or CSV files, got both: run it once for each")

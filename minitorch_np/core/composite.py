@@ -16,6 +16,7 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Gradients, Layer
+from minitorch_np.core.room import require_sample
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.names import by_name
 from minitorch_np.validation import is_whole, require
@@ -58,6 +59,7 @@ class Composite(Layer):
         A layer without parameters may stand in places of different shapes: it is copied for those.
         """
         layer = self.layers[place]
+        require_sample(self.name_of(place), shape)
         elsewhere = layer.built and (layer.input_shape, layer.dtype) != (shape, np.dtype(dtype))
         if elsewhere and not layer.parameter_owners():
             before, after = self.layers[:place], self.layers[place + 1 :]

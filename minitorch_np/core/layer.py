@@ -6,7 +6,7 @@ A layer is a function with parameters that knows its own derivative. It does thr
 `backward` takes the gradient of the loss with respect to the outputs and that cache, and returns
 the gradients with respect to the inputs and to each parameter, by the chain rule.
 
-Nothing of a call is kept on the layer. Two forwards before a backward, one layer in two places, an
+A call leaves nothing on the layer. Two forwards before a backward, one layer in two places, an
 evaluation in the middle of a step, two threads: all are correct, because the cache belongs to the
 caller. For the same reason there is nothing to reset between steps.
 """
@@ -49,7 +49,7 @@ Backward: TypeAlias = tuple[Array | None, Gradients]
 
 
 _INSIDE: ContextVar[list[Any] | None] = ContextVar("inside", default=None)
-"""The layers inside of the one whose `build` is running."""
+"""The layers inside the one whose `build` is running."""
 
 
 class Layer(Tree["Layer"], Described, metaclass=TreeType):
@@ -143,8 +143,8 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
     def initialize(self, input_shape: object, *, rng: Generator, dtype: DType) -> Shape:
         """Build the layer, and all layers inside, for samples of `input_shape` (784, or (28, 28)).
 
-        Parameters are drawn from `rng`, in `dtype` (float32 or float64). A layer that was built
-        before is built anew. Returns the shape of one output. If anything fails, nothing changes.
+        Parameters are drawn from `rng`, in `dtype` (float32 or float64). A layer that is already
+        built is rebuilt. Returns the shape of one output. If anything fails, nothing changes.
         """
         instance(f"{self.label}.initialize", "rng", rng, np.random.Generator)
         before = [(layer, dict(vars(layer))) for layer in self.walk()]
@@ -174,7 +174,7 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
                     "is a layer missing before it?"
                 )
             return self.output_shape
-        # Inside of the author's build, `self.inner.build(...)` means all of this for that layer.
+        # While `build` runs, `self.inner.build(...)` builds an inner layer in full.
         inner = [layer for layer in self.walk() if layer is not self]
         for layer in inner:
             vars(layer)["build"] = layer.build_once

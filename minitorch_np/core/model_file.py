@@ -1,11 +1,11 @@
 """A model in a file.
 
 The file is NumPy's own .npz: a zip of arrays, one for each parameter, under the parameter's name.
-Beside them lies one text, the architecture as JSON. There is no pickle in it, so reading a file
-runs no hidden code; what can be imported by name is a layer class, or nothing.
+Beside them lies one text, the architecture as JSON. There is no pickle in it, and it never causes
+an import: it may name layer classes that the program has defined already, and nothing else. The
+parameters that the architecture asks for are compared with the arrays before they are made.
 """
 
-import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -13,9 +13,11 @@ import numpy as np
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.core.layer import Layer
+from minitorch_np.core.room import room_for
 from minitorch_np.errors import ConfigurationError, MinitorchError, ModelFileError
-from minitorch_np.io.arrays import read_arrays, write_arrays
+from minitorch_np.io.arrays import explained, read_arrays, read_json, write_arrays
 from minitorch_np.signature import concrete_subclasses
+from minitorch_np.text import excerpt
 
 L = TypeVar("L", bound=Layer)
 
@@ -41,37 +43,39 @@ def save_model(model: Layer, path: StrPath) -> None:
     write_arrays(path, {_ARCHITECTURE: np.array(json.dumps(architecture)), **arrays})
 
 
+PLACES = 10_000
+"""How many layers a model in a file may have, one that stands in two places counted twice."""
+
+
 def load_model(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]] = ()) -> L:
     """The model in `path`, which must be a `cls`. Raises ModelFileError, FileNotFoundError."""
-    import json
-
     arrays = read_arrays(path)
     try:
-        architecture = json.loads(str(arrays.pop(_ARCHITECTURE)))
+        architecture = read_json(path, arrays.pop(_ARCHITECTURE))
         if not 1 <= architecture["format"] <= FORMAT:
             raise ModelFileError(
-                f"{path}: expected a model file of format {FORMAT} or older, got format "
-                f"{architecture['format']}: read it with a newer minitorch_np"
+                f"expected a model file of format {FORMAT} or older, got format "
+                f"{excerpt(architecture['format'])}: read it with a newer minitorch_np"
             )
         model = decode_layer(architecture["model"], {c.__name__: c for c in custom_layers})
         if not isinstance(model, cls):
-            raise ModelFileError(f"{path}: expected a {cls.__name__}, got {type(model).__name__}")
+            raise ModelFileError(f"expected a {cls.__name__}, got {type(model).__name__}")
         # The initial parameters are overwritten below; the generator only has to be one.
-        model.initialize(
-            architecture["input_shape"], rng=np.random.default_rng(0), dtype=architecture["dtype"]
-        )
+        # A little more than the file has is built, for an error that names what does not fit.
+        with room_for(sum(array.size for array in arrays.values()) + 2**20):
+            rng, shape = np.random.default_rng(0), architecture["input_shape"]
+            model.initialize(shape, rng=rng, dtype=architecture["dtype"])
         model.load_state_dict(arrays)
         if hasattr(model, "exclusive_classes"):  # older files do not say, and meant True
             setattr(model, "exclusive_classes", architecture.get("exclusive_classes", True))
-    except ModelFileError:
-        raise
-    except (LookupError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except MinitorchError as error:
+        said = str(error).removeprefix(f"{path}: ")
+        raise ModelFileError(f"{path}: {excerpt(said, 1000)}") from None
+    except Exception as error:  # of layers' constructors, given whatever the text says
         raise ModelFileError(
             f"{path}: expected a model saved by minitorch_np, got a file whose {_ARCHITECTURE} "
-            f"is missing or incomplete ({type(error).__name__}: {error})"
+            f"is missing or incomplete ({explained(error)})"
         ) from None
-    except MinitorchError as error:
-        raise ModelFileError(f"{path}: {error}") from None
     return model
 
 
@@ -112,39 +116,61 @@ def _encode(value: Any, numbers: dict[int, int]) -> Any:
 
 def decode_layer(description: Any, custom: Mapping[str, type[Layer]]) -> Any:
     """The layer that `encode_layer` described, not built."""
-    return _decode(description, custom, [])
+    return _Decoder(custom).decode(description)
 
 
-def _decode(value: Any, custom: Mapping[str, type[Layer]], done: list[Layer]) -> Any:
-    if isinstance(value, list):
-        return [_decode(item, custom, done) for item in value]
-    if isinstance(value, dict) and "tuple" in value:
-        return tuple(_decode(item, custom, done) for item in value["tuple"])
-    if isinstance(value, dict) and "same_as" in value:
-        return done[value["same_as"]]
-    if isinstance(value, dict):
-        cls = _find_class(value["module"], value["class"], custom)
-        config = {name: _decode(item, custom, done) for name, item in value["config"].items()}
-        done.append(cls.from_config(config))
+class _Decoder:
+    """Makes layers from their descriptions; `done` are those that are complete, in that order."""
+
+    def __init__(self, custom: Mapping[str, type[Layer]]) -> None:
+        self.custom, self.done, self.places = custom, list[Layer](), list[int]()
+
+    def decode(self, value: Any) -> Any:
+        return self._decode(value)[0]
+
+    def _decode(self, value: Any) -> tuple[Any, int]:
+        """The value, and how many places of layers there are in it."""
+        if isinstance(value, dict) and "same_as" in value:
+            return self.done[value["same_as"]], self.places[value["same_as"]]
+        if isinstance(value, dict) and "tuple" in value:
+            items, places = self._all(value["tuple"])
+            return tuple(items), places
+        if isinstance(value, list):
+            return self._all(value)
+        if not isinstance(value, dict):
+            return value, 0
+        cls = _find_class(value["module"], value["class"], self.custom)
+        items, places = self._all(value["config"].values())
+        if places >= PLACES:  # before anything walks through all of them
+            raise ModelFileError(f"expected a model of up to {PLACES} layers, got more")
+        layer = cls.from_config(dict(zip(value["config"], items, strict=True)))
         if "name" in value:
-            done[-1].named(value["name"])
-        return done[-1]
-    return value
+            layer.named(value["name"])
+        self.done.append(layer)
+        self.places.append(places + 1)
+        return self.done[-1], places + 1
+
+    def _all(self, values: Iterable[Any]) -> tuple[list[Any], int]:
+        pairs = [self._decode(value) for value in values]
+        return [item for item, _ in pairs], sum(places for _, places in pairs)
 
 
 def _find_class(module: str, name: str, custom: Mapping[str, type[Layer]]) -> type[Layer]:
-    found: object = custom.get(name)
-    if module.startswith("minitorch_np."):  # wherever the class is defined in this version
-        ours = [c for c in concrete_subclasses(Layer) if c.__module__.startswith("minitorch_np.")]
-        found = next((c for c in ours if c.__name__ == name), None)
-    elif found is None:
-        try:
-            found = getattr(importlib.import_module(module), name, None)
-        except (ImportError, ValueError):
-            found = None
-    if not (isinstance(found, type) and issubclass(found, Layer)):
+    """The package's own class of that name, wherever it is defined in this version; else the one
+    among `custom`; else the one that the program has defined in that module.
+    """
+    ours = isinstance(module, str) and module.startswith("minitorch_np.")
+    found = None if ours else custom.get(name)
+    for cls in concrete_subclasses(Layer):
+        theirs = cls.__module__
+        right = theirs.startswith("minitorch_np.") if ours else theirs == module
+        if cls.__name__ == name and right and (found is None or name not in custom):
+            found = cls  # of two, the one defined last, as where a notebook's cell is run again
+    if found is None:
+        shown = excerpt(name)
         raise ModelFileError(
-            f"layer {name}: expected to find the class in the module {module}, but it is not "
-            f"there: pass it, as in Sequential.load(path, custom_layers=[{name}])"
+            f"layer {shown}: expected its class to be defined, but no module that is loaded has "
+            f"defined it as {excerpt(module)}.{shown}: import the module, or pass the class, as in "
+            f"Sequential.load(path, custom_layers=[{shown}])"
         )
     return found

@@ -57,8 +57,8 @@ class ParameterVector:
 
 
 def wrong_gradient(layer: Layer, name: str, gradients: Mapping[str, AnyArray]) -> ShapeError:
-    """The error for a gradient that is missing, misshapen or of nothing; it names the layer whose
-    `backward` is to blame.
+    """The error for a gradient that is missing, misshapen or belongs to no parameter; it names the
+    layer whose `backward` returned it.
     """
     inner, key = _responsible(layer, name)
     parameters = {name: getattr(at, own) for name, at, own in inner.parameter_owners()}
@@ -75,9 +75,7 @@ def wrong_gradient(layer: Layer, name: str, gradients: Mapping[str, AnyArray]) -
 
 
 def _responsible(layer: Layer, name: str) -> tuple[Layer, str]:
-    """The innermost layer that answers for the gradient `name`: containers pass on what their
-    layers return.
-    """
+    """The innermost layer that returned the gradient `name`: containers only pass gradients on."""
     place, _, rest = name.partition(".")
     inside = layer.sublayers().get(place) if isinstance(layer, Composite) else None
     return (layer, name) if inside is None else _responsible(inside, rest)

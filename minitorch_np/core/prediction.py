@@ -107,7 +107,8 @@ class Model(Composite):
     def load(cls, path: StrPath, custom_layers: Iterable[type[Layer]] = ()) -> Self:
         """A model from a file that `save` wrote.
 
-        User-defined layers are found by the module and name they had, or among `custom_layers`.
+        User-defined layers are found among `custom_layers`, or by their name in the module that
+        they were defined in, if that is imported: a file causes no import.
         Raises ModelFileError for a file that is damaged, incomplete, of a newer format, or names a
         layer that is not found.
         """

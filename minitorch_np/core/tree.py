@@ -12,7 +12,8 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, StrPath
+from minitorch_np.arrays import AnyArray, Array, StrPath, require_unmasked
+from minitorch_np.core.room import take_room
 from minitorch_np.errors import ConfigurationError, DataError, NotBuiltError, ShapeError
 from minitorch_np.io.safetensors import read_safetensors, write_safetensors
 from minitorch_np.signature import Explained, arguments_of
@@ -113,9 +114,12 @@ class Tree(Generic[P]):
         """`(name, layer, attribute)` for each name in the attribute `kind` ("parameter_names" or
         "buffer_names"), once for each place that the layer stands in.
         """
-        own: list[Any] = [(key, self, key) for key in getattr(self, kind)]
+        own: list[Any] = []
+        for key in getattr(self, kind):
+            own.append((key, self, key))
         for prefix, layer in self.sublayers().items():
-            own += [(f"{prefix}.{name}", at, key) for name, at, key in layer.owners(kind)]
+            for name, at, key in layer.owners(kind):
+                own.append((f"{prefix}.{name}", at, key))
         return own
 
     def parameter_owners(self) -> list[Owner[P]]:
@@ -193,10 +197,10 @@ class Tree(Generic[P]):
 
 def _renamed(name: str, names: Mapping[str, str]) -> str:
     """The name with the longest beginning that is in `names` replaced."""
-    parts = name.split(".")
+    parts = str(name).split(".")
     for n in range(len(parts), 0, -1):
         if (beginning := ".".join(parts[:n])) in names:
-            return ".".join([names[beginning], *parts[n:]])
+            return ".".join([str(names[beginning]), *parts[n:]])
     return name
 
 
@@ -210,6 +214,7 @@ def own_array(made: object, dtype: np.dtype[Any], place: str, name: str) -> Arra
             f"{place}: expected it to make {name!r} as an array of {dtype}, "
             f"got {getattr(made, 'dtype', made)}: set self.{name} there"
         )
+    take_room(place, made.size)
     return np.array(made, order="C")
 
 
@@ -221,11 +226,13 @@ def load_arrays(
     Raises DataError that lists everything that does not fit; nothing is changed then.
     """
     # PyTorch's BatchNorm also counts batches, which nothing here needs.
-    given = {n: array for n, array in given.items() if not n.endswith("num_batches_tracked")}
+    given = {n: a for n, a in given.items() if not str(n).endswith("num_batches_tracked")}
     wrong = []
     if strict:
         wrong += [f"{name} is missing" for name in present if name not in given]
         wrong += [f"{name} is unexpected" for name in given if name not in present]
+    for name, values in given.items():
+        require_unmasked(values, name)
     fitting = {name: np.asarray(given[name]) for name in present if name in given}
     for name, array in fitting.items():
         if array.shape != present[name].shape or array.dtype.kind not in "fiu":

@@ -1,14 +1,17 @@
 """Digits in a CSV file, as in Kaggle's digit-recognizer competition.
 
 One image a line: its label if it has one, then its pixels, row by row, each a whole number from 0
-to 255. The first line may name the columns: `label,pixel0,pixel1,...`. Without such a line, a file
-whose columns make a square (784 = 28x28) has no labels, and one with a column more has.
+to 255. The first line may name the columns: `label,pixel0,pixel1,...`; then the label, or `class`,
+may be the last one too. Without such a line, a file whose columns make a square (784 = 28x28) has
+no labels, and one with a column more has.
 
 NumPy reads the numbers. When it meets something else, the file is read again line by line, slowly,
 to say in which line and column that is.
 """
 
+import contextlib
 import math
+import os
 import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -18,14 +21,29 @@ import numpy as np
 from minitorch_np.arrays import StrPath
 from minitorch_np.data.dataset import Images, Pixels
 from minitorch_np.errors import DataError
+from minitorch_np.io.bounded import open_file
+from minitorch_np.text import excerpt
 from minitorch_np.validation import path as checked_path
+
+LONGEST = 2**20
+"""How many characters a line may have: 512x512 pixels fit."""
+
+LABELS = frozenset({"label", "labels", "class", "target", "digit", "y"})
+"""What a label column is called."""
+
+INDICES = frozenset({"", "index", "id", "unnamed: 0"})
+"""What a column of row numbers is called."""
+
+FEW = 20
+"""In fewer lines, any column may be in order by accident."""
 
 
 def load_csv(path: StrPath) -> Images:
     """The images in a CSV file, with their labels if it has any.
 
     Raises DataError, with file and line, for a file without images, a line with fewer or more
-    columns than the first, and a value that is not a whole number from 0 to 255.
+    columns than the first, a value that is not a whole number from 0 to 255, and labels that are
+    row numbers, or pixels.
     """
     columns = _read_head(path)
     try:
@@ -36,9 +54,13 @@ def load_csv(path: StrPath) -> Images:
         for problem in _problems(path, columns):
             raise DataError(problem) from None
         raise DataError(f"{path}: expected whole numbers from 0 to 255: {error}") from None
-    labels = table[:, 0].copy() if columns.labelled else None
-    # A view: the label column stays in memory rather than all the pixels being copied.
-    pixels = table[:, 1:] if columns.labelled else table
+    if columns.label is None:
+        pixels, labels = table, None
+    else:
+        # A view: the label column stays in memory rather than all the pixels being copied.
+        pixels = table[:, :-1] if columns.label else table[:, 1:]
+        labels = table[:, columns.label].copy()
+        _require_labels(path, labels, table[:, -1])
     images = pixels.reshape(len(table), columns.side, columns.side)
     return Images(images, labels, source=str(path))
 
@@ -46,46 +68,77 @@ def load_csv(path: StrPath) -> Images:
 class _Columns(NamedTuple):
     header_lines: int
     names: list[str]
-    labelled: bool
+    label: int | None  # 0, or -1 for the last
     side: int
 
 
 def _read_head(path: StrPath) -> _Columns:
     """What the first line tells about the columns."""
-    with open(checked_path("load_csv", "path", path), "rb") as binary:
-        if b"\0" in binary.read(4096):
-            raise DataError(
-                f"{path}: expected a CSV file, got a binary one: "
-                "for IDX files give load_mnist, or --data, the folder that they are in"
-            )
+    with open_file(checked_path("load_csv", "path", path)) as binary:
+        begin = binary.read(4096)
+    if b"\0" in begin or begin[:2] == b"\x1f\x8b":
+        raise DataError(
+            f"{path}: expected a CSV file, got a binary one: unpack it where it is compressed; "
+            "for IDX files give load_mnist, or --data, the folder that they are in"
+        )
     with open(path, encoding="utf-8-sig", errors="replace") as file:
-        number, line = next(((n, t) for n, t in enumerate(file, 1) if t.strip()), (1, ""))
+        lines = enumerate(iter(lambda: file.readline(LONGEST), ""), 1)
+        number, line = next(((n, t) for n, t in lines if t.strip()), (1, ""))
     if not line:
         raise DataError(f"{path}:1: expected label,pixel0,... or numbers, got an empty file")
+    place = f"{path}:{number}"
+    if len(line) >= LONGEST:
+        raise DataError(f"{place}: expected a line of up to {LONGEST:,} characters, got a longer")
+    other = next((mark for mark in ";\t|" if line.count(mark) > line.count(",")), None)
+    if other:
+        raise DataError(f"{place}: expected commas between the columns, got {other!r}")
     fields = [field.strip().strip('"') for field in line.split(",")]
+    first, last = fields[0].lower(), fields[-1].lower()
     # Columns may be named by numbers, as in label,0,1,2: then the first field tells.
-    header = fields[0].lower() == "label" or (
-        any(field[:1].isalpha() for field in fields) and not fields[-1].isdigit()
+    header = (
+        first in LABELS
+        or last in LABELS
+        or (any(field[:1].isalpha() for field in fields) and not fields[-1].isdigit())
     )
     n = len(fields)
-    labelled = fields[0].lower() == "label" if header else math.isqrt(n) ** 2 != n
-    pixels = n - labelled
-    side = math.isqrt(pixels)
-    if side == 0 or side**2 != pixels:
+    if header and first in INDICES:
         raise DataError(
-            f"{path}:{number}: expected 784 pixel columns (28x28; any square will do), "
-            f"with or without a label column before them, got {n} columns"
+            f"{place}: expected a label or pixels in the first column, got row numbers: write the "
+            "file without them, as with DataFrame.to_csv(path, index=False)"
+        )
+    label = 0 if first in LABELS else -1 if last in LABELS else None
+    label = label if header else None if math.isqrt(n) ** 2 == n else 0
+    side = math.isqrt(n - (label is not None))
+    if side == 0 or side**2 != n - (label is not None):
+        raise DataError(
+            f"{place}: expected 784 pixel columns (28x28; any square will do), with or without a "
+            f"label column before them, got {n} columns: drop all others, such as row numbers"
         )
     names = fields if header else [f"column {i}" for i in range(1, n + 1)]
-    return _Columns(number if header else 0, names, labelled, side)
+    return _Columns(number if header else 0, names, label, side)
+
+
+def _require_labels(path: StrPath, labels: Pixels, last: Pixels) -> None:
+    """Raise DataError for a label column that is none, as far as one can see."""
+    n, remedy = len(labels), "the label has to be the first column, or be named in a first line"
+    if n >= FEW and (np.diff(labels) == 1).all():
+        raise DataError(f"{path}: expected labels in the first column, got row numbers: {remedy}")
+    if n >= FEW and not labels.any() and 1 < len(np.unique(last)) <= last.max() + 1 <= 10:
+        raise DataError(
+            f"{path}: expected labels in the first column, got only 0 there, and in the last one "
+            f"what may be labels: {remedy}"
+        )
 
 
 def _read_numbers(path: StrPath, skip: int) -> Pixels:
-    with warnings.catch_warnings():
+    # NumPy takes a name that ends in .gz for a compressed file, and reads from a name faster.
+    plain = not os.fspath(path).endswith((".gz", ".bz2", ".xz"))
+    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         # NumPy before 2.3 turns 256 into 0 with a DeprecationWarning; no rows is a UserWarning.
         warnings.simplefilter("error")
+        source = path if plain else stack.enter_context(open(path, encoding="utf-8-sig"))
         return np.loadtxt(
-            path,
+            source,
             np.uint8,
             delimiter=",",
             skiprows=skip,
@@ -99,7 +152,7 @@ def _problems(path: StrPath, columns: _Columns) -> Iterator[str]:
     """Each thing that is wrong with the file's lines, in order."""
     images = 0
     with open(path, encoding="utf-8-sig", errors="replace") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST), ""), 1):
             if number <= columns.header_lines or not line.strip():
                 continue
             images += 1
@@ -111,10 +164,22 @@ def _problems(path: StrPath, columns: _Columns) -> Iterator[str]:
                 )
             for name, field in zip(columns.names, fields, strict=False):
                 text = field.strip()
-                if not (text.isascii() and text.isdigit() and int(text) <= 255):
+                right = text.isascii() and text.isdigit() and len(text.lstrip("0")) <= 3
+                if not right or int(text) > 255:
                     yield (
-                        f"{path}:{number}: expected a whole number from 0 to 255 in {name}, "
-                        f"got {text!r}"
+                        f"{path}:{number}: expected a whole number from 0 to 255 in "
+                        f"{excerpt(name)}, got '{excerpt(text)}'{_cause(name, text, images)}"
                     )
     if not images:
         yield f"{path}:{columns.header_lines + 1}: expected at least one image, got only a header"
+
+
+def _cause(name: str, text: str, line: int) -> str:
+    """What a value that is not a pixel may come from."""
+    if name == "column 1" and text in (str(line), str(line - 1)):
+        return ": are these row numbers? Write the file without them"
+    try:
+        share = 0 <= float(text) <= 1
+    except ValueError:
+        return ""
+    return ": pixels from 0 to 1 have to be multiplied by 255 and rounded" if share else ""

@@ -1,13 +1,23 @@
 """Images and their labels, as a file holds them and as a network takes them."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from minitorch_np.arrays import Array, DType, aligned_empty, as_float_dtype, as_targets
+from minitorch_np.arrays import (
+    Array,
+    DType,
+    Seed,
+    aligned_empty,
+    as_float_dtype,
+    as_generator,
+    as_targets,
+    require_unmasked,
+)
 from minitorch_np.errors import DataError
-from minitorch_np.validation import instance
+from minitorch_np.validation import instance, number, require
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """Grey values from 0, black, to 255, white; in MNIST the ground is 0 and the ink is 255."""
@@ -20,18 +30,25 @@ class Images:
     """n grey images of the same size, and their labels.
 
     - `images` is uint8 (n, height, width);
-    - `labels` is int64 (n,); to ask for it where there are none raises DataError.
+    - `labels` is int64 (n,); to ask for it where there are none raises DataError;
+    - `class_names` are the classes' names by number: those given, or the labels themselves where
+      they are texts, which are numbered in alphabetical order, or else "0", "1", ...
 
-    `source` says in errors where they come from. Raises DataError for arrays of another kind, of
-    different lengths, or empty.
+    `images[:5]` are the first five, with their labels. `source` says in errors where they come
+    from. Raises DataError for arrays of another kind, of different lengths, or empty.
     """
 
     def __init__(
-        self, images: Pixels, labels: npt.NDArray[Any] | None = None, source: str = "images"
+        self,
+        images: Pixels,
+        labels: npt.NDArray[Any] | None = None,
+        source: str = "images",
+        class_names: Sequence[str] | None = None,
     ) -> None:
         instance("Images", "images", images, np.ndarray)
         if labels is not None:
             instance("Images", "labels", labels, np.ndarray)
+        require_unmasked(images, source)
         if images.ndim != 3 or images.dtype != np.uint8:
             raise DataError(
                 f"{source}: expected images as uint8 of shape (n, height, width), "
@@ -39,6 +56,15 @@ class Images:
             )
         if len(images) == 0:
             raise DataError(f"{source}: expected at least one image, got none")
+        labels = None if labels is None else np.asanyarray(labels)
+        if labels is not None and labels.dtype.kind in "UO" and labels.ndim:
+            names, numbers = np.unique(labels.astype(str), return_inverse=True)
+            class_names = names.tolist() if class_names is None else class_names
+            known = {name: number for number, name in enumerate(class_names)}
+            new = [name for name in names.tolist() if name not in known]
+            if new:
+                raise DataError(f"{source}: expected labels of {list(class_names)}, got {new[0]!r}")
+            labels = np.array([known[name] for name in names.tolist()])[numbers]
         if labels is not None and labels.shape != (len(images),):
             raise DataError(
                 f"{source}: expected a label for each of the {len(images)} images, "
@@ -46,6 +72,13 @@ class Images:
             )
         self.images = images
         self._labels = None if labels is None else _as_classes(labels, source)
+        count = 0 if self._labels is None else int(self._labels.max()) + 1
+        self.class_names = tuple(map(str, range(count)) if class_names is None else class_names)
+        if len(self.class_names) < count:
+            raise DataError(
+                f"{source}: expected a name for each of {count} classes, got "
+                f"{len(self.class_names)} names"
+            )
         self.source = source
 
     @property
@@ -71,9 +104,22 @@ class Images:
 
     def take(self, rows: slice | npt.NDArray[Any]) -> "Images":
         """Some of the images, with their labels."""
-        chosen = rows if isinstance(rows, slice) else as_targets(rows, "take: rows")
-        labels = None if self._labels is None else self._labels[chosen]
-        return Images(self.images[chosen], labels, self.source)
+        rows = rows if isinstance(rows, slice) else as_targets(rows, "take: rows")
+        labels = None if self._labels is None else self._labels[rows]
+        return Images(self.images[rows], labels, self.source, self.class_names or None)
+
+    def __getitem__(self, rows: int | slice | npt.NDArray[Any]) -> "Images":
+        """The images in a slice, at a list of places, or the one at a place."""
+        if isinstance(rows, (int, np.integer)):
+            rows = np.arange(len(self))[[rows]]
+        return self.take(rows if isinstance(rows, slice) else np.asarray(rows))
+
+    def split(self, share: float, seed: Seed = None) -> "tuple[Images, Images]":
+        """Two parts, the second of so large a `share`, drawn at random from `seed`."""
+        held_out = round(len(self) * number("split", "share", share, above=0, below=1))
+        require(0 < held_out < len(self), "split", "a share that leaves both parts images", share)
+        rows = as_generator(seed).permutation(len(self))
+        return self.take(rows[held_out:]), self.take(rows[:held_out])
 
     def __len__(self) -> int:
         return len(self.images)
@@ -85,8 +131,7 @@ class Images:
 
 def _as_classes(labels: npt.NDArray[Any], source: str) -> Labels:
     """Labels as class numbers; DataError for what is not a whole number of at least 0."""
-    if labels.dtype.kind not in "fiu":
-        raise DataError(f"{source}: expected labels that are numbers, got {labels.dtype}")
+    labels = as_targets(labels, f"{source}: labels")
     wrong = ~((labels >= 0) & (labels == np.floor(labels)) & (labels < 2**31))
     if wrong.any():
         row = int(np.argmax(wrong))

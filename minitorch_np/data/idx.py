@@ -15,10 +15,15 @@ import numpy.typing as npt
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import DataError
+from minitorch_np.io.atomic import replacing
+from minitorch_np.io.bounded import read_bytes
 from minitorch_np.validation import instance
 from minitorch_np.validation import path as checked_path
 
 _KINDS = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+AXES = 32
+"""As many axes as every version of NumPy takes."""
 
 
 def load_idx(path: StrPath) -> npt.NDArray[Any]:
@@ -29,13 +34,15 @@ def load_idx(path: StrPath) -> npt.NDArray[Any]:
     """
     import struct
 
-    content = _read(path)
+    content = read_bytes(checked_path("load_idx", "path", path))
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _KINDS:
         raise DataError(
             f"{path}: expected an IDX file, which begins with 00 00 and a type such as 08, "
             f"got {content[:4].hex(' ') or 'an empty file'}"
         )
     kind, axes = np.dtype(_KINDS[content[2]]), content[3]
+    if axes > AXES:
+        raise DataError(f"{path}: expected an array of at most {AXES} axes, got {axes}")
     start = 4 + 4 * axes
     if len(content) < start:
         raise DataError(f"{path}: expected the lengths of {axes} axes, got {len(content)} bytes")
@@ -47,7 +54,10 @@ def load_idx(path: StrPath) -> npt.NDArray[Any]:
             f"{path}: expected {wanted:,} bytes of data for shape {shape}, "
             f"got {len(content) - start:,}: the file is {word}"
         )
-    array = np.frombuffer(content, kind, offset=start).reshape(shape)
+    try:
+        array = np.frombuffer(content, kind, offset=start).reshape(shape)
+    except ValueError as error:  # one axis is empty, and another beyond all arrays
+        raise DataError(f"{path}: expected an array, got shape {shape}: {error}") from None
     return array.astype(kind.newbyteorder("="))
 
 
@@ -65,19 +75,5 @@ def save_idx(path: StrPath, array: npt.NDArray[Any]) -> None:
     content = head + array.astype(kind).tobytes()
     if str(path).endswith(".gz"):
         content = gzip.compress(content, mtime=0)  # no clock in it: same array, same file
-    with open(path, "wb") as file:
+    with replacing(path) as file:
         file.write(content)
-
-
-def _read(path: StrPath) -> bytes:
-    import gzip  # like struct and zlib: not needed before a file is read
-    import zlib
-
-    with open(checked_path("load_idx", "path", path), "rb") as file:
-        content = file.read()
-    if content[:2] != b"\x1f\x8b":
-        return content
-    try:
-        return gzip.decompress(content)
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{path}: expected a whole gzip file, got a damaged one: {error}") from None

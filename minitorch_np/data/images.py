@@ -7,6 +7,9 @@ has learned from them expects just that; a photographed or drawn digit has to be
 Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition", section III.
 """
 
+import math
+import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -15,11 +18,19 @@ import numpy.typing as npt
 from minitorch_np.arrays import StrPath
 from minitorch_np.data.dataset import Pixels
 from minitorch_np.errors import DataError, MissingExtraError
+from minitorch_np.io.arrays import explained
+from minitorch_np.io.bounded import open_file, require_room
 from minitorch_np.text import SHADES
 from minitorch_np.validation import instance, require
 from minitorch_np.validation import path as checked_path
 
 SIDE, INK_SIDE = 28, 20
+
+LARGE = 1000
+"""A picture whose sides are a multiple of it is made smaller first: a digit needs no more."""
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+"""What is read; of Pillow's other formats, some run programs or fail in ways of their own."""
 
 FAINTEST = 0.15
 """Ink is what differs from the ground by more than this share of the strongest difference: less is
@@ -74,22 +85,31 @@ def _centred_by_mass(ink: Pixels) -> Pixels:
 def _read_grey(path: StrPath) -> Pixels:
     """The picture as it is meant to be seen, in grey; what is transparent shows white paper."""
     try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
+        from PIL import Image, ImageOps
     except ImportError:
         raise MissingExtraError("Pillow", "images", "reading a picture") from None
     checked_path("load_image", "path", path)
     try:
-        with Image.open(path) as opened:
+        with open_file(path) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is stricter
+            stored = os.fstat(file.fileno()).st_size
+            opened = Image.open(file, formats=FORMATS)
+            opened.draft(None, (LARGE, LARGE))  # a JPEG is decoded in half of its size, or less
+            require_room(path, 4 * math.prod(opened.size), stored)
             upright = ImageOps.exif_transpose(opened)
+            upright = upright.reduce(max(1, min(upright.size) // LARGE))
             if upright.mode[0] in "IF":  # 16 bits, 32 bits or floats: grey already
                 return _as_bytes(np.asarray(upright, np.float64))
             picture = upright.convert("RGBA")
-    except (UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: expected a picture (PNG, JPEG, ...): {error}") from None
-    except OSError as error:
-        if error.errno is not None:  # not there, not readable: the system's own words are best
-            raise
-        raise DataError(f"{path}: expected a whole picture, got a damaged one: {error}") from None
+    except DataError:
+        raise
+    except Exception as error:  # on damaged pictures Pillow raises a dozen kinds
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # not there, not readable: the system's own words are best
+        raise DataError(
+            f"{path}: expected a picture ({', '.join(FORMATS)}), got another file or a damaged "
+            f"one ({explained(error)})"
+        ) from None
     paper = Image.new("RGBA", picture.size, "white")
     return np.asarray(Image.alpha_composite(paper, picture).convert("L"))
 

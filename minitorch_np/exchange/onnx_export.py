@@ -19,6 +19,8 @@ from minitorch_np.core.model_file import encode_layer
 from minitorch_np.errors import MissingExtraError
 from minitorch_np.exchange.onnx_graph import Graph, write_layer
 from minitorch_np.io.atomic import replacing
+from minitorch_np.validation import instance
+from minitorch_np.validation import path as path_of
 
 OPSET, IR_VERSION = 17, 10
 """Of the operators and of the file, old enough for runtimes of 2023."""
@@ -33,14 +35,16 @@ def to_onnx(model: Layer, path: StrPath) -> None:
     Raises MissingExtraError without the library onnx, NotBuiltError, OSError, and
     ConfigurationError, naming the layer, for one that has no writer.
     """
+    target = path_of("to_onnx", "path", path)
     content = onnx_model(model).SerializeToString()
-    with replacing(path) as file:
+    with replacing(target) as file:
         file.write(content)
 
 
 def onnx_model(model: Layer) -> Any:
     """The model as an `onnx.ModelProto`. Raises as `to_onnx`."""
     onnx = onnx_library("to_onnx")
+    instance("to_onnx", "model", model, Layer)
     model.require_built()
     owners = model.owners("parameter_names") + model.owners("buffer_names")
     names = {(id(layer), key): name for name, layer, key in reversed(owners)}

@@ -22,10 +22,11 @@ class Graph:
         self.nodes: list[Any] = []
         self.constants: dict[str, AnyArray] = {}
 
-    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node; the name of its output."""
+    def op(self, kind: str, *inputs: str, place: int = 0, **attributes: Any) -> str:
+        """Add a node; the name of its output, of several that at a place."""
         output = f"{kind.lower()}_{len(self.nodes)}"
-        node = self.onnx.helper.make_node(kind, inputs, [output], name=output, **attributes)
+        outputs = [*[""] * place, output]
+        node = self.onnx.helper.make_node(kind, inputs, outputs, name=output, **attributes)
         self.nodes.append(node)
         return output
 

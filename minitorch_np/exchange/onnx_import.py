@@ -20,6 +20,8 @@ from minitorch_np.core.sequential import Sequential
 from minitorch_np.errors import MinitorchError, ModelFileError
 from minitorch_np.exchange.onnx_export import ARCHITECTURE, onnx_library, onnx_model
 from minitorch_np.exchange.onnx_reader import Reader
+from minitorch_np.io.bounded import open_file
+from minitorch_np.validation import path as path_of
 
 CLOSE = 1e-4
 """How far the outputs may be from those of onnx's evaluator, in float32, over the largest one."""
@@ -35,17 +37,17 @@ def from_onnx(path: StrPath) -> Sequential:
     file that is damaged or is made of something else; it names the node.
     """
     onnx = onnx_library("from_onnx")
-    with open(path, "rb"):  # an OSError with the file's name
-        pass
+    place = path_of("from_onnx", "path", path)
+    open_file(place).close()  # an OSError that names the file
     try:
-        proto = onnx.load(path)
+        proto = onnx.load(place)
         onnx.checker.check_model(proto)
     except Exception as error:  # protobuf's, the checker's and those of external data
         raise ModelFileError(
-            f"{path}: expected an ONNX model, got a file that is damaged or something else "
+            f"{place}: expected an ONNX model, got a file that is damaged or something else "
             f"({type(error).__name__}: {str(error).splitlines()[0]:.200})"
         ) from None
-    return _own(onnx, proto) or _foreign(onnx, proto, str(path))
+    return _own(onnx, proto) or _foreign(onnx, proto, place)
 
 
 def _own(onnx: Any, proto: Any) -> Sequential | None:

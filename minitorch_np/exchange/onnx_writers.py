@@ -10,6 +10,7 @@ import numpy as np
 from minitorch_np.core.layer import Layer
 from minitorch_np.exchange.onnx_graph import WRITERS, Graph, Writer, write_layer, writes
 from minitorch_np.layers import activations as act
+from minitorch_np.layers.bidirectional import Bidirectional
 from minitorch_np.layers.convolution import Conv1D, Conv2D
 from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.dropout import Dropout
@@ -31,6 +32,7 @@ from minitorch_np.layers.positions import (
     SinusoidalPositions,
     turned,
 )
+from minitorch_np.layers.recurrent import GRU, LSTM, SimpleRNN
 from minitorch_np.layers.reshape import Flatten, Reshape
 from minitorch_np.layers.resizing import Transpose, UpSampling2D, ZeroPadding
 from minitorch_np.layers.softmax import LogSoftmax, Softmax
@@ -88,7 +90,7 @@ def _global_average_of_series(graph: Graph, layer: GlobalAveragePool1D, x: str) 
 @writes(UpSampling2D)
 def _up_sampling(graph: Graph, layer: UpSampling2D, x: str) -> str:
     ratios = [o / i for o, i in zip(layer.output_shape, layer.input_shape, strict=True)]
-    how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    how: dict[str, Any] = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return graph.op("Resize", x, "", graph.number(1, *ratios), mode="nearest", **how)
 
 
@@ -124,7 +126,7 @@ def _batch_norm(graph: Graph, layer: BatchNorm, x: str) -> str:
 @writes(LayerNorm)
 def _layer_norm(graph: Graph, layer: LayerNorm, x: str) -> str:
     parameters = [graph.parameter(layer, key) for key in ("weight", "bias")]
-    attributes = {"axis": -layer.trailing_axes, "epsilon": layer.epsilon}
+    attributes: dict[str, Any] = {"axis": -layer.trailing_axes, "epsilon": layer.epsilon}
     return graph.op("LayerNormalization", x, *parameters, **attributes)
 
 
@@ -143,7 +145,7 @@ def _same(kind: str, *names: str, **constants: Any) -> Writer:
     """The writer of a layer that is one operator, whose attributes have the layer's names."""
 
     def writer(graph: Graph, layer: Layer, x: str) -> str:
-        given = {name: float(getattr(layer, name)) for name in names}
+        given: dict[str, Any] = {name: float(getattr(layer, name)) for name in names}
         return graph.op(kind, x, **given, **constants)
 
     return writer
@@ -255,3 +257,46 @@ def _rotary_positions(graph: Graph, layer: RotaryPositions, x: str) -> str:
     rows = graph.op("Unsqueeze", x, axis)
     product = graph.op("MatMul", rows, graph.array(f"turns_{len(graph.nodes)}", turns))
     return graph.op("Squeeze", product, axis)
+
+
+ORDERS: dict[type[Layer], tuple[str, list[int]]] = {
+    SimpleRNN: ("RNN", [0]),
+    LSTM: ("LSTM", [0, 3, 1, 2]),
+    GRU: ("GRU", [1, 0, 2]),
+}
+"""The operators of recurrent layers, and where their gates stand in PyTorch's order, which is ours.
+"""
+
+
+@writes(SimpleRNN, LSTM, GRU)
+def _recurrent(graph: Graph, layer: Any, x: str) -> str:
+    kind, order = ORDERS[type(layer)]
+    n = layer.units
+    rows = np.concatenate([np.arange(gate * n, gate * n + n) for gate in order])
+    places = graph.array(f"gates_{kind}_{n}", rows)
+    first = graph.array("first_axis", np.array([0]))
+
+    def sorted_gates(key: str) -> str:
+        return graph.op("Gather", graph.parameter(layer, key), places, axis=0)
+
+    weights = [graph.op("Unsqueeze", sorted_gates(f"weight_{k}_l0"), first) for k in ("ih", "hh")]
+    both = graph.op("Concat", *(sorted_gates(f"bias_{k}_l0") for k in ("ih", "hh")), axis=0)
+    weights.append(graph.op("Unsqueeze", both, first))
+    settings: dict[str, Any] = {"direction": "reverse" if layer.go_backwards else "forward"}
+    if isinstance(layer, GRU):
+        settings["linear_before_reset"] = 1
+    if isinstance(layer, SimpleRNN):
+        settings["activations"] = [layer.activation.capitalize()]
+    steps = graph.op("Transpose", x, perm=[1, 0, 2])
+    place = 0 if layer.return_sequences else 1
+    y = graph.op(kind, steps, *weights, place=place, hidden_size=n, **settings)
+    if not layer.return_sequences:
+        return graph.op("Squeeze", y, first)
+    each = graph.op("Squeeze", y, graph.array("second_axis", np.array([1])))
+    return graph.op("Transpose", each, perm=[1, 0, 2])
+
+
+@writes(Bidirectional)
+def _bidirectional(graph: Graph, layer: Bidirectional, x: str) -> str:
+    both = (write_layer(graph, part, x, "") for part in (layer.layer, layer.reverse))
+    return graph.op("Concat", *both, axis=-1)

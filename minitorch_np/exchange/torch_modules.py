@@ -21,6 +21,7 @@ from minitorch_np.core.sequential import Sequential
 from minitorch_np.errors import ConfigurationError, MissingExtraError
 from minitorch_np.exchange.torch_kinds import KINDS, UnlikeError
 from minitorch_np.layers.pooling import GlobalAveragePool2D
+from minitorch_np.validation import instance
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 """How far the outputs of the two may be apart on random inputs, over the largest one."""
@@ -36,6 +37,7 @@ def to_torch(model: Layer) -> Any:
     ConfigurationError for a layer that has no counterpart; it names the layer.
     """
     torch = _torch("to_torch")
+    instance("to_torch", "model", model, Layer)
     model.require_built()
     module = _Translation(torch).of(model, ())
     arrays = model.named_parameters() | model.named_buffers()

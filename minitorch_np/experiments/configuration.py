@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minitorch_np.arrays import Shape
+from minitorch_np.core.layer import layer_from_name
 from minitorch_np.core.model_file import decode_layer, encode_layer
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers import Dense, Layer, Sequential, Softmax, layer_from_name
+from minitorch_np.layers import Dense, Layer, Sequential, Softmax
 from minitorch_np.losses import SoftmaxCrossEntropy
 from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer

@@ -41,7 +41,8 @@ from minitorch_np.gradcheck.targets import (
     takes_numbers,
 )
 from minitorch_np.layers import Layer
-from minitorch_np.losses import Loss, check_weights, loss_for
+from minitorch_np.losses import Loss, loss_for
+from minitorch_np.losses.base import check_weights
 from minitorch_np.signature import explained
 from minitorch_np.validation import choice, flag, instance, whole
 

@@ -21,7 +21,7 @@ from minitorch_np.gradcheck.report import ContractResult, GradientCheck
 from minitorch_np.gradcheck.search import check_arrays
 from minitorch_np.gradcheck.targets import TrainingTarget, in_float64
 from minitorch_np.layers import Sequential
-from minitorch_np.losses import check_weights
+from minitorch_np.losses.base import check_weights
 from minitorch_np.optimizers import SGD, Adagrad, Adam, Lion, Optimizer, RMSprop
 from minitorch_np.training import Trainer
 from minitorch_np.validation import instance, require, whole

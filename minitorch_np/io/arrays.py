@@ -1,5 +1,7 @@
 """Arrays, and nested states made of arrays, numbers and texts, in one .npz file without pickle."""
 
+import os
+import zlib
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -8,9 +10,16 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.errors import ModelFileError
 from minitorch_np.io.atomic import replacing
+from minitorch_np.io.bounded import open_file, require_room
+from minitorch_np.text import excerpt
 from minitorch_np.validation import path as checked_path
 
-_STATE, _ARRAY = "state", "__array__"
+_STATE, _CHECKSUM, _ARRAY = "checked_state", "checksum", "__array__"
+_UNCHECKED = "state"
+"""The text's name in files of format 2 or older, which have no checksum."""
+
+JSON_COSTS = 16
+"""How many bytes of Python objects a byte of JSON may become: an empty list is two letters."""
 
 
 def write_arrays(path: StrPath, arrays: Mapping[str, AnyArray]) -> None:
@@ -20,8 +29,10 @@ def write_arrays(path: StrPath, arrays: Mapping[str, AnyArray]) -> None:
 
 
 def read_arrays(path: StrPath) -> dict[str, AnyArray]:
-    """All arrays of an .npz. Raises ModelFileError for one that is damaged or not an .npz."""
-    with open(checked_path("file", "its path", path), "rb") as file:
+    """All arrays of an .npz. Raises ModelFileError for one that is damaged, not an .npz, or expands
+    too far.
+    """
+    with open_file(checked_path("file", "its path", path)) as file:
         if file.read(2) != b"PK":
             raise ModelFileError(
                 f"{path}: expected a model saved by minitorch_np (an .npz), got something else"
@@ -29,18 +40,35 @@ def read_arrays(path: StrPath) -> dict[str, AnyArray]:
         file.seek(0)
         try:
             with np.load(file, allow_pickle=False) as archive:
+                expanded = sum(member.file_size for member in archive.zip.infolist())
+                require_room(path, expanded, os.fstat(file.fileno()).st_size, ModelFileError)
                 return {name: archive[name] for name in archive.files}
+        except ModelFileError:
+            raise
         except Exception as error:  # on damaged files zipfile and NumPy raise a dozen kinds
             raise ModelFileError(
                 f"{path}: expected a model saved by minitorch_np (an .npz), got a file that is "
-                f"truncated, damaged or something else ({type(error).__name__}: {error})"
+                f"truncated, damaged or something else ({explained(error)})"
             ) from None
+
+
+def read_json(path: StrPath, text: AnyArray, **options: Any) -> Any:
+    """What a text in an .npz at `path` holds. Raises ValueError and its like for what is no JSON,
+    ModelFileError for more than fits in memory.
+    """
+    import json
+
+    if text.dtype.kind != "U" or text.ndim:
+        raise ValueError(f"expected a text, got {text.dtype} of shape {text.shape}")
+    require_room(path, JSON_COSTS * text.nbytes // 4, os.path.getsize(path), ModelFileError)
+    return json.loads(str(text), **options)
 
 
 def write_state(path: StrPath, state: Mapping[str, Any]) -> None:
     """Write nested dictionaries and lists of numbers, texts and arrays to one .npz at `path`.
 
-    The arrays are stored as such; the rest is a JSON text in which each array has a number.
+    The arrays are stored as such; the rest is a JSON text in which each array has a number. A
+    checksum of all tells later whether anything was changed.
     """
     import json
 
@@ -55,23 +83,44 @@ def write_state(path: StrPath, state: Mapping[str, Any]) -> None:
         return {_ARRAY: len(arrays) - 1}
 
     text = json.dumps(state, default=encode)
-    write_arrays(path, {_STATE: np.array(text), **arrays})
+    arrays = {_STATE: np.array(text), **arrays}
+    write_arrays(path, {**arrays, _CHECKSUM: np.array(_checksum(arrays))})
 
 
 def read_state(path: StrPath) -> dict[str, Any]:
-    """What `write_state` wrote. Raises ModelFileError for a file that is anything else."""
-    import json
-
+    """What `write_state` wrote. Raises ModelFileError for a file that is anything else, or was
+    changed since.
+    """
     arrays = read_arrays(path)
 
     def decode(value: dict[str, Any]) -> Any:
         return arrays[f"array_{value[_ARRAY]}"] if value.keys() == {_ARRAY} else value
 
     try:
-        state = json.loads(str(arrays[_STATE]), object_hook=decode)
-        return dict(state)
-    except (LookupError, TypeError, ValueError) as error:
+        if _UNCHECKED in arrays:
+            return dict(read_json(path, arrays[_UNCHECKED], object_hook=decode))
+        if arrays.pop(_CHECKSUM) != _checksum(arrays):
+            raise ValueError("its checksum is another: it was changed after it was written")
+        return dict(read_json(path, arrays[_STATE], object_hook=decode))
+    except ModelFileError:
+        raise
+    except Exception as error:  # of whatever the text holds
         raise ModelFileError(
             f"{path}: expected a state written by minitorch_np, got another kind of .npz, or part "
-            f"of one ({type(error).__name__}: {error})"
+            f"of one ({explained(error)})"
         ) from None
+
+
+def explained(error: Exception) -> str:
+    """An error of Python's or NumPy's within one of ours: its kind, and the beginning of what it
+    says, which may be of a file's content.
+    """
+    return f"{type(error).__name__}: {excerpt(str(error), 200)}"
+
+
+def _checksum(arrays: Mapping[str, AnyArray]) -> int:
+    found = 0
+    for name, array in arrays.items():
+        head = f"{name} {array.dtype.str} {array.shape}"
+        found = zlib.crc32(np.ascontiguousarray(array).data, zlib.crc32(head.encode(), found))
+    return found

@@ -6,7 +6,9 @@ the old file or the new one, and never half of either.
 
 import contextlib
 import errno
+import functools
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from typing import IO
@@ -20,6 +22,8 @@ from minitorch_np.validation import path as checked_path
 def replacing(path: StrPath) -> Iterator[IO[bytes]]:
     """A file to write to, beside `path`, that takes its place when all is written; if anything
     fails, what was there stays. Raises FileNotFoundError, ConfigurationError for a device.
+
+    A file that is replaced keeps its mode; a new one has what the umask leaves.
     """
     from pathlib import Path
 
@@ -31,9 +35,11 @@ def replacing(path: StrPath) -> Iterator[IO[bytes]]:
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "No such folder", str(path))
     remove_leftovers(target)
-    part = target.with_name(_part_name(target.name, os.getpid()))
+    part = target.with_name(f"{_ours()}{os.getpid()}.{os.urandom(6).hex()}.part")
     try:
-        with open(part, "wb") as file:
+        with open(part, "xb") as file:
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(part, stat.S_IMODE(os.stat(target).st_mode))
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -43,12 +49,14 @@ def replacing(path: StrPath) -> Iterator[IO[bytes]]:
 
 
 def remove_leftovers(path: StrPath) -> None:
-    """Remove what a process that was killed while it wrote `path` has left beside it."""
+    """Remove what processes of this machine left in the folder of `path`, because they were killed
+    while they wrote.
+    """
     from pathlib import Path
 
-    target = Path(os.path.realpath(checked_path("file", "its path", path)))
-    for part in target.parent.glob(_part_name(target.name, "*")):
-        if not _alive(part.name.split(".")[-2]):
+    folder = Path(os.path.realpath(checked_path("file", "its path", path))).parent
+    for part in folder.glob(f"{_ours()}*.part"):
+        if not _alive(part.name.removeprefix(_ours()).partition(".")[0]):
             part.unlink(missing_ok=True)
 
 
@@ -57,10 +65,16 @@ def _alive(process: str) -> bool:
         os.kill(int(process), 0)
     except (ProcessLookupError, ValueError):
         return False
-    except OSError:  # it is somebody else's
+    except (OSError, OverflowError):  # it is somebody else's
         return True
     return True
 
 
-def _part_name(name: str, process: object) -> str:
-    return f".minitorch_np.{zlib.crc32(name.encode()):08x}.{process}.part"  # however long the name
+@functools.cache
+def _ours() -> str:
+    """How the names of unfinished files begin: a folder may be shared with other machines, whose
+    processes have other numbers. Then come the process and a random number.
+    """
+    import socket  # slow to import
+
+    return f".minitorch_np.{zlib.crc32(socket.gethostname().encode()):08x}."

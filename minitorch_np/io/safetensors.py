@@ -12,6 +12,8 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.errors import MissingExtraError, ModelFileError
 from minitorch_np.io.atomic import replacing
+from minitorch_np.io.bounded import open_file
+from minitorch_np.validation import path as path_of
 
 
 def write_safetensors(path: StrPath, arrays: Mapping[str, AnyArray]) -> None:
@@ -19,20 +21,19 @@ def write_safetensors(path: StrPath, arrays: Mapping[str, AnyArray]) -> None:
     # The library writes the memory as it lies: an array in another order would be scrambled.
     ordered = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     content = _library().save(ordered)
-    with replacing(path) as file:
+    with replacing(path_of("save_weights", "path", path)) as file:
         file.write(content)
 
 
 def read_safetensors(path: StrPath) -> dict[str, AnyArray]:
     """The arrays in `path`. Raises MissingExtraError, ModelFileError for another kind of file."""
-    library = _library()
-    with open(path, "rb"):  # an OSError that names the file, and no file of the library's making
-        pass
+    library, name = _library(), path_of("load_weights", "path", path)
+    open_file(name).close()  # an OSError that names the file
     try:
-        arrays: dict[str, AnyArray] = library.load_file(path)
+        arrays: dict[str, AnyArray] = library.load_file(name)
     except Exception as error:  # SafetensorError, and KeyError for types that NumPy does not have
         raise ModelFileError(
-            f"{path}: expected a safetensors file of numbers that NumPy has, got one that is "
+            f"{name}: expected a safetensors file of numbers that NumPy has, got one that is "
             f"truncated, damaged or something else ({type(error).__name__}: {error})"
         ) from None
     return arrays

@@ -1,7 +1,7 @@
-"""The layers, one kind a module; `base` has the contract that all of them keep."""
+"""The layers, one kind per module; `core.layer` has the contract that all of them keep."""
 
 from minitorch_np.core.branches import Add, Concatenate
-from minitorch_np.core.layer import Layer, layer_from_name
+from minitorch_np.core.layer import Layer
 from minitorch_np.core.sequential import Sequential
 from minitorch_np.layers.activations import (
     ELU,
@@ -103,5 +103,4 @@ __all__ = [
     "Transpose",
     "UpSampling2D",
     "ZeroPadding",
-    "layer_from_name",
 ]

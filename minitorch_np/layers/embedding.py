@@ -1,6 +1,6 @@
 """Embedding: a vector of learned numbers for each word, user or product.
 
-Inputs are whole numbers that identify things. Each has a row in a table, and the table is learned.
+Inputs are whole numbers that identify things. Each has a row of a table, and the table is learned.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.room import require_parameters
 from minitorch_np.core.shapes import require_gradient, require_trailing
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.validation import whole
@@ -42,6 +43,7 @@ class Embedding(Layer):
                 f"{self!r}: expected at most {largest} rows, the whole numbers that {dtype} can "
                 "tell apart: use float64"
             )
+        require_parameters(repr(self), (self.vocabulary, self.dimensions))
         self.weight = rng.normal(size=(self.vocabulary, self.dimensions)).astype(dtype)
         return (*input_shape, self.dimensions)
 

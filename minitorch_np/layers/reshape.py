@@ -17,7 +17,7 @@ from minitorch_np.validation import is_whole, require
 class Reshape(Layer):
     """Each sample in the shape `shape`, of which one size may be -1: as many as there are left.
 
-    dx is dy in the shape of x. Raises ConfigurationError for sizes that are none, ShapeError where
+    dx is dy in the shape of x. Raises ConfigurationError for invalid sizes, ShapeError where
     the number of entries differs.
     """
 

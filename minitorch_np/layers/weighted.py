@@ -8,6 +8,7 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Layer
+from minitorch_np.core.room import require_parameters
 from minitorch_np.errors import ShapeError
 from minitorch_np.initializers import Initializer, get_initializer, named_initializer
 from minitorch_np.validation import flag
@@ -47,6 +48,7 @@ class Weighted(Layer):
         bias_shape = weight_shape[:1] if biases is None else (biases,)
         for name, shape in {"weight": weight_shape, "bias": bias_shape}.items():
             if name in self.parameter_names:
+                require_parameters(repr(self), shape)
                 initializer = get_initializer(getattr(self, f"{name}_initializer"))
                 made = np.asarray(initializer(rng, shape, fan_in, fan_out), dtype)
                 if made.shape != shape:
@@ -57,5 +59,5 @@ class Weighted(Layer):
                 setattr(self, name, made)
 
     def config(self) -> dict[str, Any]:
-        # A function has no place in a file; a layer that is loaded has no more use for one.
+        # A function can't be saved, and a loaded layer no longer needs its initializer.
         return {name: value for name, value in super().config().items() if not callable(value)}

@@ -48,12 +48,12 @@ class Loss(Described):
         """The gradient of that mean with respect to the scores, in the scores' shape."""
 
     def prepare(self, targets: AnyArray, output_shape: Shape) -> AnyArray:
-        """Check all targets against the shape of one output, and return them as they are handled
-        fastest: `forward` means the same by either.
+        """Check all targets against the shape of one output, and return them in the form that
+        `forward` handles fastest; it takes either form.
 
-        A trainer calls it once, so that nothing is trained on if one target is wrong. One number a
-        sample, (m,), is taken for outputs of (m, 1); nothing else is broadcast. Raises ShapeError
-        or DataError.
+        A trainer calls this once, before training, so that one wrong target stops it in time. One
+        number a sample, (m,), is taken for outputs of (m, 1); nothing else is broadcast. Raises
+        ShapeError or DataError.
         """
         targets = as_targets(targets, f"{type(self).__name__}: targets")
         if targets.ndim == 1 and output_shape == (1,):
@@ -70,7 +70,7 @@ class Loss(Described):
     def weights(self, targets: AnyArray, sample_weight: Array | None) -> Array | None:
         """How much each sample counts in the mean, (m,); None where all count the same.
 
-        What batches weigh against each other is the sum of it.
+        A batch counts by their sum.
         """
         return sample_weight
 

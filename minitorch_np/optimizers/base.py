@@ -1,11 +1,11 @@
-"""Optimizers: how parameters are updated once the gradient is known.
+"""What all optimizers share.
 
-The gradient points where the loss grows, so every step goes the other way; how far is the learning
-rate. Most optimizers remember something of earlier gradients: where they pointed (momentum), how
-large they were. The rules are in `rules`, what is remembered is in `memory`.
+The gradient points where the loss grows, so each step goes the opposite way, by a distance that the
+learning rate sets. Most optimizers also keep a memory of earlier gradients: their direction
+(momentum) or their size. The rules are in `rules`, the memory is in `memory`.
 
-What all rules have in common is here: a learning rate that may follow a schedule, gradients that
-are clipped where they are too large, and weight decay. The decay is decoupled (Loshchilov and
+This module has the rest: learning rates that may follow a schedule, gradient clipping, and weight
+decay. The decay is decoupled (Loshchilov and
 Hutter 2017, arXiv:1711.05101): p := (1 - rate decay) p before the step, as in Keras and in
 PyTorch's AdamW; it does not enter the optimizer's memory.
 """
@@ -33,7 +33,7 @@ class Optimizer(Remembering, Described):
 
     - `learning_rate` is a number of at least 0, or a schedule: a function of the number of steps
       already made (see `schedules`);
-    - `weight_decay` shrinks all parameters before each step but those that `spare` excludes;
+    - `weight_decay` shrinks all parameters before each step except those that `spare` excludes;
     - `clip_value` clips each gradient to [-clip_value, clip_value]; `clip_norm` then scales the
       gradient of all parameters together down to that length, if it is longer.
 

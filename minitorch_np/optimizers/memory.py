@@ -36,7 +36,7 @@ def nothing(layer: Layer, name: str) -> bool:
 
 
 class Part(NamedTuple):
-    """Parameters that are updated at once, and after which step their age was 0."""
+    """Parameters that are updated together, and the step at which their own count began."""
 
     place: Any  # a slice of the vector, or a list of its entries
     born: int
@@ -45,10 +45,10 @@ class Part(NamedTuple):
 class Memory:
     """What an optimizer needs to know of a model, from its step number `steps` on.
 
-    - `ages` counts the steps of each parameter until then;
-    - `parts` are what is updated at once: neighbours of one age, without frozen parameters, in
-      blocks if the rule is `elementwise`; `whole` tells that it is the whole vector;
-    - `decayed` are the stretches that weight decay applies to.
+    - `ages` are the numbers of steps that each parameter has made so far;
+    - `parts` are updated together: neighbours of the same age, without frozen parameters, in blocks
+      if the rule is `elementwise`; `whole` says whether there is one part, the whole vector;
+    - `decayed` are the slices that weight decay applies to.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Memory:
 
 
 def _joined(parts: list[Part]) -> list[Part]:
-    """The same stretches, with neighbours of one age made one."""
+    """The same slices, with neighbours of the same age merged."""
     joined: list[Part] = []
     for place, born in parts:
         begins = place.start
@@ -126,7 +126,7 @@ def _joined(parts: list[Part]) -> list[Part]:
 
 
 def _blocks(parts: list[Part]) -> list[Part]:
-    """Stretches cut into blocks that fit into the processor's cache."""
+    """Slices cut into blocks that fit into the processor's cache."""
     return [
         Part(slice(start, min(start + BLOCK, place.stop)), born)
         for place, born in parts
@@ -135,7 +135,7 @@ def _blocks(parts: list[Part]) -> list[Part]:
 
 
 def _together(parts: list[Part]) -> list[Part]:
-    """Several stretches as one list of entries, for a rule that looks at all of them."""
+    """Several slices as one list of entries, for a rule that looks at all of them."""
     if len(parts) < 2:
         return parts
     entries = np.concatenate([np.arange(place.start, place.stop) for place, _ in parts])

@@ -84,6 +84,10 @@ def plot_confusion(
     true, found = as_names(labels), as_names(predicted)
     if true is None or found is None:
         true, found = class_numbers(labels), class_numbers(predicted)
+    elif true.ndim != 1 or found.ndim != 1:
+        raise ShapeError(
+            f"plot_confusion: expected two lists of labels, got shapes {true.shape}, {found.shape}"
+        )
     else:
         classes = tuple(classes or np.unique(np.concatenate([true, found])).tolist())
         true, found = (numbered(each, classes, "plot_confusion") for each in (true, found))

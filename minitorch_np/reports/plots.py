@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.core.composite import Composite
+from minitorch_np.core.layer import layer_from_name
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.verdicts import Verdict
 from minitorch_np.figures import COLOURS, STYLES, WIDTH, Axes, Figure, empty, new_figure
-from minitorch_np.layers import Activation, Layer, layer_from_name
+from minitorch_np.layers import Activation, Layer
 
 ROW, CURVES = 0.62, 3.6
 """The heights of a row of dots, and of a picture of curves."""

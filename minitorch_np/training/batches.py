@@ -18,6 +18,7 @@ import numpy as np
 from minitorch_np.arrays import (
     AnyArray,
     Array,
+    DType,
     Generator,
     aligned_empty,
     all_finite,
@@ -46,8 +47,9 @@ class Batches:
     """Batches of `size` samples; the last one may be smaller. `size=None` is all of them.
 
     A batch comes in pieces of at most `micro_size`. A piece is valid until the next one is
-    requested. In the first epoch each piece is checked for NaN and infinity while it is in the
-    processor's cache: a tenth of what it costs to check all of x beforehand.
+    requested. Inputs that are not of `dtype` are converted then. In the first epoch each piece is
+    checked for NaN and infinity while it is in the processor's cache: a tenth of what it costs to
+    check all of x beforehand.
     """
 
     def __init__(
@@ -57,10 +59,12 @@ class Batches:
         *,
         shuffle: bool,
         place: str,
+        dtype: DType = None,
         micro_size: int | None = None,
         transform: Transform | None = None,
     ) -> None:
         self.samples, self.place, self.transform = samples, place, transform
+        self.dtype = samples.x.dtype if dtype is None else np.dtype(dtype)
         n = len(samples.x)
         self.size = min(size or n, n)
         self.micro_size = min(micro_size or self.size, self.size)
@@ -100,6 +104,8 @@ class Batches:
                     y = all_y[rows]
                     if all_weights is not None:
                         weights = all_weights[rows]
+                if x.dtype != self.dtype:
+                    x = x.astype(self.dtype)
                 if not checked and not all_finite(x):
                     require_finite(all_x, self.place)  # all of it, for the row's number
                 if transform is not None:

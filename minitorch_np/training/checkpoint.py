@@ -12,18 +12,36 @@ The file is an .npz of arrays and one JSON text, without pickle, and complete or
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from minitorch_np.arrays import StrPath
-from minitorch_np.errors import ConfigurationError, MinitorchError, ModelFileError
-from minitorch_np.io.arrays import read_state, write_state
+from minitorch_np.errors import ConfigurationError, ModelFileError
+from minitorch_np.io.arrays import explained, read_state, write_state
 from minitorch_np.io.atomic import remove_leftovers
-from minitorch_np.validation import flag, whole
+from minitorch_np.text import excerpt
+from minitorch_np.training.fingerprint import versions
+from minitorch_np.validation import (
+    LARGEST,
+    flag,
+    instances,
+    is_number,
+    number,
+    require,
+    whole,
+)
 from minitorch_np.validation import path as checked_path
 
-FORMAT = 2
+FORMAT = 3
 """Increment when older versions of this package can't go on from the file correctly."""
+
+IN_OLD_FILES = frozenset(
+    {"samples", "batch size", "micro-batch size", "shuffle", "generator", "frozen"}
+)
+"""What files of format 2 or older say of a run in the way of today."""
 
 
 class Checkpoint:
@@ -70,19 +88,28 @@ class Checkpoint:
         state = read_state(self.path)
         try:
             self._require_same(run, epochs, state)
+            _require_form(state)
             load(state)
         except ConfigurationError:
             raise
-        except (LookupError, TypeError, ValueError, MinitorchError) as error:
+        except Exception as error:  # of whatever the file says instead of a state
             raise ModelFileError(
                 f"checkpoint {self.path}: expected a run written by minitorch_np, got one that is "
-                f"incomplete or of another version ({type(error).__name__}: {error}): move it away "
-                "to begin anew"
+                f"incomplete or of another version ({explained(error)}): move it away to begin anew"
             ) from None
+        written, now = state.get("versions", "an older version of minitorch_np"), versions()
+        if repr(written) != repr(now):
+            warnings.warn(
+                f"checkpoint {self.path}: expected the versions with which it was written, "
+                f"{excerpt(written, 200)}, got {now}: it goes on, but need not end bit for bit "
+                "where it would have ended",
+                stacklevel=2,
+            )
 
     def save(self, run: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Write a run's state to the file."""
-        write_state(self.path, {"format": FORMAT, "run": run, **state})
+        head = {"format": FORMAT, "versions": versions(), "run": run}
+        write_state(self.path, {**head, **state})
 
     def _require_same(self, run: Mapping[str, Any], epochs: int, state: Mapping[str, Any]) -> None:
         """Raise ConfigurationError unless the file's run is this one and can go on."""
@@ -92,7 +119,8 @@ class Checkpoint:
                 f"{state['format']}: read it with a newer minitorch_np"
             )
         then = state["run"]
-        differ = [f"{k} {then.get(k)!r}, now {run[k]!r}" for k in run if run[k] != then.get(k)]
+        compared = run if state["format"] == FORMAT else run.keys() & IN_OLD_FILES
+        differ = [_difference(k, then.get(k), run[k]) for k in compared if run[k] != then.get(k)]
         if differ:
             raise ConfigurationError(
                 f"checkpoint {self.path}: expected the same run as then, got another: "
@@ -103,3 +131,33 @@ class Checkpoint:
                 f"checkpoint {self.path}: expected epochs of at least {state['epoch']}, which are "
                 f"done, got {epochs}"
             )
+
+
+def _require_form(state: Mapping[str, Any]) -> None:
+    """Raise ValueError if what a loop counts is not numbers, and of as many epochs as are done."""
+    try:
+        epochs = whole("state", "epoch", state["epoch"], 0)
+        whole("state", "batch", state["batch"], 0)
+        for name, least in {"loss": -LARGEST, "weight": 0}.items():
+            number("state", name, state[name], least)
+        for name, column in state["history"].items():
+            require(len(column) <= epochs and all(map(is_number, column)), name, "numbers", column)
+        counts, metrics = state["counts"], len(state["run"]["metrics"])
+        right = all(isinstance(count, (np.ndarray, int, float)) for count in counts)
+        right = right and len(counts) == metrics
+        require(right, "state", f"counts of {metrics} metrics", counts)
+        flag("state", "stopped", state["stopped"])
+        instances("state", "callbacks", state["callbacks"], dict)
+        instances("state", "frozen", state.get("frozen", []), bool)  # not in format 1
+    except ConfigurationError as error:
+        raise ValueError(error) from None
+
+
+def _difference(name: str, then: object, now: object) -> str:
+    """What differs, from a little before the first place where the two texts do."""
+    texts = [repr(then), repr(now)]
+    same = next((n for n, pair in enumerate(zip(*texts, strict=False)) if len(set(pair)) > 1), 0)
+    if same > 80:
+        texts = [f"{text[:24]}...{text[same - 40 :]}" for text in texts]
+    shown = [excerpt(text, 160) for text in texts]
+    return f"{name} {shown[0]}, now {shown[1]}"

@@ -1,62 +1,229 @@
-"""What identifies a run: what has to be the same for a stopped run to go on."""
+"""What identifies a run: what has to be the same for a stopped run to go on.
+
+Everything that the result depends on is described in texts that are the same in every process: no
+addresses, no order of sets. An object is its class and its constructor's arguments; a function is
+its code, its constants, its defaults, the values that it encloses and the globals that it uses. Of
+a class or a function of this package the name will do, since the package's version is noted too.
+"""
 
 from __future__ import annotations
 
-import re
+import contextlib
+import functools
+import sys
+import types
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from minitorch_np.training.batches import Samples
+from minitorch_np.arrays import AnyArray
+from minitorch_np.core.composite import Composite
+from minitorch_np.core.layer import Layer
+from minitorch_np.signature import arguments_of
 from minitorch_np.training.loop import Loop
 
-ROWS = 1000
-"""About how many samples the checksum of a data set covers."""
+DEPTH = 12
+"""How deep objects within objects are described."""
+
+PLACES = frozenset({"path", "file", "state", "age"})
+"""What is no setting, under whatever object: where something is written, and what it remembers."""
+
+BUILT = frozenset({"input_shape", "output_shape", "dtype", "parameter_shapes", "frozen"})
+"""What a layer has beside its settings once it is built."""
 
 
 def fingerprint(loop: Loop, callbacks: Sequence[object]) -> dict[str, Any]:
     """The model, the settings and the data of a run, in numbers and texts."""
     batches = loop.batches
     owners = loop.model.parameter_owners()
-    transform = batches.transform
     return {
-        "model": re.sub(r" at 0x[0-9a-f]+", "", repr(loop.model)),
+        "layers": f"{describe(loop.model)} for {loop.model.input_shape} in {loop.model.dtype}",
         "frozen": [name for name, layer, _ in owners if layer.frozen],
-        "loss": settings(loop.loss),
-        "optimizer": settings(loop.optimizer),
-        "metrics": [metric.name for metric in loop.metrics],
-        "callbacks": [type(callback).__name__ for callback in callbacks],
+        "loss": describe(loop.loss),
+        "optimizer": describe(loop.optimizer),
+        "metrics": [describe(metric) for metric in loop.metrics],
+        "callbacks": [describe(callback) for callback in callbacks],
         "generator": type(loop.rng.bit_generator).__name__,
         "samples": len(batches.samples.x),
         "batch size": batches.size,
         "micro-batch size": batches.micro_size,
         "shuffle": batches.shuffle,
-        "transform": transform and getattr(transform, "__name__", type(transform).__name__),
+        "transform": batches.transform and describe(batches.transform),
         "data checksum": checksum(batches.samples),
         "validation checksum": loop.held_out and checksum(loop.held_out),
     }
 
 
-def settings(thing: object) -> str:
-    """The class of a loss or optimizer, and those of its settings that are numbers or texts."""
-    plain = {
-        name: value.tolist() if isinstance(value, np.ndarray) else value
-        for name, value in sorted(vars(thing).items())
-        if not name.startswith("_")
-        and name not in ("steps", "age", "last_rate", "state")
-        and isinstance(value, (bool, int, float, str, np.ndarray, type(None)))
-    }
-    return (
-        f"{type(thing).__name__}({', '.join(f'{name}={value!r}' for name, value in plain.items())})"
-    )
+def versions() -> dict[str, str]:
+    """What numbers may depend on in their last digits, and code in its form."""
+    package = vars(sys.modules["minitorch_np"])["__version__"]  # imports this module
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return {"minitorch_np": package, "numpy": np.__version__, "python": python}
 
 
-def checksum(samples: Samples) -> int:
-    """Of some of the inputs and all of the targets."""
-    x, y, weights = samples
+def checksum(arrays: Iterable[AnyArray | None]) -> int:
+    """Of all entries of the arrays, their shapes and their kinds of number."""
     found = 0
-    for array in (x[:: max(1, len(x) // ROWS)], y, weights):
-        found = found if array is None else zlib.crc32(array.tobytes(), found)
+    for array in arrays:
+        if array is not None:
+            found = zlib.crc32(f"{array.dtype.str} {array.shape}".encode(), found)
+            found = zlib.crc32(np.ascontiguousarray(array).data, found)
     return found
+
+
+def describe(value: object) -> str:
+    """A text that tells two values apart if a run could, and is the same in every process."""
+    return _Describer().describe(value, 0)
+
+
+class _Describer:
+    """Describes a value once; where it is met inside of itself, by its class alone."""
+
+    def __init__(self) -> None:
+        self.open, self.known = set[int](), dict[int, str]()
+
+    def describe(self, value: Any, depth: int) -> str:
+        if isinstance(value, np.generic):
+            value = value.item()
+        if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+            return repr(value)
+        if id(value) in self.open or depth > DEPTH:
+            return f"<{_name(type(value))}>"
+        self.open.add(id(value))
+        try:
+            if not isinstance(value, (types.FunctionType, type)):
+                return self._described(value, depth + 1)
+            if id(value) not in self.known:
+                self.known[id(value)] = self._described(value, depth + 1)
+            return self.known[id(value)]
+        finally:
+            self.open.discard(id(value))
+
+    def _described(self, value: Any, depth: int) -> str:
+        def inner(item: Any) -> str:
+            return self.describe(item, depth)
+
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            return f"array({checksum([value]):08x})"
+        if isinstance(value, types.ModuleType):
+            return value.__name__
+        if isinstance(value, Mapping):
+            return "{" + ", ".join(f"{inner(k)}: {inner(v)}" for k, v in value.items()) + "}"
+        if isinstance(value, (set, frozenset)):
+            return "{" + ", ".join(sorted(map(inner, value))) + "}"
+        if isinstance(value, (list, tuple, range, np.ndarray)):
+            return "[" + ", ".join(map(inner, value)) + "]"
+        if isinstance(value, functools.partial):
+            return f"partial{inner((value.func, value.args, value.keywords))}"
+        if isinstance(value, types.MethodType):
+            return f"{inner(value.__self__)}.{inner(value.__func__)}"
+        if isinstance(value, property):
+            return inner((value.fget, value.fset))
+        if isinstance(value, types.FunctionType):
+            return self._function(value, depth)
+        if isinstance(value, type):
+            return self._class(value, depth)
+        if _of_a_library(type(value)) and not _ours(type(value)):
+            depth = DEPTH  # its numbers and texts, and not all that hangs on it
+        shown = [f"{name}={inner(item)}" for name, item in _settings(value)]
+        return f"{inner(type(value))}({', '.join(shown)})"
+
+    def _class(self, cls: type, depth: int) -> str:
+        """Its name, and a checksum of what it and its bases define, where a library does not."""
+        text = "".join(
+            f"{name}: {self.describe(getattr(item, '__func__', item), depth)}\n"
+            for base in cls.__mro__
+            if not _of_a_library(base)
+            for name, item in sorted(vars(base).items())
+            if isinstance(item, types.FunctionType) or not name.startswith(("__", "_abc"))
+        )
+        return cls.__qualname__ + (f"[code {zlib.crc32(text.encode()):08x}]" if text else "")
+
+    def _function(self, function: types.FunctionType, depth: int) -> str:
+        """Its name and the values that it encloses, and a checksum of its code if it is no
+        library's.
+        """
+        parts = [f"{name}={self.describe(value, depth)}" for name, value in _enclosed(function)]
+        if not _of_a_library(function):
+            text = self._code(function, depth)
+            parts.append(f"code {zlib.crc32(text.encode()):08x}")
+        return function.__qualname__ + (f"[{', '.join(parts)}]" if parts else "")
+
+    def _code(self, function: types.FunctionType, depth: int) -> str:
+        """All that a function does, but for the values that it encloses."""
+        texts = [self.describe((function.__defaults__, function.__kwdefaults__), depth)]
+        codes, used = [function.__code__], set[str]()
+        for code in codes:  # grows by the functions inside
+            codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+            plain = [c for c in code.co_consts if not isinstance(c, types.CodeType)]
+            plain = plain[1:] if plain and plain[0] == function.__doc__ else plain
+            texts.append(f"{code.co_code.hex()} {code.co_names} {self.describe(plain, depth)}")
+            used |= _globals_of(code)
+        found = function.__globals__
+        texts += [f"{n}={self.describe(found[n], depth)}" for n in sorted(used & found.keys())]
+        return "\n".join(texts)
+
+
+def _globals_of(code: types.CodeType) -> set[str]:
+    """The global names that code reads and does not set."""
+    import dis
+
+    steps = list(dis.get_instructions(code))
+    read = {step.argval for step in steps if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return read - {step.argval for step in steps if step.opname == "STORE_GLOBAL"}
+
+
+def _enclosed(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # not set yet
+            yield name, cell.cell_contents
+
+
+def _settings(thing: Any) -> list[tuple[str, Any]]:
+    """An object's constructor arguments, or where one is not kept, all of its attributes; without
+    what changes as it works.
+    """
+    kept = {name: getattr(thing, name) for name in _slots(thing) if hasattr(thing, name)}
+    kept |= getattr(thing, "__dict__", {})
+    changing = set(PLACES)
+    if isinstance(thing, Layer):
+        changing |= {*BUILT, *thing.parameter_names, *thing.buffer_names}
+    stateful = isinstance(thing, Layer) or callable(getattr(thing, "state_dict", None))
+    if stateful and not isinstance(thing, Layer):
+        with contextlib.suppress(Exception):  # a callback's, before it has begun
+            changing |= thing.state_dict().keys() - {"learning_rate"}
+    try:
+        arguments = arguments_of(type(thing))
+    except (TypeError, ValueError):  # of a class that is not written in Python
+        arguments = {}
+    names = [name if name in kept else f"_{name}" for name in arguments]
+    if isinstance(thing, Composite):
+        names = [name for name in names if name in kept and name != "layers"] + ["layers"]
+    elif not all(name in kept for name in names):
+        hidden = "_" if stateful else ("",) if _ours(type(thing)) else ()
+        names = sorted(name for name in kept if not name.startswith(hidden))
+    return [(name, kept[name]) for name in names if name not in changing]
+
+
+def _slots(thing: Any) -> list[str]:
+    return [name for cls in type(thing).__mro__ for name in getattr(cls, "__slots__", ())]
+
+
+def _ours(thing: Any) -> bool:
+    return str(getattr(thing, "__module__", "")).split(".")[0] == "minitorch_np"
+
+
+def _of_a_library(thing: Any) -> bool:
+    """Whether its code is Python's, this package's or an installed one's, which have versions."""
+    root = str(getattr(thing, "__module__", "")).split(".")[0]
+    if root == "__main__":  # which may be a program that runs one's own code
+        return False
+    file = getattr(sys.modules.get(root), "__file__", None) or ""
+    installed = "site-packages" in file or "dist-packages" in file
+    return _ours(thing) or installed or root in sys.stdlib_module_names
+
+
+def _name(thing: Any) -> str:
+    return str(getattr(thing, "__qualname__", type(thing).__name__))

@@ -12,12 +12,14 @@ import warnings
 
 import numpy as np
 
-from minitorch_np.arrays import Array, as_batch, as_targets
+from minitorch_np.arrays import Array, as_batch, as_rows, as_targets
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import Normalization, Sequential
-from minitorch_np.losses import Loss, check_weights
+from minitorch_np.losses import Loss
+from minitorch_np.losses.base import check_weights
 from minitorch_np.training.batches import Samples
-from minitorch_np.validation import is_number
+from minitorch_np.training.checkpoint import Checkpoint
+from minitorch_np.validation import instance, is_number, require, whole
 
 ROWS = 100
 """How many samples, roughly, the check of the scale looks at."""
@@ -29,6 +31,21 @@ SMALL = 0.01
 """Inputs that are all smaller are too small, such as pixels divided by 255 twice."""
 
 
+def check_arguments(
+    epochs: object, batch_size: object, micro_size: object, transform: object, checkpoint: object
+) -> None:
+    """Raise ConfigurationError for arguments of `fit` that have no meaning."""
+    whole("fit", "epochs", epochs)
+    for name, size in {"batch_size": batch_size, "micro_batch_size": micro_size}.items():
+        if size is not None:
+            whole("fit", name, size)
+    if checkpoint is not None:
+        instance("fit", "checkpoint", checkpoint, Checkpoint)
+    if transform is not None:
+        expected = "a function of a batch and a generator"
+        require(callable(transform), "transform", expected, transform)
+
+
 def as_samples(
     model: Sequential, loss: Loss, x: object, y: object, sample_weight: object, place: str
 ) -> Samples:
@@ -36,7 +53,9 @@ def as_samples(
 
     Raises ShapeError and DataError for data that can't be trained on; `place` begins the message.
     """
-    rows = as_batch(x, model.dtype, f"{place}: x")
+    rows = as_rows(x, f"{place}: x")
+    if place == "step" or rows.dtype.kind == "f":  # whole numbers: a batch at a time
+        rows = as_batch(rows, model.dtype, f"{place}: x")
     targets = as_targets(y, f"{place}: y")
     if targets.ndim == 0 or len(rows) != len(targets):
         raise ShapeError(
@@ -71,7 +90,7 @@ def warn_of_size(model: Sequential, x: Array) -> None:
 
     Indices for an Embedding, and inputs that the model normalizes first, may have any size.
     """
-    sample = x[:: max(1, len(x) // ROWS)]
+    sample = x[:: max(1, len(x) // ROWS)].astype(model.dtype, copy=False)
     if _of_size_1(sample):
         return
     with np.errstate(all="ignore"):

@@ -19,9 +19,10 @@ def checked_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
     differ."""
     if names is None:
         return None
-    listed = isinstance(names, Iterable) and not isinstance(names, str) and np.ndim(names) == 1
-    found = tuple(names) if listed else ()
-    if len(found) < 2 or len({*found}) < len(found) or not all(isinstance(n, str) for n in found):
+    listed = isinstance(names, Iterable) and not isinstance(names, str)
+    found = tuple(names) if listed and getattr(names, "ndim", 1) == 1 else ()
+    texts = all(isinstance(name, str) for name in found)
+    if len(found) < 2 or not texts or len({*found}) < len(found):
         raise ConfigurationError(
             f"Trainer: expected classes to be a list of two or more different texts, got {names!r}"
         )

@@ -179,7 +179,8 @@ def measure(
     model: Sequential, loss: Loss, metrics: Sequence[Metric], samples: Samples, place: str
 ) -> dict[str, float]:
     """The mean loss and the metrics of a model on samples; `place` names them in errors."""
-    batches = Batches(samples, EVALUATION_ROWS, shuffle=False, place=f"{place}: x")
+    dtype, place = model.dtype, f"{place}: x"
+    batches = Batches(samples, EVALUATION_ROWS, shuffle=False, place=place, dtype=dtype)
     totals = Totals(loss, metrics, samples)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for x, y, weights, _ in batches.epoch(None, None):

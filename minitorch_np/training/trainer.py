@@ -36,12 +36,12 @@ from minitorch_np.training.display import bar, in_notebook, is_watched
 from minitorch_np.training.divergence import first_not_finite
 from minitorch_np.training.fingerprint import fingerprint
 from minitorch_np.training.history import History
-from minitorch_np.training.inputs import as_samples, split, warn_of_size
+from minitorch_np.training.inputs import as_samples, check_arguments, split, warn_of_size
 from minitorch_np.training.labels import as_names, checked_names, names_in, numbered
 from minitorch_np.training.loop import AfterStep, Loop, measure
 from minitorch_np.training.metric import Metric
 from minitorch_np.training.step import propagate
-from minitorch_np.validation import flag, instance, instances, is_number, require, whole
+from minitorch_np.validation import flag, instance, instances, is_number, require
 
 
 class Callback(Described):
@@ -102,8 +102,7 @@ class Progress(Callback):
             self._bar.update()
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self.close()
         shown = "  ".join(f"{name} {number:.4f}" for name, number in numbers.items())
         if self._silent:
             return
@@ -113,8 +112,14 @@ class Progress(Callback):
         except BrokenPipeError:  # the reader is gone, as in `train | head`
             self._silent = True
 
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
 
-def progress(verbose: bool | int | None, hooks: Sequence[Callback]) -> list[Callback]:
+
+def progress(verbose: bool | int | None, hooks: Sequence[Callback]) -> list[Progress]:
     """The callback that shows progress, if any: none where nobody is watching, or where one of
     `hooks` does it already."""
     if verbose is not None:  # numbers are Keras' way
@@ -226,23 +231,20 @@ class Trainer(metaclass=Explained):
         changed. Raises DivergenceError, naming the layer, if the loss becomes infinite or NaN; the
         model then has its parameters from at most loop.KEEP_EVERY steps earlier.
         """
-        _check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
+        check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
         hooks = instances("fit", "callbacks", callbacks, Callback)
         samples = self.checked(x, y, sample_weight, "fit")
         divided = not is_number(validation_split) or validation_split  # if wrong, refused below
         if hooks or checkpoint or divided:  # before anything is written
             require_finite(samples.x, "fit: x")
         warn_of_size(self.model, samples.x)
-        held_out = None
-        if validation_data is not None:
-            held_out = self._validation(validation_data, validation_split)
-        elif validation_split != 0:
-            samples, held_out = split(samples, validation_split)
+        samples, held_out = self._held_out(samples, validation_data, validation_split)
         batches = Batches(
             samples,
             batch_size,
             shuffle=flag("fit", "shuffle", shuffle),
             place="fit: x",
+            dtype=self.model.dtype,
             micro_size=micro_batch_size,
             transform=transform,
         )
@@ -251,12 +253,16 @@ class Trainer(metaclass=Explained):
             self.run = Loop(
                 self.model, self.loss, self.optimizer, self.metrics, self.rng, batches, held_out
             )
+            shown = progress(verbose, hooks)
             try:
-                return self._run(epochs, hooks, checkpoint, progress(verbose, hooks))
+                return self._run(epochs, hooks, checkpoint, shown)
             except (DataError, ShapeError, ConfigurationError, ModelFileError):
                 # A NaN in x, or targets that a metric refuses, show up only on the way: roll back.
                 self.run.start.restore()
                 raise
+            finally:
+                for each in shown:
+                    each.close()
 
     def _run(
         self,
@@ -314,8 +320,13 @@ class Trainer(metaclass=Explained):
             if type(hook).on_batch_end is not base
         ]
 
-    def _validation(self, data: Sequence[object], share: float) -> Samples:
-        """The samples to validate with."""
+    def _held_out(
+        self, samples: Samples, data: Sequence[object] | None, share: float
+    ) -> tuple[Samples, Samples | None]:
+        """The samples to train on, and those to validate with."""
+        if data is None:
+            nothing_held_out = is_number(share) and share == 0
+            return (samples, None) if nothing_held_out else split(samples, share)
         things = len(data) if isinstance(data, (tuple, list)) else type(data).__name__
         if things not in (2, 3) or share:
             raise ConfigurationError(
@@ -326,7 +337,7 @@ class Trainer(metaclass=Explained):
         x, y, *weights = data
         held_out = self.checked(x, y, weights[0] if weights else None, "validation_data")
         require_finite(held_out.x, "validation_data: x")
-        return held_out
+        return samples, held_out
 
     def checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
         """The samples as arrays, or the error that says why they can't be used."""
@@ -375,18 +386,3 @@ class Trainer(metaclass=Explained):
         """Mean loss and metrics on samples x and targets y, by name. Raises as `fit`."""
         samples = self.checked(x, y, sample_weight, "evaluate")
         return measure(self.model, self.loss, self.metrics, samples, "evaluate")
-
-
-def _check_arguments(
-    epochs: object, batch_size: object, micro_size: object, transform: object, checkpoint: object
-) -> None:
-    """Raise ConfigurationError for arguments of `fit` that have no meaning."""
-    whole("fit", "epochs", epochs)
-    for name, size in {"batch_size": batch_size, "micro_batch_size": micro_size}.items():
-        if size is not None:
-            whole("fit", name, size)
-    if checkpoint is not None:
-        instance("fit", "checkpoint", checkpoint, Checkpoint)
-    if transform is not None:
-        expected = "a function of a batch and a generator"
-        require(callable(transform), "transform", expected, transform)

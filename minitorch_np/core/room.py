@@ -1,0 +1,49 @@
+"""How much a model that is read from a file may need.
+
+A file of a kilobyte can describe a layer of a billion parameters. It has no more numbers than its
+arrays hold, so nothing of more is made while such a model is built.
+"""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+from minitorch_np.arrays import Shape
+from minitorch_np.errors import ModelFileError
+from minitorch_np.io.bounded import require_room
+
+_LEFT: ContextVar[int | None] = ContextVar("left", default=None)
+
+
+@contextlib.contextmanager
+def room_for(numbers: int) -> Iterator[None]:
+    """Inside of the `with`, the layers that are built may have so many numbers in all."""
+    before = _LEFT.set(numbers)
+    try:
+        yield
+    finally:
+        _LEFT.reset(before)
+
+
+def require_parameters(place: str, shape: Shape) -> None:
+    """Raise ModelFileError if a parameter of that shape has more numbers than the file."""
+    left = _LEFT.get()
+    if left is not None and math.prod(shape) > left:
+        raise ModelFileError(
+            f"{place}: expected parameters of at most {left} numbers, as the file has, got {shape}"
+        )
+
+
+def require_sample(place: str, shape: Shape) -> None:
+    """Raise ModelFileError if the file says that one sample is too large for memory."""
+    if _LEFT.get() is not None:
+        require_room(f"{place}: a sample of shape {shape}", 4 * math.prod(shape), 0, ModelFileError)
+
+
+def take_room(place: str, numbers: int) -> None:
+    """Count what a layer has made. Raises ModelFileError if that is more than the file has."""
+    left = _LEFT.get()
+    if left is not None:
+        require_parameters(place, (numbers,))
+        _LEFT.set(left - numbers)
