@@ -13,7 +13,6 @@ import minitorch_np as mt
 from minitorch_np.arrays import Array
 from minitorch_np.data.dataset import Labels
 
-
 # The same examples in every run, so that nobody's change fails for another's. By hand, to look
 # farther: `pytest --hypothesis-profile=random`.
 settings.register_profile("same", derandomize=True, deadline=None)

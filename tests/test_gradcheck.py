@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -367,3 +368,16 @@ def test_a_jump_and_an_infinite_slope_are_not_measured(f: Any) -> None:
         return np.array([f(h, 0.0) if f is not np.sign else np.sign(h)])
 
     assert not np.isfinite(slopes(move, 1.0, 1e-16).error)
+
+
+def test_need_dx_is_only_a_hint() -> None:
+    """A layer that loses its parameters' gradients where dx is not wanted is found."""
+
+    class Loses(mt.Dense):
+        def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
+            dx, gradients = super().backward(dy, cache, need_dx=need_dx)
+            return dx, gradients if need_dx else {n: 0 * g for n, g in gradients.items()}
+
+    result = mt.gradcheck(Loses(3))
+    assert result.status == "fail"
+    assert re.search("need_dx=False d(weight|bias) differs", str(result)), result
