@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import report
+from benchmarks import mutation, report
 from benchmarks.contestants import CONTESTANTS, by_hand, floor, framework, micro_batches
 from benchmarks.race import ROOT
 from benchmarks.work import FULL, GROWTH, LENET5, LIMITS, MLP, NOTES, TASKS, Array, Contestant, Task
@@ -103,6 +103,7 @@ def test_the_command_writes_what_it_measured(tmp_path: Path) -> None:
     assert "minitorch_np" in done.stdout
     assert "width 16 | " in report.section(results)
     command[command.index("width 16")] = "depth 1"
+    command += ["--rounds", "1", "--restarts", "1"]  # what there is already stays
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     both = json.loads(out.read_text())["tasks"]
     assert both[0] == measured
@@ -146,3 +147,23 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
     report.picture(json.loads(RESULTS.read_text()), tmp_path / "growth.svg")
     assert "microseconds a step" in report.PICTURE.read_text()
     assert (tmp_path / "growth.svg").stat().st_size > 10_000
+
+
+def test_mutants_are_of_what_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each differs from the source, can be parsed, and leaves texts and annotations as they are."""
+    monkeypatch.setattr(mutation, "ROOT", tmp_path)
+    source = (
+        '"""1 + 1"""\n'
+        "if TYPE_CHECKING:\n    import a\n"
+        'def f(x: "1 + 1", y: int = 3) -> int:\n    """2 < 3"""\n'
+        '    if not x < y:\n        raise ValueError(f"{x + y} or 4")\n    return g(x, y) + 1\n'
+    )
+    (tmp_path / "code.py").write_text(source)
+    made = mutation.mutants_of(tmp_path / "code.py")
+    changed = {(mutant.kind, mutant.line) for mutant in made}
+    assert changed == {
+        ("constant", 4), ("condition", 6), ("not", 6), ("comparison", 6), ("statement", 7),
+        ("statement", 8), ("arithmetic", 8), ("arguments", 8), ("constant", 8),
+    }  # fmt: skip
+    assert all(mutant.text != source for mutant in made)
+    assert any("return (g(y, x)) + 1" in mutant.text for mutant in made)

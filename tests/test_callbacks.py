@@ -238,3 +238,9 @@ def test_the_learning_rate_is_written_down(tmp_path: Path) -> None:
     history = trainer.fit(X, Y, epochs=3, batch_size=20, callbacks=callbacks)
     assert history["learning_rate"] == [0.5, 0.25, 0.0625]  # of steps 2, 5 and 8
     assert [line[-1] for line in rows(path)] == ["learning_rate", "0.5", "0.25", "0.0625"]
+
+
+def test_a_folder_is_made_for_models(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "for it" / "{epoch}.npz"
+    trainer_for().fit(X, Y, epochs=2, callbacks=[mt.ModelCheckpoint(path)])
+    assert sorted(file.name for file in path.parent.iterdir()) == ["1.npz", "2.npz"]

@@ -107,6 +107,8 @@ def test_a_run_that_was_stopped_early_stays_stopped(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"batch_size": 9}, "batch size 8, now 9"),
+        ({"micro_batch_size": 4}, "micro-batch size 8, now 4"),
+        ({"transform": mt.data.Shift(1)}, r"transform None, now 'Shift\("),
         ({"shuffle": False}, "shuffle True, now False"),
         ({"x": X + 1}, "data checksum"),
         ({"optimizer": mt.Adam()}, "optimizer 'SGD.*, now 'Adam"),
@@ -197,3 +199,12 @@ def compare_models(one: Path, other: Path) -> None:
     states = [mt.Sequential.load(path).state_dict() for path in (one, other)]
     for name, array in states[0].items():
         np.testing.assert_array_equal(array, states[1][name])
+
+
+def test_a_checkpoint_before_any_run(tmp_path: Path) -> None:
+    """Nothing has been resumed, nothing is unless that is asked for, and folders are made."""
+    checkpoint = mt.Checkpoint(tmp_path / "new" / "folder" / "run.npz")
+    assert (checkpoint.resumed, checkpoint.resume, checkpoint.every) == (False, False, None)
+    trainer_for().fit(X, Y, checkpoint=checkpoint)
+    assert not checkpoint.resumed
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["run.npz"]

@@ -316,6 +316,8 @@ def test_rates_are_chosen_without_the_test_data(small: Any) -> None:
     assert [each.rate for each in one.configurations] == [0.1, 0.1]
     assert [each.rate for each in other.configurations] == [0.1, 0.1]
     assert {run["seed"] for run in one.tuning}.isdisjoint(one.seeds)
+    assert all(run["tuning"] for run in one.tuning)
+    assert not any(run["tuning"] for run in one.results)
     assert not one.edges
     assert "best of several rates" in str(mt.report(one))
 

@@ -8,7 +8,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.data.dataset import Pixels
-from minitorch_np.data.images import normalise
+from minitorch_np.data.images import _as_bytes, normalise
 
 pytest.importorskip("PIL", reason="Pillow is not installed")
 from PIL import Image
@@ -176,3 +176,11 @@ def test_a_large_picture_is_made_smaller_first(tmp_path: Path, digits: mt.data.D
     large.save(tmp_path / "large.png")
     found = mt.data.load_image(tmp_path / "large.png").astype(int)
     assert np.abs(found - normalise(np.asarray(small))).mean() < 3
+
+
+def test_values_are_stretched_and_a_constant_picture_is_not() -> None:
+    np.testing.assert_array_equal(
+        _as_bytes(np.array([[-2.0, 0.0], [2.0, 3.0]])), [[0, 102], [204, 255]]
+    )
+    for value in (0.0, 7.0, 65535.0):
+        assert len(np.unique(_as_bytes(np.full((3, 4), value)))) == 1

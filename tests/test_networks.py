@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,33 @@ def test_the_larger_networks_on_full_mnist(full_mnist: mt.data.Digits) -> None:
         trainer.fit(x, full_mnist.train.labels, batch_size=128)
         assert trainer.evaluate(xt, full_mnist.test.labels)["accuracy"] > least
         assert np.isfinite(model.predict(xt[:5])).all()
+
+
+@pytest.mark.parametrize(
+    "make", [mt.notes_network, mt.lenet5, lambda seed: mt.mlp([6, 4, 3], seed=seed)]
+)
+def test_a_seed_fixes_the_first_weights(make: Any) -> None:
+    one, same, other = (make(seed=seed).state_dict()["0.weight"] for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one, same)
+    assert np.abs(one - other).max() > 1e-3
+
+
+def test_sizes_are_those_of_the_layers() -> None:
+    model = mt.mlp([7, 5, 4, 3])
+    assert model.input_shape == (7,)
+    assert [a.shape for n, a in model.named_parameters().items() if n.endswith("weight")] == [
+        (5, 7),
+        (4, 5),
+        (3, 4),
+    ]
+    assert model.dtype == np.float32
+    assert mt.mlp([7, 3], dtype="float64").dtype == np.float64
+    notes = mt.notes_network()
+    assert [a.shape for a in notes.named_parameters().values()] == [
+        (10, 784),
+        (10,),
+        (10, 10),
+        (10,),
+    ]
+    small = mt.notes_network(hidden=4, features=6, classes=3)
+    assert [a.shape for a in small.named_parameters().values()] == [(4, 6), (4,), (3, 4), (3,)]

@@ -452,3 +452,17 @@ def test_a_copied_trainer_goes_on_as_the_original(copied: Any) -> None:
     found = other.model.state_dict()
     assert all(np.array_equal(array, found[key]) for key, array in model.state_dict().items())
     assert not all(np.array_equal(array, before[key]) for key, array in found.items())
+
+
+def test_a_memory_of_another_length_is_refused_and_changes_nothing() -> None:
+    optimizer = mt.Adam()
+    trainer_for(network(), optimizer).fit(X, Y)
+    state = optimizer.state_dict()
+    short = {n: v[:-1] if n in ("mean", "squares") else v for n, v in state.items()}
+    other, model = mt.Adam(), network()
+    before = model.state_dict()
+    other.load_state_dict(short)
+    with pytest.raises(mt.MinitorchError):
+        trainer_for(model, other).fit(X, Y)
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])

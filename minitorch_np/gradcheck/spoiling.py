@@ -111,9 +111,16 @@ def spoiled(case: Evidence) -> Iterator[str]:
             moved = tape.slope(case.target, case.array, step * direction, change)
             return np.asarray(moved / step)
 
+        moving = tape.moved_by(case.target, case.array, step * directions[0])
         for words, change in hypotheses(tape):
+            if (change.place, change.argument) not in moving:
+                continue
             found: list[float] = []
+            tried = directions if change.kind == "fixed" else directions[:1]
             with contextlib.suppress(Exception):
+                rough = [tape.difference(case.target, case.array, step * d, change) for d in tried]
+                if not _may_fit(np.array(rough) @ u / (2 * step), goals, true, ROUGH * limit):
+                    continue
                 found.append(float(u @ slope(directions[0])))
                 if change.kind == "fixed" or abs(found[0] - goals[0]) <= limit:
                     found.append(float(u @ slope(directions[1])))
@@ -131,6 +138,22 @@ def spoiled(case: Evidence) -> Iterator[str]:
                     break
     if second:
         yield second
+
+
+ROUGH = 100.0
+"""How much farther off a slope from two values may be than one from four."""
+
+
+def _may_fit(rough: Array, goals: Array, true: Array, limit: float) -> bool:
+    """Whether it is worth a closer look, by slopes from two values in one or two directions."""
+    if len(rough) == 1:
+        return bool(abs(rough[0] - goals[0]) <= limit)
+    lost = true - rough
+    k = int(np.abs(lost).argmax())
+    if abs(lost[k]) <= limit:
+        return True
+    share = (goals[k] - rough[k]) / lost[k]
+    return bool(np.abs(rough + share * lost - goals).max() <= limit)
 
 
 def _share(found: Array, goals: Array, true: Array, limit: float) -> float | None:

@@ -64,42 +64,80 @@ class Tape:
         self.texts: dict[Place, tuple[str, list[str]]] = {}
         self.kept: dict[tuple[Place, int], tuple[list[Any], Any]] = {}
         self.rounds: dict[Place, int] = {}
+        self.order: list[tuple[str, Place, int]] = []
+        self.done = 0
         self.spoiled: Spoiled | None = None
         self.recording = True
+        self.moving: set[tuple[Place, int]] | None = None
 
     def run(self, call: Callable[..., Any], name: str, values: list[Any]) -> Any:
         """The result of an operation, recorded or spoiled."""
+        plain = [_plain(value) for value in values]
+        if self.recording:
+            return self._record(call, name, values, plain)
+        place, turn = self._next(name)
+        spoiled = self.spoiled
+        if spoiled and spoiled.place == place and turn in spoiled.rounds:
+            return _tracked(_spoil(call, plain, *self.kept[place, turn], spoiled))
+        if self.moving is not None:
+            before = self.kept[place, turn][0]
+            self.moving |= {(place, k) for k, v in enumerate(plain) if _differs(v, before[k])}
+        return _tracked(call(*plain))
+
+    def _record(
+        self, call: Callable[..., Any], name: str, values: list[Any], plain: list[Any]
+    ) -> Any:
         frame, trail = _forward()
         place = (*trail, name)
         turn = self.rounds.get(place, 0)
         self.rounds[place] = turn + 1
-        plain = [_plain(value) for value in values]
-        spoiled = self.spoiled
-        if spoiled and spoiled.place == place and turn in spoiled.rounds:
-            with np.errstate(all="ignore"):
-                return _tracked(_spoil(call, plain, *self.kept[place, turn], spoiled))
+        self.order.append((name, place, turn))
         result = call(*plain)
-        if self.recording:
-            if place not in self.texts:
-                words = [_word(v, frame, self.named) for v in values]
-                self.texts[place] = _text(name, words), words
-            self.kept[place, turn] = copy.deepcopy(plain), copy.deepcopy(result)
+        if place not in self.texts:
+            words = [_word(v, frame, self.named) for v in values]
+            self.texts[place] = _text(name, words), words
+        self.kept[place, turn] = copy.deepcopy(plain), copy.deepcopy(result)
         return _tracked(result)
+
+    def _next(self, name: str) -> tuple[Place, int]:
+        """Which operation it is: by its number, for finding its lines takes longer than itself."""
+        expected, place, turn = self.order[self.done]
+        if expected != name:
+            raise RuntimeError("forward takes another way than when it was recorded")
+        self.done += 1
+        return place, turn
+
+    def moved_by(self, target: Any, array: Array, step: Array) -> set[tuple[Place, int]]:
+        """The operations and operands that change when an array is moved: only these can matter."""
+        self.moving = set()
+        try:
+            self._value_at(target, array, array + step)
+            return self.moving
+        finally:
+            self.moving = None
+
+    def _value_at(self, target: Any, array: Array, moved: Array) -> AnyArray:
+        start = array.copy()
+        array[...], self.done = moved, 0
+        try:
+            return np.asarray(target.value()).reshape(-1)
+        finally:
+            array[...] = start
 
     def slope(self, target: Any, array: Array, direction: Array, spoiled: Spoiled) -> AnyArray:
         """d value / d t of the spoiled forward for `array + t * direction`, with a small step."""
-        start, moved = array.copy(), []
+        near = self.difference(target, array, direction, spoiled)
+        far = self.difference(target, array, 2 * direction, spoiled)
+        return np.asarray((8 * near - far) / 12)
+
+    def difference(self, target: Any, array: Array, step: Array, spoiled: Spoiled) -> AnyArray:
+        """The spoiled value one step ahead, less that one step back: half the price."""
         self.spoiled = spoiled
         try:
-            for t in (-2.0, -1.0, 1.0, 2.0):
-                array[...] = start + t * direction
-                self.rounds.clear()
-                moved.append(np.asarray(target.value()).reshape(-1))
+            back, ahead = (self._value_at(target, array, array + t * step) for t in (-1.0, 1.0))
         finally:
-            array[...] = start
             self.spoiled = None
-        a, b, c, d = moved
-        return np.asarray((8 * (c - b) - (d - a)) / 12)
+        return np.asarray(ahead - back)
 
 
 def _spoil(
@@ -117,6 +155,10 @@ def _spoil(
     if kind in DERIVATIVES:
         return result + DERIVATIVES[kind](result, before[k]) * step
     return result + (at(before, result + step) - at(before, result))
+
+
+def _differs(value: Any, before: Any) -> bool:
+    return isinstance(value, np.ndarray) and not np.array_equal(value, before, equal_nan=True)
 
 
 _tape: list[Tape] = []
@@ -155,8 +197,11 @@ class Tracked(np.ndarray[Any, Any]):
 
 
 def _plain(values: Any) -> Any:
-    if isinstance(values, Tracked):
+    kind = type(values)
+    if kind is Tracked:
         return values.view(np.ndarray)
+    if kind is np.ndarray:
+        return values
     if isinstance(values, (tuple, list)):
         return type(values)(_plain(item) for item in values)
     if isinstance(values, dict):
@@ -171,7 +216,7 @@ def _tracked(value: Any) -> Any:
 
 def _forward() -> tuple[Any, Place]:
     """The frame outside of NumPy that computes, and the lines that lead to it from forward."""
-    frame: Any = sys._getframe(3)
+    frame: Any = sys._getframe(4)
     inner, trail = None, []
     while frame is not None:
         path = frame.f_code.co_filename

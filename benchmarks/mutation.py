@@ -1,0 +1,300 @@
+"""Would the tests see it? Small mistakes, made by machine, each run against the tests of its line.
+
+A mutant is the package with one thing changed: `<` for `<=`, `+` for `-`, `and` for `or`, another
+constant or default, two arguments exchanged, a `not` or a statement left out. Texts, annotations
+and what is there for type checkers alone are not touched. Each mutant is a copy of the tree, and
+runs the tests that pass through its line (or its file, where importing it runs the line), the
+fastest first, until one fails. A copy that takes much longer than the tests should is taken for an
+endless loop, which is seen too. What no test sees is printed with the line before and after: it is
+a hole in the tests, or it changes nothing.
+
+Which test passes through which line is measured once, with coverage.py, and kept in the temporary
+folder until the package or the tests change. The same seed gives the same mutants.
+
+    pip install coverage
+    python -m benchmarks.mutation [--mutants 300] [--seed 0] [--jobs 2] [--only gradcheck]
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "minitorch_np"
+COPIED = (PACKAGE, "tests", "benchmarks", "examples", "pyproject.toml", "README.md", ".github")
+
+MOST_TESTS = 150
+"""Of a line that more tests pass through, the fastest so many are run."""
+
+PATIENCE, START = 10.0, 60.0
+"""A mutant's tests may take so many times as long as they should, and so many seconds to start."""
+
+COMPARISONS: dict[type[ast.AST], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+ARITHMETIC: dict[type[ast.AST], type[ast.operator]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Mod: ast.Mult,
+    ast.FloorDiv: ast.Mult, ast.Pow: ast.Mult, ast.MatMult: ast.Mult, ast.BitOr: ast.BitAnd,
+    ast.BitAnd: ast.BitOr,
+}  # fmt: skip
+
+
+class Mutant(NamedTuple):
+    """A file of the package, and what one of its lines becomes."""
+
+    file: str
+    line: int
+    kind: str
+    before: str
+    after: str
+    text: str
+
+
+class Covered(NamedTuple):
+    """The tests that pass through each line or file ("file:line"), and each test's seconds."""
+
+    tests: dict[str, list[str]]
+    seconds: dict[str, float]
+
+    def of(self, mutant: Mutant) -> list[str]:
+        """Those of its line, or of its file if only importing runs the line; the fastest first."""
+        own = self.tests.get(f"{mutant.file}:{mutant.line}")
+        return (own or self.tests.get(mutant.file, [])) if own is not None else []
+
+
+def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
+    """What may stand in the place of a node, and what kind of mistake that is."""
+    new = copy.deepcopy(node)
+    if isinstance(new, ast.Compare):
+        new.ops[0] = COMPARISONS[type(new.ops[0])]()
+        yield "comparison", new
+    elif isinstance(new, (ast.BinOp, ast.AugAssign)) and type(new.op) in ARITHMETIC:
+        new.op = ARITHMETIC[type(new.op)]()
+        yield "arithmetic", new
+    elif isinstance(new, ast.BoolOp):
+        new.op = ast.Or() if isinstance(new.op, ast.And) else ast.And()
+        yield "boolean", new
+    elif isinstance(new, ast.UnaryOp) and isinstance(new.op, (ast.Not, ast.USub)):
+        yield "not" if isinstance(new.op, ast.Not) else "sign", new.operand
+    elif isinstance(new, ast.Constant) and isinstance(new.value, (bool, int, float)):
+        is_flag = isinstance(new.value, bool)
+        new.value = not new.value if is_flag else new.value + 1 if new.value < 10 else 0
+        yield "constant", new
+    elif isinstance(new, ast.Call) and len(new.args) > 1 and not _spread(new.args[:2]):
+        new.args[:2] = new.args[1::-1]
+        yield "arguments", new
+    elif isinstance(new, (ast.Expr, ast.Assign, ast.AugAssign, ast.Raise)):
+        yield "statement", ast.Pass()
+    elif isinstance(new, ast.Return) and new.value is not None:
+        yield "statement", ast.Return(ast.Constant(None))
+    elif isinstance(new, ast.If):
+        new.test = ast.Constant(True)
+        yield "condition", new
+
+
+def _spread(arguments: list[ast.expr]) -> bool:
+    return any(isinstance(argument, ast.Starred) for argument in arguments)
+
+
+def sites(node: ast.AST) -> Iterator[Any]:
+    """All nodes that may be changed: no texts, annotations, messages or `if TYPE_CHECKING`."""
+    if isinstance(node, (ast.JoinedStr, ast.Import, ast.ImportFrom)):
+        return
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        return
+    if isinstance(node, ast.AnnAssign) and node.value is None:
+        return
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+        return
+    yield node
+    for name, value in ast.iter_fields(node):
+        if name in ("annotation", "returns", "decorator_list", "type_params"):
+            continue
+        if isinstance(node, ast.Raise):
+            continue  # what an error says
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                yield from sites(child)
+
+
+def mutants_of(path: Path) -> list[Mutant]:
+    """All mutants of a file; each differs from it in the lines of one node only."""
+    source = path.read_text()
+    file, found = str(path.relative_to(ROOT)), []
+    tree = ast.parse(source)
+    for node in sites(tree):
+        if not hasattr(node, "lineno"):
+            continue
+        for kind, new in changes(node):
+            before = ast.get_source_segment(source, node) or ""
+            whole = kind == "condition"
+            old = ast.get_source_segment(source, node.test) if isinstance(node, ast.If) else before
+            place = node.test if isinstance(node, ast.If) and whole else node
+            after = "True" if whole else _inside(ast.unparse(new or ast.Pass()), node)
+            text = _replaced(source, place, after)
+            try:
+                changed = ast.dump(ast.parse(text)) != ast.dump(tree)
+            except SyntaxError:
+                continue
+            if not changed:
+                continue
+            found.append(Mutant(file, place.lineno, kind, old or "", after, text))
+    return found
+
+
+def _inside(text: str, node: ast.AST) -> str:
+    """An expression stays one piece wherever it is put."""
+    return (
+        f"({text})" if isinstance(node, ast.expr) and not isinstance(node, ast.Constant) else text
+    )
+
+
+def _replaced(source: str, node: Any, text: str) -> str:
+    """The source with other text in the place of a node (columns are counted in bytes)."""
+    lines = source.encode().splitlines(keepends=True)
+    first, last = node.lineno - 1, node.end_lineno - 1
+    head = b"".join(lines[:first]) + lines[first][: node.col_offset]
+    tail = lines[last][node.end_col_offset :] + b"".join(lines[last + 1 :])
+    return str(head + text.encode() + tail, "utf-8")
+
+
+def coverage_map() -> Covered:
+    """Measured by a run of all tests, once for each state of the package and the tests."""
+    digest = hashlib.sha256()
+    for path in sorted([*ROOT.glob(f"{PACKAGE}/**/*.py"), *ROOT.glob("tests/**/*.py")]):
+        digest.update(path.read_bytes())
+    cache = Path(tempfile.gettempdir()) / f"minitorch_np_coverage_{digest.hexdigest()[:16]}.json"
+    if not cache.is_file():
+        with tempfile.TemporaryDirectory() as folder:
+            cache.write_text(json.dumps(_measured(Path(folder))))
+    return Covered(**json.loads(cache.read_text()))
+
+
+def _measured(folder: Path) -> dict[str, object]:
+    import coverage
+
+    data, times = folder / "coverage", folder / "times.xml"
+    settings = folder / "coveragerc"
+    # A test's name is its context, which the newer core of coverage, sysmon, does not know.
+    settings.write_text(
+        f"[run]\nsource = {ROOT / PACKAGE}\ndata_file = {data}\n"
+        "dynamic_context = test_function\ncore = ctrace\n"
+    )
+    command = [sys.executable, "-m", "coverage", "run", "--rcfile", str(settings), "-m", "pytest"]
+    command += ["-n", "0", f"--junitxml={times}", "-p", "no:randomly"]
+    subprocess.run(command, check=False, cwd=ROOT, env=_quiet(ROOT))
+    seconds: dict[str, float] = defaultdict(float)
+    cases = r'<testcase classname="([^"]*)" name="([^"\[]*)[^"]*" time="([^"]*)"'
+    for module, name, took in re.findall(cases, times.read_text()):
+        seconds[f"{module}.{name}"] += float(took)
+    measured = coverage.CoverageData(str(data))
+    measured.read()
+    tests: dict[str, list[str]] = {}
+    for file in measured.measured_files():
+        for line, contexts in measured.contexts_by_lineno(file).items():
+            known = sorted({c for c in contexts if c in seconds}, key=lambda c: seconds[c])
+            place = str(Path(file).relative_to(ROOT))
+            tests[f"{place}:{line}"] = known
+            tests[place] = sorted({*tests.get(place, []), *known}, key=lambda c: seconds[c])
+    return {"tests": tests, "seconds": seconds}
+
+
+def _quiet(tree: Path) -> dict[str, str]:
+    one = {"OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, **one, "PYTHONPATH": str(tree)}
+
+
+def is_seen(mutant: Mutant, covered: Covered) -> bool:
+    """Whether a test fails, or does not end, in a copy of the tree with the mutant in it."""
+    tests = covered.of(mutant)[:MOST_TESTS]
+    if not tests:
+        return False
+    limit = START + PATIENCE * sum(covered.seconds[test] for test in tests)
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        for name in COPIED:
+            if (ROOT / name).is_dir():
+                shutil.copytree(
+                    ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__")
+                )
+            elif (ROOT / name).is_file():
+                shutil.copy(ROOT / name, tree / name)
+        (tree / mutant.file).write_text(mutant.text)
+        names = [_node_id(test) for test in tests]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-n",
+            "0",
+            "-p",
+            "no:cacheprovider",
+            *names,
+        ]
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen(command, cwd=tree, env=_quiet(tree), stdout=quiet, stderr=quiet)
+        try:
+            return process.wait(limit) != 0
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return True
+
+
+def _node_id(test: str) -> str:
+    """`tests.test_a.test_b` as pytest names it."""
+    module, _, name = test.rpartition(".")
+    return f"{module.replace('.', '/')}.py::{name}"
+
+
+def main() -> None:
+    """Draw mutants, run them, and print those that are not seen."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--mutants", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="", help="a part of the files' names")
+    given = parser.parse_args()
+    files = sorted(path for path in ROOT.glob(f"{PACKAGE}/**/*.py") if given.only in str(path))
+    every = [mutant for path in files for mutant in mutants_of(path)]
+    drawn = np.random.default_rng(given.seed).permutation(len(every))[: given.mutants]
+    chosen = [every[place] for place in drawn.tolist()]
+    covered = coverage_map()
+    print(f"{len(chosen)} of {len(every)} mutants of {len(files)} files", flush=True)
+    seen = 0
+    with ThreadPoolExecutor(given.jobs) as pool:
+        results = pool.map(lambda mutant: is_seen(mutant, covered), chosen)
+        for mutant, found in zip(chosen, results, strict=True):
+            seen += found
+            if not found:
+                run = covered.of(mutant)
+                where = f"{mutant.file}:{mutant.line}" + ("" if run else " (no test runs it)")
+                print(
+                    f"{where}: {mutant.kind}\n  - {mutant.before}\n  + {mutant.after}", flush=True
+                )
+    print(f"{seen} of {len(chosen)} are seen ({seen / len(chosen):.1%})")
+
+
+if __name__ == "__main__":
+    main()
