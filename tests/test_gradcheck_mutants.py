@@ -79,7 +79,7 @@ def _tensors(cls: Any) -> list[str]:
     if issubclass(cls, mt.Loss):
         return ["scores"]
     assert isinstance(case.obj, mt.Layer)
-    layer = cls.from_config(case.obj.config())
+    layer = type(case.obj).from_config(case.obj.config())
     layer.initialize(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
     return [*([] if layer.index_limit else ["x"]), *layer.named_parameters()]
 
@@ -98,7 +98,7 @@ def _changes_nothing(cls: Any, tensor: str, mutation: Any) -> bool:
     for case in cases_for(cls):
         if isinstance(case.obj, mt.Loss):
             return False
-        layer = cls.from_config(case.obj.config())
+        layer = type(case.obj).from_config(case.obj.config())
         layer.initialize(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
         rng = np.random.default_rng(1)
         y, cache = layer.forward(made_up_inputs(layer, rng, case.samples), train=True, rng=rng)
