@@ -95,7 +95,7 @@ def test_losses_optimizers_and_metrics_have_names() -> None:
         ("elu(1.7", r"got 'elu\(1.7': did you mean 'elu\(1.7\)'"),
         ("elu 1.7", r"expected name\(arguments\), .* as in 'elu\(1.7\)'"),
         ("elu(slope=1)", "ELU: expected no argument 'slope'"),
-        ("zzzzzz", "write one of .*Add, AveragePool1D"),
+        ("zzzzzz", "got .zzzzzz.: write one of "),
     ],
 )
 def test_a_name_that_is_nearly_right(text: str, message: str) -> None:
