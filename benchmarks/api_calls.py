@@ -73,7 +73,7 @@ ODD: list[Callable[[], Any]] = [
     lambda: model(),  # noqa: PLW0108  # defined below
     *(mt.ReLU, mt.SGD, mt.MeanSquaredError),
 ]
-"""What stands in the place of an argument."""
+"""Wrong and odd values for arguments; each call makes them anew."""
 
 DATA = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 LABELS = np.arange(6) % 3
@@ -329,7 +329,7 @@ def outcome(chosen: Subject, given: dict[str, Any]) -> str:
     """What is wrong with what the call did; empty if nothing is."""
     spread = [n for n, default in chosen.arguments.items() if default is SPREAD]
     options, places = dict(given), list[Any]()
-    for name in chosen.arguments if spread else ():  # what stands before *layers has no name
+    for name in chosen.arguments if spread else ():  # arguments before *layers are positional
         value = options.pop(name, None)
         if name in spread:
             places += value if isinstance(value, (list, tuple)) else [value]

@@ -145,7 +145,7 @@ def growth_table(results: dict[str, Any]) -> list[str]:
 
 
 def section(results: dict[str, Any]) -> str:
-    """What stands between the marks on the page."""
+    """The text between the two marks on the page."""
     machine, imported = results["machine"], find(results, IMPORTS)
     there = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     with_two = [find(results, task.name, threads=2) for task in (NOTES, MLP)]

@@ -8,6 +8,9 @@ wrong shape is a ValueError), ours is that kind too.
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 __all__ = [
     "ArgumentError",
     "ConfigurationError",
@@ -70,3 +73,14 @@ class MissingExtraError(MinitorchError, ImportError):
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
         return type(self), self._arguments  # pickle would call it with the message alone
+
+
+def optional(module: str, extra: str, purpose: str) -> Any:
+    """An optional library, imported when it is needed.
+
+    Raises MissingExtraError, which names the extra that brings it, where it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise MissingExtraError(module.partition(".")[0], extra, purpose) from None

@@ -13,7 +13,7 @@ from tests.bare_parameters import gathered
 
 
 class Gate(mt.Layer):
-    """y = value(x) * sigmoid(gate(x)): a layer of the reader's own, made of two others."""
+    """y = value(x) * sigmoid(gate(x)): a user-defined layer, made of two others."""
 
     def __init__(self, units: int = 3) -> None:
         self.units = units

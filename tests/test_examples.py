@@ -34,18 +34,24 @@ def test_every_example_is_run() -> None:
     assert scripts == set(ENDINGS)
 
 
-@pytest.mark.parametrize("name", ENDINGS)
-def test_example(name: str, tmp_path: Path) -> None:
+def output(folder: Path, *arguments: str) -> str:
+    """What Python prints when it runs these arguments in a folder, warnings being errors."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", ROOT / "examples" / f"{name}.py"],
-        cwd=tmp_path,
+        [sys.executable, "-W", "error", *arguments],
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=120,
         env=ONE_THREAD,
     )
     assert done.returncode == 0, done.stderr
-    assert re.fullmatch(ENDINGS[name], done.stdout.strip().splitlines()[-1]), done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_example(name: str, tmp_path: Path) -> None:
+    printed = output(tmp_path, str(ROOT / "examples" / f"{name}.py"))
+    assert re.fullmatch(ENDINGS[name], printed.strip().splitlines()[-1]), printed
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / ".github").glob("*.md"))]
@@ -58,15 +64,7 @@ BLOCKS = [
 
 @pytest.mark.parametrize(("name", "block"), BLOCKS, ids=[name for name, _ in BLOCKS])
 def test_the_code_on_the_pages_runs(name: str, block: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", block],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=ONE_THREAD,
-    )
-    assert done.returncode == 0, done.stderr
+    output(tmp_path, "-c", block)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -1,4 +1,4 @@
-"""Layers of the reader's own under the gradient check: right ones pass, broken ones are found."""
+"""User-defined layers under the gradient check: right ones pass, broken ones are found."""
 
 from __future__ import annotations
 

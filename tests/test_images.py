@@ -1,4 +1,4 @@
-"""Pictures of the reader's own: a digit is found and read whatever it is drawn on."""
+"""Users' pictures: a digit is found and read whatever it is drawn on."""
 
 import sys
 from pathlib import Path

@@ -385,7 +385,7 @@ def test_one_seed_is_one_start_in_both_dtypes() -> None:
 
 
 def test_a_build_inside_of_a_build_counts() -> None:
-    """A layer's `build` may call that of its inner layers, even of those that it has just made."""
+    """`build` may call `build` of inner layers, including layers that it creates."""
 
     class Inside(mt.Layer):
         def __init__(self) -> None:

@@ -19,7 +19,7 @@ from minitorch_np.io import expansion_limit
 
 
 class Twice(mt.Activation):
-    """A layer of the reader's own, importable from this module."""
+    """A user-defined layer, importable from this module."""
 
     def __init__(self, factor: float = 2.0) -> None:
         self.factor = factor
@@ -248,7 +248,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
 
 
 class Net(mt.Sequential):
-    """A model of the reader's own, as one writes it in PyTorch or Keras."""
+    """A user-defined model, as one writes it in PyTorch or Keras."""
 
     def __init__(self, hidden: int = 4) -> None:
         super().__init__(mt.Dense(hidden), mt.ReLU(), mt.Dense(2), input_shape=3, seed=0)

@@ -29,7 +29,7 @@ from minitorch_np.signature import concrete_subclasses
 from minitorch_np.validation import number, whole
 
 MODULE = "minitorch_np_imported"
-"""The name under which a file of the reader's own is imported."""
+"""The module name of the file that --import runs."""
 
 HELD_OUT = 6
 """Of the digits in one CSV file, every sixth is kept for the test."""

@@ -16,7 +16,7 @@ import minitorch_np.exchange.onnx_writers  # noqa: F401  # registers them
 from minitorch_np.arrays import StrPath
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.model_file import encode_layer
-from minitorch_np.errors import MissingExtraError
+from minitorch_np.errors import optional
 from minitorch_np.exchange.onnx_graph import Graph, write_layer
 from minitorch_np.io.atomic import replacing
 from minitorch_np.validation import instance
@@ -43,7 +43,7 @@ def to_onnx(model: Layer, path: StrPath) -> None:
 
 def onnx_model(model: Layer) -> Any:
     """The model as an `onnx.ModelProto`. Raises as `to_onnx`."""
-    onnx = onnx_library("to_onnx")
+    onnx = optional("onnx", "onnx", "to_onnx")
     instance("to_onnx", "model", model, Layer)
     model.require_built()
     owners = model.owners("parameter_names") + model.owners("buffer_names")
@@ -68,12 +68,3 @@ def onnx_model(model: Layer) -> Any:
     helper.set_model_props(made, {ARCHITECTURE: json.dumps(description)})
     onnx.checker.check_model(made)
     return made
-
-
-def onnx_library(caller: str) -> Any:
-    """The library. Raises MissingExtraError."""
-    try:
-        import onnx
-    except ImportError:
-        raise MissingExtraError("onnx", "onnx", caller) from None
-    return onnx

@@ -17,8 +17,8 @@ import minitorch_np.exchange.onnx_operators  # noqa: F401  # registers them
 from minitorch_np.arrays import StrPath
 from minitorch_np.core.model_file import decode_layer
 from minitorch_np.core.sequential import Sequential
-from minitorch_np.errors import MinitorchError, ModelFileError
-from minitorch_np.exchange.onnx_export import ARCHITECTURE, onnx_library, onnx_model
+from minitorch_np.errors import MinitorchError, ModelFileError, optional
+from minitorch_np.exchange.onnx_export import ARCHITECTURE, onnx_model
 from minitorch_np.exchange.onnx_reader import Reader
 from minitorch_np.io.bounded import open_file
 from minitorch_np.validation import path as path_of
@@ -36,7 +36,7 @@ def from_onnx(path: StrPath) -> Sequential:
     Raises MissingExtraError without the library onnx, FileNotFoundError, and ModelFileError for a
     file that is damaged or is made of something else; it names the node.
     """
-    onnx = onnx_library("from_onnx")
+    onnx = optional("onnx", "onnx", "from_onnx")
     place = path_of("from_onnx", "path", path)
     open_file(place).close()  # an OSError that names the file
     try:

@@ -78,7 +78,7 @@ class Reader:
         return ModelFileError(f"{self.path}: node {node.name or node.output[0]!r}: got {what}")
 
     def attributes(self, node: Any, **defaults: Any) -> dict[str, Any]:
-        """The attributes of a node, and the defaults of those that it does not have."""
+        """The attributes of a node, with defaults for missing ones. Refuses unknown ones."""
         found = {each.name: self.onnx.helper.get_attribute_value(each) for each in node.attribute}
         unknown = found.keys() - defaults.keys()
         if unknown:

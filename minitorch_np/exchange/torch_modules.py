@@ -19,7 +19,7 @@ from minitorch_np.arrays import Array, Shape
 from minitorch_np.core.branches import Add, Concatenate
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.sequential import Sequential
-from minitorch_np.errors import ConfigurationError, MissingExtraError
+from minitorch_np.errors import ConfigurationError, optional
 from minitorch_np.exchange.torch_kinds import KINDS, UnlikeError
 from minitorch_np.layers.pooling import GlobalAveragePool2D
 from minitorch_np.validation import instance
@@ -37,7 +37,7 @@ def to_torch(model: Layer) -> Any:
     Raises MissingExtraError without PyTorch, NotBuiltError for a model without parameters yet,
     ConfigurationError for a layer that has no counterpart; it names the layer.
     """
-    torch = _torch("to_torch")
+    torch = optional("torch", "torch", "to_torch")
     instance("to_torch", "model", model, Layer)
     model.require_built()
     module = _Translation(torch).of(model, ())
@@ -65,7 +65,7 @@ def from_torch(module: Any, input_shape: int | Shape | None = None) -> Sequentia
     counterpart, naming its path, or a module that computes something else than its children in a
     row, ShapeError for an `input_shape` that does not fit.
     """
-    torch = _torch("from_torch")
+    torch = optional("torch", "torch", "from_torch")
     if not isinstance(module, torch.nn.Module):
         raise ConfigurationError(f"from_torch: expected a torch.nn.Module, got {module!r:.80}")
     children = list(_children(torch, module, ""))
@@ -96,14 +96,6 @@ def from_torch(module: Any, input_shape: int | Shape | None = None) -> Sequentia
         layers[id(child)].load_state_dict(state)
     _compare(torch, model, module, "from_torch")
     return model
-
-
-def _torch(caller: str) -> Any:
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtraError("torch", "torch", caller) from None
-    return torch
 
 
 class _Translation:
@@ -155,7 +147,7 @@ def _branches(torch: Any, inside: list[Any], combine: Callable[[list[Any]], Any]
 
 def _children(torch: Any, module: Any, path: str) -> Iterator[tuple[str, Any]]:
     """The modules without children inside of a module, in the order of their definition."""
-    inside = module._modules  # named_children() leaves out what stands there twice
+    inside = module._modules  # named_children() skips a module that occurs twice
     own = type(module).__module__.startswith("torch.nn.modules.")
     if not isinstance(module, torch.nn.Sequential) and (own or not inside):
         yield path or "itself", module

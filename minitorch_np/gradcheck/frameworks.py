@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.arrays import Array
-from minitorch_np.errors import DataError, GradientError, MissingExtraError
+from minitorch_np.errors import DataError, GradientError, optional
 from minitorch_np.gradcheck.array_check import Effort
 from minitorch_np.gradcheck.functions import check_target, joined, split
 from minitorch_np.gradcheck.report import GradientCheck
@@ -41,10 +41,7 @@ def gradcheck_torch(
 
     Raises MissingExtraError without PyTorch, DataError if there is nothing to differentiate.
     """
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtraError("torch", "torch", "gradcheck_torch") from None
+    torch = optional("torch", "torch", "gradcheck_torch")
     arguments = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
     return check_target(_TorchTarget(torch, module, arguments, seed), seed, allow, TENSORS)
 
@@ -64,10 +61,7 @@ def gradcheck_jax(
 
     Raises MissingExtraError without JAX, DataError if there is nothing to differentiate.
     """
-    try:
-        import jax
-    except ImportError:
-        raise MissingExtraError("jax", "jax", "gradcheck_jax") from None
+    jax = optional("jax", "jax", "gradcheck_jax")
     with jax.enable_x64(True):
         target = _JaxTarget(jax, f, args if isinstance(args, tuple) else (args,))
         return check_target(target, seed, allow)

@@ -5,12 +5,11 @@ others read too. The `safetensors` library writes and reads it (extra `safetenso
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, StrPath
-from minitorch_np.errors import MissingExtraError, ModelFileError
+from minitorch_np.errors import ModelFileError, optional
 from minitorch_np.io.atomic import replacing
 from minitorch_np.io.bounded import open_file
 from minitorch_np.validation import path as path_of
@@ -20,14 +19,16 @@ def write_safetensors(path: StrPath, arrays: Mapping[str, AnyArray]) -> None:
     """Write the arrays to `path`, at once or not at all. Raises MissingExtraError, OSError."""
     # The library writes the memory as it lies: an array in another order would be scrambled.
     ordered = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    content = _library().save(ordered)
+    library = optional("safetensors.numpy", "safetensors", "save_weights")
+    content = library.save(ordered)
     with replacing(path_of("save_weights", "path", path)) as file:
         file.write(content)
 
 
 def read_safetensors(path: StrPath) -> dict[str, AnyArray]:
     """The arrays in `path`. Raises MissingExtraError, ModelFileError for another kind of file."""
-    library, name = _library(), path_of("load_weights", "path", path)
+    library = optional("safetensors.numpy", "safetensors", "load_weights")
+    name = path_of("load_weights", "path", path)
     open_file(name).close()  # an OSError that names the file
     try:
         arrays: dict[str, AnyArray] = library.load_file(name)
@@ -37,11 +38,3 @@ def read_safetensors(path: StrPath) -> dict[str, AnyArray]:
             f"truncated, damaged or something else ({type(error).__name__}: {error})"
         ) from None
     return arrays
-
-
-def _library() -> Any:
-    try:
-        import safetensors.numpy
-    except ImportError:
-        raise MissingExtraError("safetensors", "safetensors", "safetensors files") from None
-    return safetensors.numpy

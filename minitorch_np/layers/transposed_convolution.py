@@ -26,8 +26,7 @@ from minitorch_np.layers.grid import (
     grid_for,
     require_axes,
 )
-from minitorch_np.layers.weighted import Weighted
-from minitorch_np.validation import require, whole
+from minitorch_np.validation import require
 
 
 class ConvTranspose2D(Conv2D):
@@ -63,18 +62,23 @@ class ConvTranspose2D(Conv2D):
     ) -> None:
         for value in (padding, output_padding):
             require(not isinstance(value, str), self, "padding to be a whole number", value)
-            check_grid(self, kernel_size, stride, value, dilation, self.axes)
-        self.filters = whole(self, "filters", filters)
-        self.kernel_size, self.stride = as_given(kernel_size), as_given(stride)
-        self.padding, self.output_padding = as_given(padding), as_given(output_padding)
-        self.dilation, self.groups = as_given(dilation), whole(self, "groups", groups)
-        right = self.filters % self.groups == 0
-        require(right, self, f"filters that {self.groups} groups divide", filters)
+        check_grid(self, kernel_size, stride, output_padding, dilation, self.axes)
+        super().__init__(
+            filters,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            weight_initializer,
+            bias_initializer,
+            use_bias,
+        )
+        self.output_padding = as_given(output_padding)
         pairs = zip(*map(as_pair, (output_padding, stride, dilation)), strict=True)
         right = all(extra < max(step, gap) for extra, step, gap in pairs)
         expected = "output_padding to be smaller than the stride or the dilation"
         require(right, self, expected, output_padding)
-        Weighted.__init__(self, weight_initializer, bias_initializer, use_bias)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         require_axes(self, input_shape, self.axes)

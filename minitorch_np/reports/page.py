@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from minitorch_np.arrays import StrPath
-from minitorch_np.errors import ConfigurationError, MissingExtraError
+from minitorch_np.errors import ConfigurationError, MissingExtraError, optional
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.task import Data
 from minitorch_np.figures import Figure, new_figure
@@ -42,10 +42,7 @@ def render(template: str, **content: Any) -> str:
 
 def templates() -> Any:
     """The Jinja2 Environment with the page's templates. Raises MissingExtraError without Jinja2."""
-    try:
-        import jinja2
-    except ImportError:
-        raise MissingExtraError("jinja2", "report", "writing a page of HTML") from None
+    jinja2 = optional("jinja2", "report", "writing a page of HTML")
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from minitorch_np.errors import ConfigurationError, MissingExtraError
+from minitorch_np.errors import ConfigurationError, optional
 from minitorch_np.figures import COLOURS, WIDTH, Figure, new_figure
 
 LOWER, HIGHER = ("loss", "error", "mae", "rmse"), ("acc", "precision", "recall", "f1", "auc", "r2")
@@ -89,10 +89,7 @@ class History(Mapping[str, list[float]]):
 
         Raises MissingExtraError without pandas.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise MissingExtraError("pandas", "pandas", "a DataFrame of the history") from None
+        pandas = optional("pandas", "pandas", "a DataFrame of the history")
         columns = {
             name: pandas.Series(column, range(1, len(column) + 1))
             for name, column in self._columns.items()
