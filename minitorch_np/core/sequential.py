@@ -34,12 +34,12 @@ from minitorch_np.names import by_name
 class Sequential(Model):
     """Layers one after the other: y = f_n(... f_2(f_1(x))).
 
-    `layers` are Layer objects, or names such as "relu" and "elu(1.7)"; one list of them, or a
-    dictionary that names them, is taken too. With `input_shape` (of one
-    sample: 784, or (28, 28)) the model is built at once, with initial parameters drawn from `seed`
-    (a number or a Generator; None is a different start each time) in `dtype` (float32 or float64).
-    Without it, the model is a specification until `initialize` is called, or a container that it is
-    in is built. A layer that was built before keeps its parameters.
+    `layers` are Layer objects, or names such as "relu" and "elu(1.7)". A single list of them, or a
+    dictionary from names to layers, is accepted too. With `input_shape` (of one sample: 784, or
+    (28, 28)) the model is built at once, with initial parameters drawn from `seed` (a number or a
+    Generator; None is a different start each time) in `dtype` (float32 or float64). Without it, the
+    model is a specification until `initialize` is called, or a container that it is in is built. A
+    layer that was built before keeps its parameters.
 
     A layer that stands in two places has one set of parameters, and its gradients add up.
 

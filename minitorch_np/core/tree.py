@@ -46,7 +46,7 @@ class Tree(Generic[P]):
     statistics of BatchNorm. They are saved with the parameters."""
 
     given_name: str | None = None
-    """What `named` called it."""
+    """The name that `named` set."""
 
     def named(self, name: str) -> Self:
         """Give it a name that takes the place of its number in a container: Dense(10).named("fc1")
@@ -167,9 +167,9 @@ class Tree(Generic[P]):
     ) -> None:
         """Set parameters and buffers from arrays by name: all, or with `strict=False` those given.
 
-        `names` says what names in `state`, or their beginnings, are here: {"fc1": "0"} takes
-        PyTorch's "fc1.weight" for "0.weight". Raises DataError that lists every missing, unexpected
-        and misshapen name; nothing is changed then.
+        `names` maps names in `state`, or their prefixes, to names here: with {"fc1": "0"},
+        PyTorch's "fc1.weight" sets "0.weight". Raises DataError that lists every missing,
+        unexpected and misshapen name; nothing is changed then.
         """
         place = f"{type(self).__name__}.load_state_dict"
         instance(place, "state", state, Mapping)
@@ -196,7 +196,7 @@ class Tree(Generic[P]):
 
 
 def _renamed(name: str, names: Mapping[str, str]) -> str:
-    """The name with the longest beginning that is in `names` replaced."""
+    """The name, with its longest prefix that is in `names` replaced."""
     parts = str(name).split(".")
     for n in range(len(parts), 0, -1):
         if (beginning := ".".join(parts[:n])) in names:
