@@ -334,7 +334,7 @@ def test_layers_have_names(name: str, layer: mt.Layer) -> None:
         ("relu6(5)", r"relu6\(5\)"),
         ("conv2d(6)", r"conv2d\(6\).*kernel_size"),
         ("conv2d(6, 5, padding=smae)", "padding to be valid, same.*got 'smae'"),
-        ("activation", "got 'activation': write one of "),
+        ("activation", "expected the name of a layer, got 'activation'"),
         ("", "expected name\\(arguments\\), got ''"),
     ],
 )
