@@ -1,4 +1,4 @@
-"""Commands in tests: in this process, which is quick, or in one of their own, as people run them."""
+"""Commands in tests: in this process, which is quick, or in one of their own, as people do."""
 
 from __future__ import annotations
 
