@@ -15,7 +15,7 @@ import pytest
 import minitorch_np as mt
 from minitorch_np.cli import main
 from minitorch_np.cli.arguments import HELD_OUT
-from tests.commands import ONE_THREAD, run, run_process
+from tests.commands import run, run_process
 from tests.test_data import write_csv
 
 
@@ -225,7 +225,6 @@ def test_an_interrupt_exits_with_130_and_saves_nothing(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=ONE_THREAD,
         # What runs in the background of a script is deaf to interrupts, and so are its children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
@@ -251,7 +250,6 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         timeout=60,
-        env=ONE_THREAD,
     )
     assert done.stdout.startswith("epoch  1/30")
     assert "Traceback" not in done.stderr
@@ -271,7 +269,6 @@ def test_a_stream_that_is_closed_is_no_error(trained: Path, arguments: str, clos
         capture_output=True,
         text=True,
         timeout=60,
-        env=ONE_THREAD,
     )
     assert done.returncode == (2 if arguments == "nowhere" else 0)
     assert (done.stdout, done.stderr) == ("", "")
@@ -286,7 +283,6 @@ def test_help_whose_reader_goes_away_is_no_error(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         timeout=60,
-        env=ONE_THREAD,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -354,7 +350,6 @@ def test_progress_is_a_bar_on_a_terminal_only(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=terminal,
         text=True,
-        env=ONE_THREAD,
     )
     output, _ = process.communicate(timeout=60)
     assert select.select([reader], [], [], 10)[0], "nothing was drawn"
