@@ -26,7 +26,7 @@ def test_no_component_is_without_cases(cls: Any) -> None:
 
 @pytest.mark.parametrize(("seed", "scale"), list(enumerate([1e-6, 1e-3, 1.0, 1e3, 1e6])))
 def test_no_false_alarm_at_any_scale(seed: int, scale: float) -> None:
-    """A part of `python -m benchmarks.false_alarms`: every second case, the others the next time."""
+    """A part of `python -m benchmarks.false_alarms`: every second case, then the others."""
     rng = np.random.default_rng(seed)
     for case in [case for cls in CLASSES for case in cases_for(cls)][seed % 2 :: 2]:
         if isinstance(case.obj, mt.Loss) or case.obj.index_limit:
