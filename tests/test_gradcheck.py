@@ -175,6 +175,12 @@ def test_ties_are_moved_together() -> None:
     assert "moved together" in str(result)
 
 
+@pytest.mark.parametrize("obj", [mt.Dense(2), mt.MeanSquaredError(), mt.gpt(5, 4, 1, 1, 4)])
+def test_a_name_that_no_array_has_can_not_be_allowed(obj: Any) -> None:
+    with pytest.raises(mt.ConfigurationError, match=r"allow: expected names of .*got 'wieght'"):
+        mt.gradcheck(obj, allow={"wieght": "a typing error"})
+
+
 def test_what_is_allowed_is_shown() -> None:
     class StraightThrough(mt.Activation):
         def value(self, z: Any) -> Any:
