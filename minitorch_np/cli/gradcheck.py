@@ -72,7 +72,9 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
     if arguments.model is not None or arguments.layers is not None:
         return AllChecks({"model": [_check_model(arguments, mode)]})
     if not arguments.names:
-        checks = gradcheck_all(mode=mode, seed=arguments.seed)
+        checks = AllChecks()
+        if arguments.all or not arguments.imported:
+            checks = gradcheck_all(mode=mode, seed=arguments.seed)
         if arguments.imported:
             found = gradcheck_all(MODULE, mode=mode, seed=arguments.seed)
             if not found.results:
@@ -80,7 +82,7 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
                     f"--import {arguments.imported}: expected layers or losses in it, found none; "
                     f"a function is checked as {arguments.imported}:NAME"
                 )
-            checks = AllChecks({**(checks.results if arguments.all else {}), **found.results})
+            checks = AllChecks({**checks.results, **found.results})
         return checks
     checks = AllChecks()
     own = vars(sys.modules[MODULE]) if arguments.imported else {}
