@@ -34,7 +34,8 @@ def test_random_models_go_to_torch() -> None:
             # no counterpart.
             if not re.search(
                 "as many pixels before as after|makes a tensor of inputs|the gate sigmoid|"
-                "each head with a key|activation gelu|got (RotaryPositions|ZeroPadding|SpatialDropout)",
+                "each head with a key|activation gelu|"
+                "got (RotaryPositions|ZeroPadding|SpatialDropout)",
                 str(error),
             ):
                 raise
