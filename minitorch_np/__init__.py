@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         diagnose,
     )
     from minitorch_np.reports import Report, report
+    from minitorch_np.reports.model_page import page
     from minitorch_np.reports.model_plots import (
         plot_calibration,
         plot_confusion,
@@ -71,6 +72,7 @@ else:
         ),
         "plot_activations": "reports.plots",
         **dict.fromkeys(("Trace", "trace"), "reports.trace"),
+        "page": "reports.model_page",
     }
 
     def __getattr__(name):
@@ -122,6 +124,7 @@ __all__ = [
     "mlp",
     "notes_network",
     "optimizers",
+    "page",
     "plot_activations",
     "plot_calibration",
     "plot_confusion",

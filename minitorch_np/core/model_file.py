@@ -32,15 +32,19 @@ def save_model(model: Layer, path: StrPath) -> None:
     import json
 
     model.require_built()
-    architecture = {
+    arrays = model.named_parameters() | model.named_buffers()
+    write_arrays(path, {_ARCHITECTURE: np.array(json.dumps(architecture(model))), **arrays})
+
+
+def architecture(model: Layer) -> dict[str, Any]:
+    """What a file says of a built model beside its arrays. Raises ConfigurationError."""
+    return {
         "format": FORMAT,
         "model": encode_layer(model),
         "input_shape": model.input_shape,
         "dtype": str(model.dtype),
         "exclusive_classes": getattr(model, "exclusive_classes", None),
     }
-    arrays = model.named_parameters() | model.named_buffers()
-    write_arrays(path, {_ARCHITECTURE: np.array(json.dumps(architecture)), **arrays})
 
 
 PLACES = 10_000
@@ -51,23 +55,23 @@ def load_model(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]]
     """The model in `path`, which must be a `cls`. Raises ModelFileError, FileNotFoundError."""
     arrays = read_arrays(path)
     try:
-        architecture = read_json(path, arrays.pop(_ARCHITECTURE))
-        if not 1 <= architecture["format"] <= FORMAT:
+        described = read_json(path, arrays.pop(_ARCHITECTURE))
+        if not 1 <= described["format"] <= FORMAT:
             raise ModelFileError(
                 f"expected a model file of format {FORMAT} or older, got format "
-                f"{excerpt(architecture['format'])}: read it with a newer minitorch_np"
+                f"{excerpt(described['format'])}: read it with a newer minitorch_np"
             )
-        model = decode_layer(architecture["model"], {c.__name__: c for c in custom_layers})
+        model = decode_layer(described["model"], {c.__name__: c for c in custom_layers})
         if not isinstance(model, cls):
             raise ModelFileError(f"expected a {cls.__name__}, got {type(model).__name__}")
         # The initial parameters are overwritten below; the generator only has to be one.
         # A little more than the file has is built, for an error that names what does not fit.
         with room_for(sum(array.size for array in arrays.values()) + 2**20):
-            rng, shape = np.random.default_rng(0), architecture["input_shape"]
-            model.initialize(shape, rng=rng, dtype=architecture["dtype"])
+            rng, shape = np.random.default_rng(0), described["input_shape"]
+            model.initialize(shape, rng=rng, dtype=described["dtype"])
         model.load_state_dict(arrays)
         if hasattr(model, "exclusive_classes"):  # older files do not say, and meant True
-            setattr(model, "exclusive_classes", architecture.get("exclusive_classes", True))
+            setattr(model, "exclusive_classes", described.get("exclusive_classes", True))
     except MinitorchError as error:
         said = str(error).removeprefix(f"{path}: ")
         raise ModelFileError(f"{path}: {excerpt(said, 1000)}") from None
