@@ -25,6 +25,7 @@ ENDINGS = {
     "residual_block": r"test accuracy: with the way around 0\.[789]\d\d, without 0\.[0-5]\d\d",
     "weight_sharing": r"shared: 26,506 parameters, 0\.\d+; of their own: 28,618 parameters, 0\.\d+",
     "compare_activations": r"in short: .*gelu, Adam.*, sigmoid\+sigmoid",
+    "own_logger": r"test accuracy 0\.[89]\d\d",
     "custom_layer": r"the saved and loaded model gives the same outputs: True",
 }
 
