@@ -40,9 +40,13 @@ class TensorBoardLogger(Callback):
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         library = optional("tensorboardX", "tensorboard", "TensorBoardLogger")
-        # What a killed run has written of epochs that are done again does not count.
+        # What a killed run has written of epochs that are done again does not count. Files have the
+        # second in their names, and are read in that order.
         done = trainer.run.epoch
-        self._writer = library.SummaryWriter(self.path, purge_step=done or None)
+        suffix = f".{done:06}"
+        self._writer = library.SummaryWriter(
+            self.path, purge_step=done or None, filename_suffix=suffix
+        )
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
         rate = {"learning_rate": trainer.optimizer.last_rate}
