@@ -48,7 +48,9 @@ def test_the_notes_equations_hold(hidden: str, output: str | None) -> None:
     np.testing.assert_allclose(a["dZ1"], dz1, rtol=0, atol=1e-12)
     np.testing.assert_allclose(a["dW1"], dz1 @ a["X"].T / m, rtol=0, atol=1e-12)
     np.testing.assert_allclose(a["new W1"], a["W1"] - 0.5 * a["dW1"], rtol=0, atol=1e-12)
-    np.testing.assert_array_equal(model.named_parameters()["0.weight"], a["W1"])  # the model itself stays
+    np.testing.assert_array_equal(
+        model.named_parameters()["0.weight"], a["W1"]
+    )  # the model itself stays
     assert step.loss == pytest.approx(-np.log((p * a["Y"]).sum(axis=0)).mean())
     assert "dW1     10 x 784" in str(step)
     assert f"{step.loss:.6g}" in str(step)
