@@ -409,3 +409,19 @@ def test_deep_and_doubling_graphs(tmp_path: Path) -> None:
         made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         path.write_bytes(made.SerializeToString())
         assert len(mt.from_onnx(path)) == number
+
+
+def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
+    """Files of which some bytes were changed: no error but ours."""
+    rng, path = np.random.default_rng(0), tmp_path / "m.onnx"
+    whole, refused = edited(lambda proto: None), 0
+    for _ in range(1000):
+        content = bytearray(whole)
+        for place in rng.integers(len(content), size=rng.integers(1, 4)):
+            content[place] = rng.integers(256)
+        path.write_bytes(content)
+        try:
+            mt.from_onnx(path)
+        except mt.ModelFileError:
+            refused += 1
+    assert refused > 300

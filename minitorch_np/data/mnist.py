@@ -40,7 +40,7 @@ def load_mnist(path: StrPath | None = None, cache: StrPath | None = None) -> Dig
     Raises DataError where a file is missing, damaged, has another number of entries than its
     partner, or can't be fetched with the right checksum; MissingExtraError without pooch.
     """
-    if path == "full":
+    if isinstance(path, str) and path == "full":
         return _load(fetch(MNIST, cache, "load_mnist"))
     folder = SAMPLE if path is None else checked_path("load_mnist", "path", path)
     if os.path.isfile(folder):

@@ -78,8 +78,16 @@ def _own(onnx: Any, proto: Any) -> Sequential | None:
 
 def _foreign(onnx: Any, proto: Any, path: str) -> Sequential:
     """The model that the graph of another program describes."""
-    reader = Reader(onnx, proto, path)
-    errors: list[ModelFileError] = []
+    try:
+        reader = Reader(onnx, proto, path)
+    except ModelFileError:
+        raise
+    except Exception as error:  # of numbers that are none, which the checker lets pass
+        raise ModelFileError(
+            f"{path}: expected numbers and inputs that onnx can read, got a file that is damaged "
+            f"({type(error).__name__}: {error!s:.200})"
+        ) from None
+    errors = [ModelFileError(f"{path}: expected a graph with an output, got none")]
     for output in proto.graph.output:
         name, last = output.name, reader.nodes.get(output.name)
         if last is not None and last.op_type == "ZipMap":  # scikit-learn's probabilities as a dict
