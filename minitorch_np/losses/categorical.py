@@ -24,10 +24,6 @@ class Labels(np.ndarray[Any, Any]):
     """Class numbers for each step, (m, steps), which nothing else tells from one-hot rows."""
 
 
-class ClassNumbers(Labels):
-    """Class numbers that `prepare` has checked, so that a step need not check them again."""
-
-
 class Categorical(Loss):
     """What losses over classes share: targets are class numbers (m,), or rows of weights (m, K).
 
@@ -63,9 +59,9 @@ class Categorical(Loss):
             if self.ignores:
                 wrong &= ~self.ignored(targets)
             refuse(wrong, targets, f"{place}: expected whole numbers from 0 to {classes - 1}")
-            if self.ignores or classes > LARGEST_TABLE:
-                return targets.view(Labels) if steps else targets
-            return targets.astype(np.min_scalar_type(classes - 1)).view(ClassNumbers)
+            if not self.ignores:  # the smallest type without a sign: see SoftmaxCrossEntropy
+                targets = targets.astype(np.min_scalar_type(classes - 1))
+            return targets.view(Labels) if steps else targets
         if targets.shape[1:] != output_shape:
             numbers = "(m,)" if not steps else describe_batch((*steps,))
             raise ShapeError(
@@ -176,9 +172,14 @@ class SoftmaxCrossEntropy(Categorical):
             return self.over_steps(scores, targets, sample_weight)
         # Samples stand in columns here, as in the notes: NumPy's inner loops are then as long as
         # the batch, not as the few classes, which takes half the time.
-        z, count = scores.T.copy(), float(len(scores))
-        if type(targets) is ClassNumbers and len(targets) == count:
-            y = _unit_rows(len(z), z.dtype).take(targets, 1)
+        z, count, targets = scores.T.copy(), float(len(scores)), np.asarray(targets)
+        picks = targets.dtype.kind == "u" and len(z) <= LARGEST_TABLE and not self.ignores
+        if picks and targets.shape == (count,):
+            try:
+                y = _unit_rows(len(z), z.dtype).take(targets, 1)
+            except IndexError:  # without a sign, a class number can only be too large
+                self.one_hot(targets, scores)
+                raise
         else:
             y = self.one_hot(targets, scores).T
         shifted = z - np.maximum.reduce(z, axis=0)
@@ -187,7 +188,7 @@ class SoftmaxCrossEntropy(Categorical):
         a /= total
         logs = np.log(total)
         if sample_weight is not None or not self._plain:
-            y, count = self._weighted(y.T, np.asarray(targets), sample_weight).T, 1.0
+            y, count = self._weighted(y.T, targets, sample_weight).T, 1.0
             sums = ones(len(y), y.dtype).dot(y)
             a *= sums
             logs *= sums
