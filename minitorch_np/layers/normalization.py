@@ -26,12 +26,21 @@ NormCache = tuple[Array, Array, bool]
 
 
 class Normalization(Layer):
-    """What the two share: y = weight x^ + bias. A subclass says what the mean is taken over."""
+    """A layer that brings its inputs to unit size.
+
+    So they may have any size before it, and its parameters, which only shift and scale, are
+    excluded from weight decay.
+    """
+
+    weight: Array
+    epsilon: float
+
+
+class Standardization(Normalization):
+    """Normalization by mean and variance: y = weight x^ + bias. A subclass says over what."""
 
     parameter_names = ("weight", "bias")
-    weight: Array
     bias: Array
-    epsilon: float
 
     @abstractmethod
     def axes(self, x: Array) -> tuple[int, ...]:
@@ -43,7 +52,7 @@ class Normalization(Layer):
 
     @abstractmethod
     def along(self, parameter: Array, x: Array) -> Array:
-        """A parameter, or a statistic, shaped so that it stands where it belongs in x."""
+        """A parameter, or a statistic, reshaped to broadcast against x."""
 
     def normalized(self, x: Array) -> tuple[Array, Array, Array, Array]:
         """x^, 1 / sqrt(variance + epsilon), the mean, the variance."""
@@ -74,7 +83,7 @@ class Normalization(Layer):
         return dx, gradients
 
 
-class BatchNorm(Normalization):
+class BatchNorm(Standardization):
     """y = weight (x - mean) / sqrt(variance + epsilon) + bias, per feature or channel.
 
     For x of shape (m, features), mean and variance are over the batch; for images (m, channels,
@@ -141,7 +150,7 @@ class BatchNorm(Normalization):
         running += self.momentum * batch.reshape(-1)
 
 
-class LayerNorm(Normalization):
+class LayerNorm(Standardization):
     """y = weight (x - mean) / sqrt(variance + epsilon) + bias, with the statistics of each sample.
 
     Mean and variance are over the last `trailing_axes` axes of a sample; `weight` and `bias` have
