@@ -1,8 +1,8 @@
-"""Normalization of a sample by itself: of groups of channels, or of the size of each vector only.
+"""Normalization of each sample by itself: by groups of channels, or by the length of each vector.
 
-BatchNorm needs a batch, and predicts otherwise than it trains. These two do not: `GroupNorm` takes
+BatchNorm needs a batch, and prediction differs from training. These two do not: `GroupNorm` takes
 mean and variance over some channels of one image, `RMSNorm` divides each vector by the root of its
-mean square and leaves the mean where it is.
+mean square and leaves the mean as it is.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from minitorch_np.validation import number, whole
 
 
 class GroupNorm(Standardization):
-    """y = weight (x - mean) / sqrt(variance + epsilon) + bias, with the statistics of each group.
+    """Group normalization: y = weight (x - mean) / sqrt(variance + epsilon) + bias, per group.
 
-    x is (m, channels, ...); the channels are cut into `groups` of neighbours, and mean and variance
-    are over all entries of a group in one sample. `weight` and `bias` are (channels,), and start at
-    1 and 0. One group is LayerNorm over all axes but for the parameters, as many groups as channels
-    is instance normalization.
+    x and y are (m, channels, ...). The channels are divided into `groups` of neighbours; mean and
+    variance are over all entries of a group in one sample. `weight` and `bias` are (channels,) and
+    start at 1 and 0. One group is LayerNorm over all axes, except for the parameters; as many
+    groups as channels is instance normalization.
 
     With x^ the normalized x and g = dy weight, dx = (g - mean(g) - x^ mean(g x^)) / sqrt(variance +
     epsilon). Raises ConfigurationError unless groups >= 1 and epsilon > 0, ShapeError for channels
@@ -69,12 +69,13 @@ class GroupNorm(Standardization):
 
 
 class RMSNorm(Normalization):
-    """y = weight x / r with r = sqrt(mean(x^2) + epsilon), over the last axis.
+    """Root mean square normalization: y = weight x / r, where r = sqrt(mean(x^2) + epsilon).
 
-    x is (m, ..., features); `weight` is (features,), and starts at 1. With u = x / r and g = dy
-    weight, dx = (g - u mean(g u)) / r. PyTorch's default for epsilon is the dtype's rounding, ours
-    is 1e-6 in both dtypes. Raises ConfigurationError unless epsilon > 0, ShapeError for samples
-    without an axis. Source: Zhang and Sennrich 2019 (arXiv:1910.07467).
+    x and y are (m, ..., features), and the mean is over the last axis; `weight` is (features,) and
+    starts at 1. With u = x / r and g = dy weight, dx = (g - u mean(g u)) / r. PyTorch's default for
+    epsilon is the rounding error of the dtype; here it is 1e-6 in both dtypes. Raises
+    ConfigurationError unless epsilon > 0, ShapeError for samples without an axis. Source: Zhang and
+    Sennrich 2019 (arXiv:1910.07467).
     """
 
     parameter_names = ("weight",)
