@@ -1,9 +1,9 @@
 """A model in a file.
 
 The file is NumPy's own .npz: a zip of arrays, one for each parameter, under the parameter's name.
-Beside them lies one text, the architecture as JSON. There is no pickle in it, and it never causes
-an import: it may name layer classes that the program has defined already, and nothing else. The
-parameters that the architecture asks for are compared with the arrays before they are made.
+Beside them is one text, the architecture as JSON. There is no pickle in it, and it never causes an
+import: it can only name layer classes that the program has already defined. The parameters that the
+architecture asks for are compared with the arrays before they are allocated.
 """
 
 from collections.abc import Iterable, Mapping
@@ -84,9 +84,9 @@ def load_model(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]]
 
 
 def encode_layer(layer: Layer) -> Any:
-    """A layer as JSON can hold it: its class and its constructor's arguments, the same within.
+    """A layer as JSON can hold it: its class and its constructor's arguments, recursively.
 
-    A layer that stands in two places is described in the first and numbered in the second.
+    A layer that stands in two places is described in the first and referred to in the second.
     """
     return _encode(layer, {})
 
@@ -124,7 +124,7 @@ def decode_layer(description: Any, custom: Mapping[str, type[Layer]]) -> Any:
 
 
 class _Decoder:
-    """Makes layers from their descriptions; `done` are those that are complete, in that order."""
+    """Makes layers from descriptions. `done` lists those that are complete, in order."""
 
     def __init__(self, custom: Mapping[str, type[Layer]]) -> None:
         self.custom, self.done, self.places = custom, list[Layer](), list[int]()
@@ -133,7 +133,7 @@ class _Decoder:
         return self._decode(value)[0]
 
     def _decode(self, value: Any) -> tuple[Any, int]:
-        """The value, and how many places of layers there are in it."""
+        """The value, and how many places for layers it has."""
         if isinstance(value, dict) and "same_as" in value:
             return self.done[value["same_as"]], self.places[value["same_as"]]
         if isinstance(value, dict) and "tuple" in value:
@@ -160,8 +160,10 @@ class _Decoder:
 
 
 def _find_class(module: str, name: str, custom: Mapping[str, type[Layer]]) -> type[Layer]:
-    """The package's own class of that name, wherever it is defined in this version; else the one
-    among `custom`; else the one that the program has defined in that module.
+    """The class of that name.
+
+    That is the package's own class, wherever it is defined in this version; else the one among
+    `custom`; else the one that the program has defined in that module.
     """
     ours = isinstance(module, str) and module.startswith("minitorch_np.")
     modules = (module, "__mp_main__") if module == "__main__" else (module,)  # in a worker process

@@ -126,9 +126,10 @@ class Sequential(Model):
             except Exception as error:
                 error.add_note(f"in the backward of {self.name_of(place)}")
                 raise
-            for key in own:
-                name = self._names[place].get(key) or f"{place}.{key}"
-                gradients[name] = own[key] + gradients[name] if name in gradients else own[key]
+            names = self._names[place]
+            for key, gradient in own.items():
+                name = names.get(key) or f"{place}.{key}"
+                gradients[name] = gradient + gradients[name] if name in gradients else gradient
             if below and dx is None:
                 raise self.missing_dx(place)
         return (dx if need_dx else None), gradients

@@ -1,4 +1,4 @@
-"""How much each class counts: for data in which some classes are rare."""
+"""Class weights: how much each class counts, for data in which some classes are rare."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ ClassWeights: TypeAlias = Sequence[float] | Mapping[int, float] | Array
 
 
 def as_class_weights(given: Any) -> Array:
-    """The weights as an array (K,). Raises ConfigurationError unless they are numbers of at least
-    0, not all 0.
+    """Class weights as an array (K,).
+
+    Raises ConfigurationError unless they are numbers of at least 0, not all 0.
     """
     if isinstance(given, str) and given == "balanced":
         raise ConfigurationError(
@@ -40,10 +41,10 @@ def as_class_weights(given: Any) -> Array:
 
 
 def balanced_weights(labels: object) -> Array:
-    """Class weights (K,) by which all classes together count the same: n / (K n_k), with n_k the
-    number of the n labels that are k. As scikit-learn's "balanced".
+    """Class weights (K,) that make all classes count the same in total: n / (K n_k).
 
-    Raises DataError unless labels are class numbers (n,) in which each class occurs.
+    n_k is the number of the n labels that are k; as scikit-learn's "balanced". Raises DataError
+    unless the labels are class numbers (n,) in which each class occurs.
     """
     given = as_targets(labels, "balanced_weights")
     if given.ndim != 1 or given.dtype.kind not in "iu" or not given.size or given.min() < 0:
