@@ -249,7 +249,7 @@ class Trainer(metaclass=Explained):
             transform=transform,
         )
         with self._alone("fit"):
-            self.stop_training = False
+            self.loss = self.loss.fitted(samples.y, self.model.output_shape)
             self.run = Loop(
                 self.model, self.loss, self.optimizer, self.metrics, self.rng, batches, held_out
             )
@@ -273,6 +273,7 @@ class Trainer(metaclass=Explained):
     ) -> History:
         """Run the remaining epochs and call the hooks; those in `shown` only display progress."""
         loop, remembered = self.run, list[Mapping[str, Any]]()
+        self.stop_training = False
 
         def load(state: Mapping[str, Any]) -> None:
             loop.load_state_dict(state)
