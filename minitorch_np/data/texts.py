@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Generator, StrPath
+from minitorch_np.arrays import AnyArray, Generator, StrPath, as_targets
 from minitorch_np.errors import DataError
 from minitorch_np.io.bounded import read_bytes
 from minitorch_np.validation import path as path_of
@@ -64,7 +64,8 @@ class TextWindows:
     """
 
     def __init__(self, ids: AnyArray, steps: int) -> None:
-        self.steps, self.ids = whole(self, "steps", steps), np.asarray(ids)
+        self.steps = whole(self, "steps", steps)
+        self.ids = as_targets(ids, "TextWindows: ids")
         if self.ids.ndim != 1 or self.ids.dtype.kind not in "iu":
             raise DataError(
                 f"TextWindows: expected one row of whole numbers, got {self.ids.dtype} of shape "
