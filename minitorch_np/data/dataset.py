@@ -17,6 +17,7 @@ from minitorch_np.arrays import (
     require_unmasked,
 )
 from minitorch_np.errors import DataError
+from minitorch_np.signature import Explained
 from minitorch_np.validation import instance, instances, number, require
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
@@ -26,7 +27,7 @@ Labels: TypeAlias = npt.NDArray[np.int64]
 """Class numbers."""
 
 
-class Images:
+class Images(metaclass=Explained):
     """n grey images of the same size, and their labels.
 
     - `images` is uint8 (n, height, width);

@@ -10,12 +10,14 @@ from minitorch_np.arrays import StrPath
 from minitorch_np.data.dataset import Digits, Images
 from minitorch_np.data.idx import load_idx
 from minitorch_np.errors import DataError
+from minitorch_np.signature import explained
 from minitorch_np.validation import path as checked_path
 
 SAMPLE = os.path.join(os.path.dirname(__file__), "sample")
 """The folder with the digits that come with this package."""
 
 
+@explained
 def load_mnist(path: StrPath | None = None) -> Digits:
     """The digits in a folder, `.train` and `.test`; without a folder, those in this package.
 

@@ -22,12 +22,14 @@ from minitorch_np.core.sequential import Sequential
 from minitorch_np.errors import ConfigurationError, optional
 from minitorch_np.exchange.torch_kinds import KINDS, UnlikeError
 from minitorch_np.layers.pooling import GlobalAveragePool2D
+from minitorch_np.signature import explained
 from minitorch_np.validation import instance
 
 TOLERANCE = 1e-9
 """How far the outputs of the two may be apart on random inputs in float64, over the largest."""
 
 
+@explained
 def to_torch(model: Layer) -> Any:
     """The model as a `torch.nn.Module`, with copies of its parameters, in evaluation mode.
 
@@ -50,6 +52,7 @@ def to_torch(model: Layer) -> Any:
     return module
 
 
+@explained
 def from_torch(module: Any, input_shape: int | Shape | None = None) -> Sequential:
     """A built model with copies of a PyTorch module's parameters, in the module's dtype.
 

@@ -18,6 +18,7 @@ from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.losses.base import Loss, LossCache, check_weights, no_classes, refuse
 from minitorch_np.losses.class_weights import ClassWeights, as_class_weights, balanced_weights
+from minitorch_np.signature import explained
 from minitorch_np.validation import instance, is_whole, require, share
 
 
@@ -357,6 +358,7 @@ def _shares(sample_weight: Array | None, scores: Array) -> Array:
     return shares[:, np.newaxis]
 
 
+@explained
 def loss_for(model: Layer) -> Loss:
     """The classification loss that goes with what the model puts out."""
     instance("loss_for", "model", model, Layer)

@@ -10,6 +10,7 @@ import numpy as np
 from minitorch_np.arrays import Array, as_targets
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.losses.base import LARGEST_WEIGHT
+from minitorch_np.signature import explained
 from minitorch_np.validation import is_number, is_whole, whole
 
 BALANCED: Literal["balanced"] = "balanced"
@@ -40,6 +41,7 @@ def as_class_weights(given: Any) -> Array | Literal["balanced"]:
     )
 
 
+@explained
 def balanced_weights(labels: object, classes: int | None = None) -> Array:
     """Class weights (K,) by which all classes together count the same: n / (K n_k), with n_k the
     number of the n labels that are k. As scikit-learn's "balanced".

@@ -19,6 +19,7 @@ import numpy as np
 from minitorch_np.arrays import Array, Generator
 from minitorch_np.figures import COLOURS, WIDTH, Figure, new_figure
 from minitorch_np.losses import Loss
+from minitorch_np.signature import explained
 from minitorch_np.training.batches import Batches
 from minitorch_np.training.snapshot import Snapshot
 from minitorch_np.training.step import propagate
@@ -62,6 +63,7 @@ class RateSearch(NamedTuple):
         return f"RateSearch({len(self.rates)} rates, suggestion={self.suggestion:.3g})"
 
 
+@explained
 def find_learning_rate(
     trainer: Trainer,
     x: object,

@@ -383,6 +383,7 @@ class Trainer(metaclass=Explained):
             self.optimizer.step(self.model, gradients)
         return value
 
+    @explained
     def evaluate(self, x: object, y: object, sample_weight: object = None) -> dict[str, float]:
         """Mean loss and metrics on samples x and targets y, by name. Raises as `fit`."""
         samples = self.checked(x, y, sample_weight, "evaluate")
