@@ -31,6 +31,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -137,6 +138,11 @@ def sites(node: ast.AST) -> Iterator[Any]:
 
 def mutants_of(path: Path) -> list[Mutant]:
     """All mutants of a file; each differs from it in the lines of one node only."""
+    return [mutant for mutant in candidates(path) if is_change(mutant)]
+
+
+def candidates(path: Path) -> list[Mutant]:
+    """The mutants of a file, and some that only look like one."""
     source = path.read_text()
     file, found = str(path.relative_to(ROOT)), []
     tree = ast.parse(source)
@@ -148,14 +154,17 @@ def mutants_of(path: Path) -> list[Mutant]:
             place = node.test if isinstance(node, ast.If) and whole else node
             after = "True" if whole else _inside(ast.unparse(new or ast.Pass()), node)
             text = _replaced(source, place, after)
-            try:
-                changed = ast.dump(ast.parse(text)) != ast.dump(tree)
-            except SyntaxError:
-                continue
-            if not changed:
-                continue
             found.append(Mutant(file, place.lineno, kind, old or "", after, text))
     return found
+
+
+def is_change(mutant: Mutant) -> bool:
+    """Whether it is Python, and another program."""
+    try:
+        changed = ast.parse(mutant.text)
+    except SyntaxError:
+        return False
+    return ast.dump(changed) != ast.dump(ast.parse((ROOT / mutant.file).read_text()))
 
 
 def _inside(text: str, node: ast.AST) -> str:
@@ -272,9 +281,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="a part of the files' names")
     given = parser.parse_args()
     files = sorted(path for path in ROOT.glob(f"{PACKAGE}/**/*.py") if given.only in str(path))
-    every = [mutant for path in files for mutant in mutants_of(path)]
-    drawn = np.random.default_rng(given.seed).permutation(len(every))[: given.mutants]
-    chosen = [every[place] for place in drawn.tolist()]
+    every = [mutant for path in files for mutant in candidates(path)]
+    order = np.random.default_rng(given.seed).permutation(len(every)).tolist()
+    chosen = list(islice(filter(is_change, (every[place] for place in order)), given.mutants))
     covered = coverage_map()
     print(f"{len(chosen)} of {len(every)} mutants of {len(files)} files", flush=True)
     unchanged = chosen[0]._replace(text=(ROOT / chosen[0].file).read_text())

@@ -146,10 +146,9 @@ def gpt(
     """
     table = Embedding(vocabulary, width, 0.02)
     chain: list[Layer | str] = [table, PositionalEmbedding(0.02)]
-    chain += [Dropout(dropout)] if dropout else []
-    chain += [
-        TransformerBlock(heads, dropout=dropout) for _ in range(whole("gpt", "layers", layers))
-    ]
+    rate = share("gpt", "dropout", dropout)
+    chain += [Dropout(rate)] if rate else []
+    chain += [TransformerBlock(heads, dropout=rate) for _ in range(whole("gpt", "layers", layers))]
     chain += [LayerNorm(), Unembedding(table)]
     return Sequential(*chain, input_shape=context, seed=seed, dtype=dtype)
 
@@ -177,5 +176,5 @@ def char_rnn(
     chain: list[Layer | str] = [Embedding(vocabulary, units)]
     for _ in range(whole("char_rnn", "layers", layers)):
         chain.append(f"{cell}({units}, return_sequences=True)")
-        chain += [Dropout(dropout)] if dropout else []
+        chain += [Dropout(dropout)] if share("char_rnn", "dropout", dropout) else []
     return Sequential(*chain, Dense(vocabulary), input_shape=steps, seed=seed, dtype=dtype)

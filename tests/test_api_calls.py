@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -51,3 +53,22 @@ def test_a_path_is_a_text(path: object) -> None:
     for use in uses:
         with pytest.raises(mt.ConfigurationError, match="path to be a text or a pathlib.Path, got"):
             use(path)  # type: ignore[operator]
+
+
+ODD_ARRAY = np.ones((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: mt.gpt(5, 4, dropout=ODD_ARRAY), "gpt: expected dropout"),  # type: ignore[arg-type]
+        (lambda: mt.char_rnn(5, 4, dropout=ODD_ARRAY), "char_rnn: expected dropout"),  # type: ignore[arg-type]
+        (lambda: mt.MultiHeadAttention(2, key_value_heads=0), "key_value_heads to be a whole"),
+        (lambda: mt.MultiHeadAttention(2, key_value_heads=ODD_ARRAY), "key_value_heads to be"),  # type: ignore[arg-type]
+        (lambda: mt.data.Images(np.zeros((2, 3, 3), np.uint8), class_names=5), "class_names"),  # type: ignore[arg-type]
+        (lambda: mt.data.TextWindows([[1], [2, 3]], 1), "TextWindows: ids: expected rows of one"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_generated_calls_have_found(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(mt.MinitorchError, match=message):
+        call()

@@ -60,6 +60,29 @@ def test_a_wrong_argument_is_answered_with_the_right_one(message: str) -> None:
     assert isinstance(caught.value, TypeError)
 
 
+PUBLIC_CALLS = [
+    *(getattr(mt, name) for name in dir(mt) if inspect.isfunction(getattr(mt, name))),
+    *(getattr(mt.data, name) for name in mt.data.__all__ if name != "Digits"),  # a NamedTuple
+    *(mt.Sequential.predict, mt.Sequential.predict_proba, mt.Sequential.predict_classes),
+    *(mt.Trainer.fit, mt.Trainer.evaluate, mt.Checkpoint, mt.Trainer),
+]
+OF_THE_CHECK = "minitorch_np.gradcheck."
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        each
+        for each in PUBLIC_CALLS
+        if not each.__module__.startswith(OF_THE_CHECK) and each.__name__[0] != "_"
+    ],
+    ids=lambda call: call.__name__,
+)
+def test_all_that_is_public_explains_wrong_arguments(call: Any) -> None:
+    with pytest.raises(mt.ArgumentError, match="expected no argument 'verbos'"):
+        call(verbos=1)
+
+
 def test_what_is_suggested_exists() -> None:
     classes: list[Any] = [thing for thing in vars(mt).values() if inspect.isclass(thing)]
     functions = [mt.Trainer.fit, mt.mlp]

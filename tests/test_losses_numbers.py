@@ -348,7 +348,7 @@ BAD_ARGUMENTS: list[tuple[Any, dict[str, Any], str]] = [
     ],
     *[
         (mt.SoftmaxCrossEntropy, {"class_weights": bad}, "class_weights")
-        for bad in ([0, 0], [1, -1], [1, np.nan], [1, np.inf], [[1, 2]], 3.0, [], "balanced")
+        for bad in ([0, 0], [1, -1], [1, np.nan], [1, np.inf], [[1, 2]], 3.0, [], "even")
     ],
 ]
 

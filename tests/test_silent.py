@@ -86,13 +86,12 @@ def test_class_weights_of_labels_and_of_a_dictionary() -> None:
     labels = [0, 0, 0, 1, 2, 2]
     np.testing.assert_allclose(balanced_weights(labels), [2 / 3, 2, 1])
     weighted = mt.SoftmaxCrossEntropy(class_weights={1: 5, 2: 0.5})
-    assert weighted.class_weights is not None
+    assert isinstance(weighted.class_weights, np.ndarray)
     np.testing.assert_array_equal(weighted.class_weights, [1, 5, 0.5])
     plain = mt.SoftmaxCrossEntropy(class_weights=[1, 5, 0.5])
     z, y = np.random.default_rng(0).normal(size=(6, 3)), np.array(labels)
     assert weighted.forward(z, y)[0] == plain.forward(z, y)[0]
     for wrong in (
-        "balanced",
         "abc",
         {},
         {"a": 1},
@@ -108,6 +107,45 @@ def test_class_weights_of_labels_and_of_a_dictionary() -> None:
     for bad in ([], [0, 2], [-1], [[1]], [0.5], "ab", None, [10**12]):
         with pytest.raises(mt.DataError, match="balanced_weights: expected"):
             balanced_weights(bad)
+
+
+@pytest.mark.parametrize("rows", [False, True])
+def test_balanced_class_weights_are_those_of_the_labels_of_fit(rows: bool) -> None:
+    labels = np.array([0, 0, 0, 1, 2, 2, -1, -1])
+    x = np.random.default_rng(0).normal(size=(8, 4))
+    targets: Any = labels
+    if rows:
+        x, targets = x[:6], np.eye(3)[labels[:6]]
+
+    def trained(weights: Any) -> mt.Trainer:
+        model = mt.Sequential(mt.Dense(3), input_shape=4, seed=0)
+        loss = mt.SoftmaxCrossEntropy(class_weights=weights, ignore_index=None if rows else -1)
+        trainer = mt.Trainer(model, loss, mt.SGD(0.1), seed=0)
+        trainer.fit(x, targets, epochs=3, batch_size=3)
+        return trainer
+
+    known, found = trained([2 / 3, 2, 1]), trained("balanced")
+    assert isinstance(found.loss, mt.SoftmaxCrossEntropy)
+    np.testing.assert_array_equal(found.loss.class_weights, [2 / 3, 2, 1])
+    pairs = zip(known.model.state_dict().values(), found.model.state_dict().values(), strict=True)
+    for one, other in pairs:
+        np.testing.assert_array_equal(one, other)
+    # Other labels do not change them.
+    assert found.evaluate(x[:2], targets[:2]) == known.evaluate(x[:2], targets[:2])
+
+
+def test_balanced_class_weights_need_labels_of_each_class() -> None:
+    loss = mt.SoftmaxCrossEntropy(class_weights="balanced")
+    assert repr(loss) == "SoftmaxCrossEntropy(class_weights='balanced')"
+    with pytest.raises(mt.ConfigurationError, match="expected to be trained first"):
+        loss.forward(np.zeros((2, 3)), np.array([0, 1]))
+    trainer = mt.Trainer(mt.Sequential(mt.Dense(4), input_shape=2, seed=0), loss, mt.SGD(0.1))
+    for labels, missing in (([0, 1, 2], 3), ([0, 2, 3], 1)):
+        with pytest.raises(mt.DataError, match=f"none of class {missing}"):
+            trainer.fit(np.zeros((3, 2)), np.array(labels))
+    found = mt.find_learning_rate(trainer, np.ones((8, 2)), np.arange(8) % 4, steps=10)
+    assert len(found.losses) > 1
+    assert repr(trainer.loss) == "SoftmaxCrossEntropy(class_weights='balanced')"
 
 
 def test_balanced_weights_are_scikit_learns() -> None:

@@ -14,9 +14,11 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Array, Generator, Seed, as_batch, as_generator
 from minitorch_np.core.layer import Layer
 from minitorch_np.errors import DataError
+from minitorch_np.signature import explained
 from minitorch_np.validation import number, whole
 
 
+@explained
 def generate(
     model: Layer,
     prompt: Sequence[int] | AnyArray,

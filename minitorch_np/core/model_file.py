@@ -15,7 +15,7 @@ from minitorch_np.arrays import StrPath
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.room import room_for
 from minitorch_np.errors import ConfigurationError, MinitorchError, ModelFileError
-from minitorch_np.io.arrays import explained, read_arrays, read_json, write_arrays
+from minitorch_np.io.arrays import in_words, read_arrays, read_json, write_arrays
 from minitorch_np.signature import concrete_subclasses
 from minitorch_np.text import excerpt
 
@@ -78,7 +78,7 @@ def load_model(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]]
     except Exception as error:  # of layers' constructors, given whatever the text says
         raise ModelFileError(
             f"{path}: expected a model saved by minitorch_np, got a file whose {_ARCHITECTURE} "
-            f"is missing or incomplete ({explained(error)})"
+            f"is missing or incomplete ({in_words(error)})"
         ) from None
     return model
 

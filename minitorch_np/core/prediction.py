@@ -26,6 +26,7 @@ from minitorch_np.core.model_file import load_model, save_model
 from minitorch_np.core.summary import summary_table
 from minitorch_np.errors import ShapeError
 from minitorch_np.numerics import sigmoid, softmax
+from minitorch_np.signature import explained
 from minitorch_np.validation import whole
 
 
@@ -36,6 +37,7 @@ class Model(Composite):
     """Whether a sample is of exactly one class; if not, each output answers a question of its own.
     A trainer sets it by its loss; None is until then, and a final Sigmoid means that it is not."""
 
+    @explained
     def predict(self, x: object, batch_size: int = 256) -> Array:
         """The outputs (m, *output_shape) for x (m, *input_shape), `batch_size` samples at a time.
 
@@ -54,6 +56,7 @@ class Model(Composite):
             outputs.append(self.forward(batch)[0])
         return np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
 
+    @explained
     def predict_proba(self, x: object, batch_size: int = 256) -> Array:
         """Probabilities (m, classes): the softmax of the outputs, if they are not that yet.
 
@@ -67,6 +70,7 @@ class Model(Composite):
         p = outputs if self.outputs_separate_probabilities else sigmoid(outputs)
         return np.concatenate([1 - p, p], axis=-1) if p.shape[-1] == 1 else p
 
+    @explained
     def predict_classes(self, x: object, batch_size: int = 256) -> AnyArray:
         """The most probable class of each sample, as integers (m,).
 

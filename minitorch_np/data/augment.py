@@ -13,10 +13,11 @@ import numpy as np
 
 from minitorch_np.arrays import Array, Generator, Shape
 from minitorch_np.errors import ShapeError
+from minitorch_np.signature import Explained
 from minitorch_np.validation import is_whole, number, require, whole
 
 
-class ImageTransform:
+class ImageTransform(metaclass=Explained):
     """Moves the pixels of each image of a batch; pixels from outside the image are `fill`.
 
     A batch is (m, channels, height, width), (m, height, width), or (m, features) with the
@@ -96,7 +97,7 @@ class Rotate(ImageTransform):
         return cosine * rows + sine * columns, cosine * columns - sine * rows
 
 
-class Compose:
+class Compose(metaclass=Explained):
     """One transform after the other."""
 
     def __init__(self, *transforms: ImageTransform) -> None:

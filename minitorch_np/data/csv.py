@@ -22,6 +22,7 @@ from minitorch_np.arrays import StrPath
 from minitorch_np.data.dataset import Images, Pixels
 from minitorch_np.errors import DataError
 from minitorch_np.io.bounded import open_file
+from minitorch_np.signature import explained
 from minitorch_np.text import excerpt
 from minitorch_np.validation import path as checked_path
 
@@ -38,6 +39,7 @@ FEW = 20
 """In fewer lines, any column may be in order by accident."""
 
 
+@explained
 def load_csv(path: StrPath) -> Images:
     """The images in a CSV file, with their labels if it has any.
 

@@ -17,7 +17,8 @@ from minitorch_np.arrays import (
     require_unmasked,
 )
 from minitorch_np.errors import DataError
-from minitorch_np.validation import instance, number, require
+from minitorch_np.signature import Explained
+from minitorch_np.validation import instance, instances, number, require
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """Grey values from 0, black, to 255, white; in MNIST the ground is 0 and the ink is 255."""
@@ -26,7 +27,7 @@ Labels: TypeAlias = npt.NDArray[np.int64]
 """Class numbers."""
 
 
-class Images:
+class Images(metaclass=Explained):
     """n grey images of the same size, and their labels.
 
     - `images` is uint8 (n, height, width);
@@ -56,6 +57,8 @@ class Images:
             )
         if len(images) == 0:
             raise DataError(f"{source}: expected at least one image, got none")
+        if class_names is not None:
+            class_names = instances("Images", "class_names", class_names, str)
         labels = None if labels is None else np.asanyarray(labels)
         if labels is not None and labels.dtype.kind in "UO" and labels.ndim:
             names, numbers = np.unique(labels.astype(str), return_inverse=True)

@@ -17,6 +17,7 @@ from minitorch_np.arrays import StrPath
 from minitorch_np.errors import DataError
 from minitorch_np.io.atomic import replacing
 from minitorch_np.io.bounded import read_bytes
+from minitorch_np.signature import explained
 from minitorch_np.validation import instance
 from minitorch_np.validation import path as checked_path
 
@@ -26,6 +27,7 @@ AXES = 32
 """As many axes as every version of NumPy takes."""
 
 
+@explained
 def load_idx(path: StrPath) -> npt.NDArray[Any]:
     """The array in an IDX file, plain or gzip, in this machine's byte order.
 
@@ -61,6 +63,7 @@ def load_idx(path: StrPath) -> npt.NDArray[Any]:
     return array.astype(kind.newbyteorder("="))
 
 
+@explained
 def save_idx(path: StrPath, array: npt.NDArray[Any]) -> None:
     """Write an array as IDX; gzip if `path` ends in .gz. Raises DataError for other dtypes."""
     checked_path("save_idx", "path", path)

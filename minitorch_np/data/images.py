@@ -18,8 +18,9 @@ import numpy.typing as npt
 from minitorch_np.arrays import StrPath
 from minitorch_np.data.dataset import Pixels
 from minitorch_np.errors import DataError, MissingExtraError
-from minitorch_np.io.arrays import explained
+from minitorch_np.io.arrays import in_words
 from minitorch_np.io.bounded import open_file, require_room
+from minitorch_np.signature import explained
 from minitorch_np.text import SHADES
 from minitorch_np.validation import instance, require
 from minitorch_np.validation import path as checked_path
@@ -37,6 +38,7 @@ FAINTEST = 0.15
 paper grain and the shade of a photograph."""
 
 
+@explained
 def load_image(path: StrPath) -> Pixels:
     """A PNG, JPEG or other picture of one digit, as uint8 (28, 28) in the manner of MNIST.
 
@@ -108,7 +110,7 @@ def _read_grey(path: StrPath) -> Pixels:
             raise  # not there, not readable: the system's own words are best
         raise DataError(
             f"{path}: expected a picture ({', '.join(FORMATS)}), got another file or a damaged "
-            f"one ({explained(error)})"
+            f"one ({in_words(error)})"
         ) from None
     paper = Image.new("RGBA", picture.size, "white")
     return np.asarray(Image.alpha_composite(paper, picture).convert("L"))
@@ -121,6 +123,7 @@ def _as_bytes(grey: npt.NDArray[Any]) -> Pixels:
     return stretched
 
 
+@explained
 def as_text(image: Pixels) -> str:
     """An image in characters, the brighter the denser, two of its rows to a line."""
     instance("as_text", "image", image, np.ndarray)

@@ -13,6 +13,7 @@ from minitorch_np.data.dataset import Digits, Images
 from minitorch_np.data.download import FASHION_MNIST, MNIST, fetch
 from minitorch_np.data.idx import load_idx
 from minitorch_np.errors import DataError
+from minitorch_np.signature import explained
 from minitorch_np.validation import path as checked_path
 
 SAMPLE = os.path.join(os.path.dirname(__file__), "sample")
@@ -26,6 +27,7 @@ CLOTHES = (
 """The classes of Fashion-MNIST."""
 
 
+@explained
 def load_mnist(path: StrPath | None = None, cache: StrPath | None = None) -> Digits:
     """Digits, `.train` and `.test`: those in this package, all of them, or those in a folder.
 

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Generator, StrPath
+from minitorch_np.arrays import AnyArray, Generator, StrPath, as_targets
 from minitorch_np.errors import DataError
 from minitorch_np.io.bounded import read_bytes
+from minitorch_np.signature import Explained, explained
 from minitorch_np.validation import path as path_of
 from minitorch_np.validation import require, whole
 
 
-class CharTokenizer:
+class CharTokenizer(metaclass=Explained):
     """Each character that a text has is a number: 0, 1, 2 and so on in the order of Unicode.
 
     `characters` is a text, or the characters in any order. Raises ConfigurationError for an empty
@@ -56,7 +57,7 @@ class CharTokenizer:
         return "".join(self.characters[n] for n in numbers)
 
 
-class TextWindows:
+class TextWindows(metaclass=Explained):
     """Windows of `steps` numbers of a text, and as targets the number after each.
 
     `ids` is (length,), as CharTokenizer.encode gives it; windows x and targets y are (n, steps).
@@ -64,7 +65,8 @@ class TextWindows:
     """
 
     def __init__(self, ids: AnyArray, steps: int) -> None:
-        self.steps, self.ids = whole(self, "steps", steps), np.asarray(ids)
+        self.steps = whole(self, "steps", steps)
+        self.ids = as_targets(ids, "TextWindows: ids")
         if self.ids.ndim != 1 or self.ids.dtype.kind not in "iu":
             raise DataError(
                 f"TextWindows: expected one row of whole numbers, got {self.ids.dtype} of shape "
@@ -107,6 +109,7 @@ class TextWindows:
         return self.ids[places], self.ids[places + 1]
 
 
+@explained
 def load_text(path: StrPath) -> str:
     """The text in a file. Raises DataError, with the place, for one that is not UTF-8."""
     raw = read_bytes(path_of("load_text", "path", path))

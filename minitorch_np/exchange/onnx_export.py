@@ -21,6 +21,7 @@ from minitorch_np.core.model_file import encode_layer
 from minitorch_np.errors import ConfigurationError, optional
 from minitorch_np.exchange.onnx_graph import Graph, write_layer
 from minitorch_np.io.atomic import replacing
+from minitorch_np.signature import explained
 from minitorch_np.validation import instance
 from minitorch_np.validation import path as path_of
 
@@ -31,6 +32,7 @@ ARCHITECTURE = "minitorch_np.architecture"
 """The entry of the metadata that describes the model's layers as JSON."""
 
 
+@explained
 def to_onnx(model: Layer, path: StrPath) -> None:
     """Write a built model to an ONNX file: float32, opset 17, a batch of any size.
 

@@ -26,12 +26,14 @@ from minitorch_np.exchange.onnx_export import ARCHITECTURE, onnx_model
 from minitorch_np.exchange.onnx_reader import ROWS, Reader
 from minitorch_np.io.bounded import open_file
 from minitorch_np.layers.activations import Identity
+from minitorch_np.signature import explained
 from minitorch_np.validation import path as path_of
 
 CLOSE = 1e-4
 """How far the outputs may be from what onnx computes, in float32, over the largest one."""
 
 
+@explained
 def from_onnx(path: StrPath) -> Sequential:
     """The model in an ONNX file, in float32.
 

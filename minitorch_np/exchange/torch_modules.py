@@ -32,6 +32,7 @@ from minitorch_np.exchange.torch_sequences import (
     readings_of_sequences,
     state_of,
 )
+from minitorch_np.signature import explained
 from minitorch_np.validation import instance
 
 TOLERANCE = 1e-9
@@ -42,6 +43,7 @@ CHOICES = 256
 """How many ways to read a module are tried, where its parts leave something open."""
 
 
+@explained
 def to_torch(model: Layer) -> Any:
     """The model as a `torch.nn.Module`, with copies of its parameters, in evaluation mode.
 
@@ -64,6 +66,7 @@ def to_torch(model: Layer) -> Any:
     return module
 
 
+@explained
 def from_torch(module: Any, input_shape: int | Shape | None = None) -> Sequential:
     """A built model with copies of a PyTorch module's parameters, in the module's dtype.
 

@@ -28,6 +28,7 @@ from minitorch_np.experiments.health import (
 )
 from minitorch_np.layers import Activation, Sequential
 from minitorch_np.losses import CrossEntropy, Loss, SoftmaxCrossEntropy, loss_for
+from minitorch_np.signature import explained
 from minitorch_np.text import aligned
 from minitorch_np.training import Callback, Trainer
 from minitorch_np.validation import instance, require
@@ -158,6 +159,7 @@ class Diagnosis(NamedTuple):
         return "\n".join([*aligned(rows), *self.words, *minor])
 
 
+@explained
 def diagnose(model: Sequential, x: object, y: object, loss: Loss | None = None) -> Diagnosis:
     """Measure the health of a model's layers on up to PROBE samples x with targets y.
 

@@ -48,7 +48,7 @@ def read_arrays(path: StrPath) -> dict[str, AnyArray]:
         except Exception as error:  # on damaged files zipfile and NumPy raise a dozen kinds
             raise ModelFileError(
                 f"{path}: expected a model saved by minitorch_np (an .npz), got a file that is "
-                f"truncated, damaged or something else ({explained(error)})"
+                f"truncated, damaged or something else ({in_words(error)})"
             ) from None
 
 
@@ -107,11 +107,11 @@ def read_state(path: StrPath) -> dict[str, Any]:
     except Exception as error:  # of whatever the text holds
         raise ModelFileError(
             f"{path}: expected a state written by minitorch_np, got another kind of .npz, or part "
-            f"of one ({explained(error)})"
+            f"of one ({in_words(error)})"
         ) from None
 
 
-def explained(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     """An error of Python's or NumPy's within one of ours: its kind, and the beginning of what it
     says, which may be of a file's content.
     """

@@ -67,7 +67,8 @@ class MultiHeadAttention(Layer):
             flag(self, "use_bias", use_bias),
         )
         self.key_value_heads = key_value_heads
-        self._shared = whole(self, "key_value_heads", key_value_heads or heads)
+        shared = heads if key_value_heads is None else key_value_heads
+        self._shared = whole(self, "key_value_heads", shared)
         right = self.heads % self._shared == 0
         require(right, self, "key_value_heads that divide the heads", key_value_heads)
         if not use_bias:

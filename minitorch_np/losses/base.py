@@ -9,7 +9,7 @@ becomes w_i over that sum. A sample of weight 0 counts as if it were not there.
 """
 
 from abc import abstractmethod
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
@@ -69,6 +69,12 @@ class Loss(Described):
         if targets.dtype.kind == "f" and len(targets):
             require_finite(targets, f"{type(self).__name__}: targets")
         return targets
+
+    def fitted(self, targets: AnyArray, output_shape: Shape) -> Self:
+        """This loss where it depends on all targets that are trained on, as class weights may; they
+        are as `prepare` returns them. Without change by default.
+        """
+        return self
 
     def weights(self, targets: AnyArray, sample_weight: Array | None) -> Array | None:
         """How much each sample counts in the mean, (m,); None where all count the same.

@@ -7,8 +7,9 @@ own loss; the one on scores is the most exact.
 
 from __future__ import annotations
 
+import copy
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from minitorch_np.arrays import AnyArray, Array, Shape, describe_batch, ones
 from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.losses.base import Loss, LossCache, check_weights, no_classes, refuse
-from minitorch_np.losses.class_weights import ClassWeights, as_class_weights
+from minitorch_np.losses.class_weights import ClassWeights, as_class_weights, balanced_weights
+from minitorch_np.signature import explained
 from minitorch_np.validation import instance, is_whole, require, share
 
 
@@ -122,9 +124,10 @@ class SoftmaxCrossEntropy(Categorical):
 
     - `label_smoothing` e mixes each row with the uniform one: y becomes (1 - e) y + e / K (Szegedy
       et al. 2015, arXiv:1512.00567);
-    - `class_weights` c, (K,) or {class: weight}, multiplies each term by c_k (`balanced_weights`
-      computes some from labels). The mean is over the sum of the samples' weights sum_k c_k y_k,
-      which for class numbers is what PyTorch divides by;
+    - `class_weights` c, (K,) or {class: weight}, multiplies each term by c_k; "balanced" takes those
+      that `balanced_weights` makes of the labels that the loss is first trained on. The mean is
+      over the sum of the samples' weights sum_k c_k y_k, which for class numbers is what PyTorch
+      divides by;
     - `ignore_index` is a class number, such as -1, that means "do not count this sample".
 
     The gradient is dz = (A - Y) / m with A = softmax(z): the notes' dZ2, and their 1/m. The row's
@@ -150,18 +153,38 @@ class SoftmaxCrossEntropy(Categorical):
     def ignored(self, targets: AnyArray) -> AnyArray:
         return np.asarray(targets == self.ignore_index)
 
+    def fitted(self, targets: AnyArray, output_shape: Shape) -> Self:
+        if not isinstance(self.class_weights, str):
+            return self
+        classes = output_shape[-1]
+        labels = targets if _are_numbers(targets) else targets.argmax(axis=-1)
+        counted = np.asarray(labels)[self._kept(targets)].astype(np.intp)
+        found = copy.copy(self)
+        found.class_weights = balanced_weights(counted, classes)
+        return found
+
+    @property
+    def _factors(self) -> Array | None:
+        """The class weights as numbers; raises ConfigurationError where they are not known yet."""
+        if isinstance(self.class_weights, str):
+            raise ConfigurationError(
+                "SoftmaxCrossEntropy: expected to be trained first: class_weights='balanced' "
+                "are found from the labels that fit is given; or pass balanced_weights(labels)"
+            )
+        return self.class_weights
+
     def weights(self, targets: AnyArray, sample_weight: Array | None) -> Array | None:
         if sample_weight is None and not self.ignores and self.class_weights is None:
             return None
         kept = self._kept(targets)
         given = np.ones(len(targets)) if sample_weight is None else sample_weight
         weights: Array = given.reshape(-1, *(1,) * (kept.ndim - 1)) * kept
-        if self.class_weights is None:
+        if (factors := self._factors) is None:
             return weights
         if not _are_numbers(targets):
-            counts: Array = targets @ self.class_weights
+            counts: Array = targets @ factors
         else:
-            counts = self.class_weights[np.where(self.ignored(targets), 0, targets).astype(np.intp)]
+            counts = factors[np.where(self.ignored(targets), 0, targets).astype(np.intp)]
         return weights * counts
 
     def forward(
@@ -210,7 +233,8 @@ class SoftmaxCrossEntropy(Categorical):
         m, classes = y.shape
         given = np.ones(m) if sample_weight is None else check_weights(sample_weight, m)
         self.check_classes(classes)
-        factors = np.ones(classes) if self.class_weights is None else self.class_weights
+        known = self._factors
+        factors = np.ones(classes) if known is None else known
         counts = self.weights(targets, given)
         assert counts is not None
         shares = given * self._kept(targets) / (counts.sum() or 1.0)
@@ -220,7 +244,7 @@ class SoftmaxCrossEntropy(Categorical):
         return weighted
 
     def check_classes(self, classes: int) -> None:
-        if self.class_weights is not None and len(self.class_weights) != classes:
+        if isinstance(self.class_weights, np.ndarray) and len(self.class_weights) != classes:
             raise ShapeError(
                 f"SoftmaxCrossEntropy: expected a class weight for each of {classes} classes, "
                 f"got {len(self.class_weights)}"
@@ -336,6 +360,7 @@ def _shares(sample_weight: Array | None, scores: Array) -> Array:
     return shares[:, np.newaxis]
 
 
+@explained
 def loss_for(model: Layer) -> Loss:
     """The classification loss that fits the model's outputs."""
     instance("loss_for", "model", model, Layer)

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from minitorch_np.arrays import Array, as_targets
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.losses.base import LARGEST_WEIGHT
-from minitorch_np.validation import is_number, is_whole
+from minitorch_np.signature import explained
+from minitorch_np.validation import is_number, is_whole, whole
 
-ClassWeights: TypeAlias = Sequence[float] | Mapping[int, float] | Array
-"""A number for each class, or Keras' dictionary of class numbers; those it lacks count 1."""
+BALANCED: Literal["balanced"] = "balanced"
+"""All classes together count the same: see `balanced_weights`."""
+
+ClassWeights: TypeAlias = Sequence[float] | Mapping[int, float] | Array | Literal["balanced"]
+"""A number for each class, or Keras' dictionary of class numbers, where those that it lacks count
+1; or BALANCED, for numbers that `fit` finds from the labels."""
 
 
-def as_class_weights(given: Any) -> Array:
-    """Class weights as an array (K,).
+def as_class_weights(given: Any) -> Array | Literal["balanced"]:
+    """Class weights as an array (K,), or BALANCED.
 
     Raises ConfigurationError unless they are numbers of at least 0, not all 0.
     """
-    if isinstance(given, str) and given == "balanced":
-        raise ConfigurationError(
-            "SoftmaxCrossEntropy: expected class_weights as numbers, got 'balanced', but a loss "
-            "does not see all labels: pass losses.balanced_weights(labels)"
-        )
+    if isinstance(given, str) and given == BALANCED:
+        return BALANCED
     values = given
     if isinstance(given, Mapping) and given and all(is_whole(k) and 0 <= k < 10**6 for k in given):
         values = [given.get(label, 1.0) for label in range(max(given) + 1)]
@@ -36,15 +38,17 @@ def as_class_weights(given: Any) -> Array:
             return weights
     raise ConfigurationError(
         "SoftmaxCrossEntropy: expected class_weights of one number of at least 0 for each "
-        f"class, not all 0, got {given!r}"
+        f"class, not all 0, or 'balanced', got {given!r}"
     )
 
 
-def balanced_weights(labels: object) -> Array:
+@explained
+def balanced_weights(labels: object, classes: int | None = None) -> Array:
     """Class weights (K,) that make all classes count the same in total: n / (K n_k).
 
-    n_k is the number of the n labels that are k; as scikit-learn's "balanced". Raises DataError
-    unless the labels are class numbers (n,) in which each class occurs.
+    n_k is the number of the n labels that are k; as scikit-learn's "balanced". K is the number of
+    `classes`; None takes one more than the largest label. Raises DataError unless the labels are
+    class numbers (n,) in which each class occurs.
     """
     given = as_targets(labels, "balanced_weights")
     if given.ndim != 1 or given.dtype.kind not in "iu" or not given.size or given.min() < 0:
@@ -52,10 +56,15 @@ def balanced_weights(labels: object) -> Array:
             "balanced_weights: expected class numbers (n,), whole numbers of at least 0, got "
             f"{given.dtype} of shape {given.shape}"
         )
-    counts = np.bincount(given) if given.max() < given.size else np.zeros(1)
+    last = (
+        int(given.max()) if classes is None else whole("balanced_weights", "classes", classes) - 1
+    )
+    # Where there are more classes than labels one is missing, and there is no need to count them.
+    counts = np.bincount(given, minlength=last + 1) if last < given.size else np.zeros(1)
     if not counts.all():
+        missing = np.setdiff1d(np.arange(given.size + 1), given)[0]
         raise DataError(
-            f"balanced_weights: expected labels of each class from 0 to {given.max()}, got none of "
-            f"class {np.setdiff1d(np.arange(given.size), given)[0]}"
+            f"balanced_weights: expected labels of each class from 0 to {last}, got none of "
+            f"class {missing}"
         )
     return np.asarray(given.size / (len(counts) * counts), np.float64)

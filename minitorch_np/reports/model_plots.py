@@ -12,6 +12,7 @@ from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.figures import COLOURS, WIDTH, Axes, Figure, empty, new_figure
 from minitorch_np.layers import Dense, Dropout, Flatten, Sequential
 from minitorch_np.losses.base import refuse
+from minitorch_np.signature import explained
 from minitorch_np.training import confusion_matrix
 from minitorch_np.training.labels import as_names, numbered
 from minitorch_np.training.probability_metrics import reliability
@@ -24,6 +25,7 @@ MOST_CLASSES = 30
 """In a matrix of more, no number could be read."""
 
 
+@explained
 def plot_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
     """The weights of the first layer, a Dense, an image a unit, all on one scale around 0.
 
@@ -69,6 +71,7 @@ def first_dense(model: Sequential) -> Dense | None:
     return seeing if isinstance(seeing, Dense) else None
 
 
+@explained
 def plot_confusion(
     labels: object, predicted: object, classes: Sequence[str] | None = None
 ) -> Figure:
@@ -130,6 +133,7 @@ def class_numbers(labels: object) -> AnyArray:
     return np.argmax(array, axis=1) if array.ndim == 2 else array.astype(np.int64)
 
 
+@explained
 def plot_errors(
     model: Sequential, x: Array, labels: object, image_shape: Shape = (28, 28), n: int = 12
 ) -> Figure:
@@ -166,6 +170,7 @@ def plot_errors(
     return figure
 
 
+@explained
 def plot_calibration(labels: object, probabilities: object, bins: int = 10) -> Figure:
     """The reliability diagram: for each bin of probability, the share of samples that are right.
 

@@ -20,6 +20,7 @@ from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.verdicts import Verdict
 from minitorch_np.figures import COLOURS, STYLES, WIDTH, Axes, Figure, empty, new_figure
 from minitorch_np.layers import Activation, Layer
+from minitorch_np.signature import explained
 
 ROW, CURVES = 0.62, 3.6
 """The heights of a row of dots, and of a picture of curves."""
@@ -236,6 +237,7 @@ def _draw_lines(axes: Axes, comparison: Comparison, x: dict[str, Any]) -> None:
     _legend(axes, drawn)
 
 
+@explained
 def plot_activations(*what: Comparison | Iterable[Layer | str] | Layer | str) -> Figure:
     """The activation functions of layers, or of a comparison's configurations, and their
     derivatives: `plot_activations("relu", mt.ELU(1.7))`, `plot_activations(model)`.

@@ -11,6 +11,7 @@ from minitorch_np.errors import MissingExtraError
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.task import Data
 from minitorch_np.figures import Figure
+from minitorch_np.signature import explained
 
 
 class Report:
@@ -55,6 +56,7 @@ class Report:
         write_page(self.comparison, path, command, data)
 
 
+@explained
 def report(comparison: Comparison) -> Report:
     """A comparison as text, as HTML in a notebook, as a page and as a picture."""
     return Report(comparison)

@@ -20,8 +20,9 @@ import numpy as np
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError, ModelFileError
-from minitorch_np.io.arrays import explained, read_state, write_state
+from minitorch_np.io.arrays import in_words, read_state, write_state
 from minitorch_np.io.atomic import remove_leftovers
+from minitorch_np.signature import Explained
 from minitorch_np.text import excerpt
 from minitorch_np.training.fingerprint import versions
 from minitorch_np.validation import (
@@ -44,7 +45,7 @@ IN_OLD_FILES = frozenset(
 """What files of format 2 or older say of a run in the way of today."""
 
 
-class Checkpoint:
+class Checkpoint(metaclass=Explained):
     """Saves the run to `path` after each epoch, and after every `every` steps if that is given.
 
     With `resume`, `fit` goes on with the run in `path`, or begins one if there is no such file. The
@@ -95,7 +96,7 @@ class Checkpoint:
         except Exception as error:  # of whatever the file says instead of a state
             raise ModelFileError(
                 f"checkpoint {self.path}: expected a run written by minitorch_np, got one that is "
-                f"incomplete or of another version ({explained(error)}): move it away to begin anew"
+                f"incomplete or of another version ({in_words(error)}): move it away to begin anew"
             ) from None
         written, now = state.get("versions", "an older version of minitorch_np"), versions()
         if repr(written) != repr(now):

@@ -15,6 +15,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.numerics import log_sum_exp
+from minitorch_np.signature import explained
 from minitorch_np.training.metric import ClassMetric
 from minitorch_np.validation import whole
 
@@ -176,6 +177,7 @@ MOST_CLASSES = 4096
 """Of which a confusion matrix is made: it has their number squared."""
 
 
+@explained
 def confusion_matrix(labels: object, predicted: object, classes: int | None = None) -> AnyArray:
     """How often class i was predicted as class j: integers (K, K), true classes in rows.
 

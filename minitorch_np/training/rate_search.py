@@ -18,6 +18,8 @@ import numpy as np
 
 from minitorch_np.arrays import Array, Generator
 from minitorch_np.figures import COLOURS, WIDTH, Figure, new_figure
+from minitorch_np.losses import Loss
+from minitorch_np.signature import explained
 from minitorch_np.training.batches import Batches
 from minitorch_np.training.snapshot import Snapshot
 from minitorch_np.training.step import propagate
@@ -65,6 +67,7 @@ class RateSearch(NamedTuple):
         return f"RateSearch({len(self.rates)} rates, suggestion={self.suggestion:.3g})"
 
 
+@explained
 def find_learning_rate(
     trainer: Trainer,
     x: object,
@@ -87,13 +90,14 @@ def find_learning_rate(
     whole(place, "steps", steps, 10)
     require(isinstance(trainer, Trainer), place, "a Trainer", trainer)
     samples = trainer.checked(x, y, None, place)
+    loss = trainer.loss.fitted(samples.y, trainer.model.output_shape)
     size = whole(place, "batch_size", batch_size)
     batches = Batches(samples, size, shuffle=True, place=f"{place}: x")
     optimizer, generator = trainer.optimizer, trainer.rng.bit_generator
     kept, state, rate = Snapshot(trainer.model, optimizer), generator.state, optimizer.learning_rate
     try:
         with np.errstate(all="ignore"):
-            rates, losses = _run(trainer, batches, np.geomspace(low, high, steps))
+            rates, losses = _run(trainer, loss, batches, np.geomspace(low, high, steps))
     finally:
         optimizer.learning_rate = rate
         kept.restore()
@@ -101,16 +105,18 @@ def find_learning_rate(
     return RateSearch(rates, losses, _suggestion(np.array(rates), np.array(losses)))
 
 
-def _run(trainer: Trainer, batches: Batches, rates: Array) -> tuple[list[float], list[float]]:
+def _run(
+    trainer: Trainer, loss: Loss, batches: Batches, rates: Array
+) -> tuple[list[float], list[float]]:
     """The rates that were reached, and the smoothed loss before each step."""
     model, optimizer, losses, mean = trainer.model, trainer.optimizer, list[float](), 0.0
     stream = _endless(batches, trainer.rng)
     for step, rate in enumerate(rates.tolist()):
         batch = next(stream)
-        loss, _, gradients = propagate(model, trainer.loss, *batch, trainer.rng)
-        mean = SMOOTH * mean + (1 - SMOOTH) * loss
+        value, _, gradients = propagate(model, loss, *batch, trainer.rng)
+        mean = SMOOTH * mean + (1 - SMOOTH) * value
         smoothed = mean / (1 - SMOOTH ** (step + 1))  # unbiased, as in Adam
-        if not math.isfinite(loss) or smoothed > EXPLODED * min([*losses, abs(smoothed)]):
+        if not math.isfinite(value) or smoothed > EXPLODED * min([*losses, abs(smoothed)]):
             break
         losses.append(smoothed)
         optimizer.learning_rate = rate

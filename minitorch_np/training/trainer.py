@@ -249,7 +249,7 @@ class Trainer(metaclass=Explained):
             transform=transform,
         )
         with self._alone("fit"):
-            self.stop_training = False
+            self.loss = self.loss.fitted(samples.y, self.model.output_shape)
             self.run = Loop(
                 self.model, self.loss, self.optimizer, self.metrics, self.rng, batches, held_out
             )
@@ -273,6 +273,7 @@ class Trainer(metaclass=Explained):
     ) -> History:
         """Run the remaining epochs and call the hooks; those in `shown` only display progress."""
         loop, remembered = self.run, list[Mapping[str, Any]]()
+        self.stop_training = False
 
         def load(state: Mapping[str, Any]) -> None:
             loop.load_state_dict(state)
@@ -382,6 +383,7 @@ class Trainer(metaclass=Explained):
             self.optimizer.step(self.model, gradients)
         return value
 
+    @explained
     def evaluate(self, x: object, y: object, sample_weight: object = None) -> dict[str, float]:
         """Mean loss and metrics on samples x and targets y, by name. Raises as `fit`."""
         samples = self.checked(x, y, sample_weight, "evaluate")
