@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         plot_weights,
     )
     from minitorch_np.reports.plots import plot_activations
+    from minitorch_np.reports.trace import Trace, trace
 else:
     # Imported when they are asked for: most programs only train.
     _LATER = {
@@ -69,6 +70,7 @@ else:
             "reports.model_plots",
         ),
         "plot_activations": "reports.plots",
+        **dict.fromkeys(("Trace", "trace"), "reports.trace"),
     }
 
     def __getattr__(name):
@@ -97,6 +99,7 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "Report",
+    "Trace",
     "assert_gradients",
     "char_rnn",
     "check_step",
@@ -128,6 +131,7 @@ __all__ = [
     "schedules",
     "to_onnx",
     "to_torch",
+    "trace",
 ]
 __all__ += errors.__all__
 __all__ += layers.__all__

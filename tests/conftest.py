@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 import minitorch_np as mt
-from minitorch_np.arrays import Array
+from minitorch_np.arrays import BLAS_THREADS, Array
 from minitorch_np.data.dataset import Labels
 
 # The same examples in every run, so that nobody's change fails for another's. By hand, to look
@@ -18,6 +18,29 @@ from minitorch_np.data.dataset import Labels
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("random", max_examples=1000, deadline=None)
 settings.load_profile("same")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="run all that the suite samples")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "whole: run with --whole alone; each run has a sample")
+    # For the workers, and for processes that tests start: many threads on few cores wait for each
+    # other.
+    for name in BLAS_THREADS:
+        os.environ.setdefault(name, "1")
+    cache = getattr(config, "cache", None)
+    if sys.dont_write_bytecode and cache is not None:
+        # Tests start a hundred processes. Where bytecode must not be kept beside the sources, each
+        # would compile the package anew.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--whole"):
+        items[:] = [item for item in items if item.get_closest_marker("whole") is None]
 
 
 @pytest.fixture

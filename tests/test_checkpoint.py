@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 import minitorch_np as mt
 from benchmarks.kills import differences, killed_run, straight_run
 from minitorch_np.io.arrays import read_state, write_state
+from tests.commands import Done, run
 
 X, Y = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32), np.arange(60) % 3
 
@@ -176,18 +175,17 @@ def test_states_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_the_command_line(tmp_path: Path) -> None:
-    def train(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "minitorch_np", "train", "--epochs", "3", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    def train(*arguments: str) -> Done:
+        return run("train", "--epochs", 3, *arguments, cwd=tmp_path)
 
     assert train("--out", "straight.npz").returncode == 0
-    run = ("--checkpoint", "run", "--out", "resumed.npz")
-    assert train(*run, "--checkpoint-every", "7").returncode == 0
-    again = train(*run)
+    into = ("--checkpoint", "run", "--out", "resumed.npz")
+    assert train(*into, "--checkpoint-every", "7").returncode == 0
+    again = train(*into)
     assert again.returncode == 2
     assert "--resume" in again.stderr
     (tmp_path / "resumed.npz").unlink()
-    resumed = train(*run, "--resume", "--checkpoint-every", "7")
+    resumed = train(*into, "--resume", "--checkpoint-every", "7")
     assert resumed.returncode == 0
     compare_models(tmp_path / "straight.npz", tmp_path / "resumed.npz")
     alone = train("--resume")

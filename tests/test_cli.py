@@ -1,4 +1,5 @@
-"""The command line as people run it: real processes, real files, exit codes and streams."""
+"""The command line: what it prints and writes, its exit codes; as real processes where streams,
+signals and threads matter."""
 
 import json
 import os
@@ -14,25 +15,15 @@ import pytest
 import minitorch_np as mt
 from minitorch_np.cli import main
 from minitorch_np.cli.arguments import HELD_OUT
+from tests.commands import run, run_process
 from tests.test_data import write_csv
-
-
-def run(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "minitorch_np", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, **environment},
-    )
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that `train` has saved, and the folder that it was run in."""
     folder = tmp_path_factory.mktemp("trained")
-    done = run("train", cwd=folder)
+    done = run_process("train", cwd=folder)
     assert done.returncode == 0, done.stderr
     (folder / "train.txt").write_text(done.stdout)
     assert done.stderr == ""
@@ -195,7 +186,10 @@ def test_bad_usage_and_bad_input_exit_with_2(trained: Path) -> None:
         assert message in done.stderr, (arguments, done.stderr)
         assert done.stdout == ""
         assert "Traceback" not in done.stderr
-    assert "Traceback" in run("evaluate", "nowhere.npz", "--debug", cwd=trained).stderr
+    done = run_process("evaluate", "nowhere.npz", cwd=trained)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    done = run_process("evaluate", "nowhere.npz", "--debug", cwd=trained)
+    assert "Traceback" in done.stderr
 
 
 def test_divergence_exits_with_1_and_saves_nothing(tmp_path: Path) -> None:
@@ -251,7 +245,11 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         f"{sys.executable} -m minitorch_np train --epochs 30 | head -n 1; exit ${{PIPESTATUS[0]}}"
     )
     done = subprocess.run(
-        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.stdout.startswith("epoch  1/30")
     assert "Traceback" not in done.stderr
@@ -266,7 +264,11 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 def test_a_stream_that_is_closed_is_no_error(trained: Path, arguments: str, closed: str) -> None:
     command = f"{sys.executable} -m minitorch_np {arguments} {closed}"
     done = subprocess.run(
-        ["bash", "-c", command], cwd=trained, capture_output=True, text=True, timeout=60
+        ["bash", "-c", command],
+        cwd=trained,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == (2 if arguments == "nowhere" else 0)
     assert (done.stdout, done.stderr) == ("", "")
@@ -276,14 +278,19 @@ def test_help_whose_reader_goes_away_is_no_error(tmp_path: Path) -> None:
     code = "import sys; sys.argv[1:] = ['train', '--help']; from minitorch_np.cli import main; "
     command = f'{sys.executable} -c "{code} sys.exit(main())" | true; exit ${{PIPESTATUS[0]}}'
     done = subprocess.run(
-        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_terminal_of_ascii_shows_the_rest_escaped(trained: Path) -> None:
     for name in ("n\N{LATIN SMALL LETTER O WITH DIAERESIS}.npz", "\x1b[31m.npz"):
-        done = run("train", "--epochs", 1, "--out", name, cwd=trained, PYTHONIOENCODING="ascii")
+        arguments = ["train", "--epochs", 1, "--out", name]
+        done = run_process(*arguments, cwd=trained, PYTHONIOENCODING="ascii")
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == f"saved to {ascii(name)[1:-1]}"
         assert (trained / name).exists()

@@ -17,23 +17,20 @@ import pytest
 import minitorch_np as mt
 from minitorch_np.arrays import BLAS_THREADS
 from minitorch_np.cli import main
+from tests.commands import run
 
 
 def test_the_command_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "minitorch_np", "compare", "relu", "sigmoid"]
-    command += ["--seeds", "2", "--epochs", "1", "--rate", "0.1", "--folder", "runs", "--jobs", "1"]
-    done = subprocess.run(
-        [*command, "--csv", "runs.csv"], cwd=tmp_path, capture_output=True, text=True
-    )
+    command = ["compare", "relu", "sigmoid", "--seeds", 2, "--epochs", 1, "--rate", 0.1]
+    command += ["--folder", "runs", "--jobs", 1]
+    done = run(*command, "--csv", "runs.csv", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Too few seeds for any claim")
     assert "4/4" in done.stderr
     assert len((tmp_path / "runs.csv").read_text().splitlines()) == 5
-    again = subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True, text=True)
+    again = run(*command, "--json", cwd=tmp_path)
     assert again.returncode == 2
-    resumed = subprocess.run(
-        [*command, "--json", "--resume"], cwd=tmp_path, capture_output=True, text=True
-    )
+    resumed = run(*command, "--json", "--resume", cwd=tmp_path)
     assert [c["name"] for c in json.loads(resumed.stdout)["configurations"]] == ["relu", "sigmoid"]
 
 
@@ -107,6 +104,8 @@ def started(tmp_path: Path, seeds: int, *options: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"TMPDIR": str(tmp_path / "temporary")},
+        # What runs in the background of a script is deaf to interrupts, and so are its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     results = tmp_path / "runs" / "results.jsonl"
     deadline = time.monotonic() + 120

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from typing import Any
 
 import numpy as np
@@ -21,17 +20,6 @@ from minitorch_np.gradcheck.registry import cases_for, components
 CLASSES = list(CASES)
 
 
-def test_all_components_are_right(capsys: pytest.CaptureFixture[str]) -> None:
-    start = time.perf_counter()
-    checks = mt.gradcheck_all()
-    seconds = time.perf_counter() - start
-    print(checks, f"\n{seconds:.2f} s for all components")
-    assert checks, str(checks)
-    assert set(checks.results) == {cls.__name__ for cls in components()}
-    for results in checks.results.values():
-        assert all(result.resolution < 1e-6 for result in results)
-
-
 @pytest.mark.parametrize("cls", components(), ids=lambda c: c.__name__)
 def test_no_component_is_without_cases(cls: Any) -> None:
     assert cases_for(cls)
@@ -39,19 +27,17 @@ def test_no_component_is_without_cases(cls: Any) -> None:
 
 @pytest.mark.parametrize(("seed", "scale"), list(enumerate([1e-6, 1e-3, 1.0, 1e3, 1e6])))
 def test_no_false_alarm_at_any_scale(seed: int, scale: float) -> None:
-    """A part of `python -m benchmarks.false_alarms`, which runs 1,000 seeds."""
+    """A part of `python -m benchmarks.false_alarms`: every second case, then the others."""
     rng = np.random.default_rng(seed)
-    for cls in CLASSES:
-        for case in cases_for(cls):
-            limits = getattr(case.obj, "index_limits", [getattr(case.obj, "index_limit", None)])
-            if isinstance(case.obj, mt.Loss) or any(limits):
-                continue
-            several = tuple(rng.normal(size=(3, *shape)) * scale for shape in parts(case.shape))
-            for part in several:
-                part.reshape(-1)[rng.integers(part.size)] = 0.0
-            x = several if several[1:] else several[0]
-            result = mt.gradcheck(case.obj, x, seed=seed, contracts=False)
-            assert result.status != "fail", result
+    for case in [case for cls in CLASSES for case in cases_for(cls)][seed % 2 :: 2]:
+        if isinstance(case.obj, mt.Loss) or case.obj.index_limit:
+            continue
+        several = tuple(rng.normal(size=(3, *shape)) * scale for shape in parts(case.shape))
+        for part in several:
+            part.reshape(-1)[rng.integers(part.size)] = 0.0
+        x = several if several[1:] else several[0]
+        result = mt.gradcheck(case.obj, x, seed=seed, contracts=False)
+        assert result.status != "fail", result
 
 
 def test_kinks_are_told_from_wrong_gradients() -> None:
@@ -76,7 +62,9 @@ def test_kinks_are_told_from_wrong_gradients() -> None:
     assert mt.gradcheck(Inside(), x)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(n, marks=pytest.mark.whole) for n in (2, 3))]
+)
 def test_a_layer_with_its_defaults_passes(seed: int) -> None:
     """As a user meets it: ELU's alpha of 1 makes its slope continuous at 0, and not its change."""
     for cls in components():
@@ -188,6 +176,12 @@ def test_ties_are_moved_together() -> None:
     result = mt.gradcheck(CountsTwice(), x, contracts=False)
     assert result.status == "fail"
     assert "moved together" in str(result)
+
+
+@pytest.mark.parametrize("obj", [mt.Dense(2), mt.MeanSquaredError(), mt.gpt(5, 4, 1, 1, 4)])
+def test_a_name_that_no_array_has_can_not_be_allowed(obj: Any) -> None:
+    with pytest.raises(mt.ConfigurationError, match=r"allow: expected names of .*got 'wieght'"):
+        mt.gradcheck(obj, allow={"wieght": "a typing error"})
 
 
 def test_what_is_allowed_is_shown() -> None:

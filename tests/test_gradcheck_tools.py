@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.cli import main
-from minitorch_np.gradcheck.registry import components
+from minitorch_np.cli import gradcheck, main
+from minitorch_np.gradcheck.registry import AllChecks, components
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -22,13 +22,31 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return code, captured.out, captured.err
 
 
-def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_all_components_are_right(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the command checks them, which takes long enough for once."""
+    made: list[AllChecks] = []
+
+    def kept(**arguments: Any) -> AllChecks:
+        made.append(mt.gradcheck_all(**arguments))
+        return made[-1]
+
+    monkeypatch.setattr(gradcheck, "gradcheck_all", kept)
     code, out, _ = run(capsys)
+    (checks,) = made
+    assert checks, str(checks)
+    assert set(checks.results) == {cls.__name__ for cls in components()}
+    for results in checks.results.values():
+        assert all(result.resolution < 1e-6 for result in results)
     assert code == 0
     assert out.splitlines()[0].split() == [
         "component", "status", "entries", "error/tol", "resolution", "kinks", "broken", "s"
     ]  # fmt: skip
     assert {line.split()[0] for line in out.splitlines()[1:]} == {c.__name__ for c in components()}
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run(capsys, "elu", "--case", "1", "--seed", "3")[0] == 0
     assert run(capsys, "--layers", "dense:5 elu:1.7 dense:3")[0] == 0
     mt.notes_network(seed=0, hidden=3, features=6).save(tmp_path / "m.npz")

@@ -58,6 +58,7 @@ def test_lenet5_learns(digits: mt.data.Digits) -> None:
     assert trainer.evaluate(xt, digits.test.labels)["accuracy"] > 0.85
 
 
+@pytest.mark.whole
 def test_the_larger_networks_on_full_mnist(full_mnist: mt.data.Digits) -> None:
     """One epoch each is on the way to what `benchmarks.accuracy` shows."""
     for model, least in ((mt.mlp([784, 512, 512, 10], seed=0), 0.955), (mt.lenet5(seed=0), 0.97)):

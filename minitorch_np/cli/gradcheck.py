@@ -72,15 +72,17 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
     if arguments.model is not None or arguments.layers is not None:
         return AllChecks({"model": [_check_model(arguments, mode)]})
     if not arguments.names:
-        checks = gradcheck_all(seed=arguments.seed)
+        checks = AllChecks()
+        if arguments.all or not arguments.imported:
+            checks = gradcheck_all(mode=mode, seed=arguments.seed)
         if arguments.imported:
-            found = gradcheck_all(MODULE, seed=arguments.seed)
+            found = gradcheck_all(MODULE, mode=mode, seed=arguments.seed)
             if not found.results:
                 raise ConfigurationError(
                     f"--import {arguments.imported}: expected layers or losses in it, found none; "
                     f"a function is checked as {arguments.imported}:NAME"
                 )
-            checks = AllChecks({**(checks.results if arguments.all else {}), **found.results})
+            checks = AllChecks({**checks.results, **found.results})
         return checks
     checks = AllChecks()
     own = vars(sys.modules[MODULE]) if arguments.imported else {}
@@ -98,7 +100,7 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
         if cls is None:
             names = ", ".join(sorted(found.__name__ for found in known.values()))
             raise ConfigurationError(f"gradcheck: expected one of {names}; got {name!r}")
-        results = check_class(cls, seed=arguments.seed)
+        results = check_class(cls, mode=mode, seed=arguments.seed)
         if arguments.case is not None:
             if not 0 <= arguments.case < len(results):
                 raise ConfigurationError(

@@ -5,6 +5,7 @@ Predictions are made in slices, so that memory stays bounded however many sample
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -159,6 +160,11 @@ class Model(Composite):
     def save(self, path: StrPath) -> None:
         """Write architecture and parameters to one .npz file, at once or not at all."""
         save_model(self, path)
+
+    def to_onnx(self, path: StrPath) -> None:
+        """Write the model to an ONNX file; see `minitorch_np.to_onnx`."""
+        # By name: what writes each layer knows all layers, which know this.
+        importlib.import_module("minitorch_np.exchange").to_onnx(self, path)
 
     @classmethod
     def load(cls, path: StrPath, custom_layers: Iterable[type[Layer]] = ()) -> Self:

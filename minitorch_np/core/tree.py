@@ -169,13 +169,17 @@ class Tree(Generic[P]):
 
         `names` maps names in `state`, or their prefixes, to names here: with {"fc1": "0"},
         PyTorch's "fc1.weight" sets "0.weight". Raises DataError that lists every missing,
-        unexpected and misshapen name; nothing is changed then.
+        unexpected and misshapen name, ConfigurationError for `names` by which two arrays get the
+        same; nothing is changed then.
         """
         place = f"{type(self).__name__}.load_state_dict"
         instance(place, "state", state, Mapping)
         if names is not None:
             instance(place, "names", names, Mapping)
-            state = {_renamed(name, names): array for name, array in state.items()}
+            renamed = [_renamed(name, names) for name in state]
+            twice = sorted({name for name in renamed if renamed.count(name) > 1})
+            require(not twice, place, "names that lead to different ones", ", ".join(twice))
+            state = dict(zip(renamed, state.values(), strict=True))
         present = self.named_parameters() | self.named_buffers()
         load_arrays(present, state, flag(place, "strict", strict), place)
 

@@ -150,6 +150,7 @@ def assert_gradients(obj: Layer | Loss, x: object = None, target: object = None,
 
 
 def _check_loss(loss: Loss, x: object, options: Options) -> GradientCheck:
+    _check_allowed(options.allow, {"scores"})
     rng = np.random.default_rng(options.seed)
     result = GradientCheck(f"{type(loss).__name__}()")
     target = options.target
@@ -235,11 +236,8 @@ def _allowed_inside(allow: dict[str, str], path: str) -> dict[str, str]:
     return {n[len(start) :]: why for n, why in allow.items() if n.startswith(start)}
 
 
-def _check_allowed(allow: dict[str, str], layer: Layer) -> None:
+def _check_allowed(allow: dict[str, str], names: set[str]) -> None:
     """Raise ConfigurationError for a name that no array has."""
-    names = {"x", *layer.named_parameters()}
-    for path, inner in paths(layer):
-        names |= {f"{path}.x", *(f"{path}.{name}" for name in inner.named_parameters())}
     unknown = [name for name in allow if name not in names]
     if unknown:
         raise ConfigurationError(
@@ -250,7 +248,10 @@ def _check_allowed(allow: dict[str, str], layer: Layer) -> None:
 def _check_built(result: GradientCheck, layer: Layer, x: Array, options: Options) -> None:
     """The layers inside, from the inside out; then the layer itself, and its loss."""
     result.subject = layer.label
-    _check_allowed(options.allow, layer)
+    names = {"x", *layer.named_parameters()}
+    for path, inner in paths(layer):
+        names |= {f"{path}.x", *(f"{path}.{name}" for name in inner.named_parameters())}
+    _check_allowed(options.allow, names)
     moved = at_generic_point(layer, np.random.default_rng(options.seed))
     if not _runs(moved, x, options.seed):
         moved = layer
@@ -306,7 +307,7 @@ def _check_alone(
     for subject, target in others if result.status != FAIL else ():
         part = GradientCheck(subject)
         rng = np.random.default_rng(options.seed)
-        check_arrays(part, target, options.effort(WHOLE), rng, options.allow)
+        check_arrays(part, target, WHOLE, rng, options.allow)
         result.parts += [part] if part.status == FAIL else []
 
 

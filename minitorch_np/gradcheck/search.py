@@ -39,6 +39,9 @@ this share of it."""
 NEARBY = (1e-8, 1e-10)
 """How far to see that a gradient jumps here while the value does not."""
 
+ABRUPT = 1e-3
+"""A gradient that changes by this share of itself over the first of these distances jumps too."""
+
 NEIGHBOURS = 12
 """So many points near by are looked at for that."""
 
@@ -211,6 +214,8 @@ def _at_corners(result: TensorResult, claim: Claim) -> bool:
             return claim.target.composed  # the value itself jumps: nothing can be said here
         beside.append(claim.gradients[result.name] + near)
         jumps |= np.abs(near) > np.maximum(0.3 * np.abs(far), 100 * claim.noise[result.name])
+        if claim.target.composed:  # a corner that lies between the two distances
+            jumps |= np.abs(far) > ABRUPT * largest(claim.gradients[result.name])
     if claim.target.composed or not result.places:  # corners of many outputs add up
         return bool(jumps.any())
     others = np.array(beside).reshape(NEIGHBOURS, -1)[:, result.places]

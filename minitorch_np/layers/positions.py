@@ -135,7 +135,7 @@ class RotaryPositions(Layer):
 
 def turned(x: Array, start: int, base: float, *, back: bool = False) -> Array:
     """x (..., steps, features) with its pairs turned, the first step being number `start`."""
-    cosines, sines = _rotations(start, x.shape[-2], x.shape[-1] // 2, base, x.dtype)
+    cosines, sines = rotations(start, x.shape[-2], x.shape[-1] // 2, base, x.dtype)
     if back:
         sines = -sines
     half = x.shape[-1] // 2
@@ -147,9 +147,10 @@ def turned(x: Array, start: int, base: float, *, back: bool = False) -> Array:
 
 
 @functools.lru_cache(maxsize=8)
-def _rotations(
+def rotations(
     start: int, steps: int, pairs: int, base: float, dtype: np.dtype[Any]
 ) -> tuple[Array, Array]:
+    """The cosines and sines that `turned` takes, each (steps, pairs)."""
     angles = angles_of(start, steps, pairs, 1 / pairs, base)
     return np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
 

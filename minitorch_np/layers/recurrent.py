@@ -5,9 +5,10 @@ of them, with the same weights at every step. Backwards, the gradient walks from
 the first: what comes from a step's own output is added to what comes from the step after it.
 
 Sequences are (m, steps, features) outside. Inside, steps come first: each step is then one stretch
-of memory, and the products of all steps with the input's weights are a single one. A sigmoid is
-computed as (1 + tanh(z / 2)) / 2, with the halves put into the weights beforehand, so that one call
-of tanh serves all gates.
+of memory, and the products of all steps with the input's weights are a single one. In float32 a
+sigmoid is computed as (1 + tanh(z / 2)) / 2, which takes half the time; in float64, as 1 / (1 +
+exp(-z)), which keeps all its digits where a gate is nearly shut. Either way the halves are put into
+the weights beforehand.
 """
 
 from __future__ import annotations
@@ -144,6 +145,20 @@ class Recurrent(Layer):
         return y
 
 
+def _sigmoids(halves: Array) -> None:
+    """sigmoid(2 z) for z, in place."""
+    if halves.dtype == np.float64:
+        np.maximum(halves, -350, out=halves)
+        halves *= -2
+        np.exp(halves, out=halves)
+        halves += 1
+        np.reciprocal(halves, out=halves)
+    else:
+        np.tanh(halves, out=halves)
+        halves *= 0.5
+        halves += 0.5
+
+
 class SimpleRNN(Recurrent):
     """h_t = g(W_ih x_t + b_ih + W_hh h_(t - 1) + b_hh), with g tanh or, by `activation`, "relu".
 
@@ -214,10 +229,15 @@ class LSTM(Recurrent):
         for t in range(len(z)):
             a = z[t]
             a += hs[t] @ weight
-            np.tanh(a, out=a)
-            a *= halves
-            a += rest
             i, f, g, o = a[:, :n], a[:, n : 2 * n], a[:, 2 * n : 3 * n], a[:, 3 * n :]
+            if a.dtype == np.float64:
+                candidate = np.tanh(g)
+                _sigmoids(a)
+                g[...] = candidate
+            else:  # one call of tanh for all four gates
+                np.tanh(a, out=a)
+                a *= halves
+                a += rest
             np.multiply(f, cs[t], out=cs[t + 1])
             cs[t + 1] += i * g
             np.tanh(cs[t + 1], out=tanhs[t])
@@ -274,9 +294,7 @@ class GRU(Recurrent):
             products = hs[t] @ weight
             gates, candidate = a[:, :two], a[:, two:]
             gates += products[:, :two]
-            np.tanh(gates, out=gates)
-            gates *= 0.5
-            gates += 0.5
+            _sigmoids(gates)
             np.add(products[:, two:], self.bias_hh_l0[two:], out=inner[t])
             candidate += a[:, :n] * inner[t]
             np.tanh(candidate, out=candidate)
