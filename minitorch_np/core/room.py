@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-from minitorch_np.arrays import Shape
+from minitorch_np.arrays import Shape, parts
 from minitorch_np.errors import ModelFileError
 from minitorch_np.io.bounded import require_room
 
@@ -38,7 +38,8 @@ def require_parameters(place: str, shape: Shape) -> None:
 def require_sample(place: str, shape: Shape) -> None:
     """Raise ModelFileError if the file says that one sample is too large for memory."""
     if _LEFT.get() is not None:
-        require_room(f"{place}: a sample of shape {shape}", 4 * math.prod(shape), 0, ModelFileError)
+        size = 4 * sum(map(math.prod, parts(shape)))
+        require_room(f"{place}: a sample of shape {shape}", size, 0, ModelFileError)
 
 
 def take_room(place: str, numbers: int) -> None:

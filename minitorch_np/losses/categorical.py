@@ -124,9 +124,9 @@ class SoftmaxCrossEntropy(Categorical):
 
     - `label_smoothing` e mixes each row with the uniform one: y becomes (1 - e) y + e / K (Szegedy
       et al. 2015, arXiv:1512.00567);
-    - `class_weights` c, (K,) or {class: weight}, multiplies each term by c_k; "balanced" takes those
-      that `balanced_weights` makes of the labels that the loss is first trained on. The mean is
-      over the sum of the samples' weights sum_k c_k y_k, which for class numbers is what PyTorch
+    - `class_weights` c, (K,) or {class: weight}, multiplies each term by c_k; "balanced" takes
+      those that `balanced_weights` makes of the labels that the loss is first trained on. The mean
+      is over the sum of the samples' weights sum_k c_k y_k, which for class numbers is what PyTorch
       divides by;
     - `ignore_index` is a class number, such as -1, that means "do not count this sample".
 
