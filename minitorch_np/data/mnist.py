@@ -50,6 +50,7 @@ def load_mnist(path: StrPath | None = None, cache: StrPath | None = None) -> Dig
     return _load(folder)
 
 
+@explained
 def load_fashion_mnist(cache: StrPath | None = None) -> Digits:
     """Pictures of clothes, 28x28: 60,000 in `.train`, 10,000 in `.test`, fetched the first time.
 

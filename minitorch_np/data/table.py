@@ -17,6 +17,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Array, DType, StrPath, as_float_dtype
 from minitorch_np.errors import DataError, optional
 from minitorch_np.io.bounded import open_file, read_bytes, require_room
+from minitorch_np.signature import explained
 from minitorch_np.validation import instance
 from minitorch_np.validation import path as checked_path
 
@@ -43,6 +44,7 @@ class Table(NamedTuple):
     target: str | tuple[str, ...] | None
 
 
+@explained
 def load_dataframe(
     source: Any,
     target: str | Sequence[str] | None = None,

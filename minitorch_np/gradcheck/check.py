@@ -248,9 +248,8 @@ def _check_allowed(allow: dict[str, str], names: set[str]) -> None:
 def _check_built(result: GradientCheck, layer: Layer, x: Array, options: Options) -> None:
     """The layers inside, from the inside out; then the layer itself, and its loss."""
     result.subject = layer.label
-    names = {"x", *layer.named_parameters()}
-    for path, inner in paths(layer):
-        names |= {f"{path}.x", *(f"{path}.{name}" for name in inner.named_parameters())}
+    places = [("", layer), *((f"{path}.", inner) for path, inner in paths(layer))]
+    names = {f"{path}{name}" for path, each in places for name in ("x", *each.named_parameters())}
     _check_allowed(options.allow, names)
     moved = at_generic_point(layer, np.random.default_rng(options.seed))
     if not _runs(moved, x, options.seed):

@@ -36,6 +36,9 @@ class Loss(Described):
     exclusive_classes: bool | None = None
     """Whether a sample is of exactly one class, for predictions; None for losses of numbers."""
 
+    couples_samples: bool = False
+    """Whether one sample's loss depends on the others of its batch, as in contrastive losses."""
+
     @abstractmethod
     def forward(
         self, scores: Array, targets: AnyArray, sample_weight: Array | None = None
