@@ -155,7 +155,7 @@ def _look_aside(
         if result.suspect and result.ratio >= CLEAR and not may_be_lost(claim, result):
             # It was seen, and nothing has cleared it.
             result.wrong, result.doubt = result.suspect, ""
-            if not _at_corners(result, claim):
+            if not _at_corners(result, claim, ABRUPT):
                 continue
         if result.wrong:
             result.wrong, result.cause = 0, ""
@@ -228,13 +228,14 @@ def _check_at(
         return found
 
 
-def _at_corners(result: TensorResult, claim: Claim) -> bool:
+def _at_corners(result: TensorResult, claim: Claim, least: float = 0.0) -> bool:
     """Whether a gradient that seems wrong is one of several that are right here.
 
     The median of four equal numbers does not change when one of them does; yet it has a gradient,
     that of any order of the four. So points very near are looked at: where a gradient is as
     different at a hundredth of the distance as before, and the value is not, it jumps. Among such
-    gradients each entry may be any number between them.
+    gradients each entry may be any number between them. Jumps of less than the share `least` of the
+    gradient do not count: one that is rounded to float32 has those everywhere.
     """
     tie = result.cause and not claim.target.composed
     if result.status != FAIL or result.name not in claim.fitting or tie:
@@ -249,7 +250,8 @@ def _at_corners(result: TensorResult, claim: Claim) -> bool:
         if largest(near_value) > 0.3 * largest(far_value) + claim.sigma:
             return claim.target.composed  # the value itself jumps: nothing can be said here
         beside.append(claim.gradients[result.name] + near)
-        jumps |= np.abs(near) > np.maximum(0.3 * np.abs(far), 100 * claim.noise[result.name])
+        small = 100 * claim.noise[result.name] + least * largest(claim.gradients[result.name])
+        jumps |= np.abs(near) > np.maximum(0.3 * np.abs(far), small)
         if claim.target.composed:  # a corner that lies between the two distances
             jumps |= np.abs(far) > ABRUPT * largest(claim.gradients[result.name])
     if claim.target.composed or not result.places:  # corners of many outputs add up
