@@ -344,3 +344,33 @@ def test_a_loss_that_compares_samples_says_so() -> None:
     assert "set couples_samples = True" in str(mt.gradcheck(Silent(), x, np.zeros((4, 3))))
     report = mt.gradcheck(Contrastive(), x, np.zeros((4, 3)))
     assert not [rule for rule in report.failed_contracts if "mean" in rule.name]
+
+
+def test_a_value_that_is_not_finite_is_inconclusive() -> None:
+    found = mt.gradcheck_function(np.log, lambda x: 1 / x, np.array([1.0, -2.0]))
+    assert found.status == "inconclusive"
+    assert "not finite here" in str(found)
+    at_zero = mt.gradcheck_function(np.sqrt, lambda x: 0.5 / np.sqrt(x), np.array([0.0, 1.0]))
+    assert at_zero.status != "fail"
+
+
+def test_the_worst_of_the_sampled_entries_is_shown() -> None:
+    x = np.random.default_rng(0).normal(size=3000)
+    off = np.where(np.arange(3000) % 2, 1e-4, 1.0)  # every second entry is far off
+    found = mt.gradcheck_function(np.sin, lambda x: np.cos(x) + off, x)
+    assert found.status == "fail"
+    (tensor,) = found.tensors
+    assert abs(tensor.analytic - tensor.numeric) > 0.5
+
+
+def test_hooks_of_torch_are_no_failure() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Hooked(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def forward(self, x: Any) -> Any:
+            h = torch.tanh(x)
+            h.retain_grad()
+            h.register_hook(lambda g: 1 * g)
+            return 2 * h
+
+    assert mt.gradcheck_torch(Hooked(), torch.randn(3, 4).double())

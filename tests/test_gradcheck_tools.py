@@ -164,3 +164,16 @@ def test_the_pytest_plugin(tmp_path: Path, derivative: str, cases: bool, outcome
         assert f"{number} {word}" in done.stdout, done.stdout
     if not cases:
         assert "expected cases for Scaled, found none" in done.stdout
+
+
+def test_functions_of_one_name_in_two_files_are_two_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file, derivative in (("one.py", "3 * x"), ("two.py", "2 * x")):
+        text = f"def f(x):\n    return x * x\n\n\ndef f_derivative(x):\n    return {derivative}\n"
+        (tmp_path / file).write_text(text)
+    names = [f"{tmp_path / file}:f" for file in ("one.py", "two.py")]
+    assert main(["gradcheck", *names]) == 1  # the first is wrong, whatever comes after it
+    out = capsys.readouterr().out
+    assert "two.py:f" in out
+    assert "2 * x" in out or "numeric" in out

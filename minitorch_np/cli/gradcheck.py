@@ -82,7 +82,8 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
                     f"--import {arguments.imported}: expected layers or losses in it, found none; "
                     f"a function is checked as {arguments.imported}:NAME"
                 )
-            checks = AllChecks({**checks.results, **found.results})
+            for name, results in found.results.items():
+                _add(checks, name, f"{name} of {arguments.imported}", results)
         return checks
     checks = AllChecks()
     own = vars(sys.modules[MODULE]) if arguments.imported else {}
@@ -90,9 +91,10 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
     for name in named:
         path, _, inside = name.rpartition(":")
         content = vars(import_file(path or arguments.imported))
-        checks.results[inside] = check_named(inside, content, arguments.seed)
-        for result in checks.results[inside]:
-            file = f"{path or arguments.imported}:{inside}"
+        file = f"{path or arguments.imported}:{inside}"
+        results = check_named(inside, content, arguments.seed)
+        _add(checks, inside, file, results)
+        for result in results:
             result.reproduce = f"minitorch-np gradcheck {shlex.quote(file)} --seed {arguments.seed}"
     known = {cls.__name__.lower(): cls for cls in [*components(), *components(MODULE)]}
     for name in (name for name in arguments.names if name not in named):
@@ -107,8 +109,13 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
                     f"--case: expected a number below {len(results)}, got {arguments.case}"
                 )
             results = [results[arguments.case]]
-        checks.results[cls.__name__] = results
+        _add(checks, cls.__name__, f"{cls.__name__} of {cls.__module__}", results)
     return checks
+
+
+def _add(checks: AllChecks, name: str, full: str, results: list[GradientCheck]) -> None:
+    """Add results under their name; under the full one where another has that name already."""
+    checks.results[full if name in checks.results else name] = results
 
 
 def _is_class(obj: object) -> bool:

@@ -209,17 +209,18 @@ def _locate(result: TensorResult, claim: Claim, direction: Array) -> None:
     located = int(places[0])
     spread = np.unique(np.linspace(0, gradient.size - 1, SAMPLED).astype(int))
     sample = np.array([located, *(place for place in spread.tolist() if place != located)])
-    numeric, wrong = np.empty(len(sample)), 0
+    numeric, ratios = np.empty(len(sample)), np.empty(len(sample))
     size, margin = root_mean_square(claim.target.arrays[name]), claim.rounding(name)
     for row, place in enumerate(sample.tolist()):
         claimed = float(gradient.flat[place])
-        found, ratio, _ = claim.compare(
+        found, ratios[row], _ = claim.compare(
             claim.entry_line(name, place), claimed, size, claim.scale(name), margin
         )
-        numeric[row], wrong = found.value, wrong + (ratio > 1)
-    result.entries, result.wrong = len(sample), max(1, wrong)
-    result.analytic, result.numeric = float(gradient.flat[located]), float(numeric[0])
-    result.place = unravel(located, gradient.shape)
+        numeric[row] = found.value
+    result.entries, result.wrong = len(sample), max(1, int((ratios > 1).sum()))
+    worst = int(np.argmax(ratios))
+    result.analytic, result.numeric = float(gradient.flat[sample[worst]]), float(numeric[worst])
+    result.place = unravel(int(sample[worst]), gradient.shape)
     result.sample = (sample, numeric)
 
 

@@ -108,8 +108,8 @@ class _TorchTarget(Target):
             self.draws = not torch.equal(before, torch.get_rng_state())
 
     def value(self) -> Array:
-        with self.torch.no_grad():
-            outputs = [y.numpy() for y in _tensors(self._run())]
+        # With gradients, though none is needed: a hook on a tensor inside wants one that has them.
+        outputs = [y.detach().numpy() for y in _tensors(self._run())]
         return joined(outputs[0] if len(outputs) == 1 else outputs)
 
     def gradients(self, dy: Array) -> dict[str, Array]:
