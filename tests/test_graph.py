@@ -321,6 +321,10 @@ def test_the_loss_at_its_end_is_checked() -> None:
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(5, 3)), rng.normal(size=(5, 2)))
     assert mt.gradcheck(graph, x, rng.integers(4, size=5))
+    loss = mt.SeveralLosses([mt.MeanSquaredError(), mt.SoftmaxCrossEntropy()], [0.5, 2])
+    checked = mt.gradcheck(two_by_two(), *data(6), loss=loss)
+    assert checked
+    assert "SeveralLosses" in str(checked) or checked.parts
 
 
 def test_ids_and_numbers_go_together() -> None:

@@ -202,7 +202,10 @@ def _check_layer(layer: Layer, x: object, options: Options) -> GradientCheck:
             except Exception as error:
                 result.contracts.append(broken("it builds", error))
                 return result
-        double, options = _of_one_output(double, options)
+        if isinstance(options.target, tuple) and options.loss is not None:
+            loss, targets = packed_loss(options.loss, double, options.target)
+            options = options._replace(loss=loss, target=targets)
+        double = as_one(double)
         if x is not None:
             x = each(lambda part: _as_point(part, "x"), x)
         batch = made_up_inputs(double, rng) if x is None else pack(x)
@@ -220,14 +223,6 @@ def _check_layer(layer: Layer, x: object, options: Options) -> GradientCheck:
         copy.deepcopy(double).forward(batch.copy())  # numbers that are out of range
     _check_built(result, double, batch, options)
     return result
-
-
-def _of_one_output(layer: Layer, options: Options) -> tuple[Layer, Options]:
-    """What is checked of a layer with several inputs or outputs; its loss and targets."""
-    if isinstance(options.target, tuple) and options.loss is not None:
-        loss, targets = packed_loss(options.loss, layer, options.target)
-        options = options._replace(loss=loss, target=targets)
-    return as_one(layer), options
 
 
 def _allowed_inside(allow: dict[str, str], path: str) -> dict[str, str]:
