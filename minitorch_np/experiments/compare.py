@@ -104,17 +104,9 @@ def compare(
     """
     _require_main()
     arrays = as_arrays(data)
-    given = as_list(configurations)
-    measure = _measure(given, loss)
-    outputs = output_count(arrays, measure)
     numbers, rates = _seeds(seeds), checked_rates(learning_rates)
-    chosen = as_configurations(given, outputs=outputs, loss=loss)
+    chosen, measure, outputs = _chosen(configurations, arrays, epochs, loss)
     _check_sizes(size, target, reference, chosen)
-    if epochs is not None:
-        epochs = whole("compare", "epochs", epochs)
-        chosen = [configuration._replace(epochs=epochs) for configuration in chosen]
-    for configuration in chosen:
-        configuration.check(arrays[0].shape[1:], outputs)
     _check_functions(executor, progress)
     flag("compare", "resample_data", resample_data)
     log = Log(folder, flag("compare", "resume", resume), arrays)
@@ -137,6 +129,25 @@ def compare(
         log.notes,
         measure,
     )
+
+
+def _chosen(
+    given: Iterable[str | Configuration] | None,
+    arrays: Arrays,
+    epochs: int | None,
+    loss: str | None,
+) -> tuple[list[Configuration], Measure, int]:
+    """What is compared, what it is measured by, and the number of outputs that the data needs."""
+    listed = as_list(given)
+    measure = _measure(listed, loss)
+    outputs = output_count(arrays, measure)
+    chosen = as_configurations(listed, outputs=outputs, loss=loss)
+    if epochs is not None:
+        epochs = whole("compare", "epochs", epochs)
+        chosen = [configuration._replace(epochs=epochs) for configuration in chosen]
+    for configuration in chosen:
+        configuration.check(arrays[0].shape[1:], outputs)
+    return chosen, measure, outputs
 
 
 def _measure(given: list[str | Configuration], loss: str | None) -> Measure:
