@@ -243,6 +243,7 @@ def _method(make: Callable[[], Any], method: str) -> Callable[..., Any]:
 
 
 SKIPPED = {
+    "load_fashion_mnist",  # fetches it
     *(
         "Comparison",
         "Diagnosis",

@@ -28,6 +28,7 @@ from minitorch_np.arrays import Array
 from minitorch_np.gradcheck import Case
 from minitorch_np.gradcheck.functions import FunctionTarget
 from minitorch_np.gradcheck.made_up import made_up_for, made_up_inputs
+from minitorch_np.gradcheck.packed import as_one
 from minitorch_np.gradcheck.targets import at_generic_point, takes_numbers
 from minitorch_np.text import aligned
 from tests.material.functions import ELEMENTWISE, VJPS
@@ -141,8 +142,8 @@ def _wrapped(case: Case) -> list[Wrapped]:
         return [_wrapped_loss(case, case.obj, rng)]
     layer = copy.deepcopy(case.obj)
     layer.initialize(case.shape, rng=rng, dtype=np.float64)
-    layer = at_generic_point(layer, rng)
-    x: Array = case.scale * rng.normal(size=(case.samples, *case.shape))
+    layer = as_one(at_generic_point(layer, rng))
+    x: Array = case.scale * rng.normal(size=(case.samples, *layer.input_shape))
     if takes_numbers(layer):
         x = made_up_inputs(layer, rng, case.samples)
 

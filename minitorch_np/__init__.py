@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         diagnose,
     )
     from minitorch_np.reports import Report, report
+    from minitorch_np.reports.model_page import page
     from minitorch_np.reports.model_plots import (
         plot_calibration,
         plot_confusion,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
         plot_weights,
     )
     from minitorch_np.reports.plots import plot_activations
+    from minitorch_np.reports.trace import Trace, trace
 else:
     # Imported when they are asked for: most programs only train.
     _LATER = {
@@ -69,6 +71,8 @@ else:
             "reports.model_plots",
         ),
         "plot_activations": "reports.plots",
+        **dict.fromkeys(("Trace", "trace"), "reports.trace"),
+        "page": "reports.model_page",
     }
 
     def __getattr__(name):
@@ -97,6 +101,7 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "Report",
+    "Trace",
     "assert_gradients",
     "char_rnn",
     "check_step",
@@ -119,6 +124,7 @@ __all__ = [
     "mlp",
     "notes_network",
     "optimizers",
+    "page",
     "plot_activations",
     "plot_calibration",
     "plot_confusion",
@@ -128,6 +134,7 @@ __all__ = [
     "schedules",
     "to_onnx",
     "to_torch",
+    "trace",
 ]
 __all__ += errors.__all__
 __all__ += layers.__all__

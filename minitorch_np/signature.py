@@ -207,6 +207,8 @@ class Described(metaclass=Explained):
             text = getattr(value, "__name__", None) or repr(value)
             if default is REQUIRED:
                 shown.append(text)
+            elif default is SPREAD and not value:
+                continue
             elif not _is_default(value, default):
                 shown.append(f"{name}={text}")
         if getattr(self, "given_name", None) is not None:

@@ -29,6 +29,7 @@ from minitorch_np.losses import BinaryCrossEntropy, Loss, MeanSquaredError, Soft
 from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.training import EarlyStopping, Trainer
+from minitorch_np.validation import is_whole, whole
 
 try:
     from scipy import sparse
@@ -49,7 +50,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        layers: Sequence[Any] | Sequential = (100,),
+        layers: Sequence[Any] | Layer | int | str = (100,),
         *,
         activation: str = "relu",
         loss: Loss | str | None = None,
@@ -102,10 +103,12 @@ class _Network(BaseEstimator):  # type: ignore[misc]
     def _begin(self, features: int, outputs: int, dtype: Any, loss: Loss) -> None:
         """Make the model and its trainer, with initial weights drawn from `random_state`."""
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        given = self.layers
+        given: Any = self.layers
         if isinstance(given, Sequential):
             given = given.layers
-        sizes = [int(n) for n in given if isinstance(n, (int, np.integer))]
+        elif is_whole(given) or isinstance(given, (str, Layer)):
+            given = [given]
+        sizes = [int(n) for n in given if is_whole(n)]
         hidden = [layer for units in sizes for layer in (Dense(units), self.activation)]
         layers: list[Layer | str] = [*hidden, Dense(outputs)]
         if len(sizes) < len(given):
@@ -123,6 +126,10 @@ class _Network(BaseEstimator):  # type: ignore[misc]
 
     def _train(self, x: Any, y: AnyArray, weights: Array, epochs: int, stratify: Any) -> None:
         """So many epochs, or fewer with early stopping."""
+        name = type(self).__name__
+        whole(name, "epochs", epochs)
+        if self.batch_size is not None:
+            whole(name, "batch_size", self.batch_size)
         held_out: Any = None
         if self.early_stopping:
             x, x_val, y, y_val, weights, w_val = train_test_split(
@@ -206,7 +213,7 @@ class Classifier(ClassifierMixin, _Network):  # type: ignore[misc]
     """A network that tells classes apart.
 
     Parameters:
-        layers: sizes of hidden layers, such as [64, 32], to which a last Dense with an output for
+        layers: sizes of hidden layers, [64, 32] or 64, to which a last Dense with an output for
             each class is added; or all layers of the network, as Sequential takes them, the last
             with as many outputs as there are classes.
         activation: between hidden layers that are given by size.
@@ -227,7 +234,7 @@ class Classifier(ClassifierMixin, _Network):  # type: ignore[misc]
 
     def __init__(
         self,
-        layers: Sequence[Any] | Sequential = (100,),
+        layers: Sequence[Any] | Layer | int | str = (100,),
         *,
         activation: str = "relu",
         loss: Loss | str | None = None,
@@ -288,10 +295,13 @@ class Classifier(ClassifierMixin, _Network):  # type: ignore[misc]
         y = y.toarray() if sparse.issparse(y) else y
         y = y if several or y.ndim == 1 else _column(y)
         known = np.arange(y.shape[1]) if several else np.unique(y if classes is None else classes)
-        if len(known) < 2:
+        if begin and len(known) < 2:
             raise ValueError(f"y: expected samples of two or more classes, got 1 class: {known}")
         if begin:
             self.classes_, self._several = known, several
+        if several != self._several:
+            kinds = "a label for each sample", "zeros and ones, a column a label"
+            raise ValueError(f"y: expected {kinds[self._several]}, as before, got {kinds[several]}")
         weights = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
         if self.class_weight is not None:
             weights = weights * compute_sample_weight(self.class_weight, y)
@@ -356,6 +366,7 @@ class Regressor(RegressorMixin, _Network):  # type: ignore[misc]
             reset=begin,
         )
         weights = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+        y = y.toarray() if sparse.issparse(y) else y
         targets = y.reshape(len(y), -1).astype(x.dtype)
         if begin:
             self._flat = y.ndim == 1

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import minitorch_np as mt
-from minitorch_np.arrays import Array
+from minitorch_np.arrays import Array, count
+from minitorch_np.gradcheck.packed import pack, unpack
 
 # A mutation takes the right gradient and the number of samples; it returns a wrong one.
 MUTATIONS: dict[str, Callable[[Array, int], Array]] = {
@@ -59,19 +61,23 @@ def mutant_of(obj: Any, tensor: str, mutation: Callable[[Array, int], Array]) ->
             right = cls.backward(self, cache)
             return mutation(right, len(right))
 
-        return type(f"Mutant{cls.__name__}", (cls,), {"backward": loss_backward})()
+        mutant = copy.copy(obj)
+        mutant.__class__ = type(f"Mutant{cls.__name__}", (cls,), {"backward": loss_backward})
+        return mutant
 
     def backward(self: Any, dy: Array, cache: Any, *, need_dx: bool = True) -> Any:
         dx, gradients = cls.backward(self, dy, cache, need_dx=True)
+        m = count(dy)
         if tensor == "x":
-            dx = mutation(dx, len(dy))
+            mutated = mutation(pack(dx), m)
+            dx = unpack(mutated, self.input_shape) if isinstance(dx, tuple) else mutated
         elif tensor in gradients:  # not every case has every parameter
-            gradients = {**gradients, tensor: mutation(gradients[tensor], len(dy))}
+            gradients = {**gradients, tensor: mutation(gradients[tensor], m)}
         return dx, gradients
 
     overrides = {
         "backward": backward,
         "__init__": cls.__init__,
     }
-    mutant = type(f"Mutant{cls.__name__}", (cls,), overrides)
-    return mutant.from_config(obj.config())  # type: ignore[attr-defined]
+    made = type(f"Mutant{cls.__name__}", (cls,), overrides)
+    return made.from_config(obj.config())  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as benchmark
-from benchmarks import mutation, report
+from benchmarks import exchange, mutation, report
 from benchmarks.contestants import CONTESTANTS, by_hand, floor, framework, micro_batches
 from benchmarks.race import ROOT
 from benchmarks.work import FULL, GROWTH, LENET5, LIMITS, MLP, NOTES, TASKS, Array, Contestant, Task
@@ -174,3 +174,22 @@ def test_mutants_are_of_what_runs_alone(tmp_path: Path, monkeypatch: pytest.Monk
     }  # fmt: skip
     assert all(mutant.text != source for mutant in made)
     assert any("return (g(y, x)) + 1" in mutant.text for mutant in made)
+
+
+def test_networks_in_other_hands(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both sides of each comparison do the same work; the numbers are not looked at here."""
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    digits = load_mnist()
+    for make in exchange.NETWORKS.values():
+        ours, theirs = exchange.predictions(make(), digits.test, 3)
+        np.testing.assert_allclose(theirs()[0], ours(), atol=1e-5)
+    setting = exchange.SETTINGS["784-10-10, SGD, batch 64"]
+    ours, theirs = exchange.trainings(setting, digits.train, samples=500)
+    mine, other = ours(), theirs()
+    assert mine.n_iter_ == other.n_iter_ == setting.epochs
+    counts = [sum(a.size for a in (*other.coefs_, *other.intercepts_))]
+    assert counts == [mine.model_.count_parameters()]
+    np.testing.assert_allclose(mine.loss_curve_, other.loss_curve_, rtol=0.3)
+    assert len(exchange.ratios(lambda: None, lambda: None, 3)) == 3

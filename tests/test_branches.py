@@ -253,7 +253,6 @@ def test_what_does_not_fit_is_named_with_its_place(layer: mt.Layer, message: str
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: mt.Add(), "Add: expected at least one layer, got none"),
         (lambda: mt.Add("relu", cast(Any, 3)), r"Add\[1\]: expected a Layer.*got 3"),
         (lambda: mt.Concatenate("relu", axis=0), "axis of a batch other than 0.*got 0"),
         (lambda: mt.Concatenate("relu", axis=cast(Any, "1")), "axis.*got '1'"),

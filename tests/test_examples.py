@@ -25,8 +25,14 @@ ENDINGS = {
     "residual_block": r"test accuracy: with the way around 0\.[789]\d\d, without 0\.[0-5]\d\d",
     "weight_sharing": r"shared: 26,506 parameters, 0\.\d+; of their own: 28,618 parameters, 0\.\d+",
     "compare_activations": r"in short: .*gelu, Adam.*, sigmoid\+sigmoid",
+    "optuna_search": r"best: accuracy 0\.[89]\d\d with \{.*\}; [1-9]\d? of 15 pruned",
+    "own_logger": r"test accuracy 0\.[89]\d\d",
     "custom_layer": r"the saved and loaded model gives the same outputs: True",
 }
+
+
+NEEDS = {"optuna_search": "optuna"}
+"""What an example needs beyond the package."""
 
 
 def test_every_example_is_run() -> None:
@@ -50,6 +56,8 @@ def output(folder: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize("name", ENDINGS)
 def test_example(name: str, tmp_path: Path) -> None:
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name], reason=f"{NEEDS[name]} is not installed")
     printed = output(tmp_path, str(ROOT / "examples" / f"{name}.py"))
     assert re.fullmatch(ENDINGS[name], printed.strip().splitlines()[-1]), printed
 

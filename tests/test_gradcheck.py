@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minitorch_np as mt
+from minitorch_np.arrays import parts
 from minitorch_np.gradcheck.cases import CASES
 from minitorch_np.gradcheck.numeric import slopes
 from minitorch_np.gradcheck.registry import cases_for, components
@@ -31,8 +32,10 @@ def test_no_false_alarm_at_any_scale(seed: int, scale: float) -> None:
     for case in [case for cls in CLASSES for case in cases_for(cls)][seed % 2 :: 2]:
         if isinstance(case.obj, mt.Loss) or case.obj.index_limit:
             continue
-        x = rng.normal(size=(3, *case.shape)) * scale
-        x.reshape(-1)[rng.integers(x.size)] = 0.0
+        several = tuple(rng.normal(size=(3, *shape)) * scale for shape in parts(case.shape))
+        for part in several:
+            part.reshape(-1)[rng.integers(part.size)] = 0.0
+        x = several if several[1:] else several[0]
         result = mt.gradcheck(case.obj, x, seed=seed, contracts=False)
         assert result.status != "fail", result
 
@@ -173,6 +176,12 @@ def test_ties_are_moved_together() -> None:
     result = mt.gradcheck(CountsTwice(), x, contracts=False)
     assert result.status == "fail"
     assert "moved together" in str(result)
+
+
+@pytest.mark.parametrize("obj", [mt.Dense(2), mt.MeanSquaredError(), mt.gpt(5, 4, 1, 1, 4)])
+def test_a_name_that_no_array_has_can_not_be_allowed(obj: Any) -> None:
+    with pytest.raises(mt.ConfigurationError, match=r"allow: expected names of .*got 'wieght'"):
+        mt.gradcheck(obj, allow={"wieght": "a typing error"})
 
 
 def test_what_is_allowed_is_shown() -> None:

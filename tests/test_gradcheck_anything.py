@@ -302,3 +302,45 @@ def test_jax_functions() -> None:
     assert [t.name for t in result.tensors] == ["args[0]", "args[1]['s']", "args[1]['w']"]
     f.defvjp(forward, without_scale)
     assert mt.gradcheck_jax(f, args).status == "fail"
+
+
+@pytest.mark.parametrize("special", [np.ones(3), np.zeros(3), -np.ones(3), np.ones(1), 1.0])
+def test_a_factor_that_is_lost_where_it_begins_as_one(special: Any) -> None:
+    """Scales begin with ones and biases with zeros, where such a mistake changes no number."""
+    x = np.random.default_rng(0).normal(size=(4, 3))
+
+    def f(x: Any, g: Any) -> Any:
+        return np.tanh(x) * (g + (1 - special))
+
+    def vjp(dy: Any, x: Any, g: Any) -> Any:
+        dg = (dy * np.tanh(x)).reshape(-1, np.size(g)).sum(axis=0).reshape(np.shape(g))
+        return dy * (1 - np.tanh(x) ** 2) * (g + (1 - special)), dg
+
+    def wrong(dy: Any, x: Any, g: Any) -> Any:
+        return dy * (1 - np.tanh(x) ** 2), vjp(dy, x, g)[1]
+
+    assert mt.gradcheck_function(f, vjp, x, special)
+    found = mt.gradcheck_function(f, wrong, x, special)
+    assert found.status == "fail"
+    assert "with g moved away from" in str(found)
+
+
+def test_a_loss_that_compares_samples_says_so() -> None:
+    class Contrastive(mt.Loss):
+        couples_samples = True
+
+        def forward(self, scores: Any, targets: Any, sample_weight: Any = None) -> Any:
+            products = scores @ scores.T
+            return float(0.5 * np.square(products).mean()), (scores, products)
+
+        def backward(self, cache: Any) -> Any:
+            scores, products = cache
+            return 2 * products @ scores / products.size
+
+    class Silent(Contrastive):
+        couples_samples = False
+
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    assert "set couples_samples = True" in str(mt.gradcheck(Silent(), x, np.zeros((4, 3))))
+    report = mt.gradcheck(Contrastive(), x, np.zeros((4, 3)))
+    assert not [rule for rule in report.failed_contracts if "mean" in rule.name]

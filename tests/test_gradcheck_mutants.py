@@ -16,6 +16,7 @@ import minitorch_np as mt
 from minitorch_np.gradcheck.case import Case
 from minitorch_np.gradcheck.cases import CASES
 from minitorch_np.gradcheck.made_up import made_up_inputs
+from minitorch_np.gradcheck.packed import as_one
 from minitorch_np.gradcheck.registry import cases_for
 from tests.mutants import MUTATIONS, mutant_of
 from tests.planted import PLANTED
@@ -117,7 +118,7 @@ def _changes_nothing(cls: Any, tensor: str, mutation: Any) -> bool:
             return False
         layer = type(case.obj).from_config(case.obj.config())
         layer.initialize(case.shape, rng=np.random.default_rng(0), dtype=np.float64)
-        rng = np.random.default_rng(1)
+        layer, rng = as_one(layer), np.random.default_rng(1)
         y, cache = layer.forward(made_up_inputs(layer, rng, case.samples), train=True, rng=rng)
         dx, gradients = layer.backward(rng.normal(size=y.shape), cache)
         gradient = {"x": dx, **gradients}.get(tensor)

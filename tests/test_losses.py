@@ -162,3 +162,15 @@ def test_many_classes_need_no_table_of_their_square(rng: np.random.Generator) ->
     value, _ = mt.SoftmaxCrossEntropy().forward(scores, labels.astype(np.uint16))
     expected = np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(4), labels]
     assert value == pytest.approx(expected.mean(), rel=1e-12)
+
+
+def test_unsigned_class_numbers() -> None:
+    """They need no check of their own where the table of one-hot columns has one."""
+    scores, labels = np.random.default_rng(0).normal(size=(3, 4)), np.array([0, 3, 1])
+    loss, ignoring = mt.SoftmaxCrossEntropy(), mt.SoftmaxCrossEntropy(ignore_index=255)
+    assert loss.forward(scores, labels.astype(np.uint8))[0] == loss.forward(scores, labels)[0]
+    wrong = np.array([0, 255, 1], np.uint8)
+    with pytest.raises(mt.DataError, match="whole numbers from 0 to 3; got 255 at row 1"):
+        loss.forward(scores, wrong)
+    counted = loss.forward(scores[::2], wrong[::2])[0]
+    assert ignoring.forward(scores, wrong)[0] == pytest.approx(counted, rel=1e-12)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 import minitorch_np as mt
 from minitorch_np.cli import main
 from minitorch_np.exchange.onnx_export import onnx_model
+from minitorch_np.gradcheck.registry import components as registered
 from tests.random_models import in_float64, random_model
 
 onnx = pytest.importorskip("onnx")
@@ -26,19 +26,15 @@ def session(content: bytes) -> Any:
 
 
 def test_random_models_in_onnxruntime_and_back(tmp_path: Path) -> None:
-    """200 models but those with attention, with batches of 1, 2 and 17: where float32 is exact to
-    1e-6, onnxruntime is to 1e-5. Read again they are equal to the bit.
+    """200 models, with batches of 1, 2 and 17: where float32 is exact to 1e-6, onnxruntime is to
+    1e-5. Read again they are equal to the bit.
     """
-    path, exact = tmp_path / "model.onnx", 0
+    path, exact, seen = tmp_path / "model.onnx", 0, set[str]()
     for seed in range(200):
         made = random_model(seed)
         model = made.model
-        try:
-            mt.to_onnx(model, path)
-        except mt.ConfigurationError as error:
-            if not re.search("got (TransformerBlock|MultiHeadAttention|Unembedding)", str(error)):
-                raise
-            continue
+        model.to_onnx(path)
+        seen |= {type(layer).__name__ for layer in model.walk()}
         runs = session(path.read_bytes())
         again, double = mt.from_onnx(path), in_float64(made).model
         single = {n: a.astype(np.float32) for n, a in model.state_dict().items()}
@@ -53,52 +49,153 @@ def test_random_models_in_onnxruntime_and_back(tmp_path: Path) -> None:
         for name, array in again.state_dict().items():
             np.testing.assert_array_equal(array, single[name])
         assert onnx_model(again).SerializeToString() == path.read_bytes()
-    assert exact > 450
+    assert exact > 500
+    assert {"TransformerBlock", "MultiHeadAttention", "Unembedding", "LSTM", "GRU"} <= seen
 
 
-def components() -> list[tuple[mt.Layer, Any]]:
-    """Every layer that a default or a size makes, and a shape of a sample for it."""
+def components() -> list[tuple[mt.Layer | str, Any]]:
+    """Every layer, with the settings that its operators depend on, and a sample's shape."""
     images, series, rows = (4, 6, 6), (4, 9), (6,)
+    table = mt.Embedding(7, 4)
     return [
         (mt.Conv2D(4, (3, 2), stride=2, padding=1, groups=2), images),
         (mt.Conv2D(2, 2, padding="same"), images),
+        (mt.Conv2D(2, 2, dilation=(1, 3), use_bias=False), images),
         (mt.Conv1D(3, 3, padding="same"), series),
-        (mt.ConvTranspose2D(3, 3, stride=2, padding=1, output_padding=1), images),
+        (mt.ConvTranspose2D(4, 3, stride=2, padding=1, output_padding=1, groups=2), images),
         (mt.ConvTranspose1D(3, 3, stride=2), series),
         (mt.MaxPool1D(2), series),
+        (mt.MaxPool2D(3, 2, "same"), images),
         (mt.AveragePool1D(2), series),
         (mt.AveragePool2D(3, stride=2, padding=1), images),
+        (mt.AveragePool2D(3, 2, "same"), images),
         (mt.GlobalAveragePool1D(), series),
+        (mt.GlobalAveragePool1D(axis=1), series),
+        (mt.GlobalAveragePool2D(), images),
         (mt.UpSampling2D((2, 3)), images),
         (mt.ZeroPadding([(2, 0)]), series),
+        (mt.ZeroPadding([1, (0, 2)]), images),
+        (mt.Transpose(), series),
+        (mt.Reshape((2, -1)), images),
+        (mt.BatchNorm(), images),
+        (mt.LayerNorm(2), images),
         (mt.GroupNorm(2), images),
+        (mt.GroupNorm(3), rows),
         (mt.RMSNorm(), rows),
+        (mt.RMSNorm(0.1), series),
         (mt.GLU("gelu"), rows),
+        (mt.GLU(), images),
         (mt.PositionalEmbedding(), series),
-        (mt.SinusoidalPositions(), series),
-        (mt.RotaryPositions(), (5, 4)),
+        (mt.SinusoidalPositions(5.0), series),
+        (mt.RotaryPositions(), (2, 5, 4)),
+        (mt.Embedding(7, 4), (3,)),
         (mt.Dense(3), (5, 4)),
+        (mt.Dense(3, use_bias=False), (2, 5, 4)),
         (mt.PReLU(per_channel=True), images),
         (mt.Softplus(3.0), rows),
+        (mt.ELU(0.3), rows),
+        (mt.LeakyReLU(0.3), rows),
+        (mt.Dropout(0.3), rows),
         (mt.SpatialDropout(0.3), images),
         (mt.SimpleRNN(3), series),
         (mt.SimpleRNN(3, activation="relu", return_sequences=True, go_backwards=True), series),
+        (mt.LSTM(3), (1, 1)),
         (mt.LSTM(3, return_sequences=True), series),
         (mt.GRU(3, go_backwards=True), series),
+        (mt.GRU(3, return_sequences=True), series),
         (mt.Bidirectional("lstm(3)"), series),
         (mt.Bidirectional(mt.GRU(3, return_sequences=True)), series),
+        (mt.MultiHeadAttention(2), (5, 4)),
+        (mt.MultiHeadAttention(4, causal=True, key_value_heads=2, rotary=True), (5, 8)),
+        (mt.MultiHeadAttention(2, use_bias=False), (1, 4)),
+        (mt.TransformerBlock(2, dropout=0.1), (5, 4)),
+        (mt.TransformerBlock(2, 6, 0.0, "swiglu", False, 1, True), (5, 4)),
+        (mt.Sequential(table, mt.LayerNorm(), mt.Unembedding(table)), (3,)),
+        (mt.Residual("tanh", mt.Dense(3), shortcut="dense(3)"), rows),
+        (mt.Concatenate("relu", mt.Sequential("tanh", "sigmoid"), axis=-1), images),
+        *((mt.GELU(how), rows) for how in ("none", "tanh")),
+        *((name, rows) for name in PLAIN),
     ]
 
 
-@pytest.mark.parametrize(("layer", "shape"), components(), ids=lambda x: str(x))
-def test_components(layer: mt.Layer, shape: Any) -> None:
+PLAIN = (
+    *("relu", "relu6", "selu", "silu", "sigmoid", "hard_sigmoid", "tanh", "mish", "hard_swish"),
+    *("identity", "softmax", "log_softmax", "flatten"),
+)
+
+
+def one_layer(layer: mt.Layer | str, shape: Any) -> tuple[mt.Sequential, Any]:
+    """A model of it whose parameters are no zeros and ones, and a function that makes inputs."""
     model = mt.Sequential(layer, input_shape=shape, seed=0)
     rng = np.random.default_rng(0)
     for array in (model.named_parameters() | model.named_buffers()).values():
-        array[...] = rng.uniform(0.5, 1.5, array.shape)
-    x = rng.normal(size=(3, *shape)).astype(np.float32)
-    (found,) = session(onnx_model(model).SerializeToString()).run(None, {"input": x})
-    np.testing.assert_allclose(found, model.predict(x), rtol=1e-5, atol=1e-5)
+        array[...] = rng.uniform(0.5, 1.5, array.shape) * rng.choice([-1, 1], array.shape)
+    for name, array in model.named_buffers().items():
+        array[...] = np.abs(array) if name.endswith("running_var") else array
+
+    def inputs(m: int) -> Any:
+        size = (m, *shape)
+        drawn = rng.integers(7, size=size) if model.index_limit else rng.normal(size=size)
+        return drawn.astype(np.float32)
+
+    return model, inputs
+
+
+@pytest.mark.parametrize(("layer", "shape"), components(), ids=lambda x: str(x)[:60])
+def test_components(layer: mt.Layer | str, shape: Any, tmp_path: Path) -> None:
+    model, inputs = one_layer(layer, shape)
+    path = tmp_path / "m.onnx"
+    model.to_onnx(path)
+    runs, again = session(path.read_bytes()), mt.from_onnx(path)
+    for m in (1, 2, 17):
+        x = inputs(m)
+        (found,) = runs.run(None, {"input": x})
+        expected = model.predict(x)
+        scale = max(1.0, np.abs(expected).max())
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * scale)
+        np.testing.assert_array_equal(again.predict(x), expected)
+    assert onnx_model(again).SerializeToString() == path.read_bytes()
+
+
+UNREADABLE = (mt.MultiHeadAttention, mt.TransformerBlock, mt.RotaryPositions)
+"""What only a file's description gives back, and not its operators."""
+
+
+@pytest.mark.parametrize(("layer", "shape"), components(), ids=lambda x: str(x)[:60])
+def test_operators_alone_give_the_layers_back(
+    layer: mt.Layer | str, shape: Any, tmp_path: Path
+) -> None:
+    model, inputs = one_layer(layer, shape)
+    proto = onnx_model(model)
+    del proto.metadata_props[:]
+    path = tmp_path / "m.onnx"
+    path.write_bytes(proto.SerializeToString())
+    if isinstance(layer, UNREADABLE):
+        with pytest.raises(mt.ModelFileError, match="node '"):
+            mt.from_onnx(path)
+        return
+    x = inputs(3)
+    expected = model.predict(x)
+    scale = max(1.0, np.abs(expected).max())
+    np.testing.assert_allclose(mt.from_onnx(path).predict(x), expected, atol=1e-5 * scale)
+
+
+def test_every_layer_is_among_the_components() -> None:
+    covered = {type(part) for layer, _ in components() for part in walked(layer)}
+    left = {mt.Add, mt.Graph}  # Add is written by its subclass Residual; a Graph is refused
+    assert {cls for cls in registered() if issubclass(cls, mt.Layer)} <= covered | left
+
+
+def walked(layer: mt.Layer | str) -> Any:
+    return mt.Sequential(layer).walk()
+
+
+def test_no_rows(tmp_path: Path) -> None:
+    model = mt.Sequential(mt.GroupNorm(2), mt.Flatten(), mt.Dense(3), input_shape=(4, 3, 3))
+    found = session(onnx_model(model).SerializeToString()).run(
+        None, {"input": np.zeros((0, 4, 3, 3), np.float32)}
+    )
+    assert found[0].shape == (0, 3)
 
 
 def test_the_file_says_what_it_is(tmp_path: Path) -> None:
@@ -107,90 +204,9 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     mt.to_onnx(model, tmp_path / "m.onnx")
     proto = onnx.load(tmp_path / "m.onnx")
     assert (proto.ir_version, proto.opset_import[0].version) == (10, 17)
-    assert proto.producer_name == "minitorch_np"
+    assert (proto.producer_name, proto.producer_version) == ("minitorch_np", mt.__version__)
     assert [t.name for t in proto.graph.initializer] == ["0.weight", "0.bias"]  # once
     assert proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_from_pytorch(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
-    nn, path = torch.nn, tmp_path / "torch.onnx"
-    body = nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.GELU()
-    head = nn.Linear(400, 120), nn.SiLU(), nn.BatchNorm1d(120), nn.Linear(120, 10)
-    lenet = nn.Sequential(*body, nn.MaxPool2d(2), nn.Flatten(), *head, nn.Softmax(-1)).eval()
-    mlp = nn.Sequential(nn.Linear(784, 20), nn.ReLU(), nn.Linear(20, 10)).eval()
-    for module, shape in ((lenet, (1, 28, 28)), (mlp, (784,))):
-        torch.onnx.export(
-            module,
-            torch.randn(1, *shape),
-            path,
-            dynamo=False,
-            input_names=["x"],
-            dynamic_axes={"x": {0: "batch"}},
-        )
-        x = torch.randn(5, *shape)
-        found = mt.from_onnx(path).predict(x.numpy())
-        np.testing.assert_allclose(found, module(x).detach().numpy(), atol=1e-5)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_from_scikit_learn(tmp_path: Path) -> None:
-    convert = pytest.importorskip("skl2onnx").to_onnx
-    from sklearn.datasets import load_digits
-    from sklearn.neural_network import MLPClassifier
-
-    x, y = load_digits(return_X_y=True)
-    x = (x / 16).astype(np.float32)
-    network = MLPClassifier((32,), max_iter=20, random_state=0).fit(x, y)
-    path = tmp_path / "sklearn.onnx"
-    path.write_bytes(convert(network, x[:1]).SerializeToString())
-    found = mt.from_onnx(path).predict(x[:50])
-    np.testing.assert_allclose(found, network.predict_proba(x[:50]), atol=1e-5)
-
-
-def edited(change: Any) -> bytes:
-    """A small file of ours without its description, changed."""
-    proto = onnx_model(mt.Sequential(mt.Dense(3), "relu", mt.Dense(2), input_shape=4, seed=0))
-    del proto.metadata_props[:]
-    change(proto)
-    content: bytes = proto.SerializeToString()
-    return content
-
-
-def unknown(proto: Any) -> None:
-    proto.graph.node[1].op_type = "Sin"
-
-
-def misshapen(proto: Any) -> None:
-    proto.graph.initializer[2].CopyFrom(
-        onnx.numpy_helper.from_array(np.ones((2, 5), np.float32), "2.weight")
-    )
-
-
-def outside(proto: Any) -> None:
-    tensor = proto.graph.initializer[0]
-    tensor.ClearField("raw_data")
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="../../etc/passwd")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "expected an ONNX model"),
-        (b"not a model", "expected an ONNX model"),
-        (edited(lambda proto: None)[:-40], "expected an ONNX model"),
-        (edited(unknown), "node 'relu_1': got the operator Sin"),
-        (edited(misshapen), "do not fit together"),
-        (edited(outside), "expected an ONNX model"),
-    ],
-)
-def test_bad_files(content: bytes, message: str, tmp_path: Path) -> None:
-    path = tmp_path / "bad.onnx"
-    path.write_bytes(content)
-    with pytest.raises(mt.ModelFileError, match=message):
-        mt.from_onnx(path)
 
 
 def test_a_description_that_is_not_the_graph_does_not_count(tmp_path: Path) -> None:
@@ -201,11 +217,29 @@ def test_a_description_that_is_not_the_graph_does_not_count(tmp_path: Path) -> N
     assert isinstance(mt.from_onnx(path)[1], mt.Tanh)
 
 
+def test_numbers_that_look_alike_are_kept_apart() -> None:
+    model = mt.Sequential(mt.Softplus(1.2345611), mt.Softplus(1.2345648), input_shape=2)
+    betas = {a.item() for a in map(onnx.numpy_helper.to_array, onnx_model(model).graph.initializer)}
+    assert betas == {np.float32(1.2345611).item(), np.float32(1.2345648).item()}
+
+
 def test_what_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Mine(mt.Identity):
         pass
 
+    class Product(mt.Add):  # a container that computes something else
+        def combine(self, outputs: Any) -> Any:
+            return outputs[0] * outputs[1]
+
+    class Doubled(mt.Sequential):
+        def forward(self, x: Any, **options: Any) -> Any:
+            y, cache = super().forward(x, **options)
+            return 2 * y, cache
+
     path = tmp_path / "m.onnx"
+    for layer in (Product("relu", "tanh"), Doubled("relu")):
+        with pytest.raises(mt.ConfigurationError, match=f"layer 0, {type(layer).__name__}"):
+            mt.to_onnx(mt.Sequential(layer, input_shape=3), path)
     with pytest.raises(mt.ConfigurationError, match=r"layer 1\.0, Mine"):
         mt.to_onnx(mt.Sequential("relu", mt.Sequential(Mine()), input_shape=3), path)
     with pytest.raises(mt.NotBuiltError):

@@ -129,6 +129,17 @@ def test_biases_and_norms_are_spared(rule: Any) -> None:
     assert spared == {"0.bias", "1.weight", "1.bias", "3.weight", "3.bias", "4.bias"}
 
 
+@pytest.mark.parametrize("norm", [mt.BatchNorm(), mt.LayerNorm(), mt.GroupNorm(2), mt.RMSNorm()])
+def test_every_normalization_is_one(norm: mt.Layer) -> None:
+    """Its parameters do not decay, and what comes before it may have any size."""
+    model = mt.Sequential(norm, mt.Dense(3), input_shape=6, seed=0)
+    x, before = 1e3 + np.eye(60, 6), norm.state_dict()
+    trainer = trainer_for(model, mt.AdamW(0.1, weight_decay=0.5))
+    trainer.fit(x, Y, batch_size=None, sample_weight=np.zeros(60))  # no gradient, no warning
+    for name, parameter in norm.named_parameters().items():
+        np.testing.assert_array_equal(parameter, before[name])
+
+
 def first_step(gradients: Array, **arguments: Any) -> Array:
     """How far SGD with the rate 1 goes from 0."""
     return -Numbers(np.zeros_like(gradients)).moved(mt.SGD(1.0, **arguments), gradients)

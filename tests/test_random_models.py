@@ -34,7 +34,7 @@ def test_a_seed_and_a_description_make_the_same_model_again() -> None:
 def test_every_layer_and_loss_appears() -> None:
     """One that never does is new: say in `ARGUMENTS` what its constructor takes, or in `ENDS`."""
     losses = {cls.__name__ for cls in vars(mt).values() if is_loss(cls)}
-    missing = {cls.__name__ for cls in CLASSES} | losses
+    missing = {cls.__name__ for cls in CLASSES} | losses - {"SeveralLosses"}  # of a Graph
     for seed in range(2000):
         made = random_model(seed)
         missing -= {type(each).__name__ for each in (made.loss, *made.model.walk())}

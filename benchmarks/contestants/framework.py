@@ -30,7 +30,8 @@ class Framework:
         return history["loss"][-1]
 
     def predict(self, x: Array) -> Array:
-        return self.model.predict(x)
+        outputs: Array = self.model.predict(x)
+        return outputs
 
 
 def contestant(task: Task, x: Array, y: Array) -> Framework:

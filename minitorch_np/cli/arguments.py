@@ -124,8 +124,8 @@ def open_model(path: str) -> Sequential:
 
 
 def load_digits(path: str | None) -> Digits:
-    """Digits to train and to test with: from a folder, from a CSV file, or from this package."""
-    if path is None or Path(path).is_dir():
+    """Digits to train and to test with: from a folder, a CSV file, or this package, or "full"."""
+    if path is None or path == "full" or Path(path).is_dir():
         return load_mnist(path)
     images = load_csv(path)
     held_out = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
@@ -139,7 +139,7 @@ def load_digits(path: str | None) -> Digits:
 
 def load_test_images(path: str | None) -> Images:
     """Digits to test with: a folder's test set, a whole CSV file, or this package's test set."""
-    if path is None or Path(path).is_dir():
+    if path is None or path == "full" or Path(path).is_dir():
         return load_mnist(path).test
     return load_csv(path)
 

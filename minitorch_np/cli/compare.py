@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"activations of layers 1 and 2; the default is {' '.join(DEFAULTS)}",
     )
     add(
-        "--data", metavar="PATH", help="folder with the MNIST files, or a CSV; else the digits here"
+        "--data",
+        metavar="PATH",
+        help='folder with the MNIST files, a CSV, or "full", all of MNIST; else the digits here',
     )
     add(
         "--seeds", type=positive_integer, default=SEEDS, metavar="N", help=f"runs of each ({SEEDS})"

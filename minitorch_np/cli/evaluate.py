@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="PATH",
-        help="folder with the MNIST files (its test set), or a labelled CSV (all of it); "
-        "else the test digits here",
+        help="folder with the MNIST files (its test set), a labelled CSV (all of it), or 'full', "
+        "MNIST's test set; else the test digits here",
     )
 
 

@@ -44,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `minitorch-np train` takes."""
     add = parser.add_argument
     add(
-        "--data", metavar="PATH", help="folder with the MNIST files, or a CSV; else the digits here"
+        "--data",
+        metavar="PATH",
+        help='folder with the MNIST files, a CSV, or "full", all of MNIST; else the digits here',
     )
     _add_model(parser)
     add("--epochs", type=positive_integer, default=25, metavar="N", help="rounds (25)")

@@ -1,17 +1,18 @@
-"""Layers side by side: each sees the same input, and their outputs become one.
+"""What joins several arrays into one: `Add` adds them, `Concatenate` puts them side by side.
 
-`Add` adds the outputs, `Concatenate` joins them.
+They may be the outputs of layers side by side, which all see the same input, as in Add(f, g); or,
+without layers, the arrays of several nodes of a graph, as in Add()(a, b).
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.arrays import Array, DType, Generator, Shape, parts
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
 from minitorch_np.errors import ShapeError
@@ -19,9 +20,16 @@ from minitorch_np.validation import is_whole, require
 
 
 class Branches(Composite):
-    """What layers side by side share: y = combine(f(x), g(x), ...). A subclass defines `combine`,
-    its derivative `split`, and `combined_shape`.
+    """What layers side by side share: y = combine(f(x), g(x), ...), or without layers y =
+    combine(x), x being several arrays. A subclass defines `combine`, its derivative `split`, and
+    `combined_shape`.
     """
+
+    def __init__(self, *layers: Layer | str) -> None:
+        if layers:
+            super().__init__(*layers)
+        else:
+            self.layers, self.several_inputs = (), True
 
     @abstractmethod
     def combined_shape(self, shapes: list[Shape]) -> Shape:
@@ -36,13 +44,22 @@ class Branches(Composite):
         """For each branch, the gradient of its output."""
 
     def build_layers(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
-        places = range(len(self.layers))
-        return self.combined_shape(
-            [self.build_layer(place, input_shape, rng=rng, dtype=dtype) for place in places]
-        )
+        shapes = [
+            self.build_layer(place, input_shape, rng=rng, dtype=dtype)
+            for place in range(len(self.layers))
+        ]
+        if self.several_inputs:
+            shapes = list(parts(input_shape))
+            if len(shapes) < 2:
+                raise ShapeError(
+                    f"{type(self).__name__}: expected several inputs, as in "
+                    f"{type(self).__name__}()(a, b), or layers side by side, got one input"
+                )
+        self._joined = len(shapes)
+        return self.combined_shape(shapes)
 
-    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
-        outputs, caches = [], []
+    def forward(self, x: Any, *, train: bool = False, rng: Generator | None = None) -> Forward:
+        outputs, caches = list(x) if self.several_inputs else [], []
         try:
             for layer in self.layers:
                 y, cache = layer.forward(x, train=train, rng=rng)
@@ -60,13 +77,17 @@ class Branches(Composite):
             raise
         return self.combine(outputs), caches
 
-    def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
+    def step(self, x: Any, state: Any = None) -> tuple[Array, Any]:
+        if self.several_inputs:
+            return self.combine(list(x)), None
         states = state or [None] * len(self.layers)
         done = [layer.step(x, own) for layer, own in zip(self.layers, states, strict=True)]
         return self.combine([y for y, _ in done]), [own for _, own in done]
 
     def backward(self, dy: Array, cache: list[Cache], *, need_dx: bool = True) -> Backward:
         gradients: Gradients = {}
+        if self.several_inputs:
+            return cast(Any, tuple(self.split(dy))), gradients
         dxs = [
             self.backward_of(place, part, cache[place], gradients, need_dx)
             for place, part in enumerate(self.split(dy))
@@ -75,7 +96,7 @@ class Branches(Composite):
 
 
 class Add(Branches):
-    """y = f(x) + g(x) + ..., of layers that all give the same shape.
+    """y = f(x) + g(x) + ..., of layers that all give the same shape; Add()(a, b) = a + b.
 
     dy goes to each branch as it is; dx is the sum of what they return. Raises ShapeError for
     branches that give different shapes.
@@ -93,11 +114,11 @@ class Add(Branches):
         return _sum(outputs)
 
     def split(self, dy: Array) -> list[Array]:
-        return [dy] * len(self.layers)
+        return [dy] * self._joined
 
 
 class Concatenate(Branches):
-    """The outputs of all layers joined along `axis` of the batch.
+    """The outputs of all layers joined along `axis` of the batch; Concatenate()(a, b) joins nodes.
 
     `axis=1`, the default, is a sample's first: the features of a row, the channels of an image; -1
     is the last. dy is cut into pieces of the same sizes. Raises ConfigurationError for axis 0,

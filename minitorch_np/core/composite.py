@@ -102,6 +102,10 @@ class Composite(Layer):
             "it may be left out where need_dx is False only"
         )
 
+    def source_of(self, place: int) -> str:
+        """Where a layer's input comes from, for tables, if that has to be said."""
+        return ""
+
     def sublayers(self) -> dict[str, Layer]:
         found: dict[str, Layer] = {}
         for place, layer in enumerate(self.layers):
@@ -131,6 +135,11 @@ class Composite(Layer):
         return self.sublayers()[place] if isinstance(place, str) else self.layers[place]
 
     def __repr__(self) -> str:
-        lines = [f"({name}): {layer!r}" for name, layer in self.sublayers().items()]
+        lines = [
+            f"({name}): {layer!r}{self.source_of(place)}"
+            for place, (name, layer) in enumerate(self.sublayers().items())
+        ]
+        if not lines:
+            return super().__repr__()
         inside = "\n".join(lines).replace("\n", "\n  ")
         return f"{type(self).__name__}(\n  {inside}\n)"

@@ -27,8 +27,11 @@ from minitorch_np.arrays import (
     as_batch,
     as_float_dtype,
     as_shape,
+    as_shapes,
     describe_shape,
+    each,
 )
+from minitorch_np.core.node import Node
 from minitorch_np.core.tree import Tree, TreeType, own_array
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.names import by_name
@@ -86,6 +89,10 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
     per_step: bool = False
     """Whether each step of a sequence, the first axis of a sample, is treated on its own and a
     sequence may have any length: `step` is then `forward`."""
+
+    several_inputs: bool = False
+    """Whether it takes several arrays, as Concatenate()(a, b) does: then x is a tuple of them, and
+    so are input_shape and dx."""
 
     frozen: bool = False
     """Whether training leaves the parameters as they are; set by `trainable`."""
@@ -165,7 +172,8 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
         A layer that has its parameters already, because it was built elsewhere or stands in two
         places, keeps them. Raises ShapeError if it was built for another shape or dtype.
         """
-        shape, dtype = as_shape(input_shape), as_float_dtype(dtype)
+        shape = (as_shapes if self.several_inputs else as_shape)(input_shape)
+        dtype = as_float_dtype(dtype)
         if self.built and self.parameter_owners():
             if (self.input_shape, self.dtype) != (shape, dtype):
                 raise ShapeError(
@@ -191,13 +199,18 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
             )
         for name in self.parameter_names + self.buffer_names:
             setattr(self, name, own_array(vars(self).get(name), dtype, f"{self.label}.build", name))
-        self.input_shape, self.dtype, self.output_shape = shape, dtype, as_shape(output_shape)
+        self.input_shape, self.dtype, self.output_shape = shape, dtype, as_shapes(output_shape)
         return self.output_shape
 
-    def __call__(self, x: object) -> Array:
-        """The outputs for a batch, as `forward` gives them when predicting."""
+    def __call__(self, *x: Any) -> Any:
+        """The outputs for a batch, as `forward` gives them when predicting; called on nodes, the
+        node of a Graph that this layer makes of them.
+        """
+        if any(isinstance(one, Node) for one in x):
+            return Node(self, x)
         self.require_built()
-        return self.forward(as_batch(x, self.dtype, type(self).__name__))[0]
+        x = each(lambda one: as_batch(one, self.dtype, type(self).__name__), x)
+        return self.forward(x if len(x) > 1 else x[0])[0]  # type: ignore[arg-type]
 
     @property
     def trainable(self) -> bool:

@@ -1,9 +1,9 @@
 """A model in a file.
 
 The file is NumPy's own .npz: a zip of arrays, one for each parameter, under the parameter's name.
-Beside them lies one text, the architecture as JSON. There is no pickle in it, and it never causes
-an import: it may name layer classes that the program has defined already, and nothing else. The
-parameters that the architecture asks for are compared with the arrays before they are made.
+Beside them is one text, the architecture as JSON. There is no pickle in it, and it never causes an
+import: it can only name layer classes that the program has already defined. The parameters that the
+architecture asks for are compared with the arrays before they are allocated.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,15 +32,19 @@ def save_model(model: Layer, path: StrPath) -> None:
     import json
 
     model.require_built()
-    architecture = {
+    arrays = model.named_parameters() | model.named_buffers()
+    write_arrays(path, {_ARCHITECTURE: np.array(json.dumps(architecture(model))), **arrays})
+
+
+def architecture(model: Layer) -> dict[str, Any]:
+    """What a file says of a built model beside its arrays. Raises ConfigurationError."""
+    return {
         "format": FORMAT,
         "model": encode_layer(model),
         "input_shape": model.input_shape,
         "dtype": str(model.dtype),
         "exclusive_classes": getattr(model, "exclusive_classes", None),
     }
-    arrays = model.named_parameters() | model.named_buffers()
-    write_arrays(path, {_ARCHITECTURE: np.array(json.dumps(architecture)), **arrays})
 
 
 PLACES = 10_000
@@ -51,23 +55,23 @@ def load_model(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]]
     """The model in `path`, which must be a `cls`. Raises ModelFileError, FileNotFoundError."""
     arrays = read_arrays(path)
     try:
-        architecture = read_json(path, arrays.pop(_ARCHITECTURE))
-        if not 1 <= architecture["format"] <= FORMAT:
+        described = read_json(path, arrays.pop(_ARCHITECTURE))
+        if not 1 <= described["format"] <= FORMAT:
             raise ModelFileError(
                 f"expected a model file of format {FORMAT} or older, got format "
-                f"{excerpt(architecture['format'])}: read it with a newer minitorch_np"
+                f"{excerpt(described['format'])}: read it with a newer minitorch_np"
             )
-        model = decode_layer(architecture["model"], {c.__name__: c for c in custom_layers})
+        model = decode_layer(described["model"], {c.__name__: c for c in custom_layers})
         if not isinstance(model, cls):
             raise ModelFileError(f"expected a {cls.__name__}, got {type(model).__name__}")
         # The initial parameters are overwritten below; the generator only has to be one.
         # A little more than the file has is built, for an error that names what does not fit.
         with room_for(sum(array.size for array in arrays.values()) + 2**20):
-            rng, shape = np.random.default_rng(0), architecture["input_shape"]
-            model.initialize(shape, rng=rng, dtype=architecture["dtype"])
+            rng, shape = np.random.default_rng(0), described["input_shape"]
+            model.initialize(shape, rng=rng, dtype=described["dtype"])
         model.load_state_dict(arrays)
         if hasattr(model, "exclusive_classes"):  # older files do not say, and meant True
-            setattr(model, "exclusive_classes", architecture.get("exclusive_classes", True))
+            setattr(model, "exclusive_classes", described.get("exclusive_classes", True))
     except MinitorchError as error:
         said = str(error).removeprefix(f"{path}: ")
         raise ModelFileError(f"{path}: {excerpt(said, 1000)}") from None
@@ -80,9 +84,9 @@ def load_model(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]]
 
 
 def encode_layer(layer: Layer) -> Any:
-    """A layer as JSON can hold it: its class and its constructor's arguments, the same within.
+    """A layer as JSON can hold it: its class and its constructor's arguments, recursively.
 
-    A layer that stands in two places is described in the first and numbered in the second.
+    A layer that stands in two places is described in the first and referred to in the second.
     """
     return _encode(layer, {})
 
@@ -120,7 +124,7 @@ def decode_layer(description: Any, custom: Mapping[str, type[Layer]]) -> Any:
 
 
 class _Decoder:
-    """Makes layers from their descriptions; `done` are those that are complete, in that order."""
+    """Makes layers from descriptions. `done` lists those that are complete, in order."""
 
     def __init__(self, custom: Mapping[str, type[Layer]]) -> None:
         self.custom, self.done, self.places = custom, list[Layer](), list[int]()
@@ -129,7 +133,7 @@ class _Decoder:
         return self._decode(value)[0]
 
     def _decode(self, value: Any) -> tuple[Any, int]:
-        """The value, and how many places of layers there are in it."""
+        """The value, and how many places for layers it has."""
         if isinstance(value, dict) and "same_as" in value:
             return self.done[value["same_as"]], self.places[value["same_as"]]
         if isinstance(value, dict) and "tuple" in value:
@@ -156,8 +160,10 @@ class _Decoder:
 
 
 def _find_class(module: str, name: str, custom: Mapping[str, type[Layer]]) -> type[Layer]:
-    """The package's own class of that name, wherever it is defined in this version; else the one
-    among `custom`; else the one that the program has defined in that module.
+    """The class of that name.
+
+    That is the package's own class, wherever it is defined in this version; else the one among
+    `custom`; else the one that the program has defined in that module.
     """
     ours = isinstance(module, str) and module.startswith("minitorch_np.")
     modules = (module, "__mp_main__") if module == "__main__" else (module,)  # in a worker process

@@ -1,6 +1,6 @@
 """All parameters of a model as one long vector.
 
-An optimizer treats every number alike, so it is simplest and fastest if it sees one vector instead
+An optimizer treats all numbers alike, so it is simplest and fastest if it sees one vector instead
 of a list of matrices: a step is a handful of NumPy calls however many layers there are. The layers
 keep working with their matrices, which are views of that vector.
 """
@@ -22,12 +22,12 @@ class ParameterVector:
 
     - `values` is (n,): changing it in place changes the layers;
     - `gradients` is (n,): space for their gradients in the same order;
-    - `owners` lists each parameter's name, its layer and the attribute there, `slices` where in the
-      vector it is.
+    - `owners` lists each parameter's name, its layer and the attribute there; `slices` says where
+      in the vector it is.
 
-    If the parameters already lie one after the other in memory (a model inside a larger one, or a
-    model whose vector was made before) `values` is that piece of memory. Otherwise they are copied
-    into a new one and the layers' attributes become views of it.
+    If the parameters already lie one after the other in memory (a model inside a larger one, or one
+    whose vector was made before), `values` is that piece of memory. Otherwise they are copied into
+    a new one, and the layers' attributes become views of it.
     """
 
     def __init__(self, layer: Layer) -> None:
@@ -50,15 +50,16 @@ class ParameterVector:
         self.slices = [slice(end - a.size, end) for a, end in zip(arrays, ends, strict=True)]
 
     def entries(self) -> list[tuple[str, Layer, str, Array, Array]]:
-        """For each parameter its name, layer and attribute, and its views of the two vectors."""
+        """Each parameter's name, layer and attribute, and its views of the two vectors."""
         arrays = [getattr(layer, key) for _, layer, key in self.owners]
         views = zip(self.owners, arrays, _views(self.gradients, arrays), strict=True)
         return [(*owner, array, place) for owner, array, place in views]
 
 
 def wrong_gradient(layer: Layer, name: str, gradients: Mapping[str, AnyArray]) -> ShapeError:
-    """The error for a gradient that is missing, misshapen or belongs to no parameter; it names the
-    layer whose `backward` returned it.
+    """The error for a gradient that is missing, misshapen or belongs to no parameter.
+
+    It names the layer whose `backward` returned it.
     """
     inner, key = _responsible(layer, name)
     parameters = {name: getattr(at, own) for name, at, own in inner.parameter_owners()}
@@ -75,7 +76,7 @@ def wrong_gradient(layer: Layer, name: str, gradients: Mapping[str, AnyArray]) -
 
 
 def _responsible(layer: Layer, name: str) -> tuple[Layer, str]:
-    """The innermost layer that returned the gradient `name`: containers only pass gradients on."""
+    """The innermost layer that returned the gradient `name`; containers only pass it on."""
     place, _, rest = name.partition(".")
     inside = layer.sublayers().get(place) if isinstance(layer, Composite) else None
     return (layer, name) if inside is None else _responsible(inside, rest)
@@ -91,7 +92,7 @@ def _views(vector: Array, arrays: list[Array]) -> list[Array]:
 
 
 def _as_one_piece(arrays: list[Array]) -> Array | None:
-    """The stretch of memory in which `arrays` lie without a gap, or None if they do not."""
+    """The memory in which `arrays` lie one after the other, or None if they do not."""
     if not arrays:
         return None
     first, total = arrays[0], sum(array.size for array in arrays)

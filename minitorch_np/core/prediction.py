@@ -5,6 +5,7 @@ Predictions are made in slices, so that memory stays bounded however many sample
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -13,15 +14,23 @@ import numpy as np
 from minitorch_np.arrays import (
     AnyArray,
     Array,
+    DType,
+    Generator,
+    Shape,
     StrPath,
     all_finite,
     as_batch,
+    count,
     describe_batch,
+    each,
+    parts,
     require_finite,
 )
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.model_file import load_model, save_model
+from minitorch_np.core.parameters import ParameterVector
+from minitorch_np.core.shapes import require_input
 from minitorch_np.core.summary import summary_table
 from minitorch_np.errors import ShapeError
 from minitorch_np.numerics import sigmoid, softmax
@@ -36,24 +45,55 @@ class Model(Composite):
     """Whether a sample is of exactly one class; if not, each output answers a question of its own.
     A trainer sets it by its loss; None is until then, and a final Sigmoid means that it is not."""
 
+    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        output_shape = super().build(input_shape, rng=rng, dtype=dtype)
+        ParameterVector(self)  # for the order in memory
+        return output_shape
+
+    @property
+    def last_layers(self) -> tuple[Layer, ...]:
+        """The layer that gives the outputs; of several outputs, the layer of each."""
+        return self.layers[-1:]
+
+    def check_input(self, x: Any) -> None:
+        """Raise ShapeError unless x is (m, *input_shape)."""
+        require_input(self, x, type(self).__name__)
+
+    def inputs_of(self, x: Any, place: str) -> Any:
+        """The inputs that a caller means by x: those of a Graph may come by name, or in a list."""
+        return x
+
+    def targets_of(self, y: Any, place: str) -> Any:
+        """The targets that a caller means by y, in the same way."""
+        return y
+
     @explained
-    def predict(self, x: object, batch_size: int = 256) -> Array:
-        """The outputs (m, *output_shape) for x (m, *input_shape), `batch_size` samples at a time.
+    def predict(self, x: object, batch_size: int = 256) -> Any:
+        """The outputs (m, *output_shape) for x (m, *input_shape), `batch_size` samples at a time;
+        a tuple where the model has several.
 
         Raises DataError, with row and column, for a NaN or infinity in x.
         """
         whole("predict", "batch_size", batch_size)
         self.require_built()
-        # Slices of an array are converted one at a time: a copy of all may not fit into memory.
-        sliced = isinstance(x, np.ndarray) and x.ndim and x.size
-        rows: Any = x if sliced else as_batch(x, self.dtype, "predict")
+
+        def batch(part: Any) -> Array:
+            return as_batch(part, self.dtype, "predict")
+
+        def sliceable(part: Any) -> Any:
+            # Slices of an array are converted one at a time: a copy of all may not fit into memory.
+            sliced = isinstance(part, np.ndarray) and part.ndim and part.size
+            return part if sliced else batch(part)
+
+        rows = each(sliceable, self.inputs_of(x, "predict: x"))
         outputs = []
-        for start in range(0, len(rows), batch_size):
-            batch = as_batch(rows[start : start + batch_size], self.dtype, "predict")
-            if not all_finite(batch):
-                require_finite(as_batch(rows, self.dtype, "predict"), "predict: x")
-            outputs.append(self.forward(batch)[0])
-        return np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
+        for start in range(0, count(rows), batch_size):
+            piece = slice(start, start + batch_size)
+            given = each(lambda part, piece=piece: batch(part[piece]), rows)
+            if not all_finite(given):
+                require_finite(each(batch, rows), "predict: x")
+            outputs.append(self.forward(given)[0])
+        return each(lambda *pieces: np.concatenate(pieces), *outputs) if outputs[1:] else outputs[0]
 
     @explained
     def predict_proba(self, x: object, batch_size: int = 256) -> Array:
@@ -65,9 +105,11 @@ class Model(Composite):
         """
         exclusive, outputs = self._exclusive("predict_proba"), self.predict(x, batch_size)
         if exclusive:
-            return outputs if self.outputs_probabilities else softmax(outputs)
+            p: Array = outputs if self.outputs_probabilities else softmax(outputs)
+            return p
         p = outputs if self.outputs_separate_probabilities else sigmoid(outputs)
-        return np.concatenate([1 - p, p], axis=-1) if p.shape[-1] == 1 else p
+        both: Array = np.concatenate([1 - p, p], axis=-1) if p.shape[-1] == 1 else p
+        return both
 
     @explained
     def predict_classes(self, x: object, batch_size: int = 256) -> AnyArray:
@@ -80,7 +122,7 @@ class Model(Composite):
         if exclusive:
             classes: AnyArray = np.argmax(outputs, axis=-1)
             return classes
-        chosen = outputs > (0.5 if self.outputs_separate_probabilities else 0)
+        chosen: AnyArray = outputs > (0.5 if self.outputs_separate_probabilities else 0)
         return (chosen[..., 0] if chosen.shape[-1] == 1 else chosen).astype(np.intp)
 
     def _exclusive(self, method: str) -> bool:
@@ -91,13 +133,29 @@ class Model(Composite):
         separate = self.outputs_separate_probabilities
         exclusive = not separate if self.exclusive_classes is None else self.exclusive_classes
         shape = self.output_shape
-        if len(shape) not in (1, 2) or (shape[-1] < 2 and exclusive and not separate):
+        if (
+            len(parts(shape)) > 1
+            or len(shape) not in (1, 2)
+            or (shape[-1] < 2 and exclusive and not separate)
+        ):
             raise ShapeError(
                 f"{type(self).__name__}.{method}: expected a model with a score for each of two or "
                 f"more classes, or one trained with BinaryCrossEntropy, got outputs of shape "
                 f"{describe_batch(shape)}: use predict"
             )
         return exclusive and shape[-1] > 1
+
+    @property
+    def outputs_probabilities(self) -> bool:  # type: ignore[override]
+        return all(layer.outputs_probabilities for layer in self.last_layers)
+
+    @property
+    def outputs_log_probabilities(self) -> bool:  # type: ignore[override]
+        return all(layer.outputs_log_probabilities for layer in self.last_layers)
+
+    @property
+    def outputs_separate_probabilities(self) -> bool:  # type: ignore[override]
+        return all(layer.outputs_separate_probabilities for layer in self.last_layers)
 
     def summary(self) -> None:
         """Print a table: each layer, the shape that it gives, and how many parameters it has."""
@@ -106,6 +164,11 @@ class Model(Composite):
     def save(self, path: StrPath) -> None:
         """Write architecture and parameters to one .npz file, at once or not at all."""
         save_model(self, path)
+
+    def to_onnx(self, path: StrPath) -> None:
+        """Write the model to an ONNX file; see `minitorch_np.to_onnx`."""
+        # By name: what writes each layer knows all layers, which know this.
+        importlib.import_module("minitorch_np.exchange").to_onnx(self, path)
 
     @classmethod
     def load(cls, path: StrPath, custom_layers: Iterable[type[Layer]] = ()) -> Self:

@@ -1,7 +1,7 @@
-"""How much a model that is read from a file may need.
+"""A limit on the size of a model that is read from a file.
 
-A file of a kilobyte can describe a layer of a billion parameters. It has no more numbers than its
-arrays hold, so nothing of more is made while such a model is built.
+A file of a kilobyte can describe a layer of a billion parameters. But it has no more parameters
+than its arrays hold, so no more than that is allocated while such a model is built.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-from minitorch_np.arrays import Shape
+from minitorch_np.arrays import Shape, parts
 from minitorch_np.errors import ModelFileError
 from minitorch_np.io.bounded import require_room
 
@@ -18,7 +18,7 @@ _LEFT: ContextVar[int | None] = ContextVar("left", default=None)
 
 @contextlib.contextmanager
 def room_for(numbers: int) -> Iterator[None]:
-    """Inside of the `with`, the layers that are built may have so many numbers in all."""
+    """Inside the `with` block, the layers that are built may have this many numbers in all."""
     before = _LEFT.set(numbers)
     try:
         yield
@@ -27,7 +27,7 @@ def room_for(numbers: int) -> Iterator[None]:
 
 
 def require_parameters(place: str, shape: Shape) -> None:
-    """Raise ModelFileError if a parameter of that shape has more numbers than the file."""
+    """Raise ModelFileError if a parameter of that shape has more numbers than are left."""
     left = _LEFT.get()
     if left is not None and math.prod(shape) > left:
         raise ModelFileError(
@@ -38,11 +38,12 @@ def require_parameters(place: str, shape: Shape) -> None:
 def require_sample(place: str, shape: Shape) -> None:
     """Raise ModelFileError if the file says that one sample is too large for memory."""
     if _LEFT.get() is not None:
-        require_room(f"{place}: a sample of shape {shape}", 4 * math.prod(shape), 0, ModelFileError)
+        size = 4 * sum(map(math.prod, parts(shape)))
+        require_room(f"{place}: a sample of shape {shape}", size, 0, ModelFileError)
 
 
 def take_room(place: str, numbers: int) -> None:
-    """Count what a layer has made. Raises ModelFileError if that is more than the file has."""
+    """Count what a layer has allocated. Raises ModelFileError if that is too much."""
     left = _LEFT.get()
     if left is not None:
         require_parameters(place, (numbers,))

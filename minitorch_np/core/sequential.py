@@ -24,7 +24,6 @@ from minitorch_np.arrays import (
     describe_batch,
 )
 from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
-from minitorch_np.core.parameters import ParameterVector
 from minitorch_np.core.prediction import Model
 from minitorch_np.core.shapes import require_input
 from minitorch_np.errors import ShapeError
@@ -65,11 +64,6 @@ class Sequential(Model):
             input_shape, dtype = first.input_shape, first.dtype
         if input_shape is not None:
             self.initialize(input_shape, rng=as_generator(seed), dtype=dtype)
-
-    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
-        output_shape = super().build(input_shape, rng=rng, dtype=dtype)
-        ParameterVector(self)  # for the order in memory
-        return output_shape
 
     def build_layers(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         for place in range(len(self.layers)):
@@ -126,9 +120,10 @@ class Sequential(Model):
             except Exception as error:
                 error.add_note(f"in the backward of {self.name_of(place)}")
                 raise
-            for key in own:
-                name = self._names[place].get(key) or f"{place}.{key}"
-                gradients[name] = own[key] + gradients[name] if name in gradients else own[key]
+            names = self._names[place]
+            for key, gradient in own.items():
+                name = names.get(key) or f"{place}.{key}"
+                gradients[name] = gradient + gradients[name] if name in gradients else gradient
             if below and dx is None:
                 raise self.missing_dx(place)
         return (dx if need_dx else None), gradients
@@ -157,18 +152,6 @@ class Sequential(Model):
             model.build_once(first.input_shape, rng=as_generator(None), dtype=first.dtype)
         return model
 
-    @property
-    def outputs_probabilities(self) -> bool:  # type: ignore[override]  # the last layer's
-        return self.layers[-1].outputs_probabilities
-
-    @property
-    def outputs_log_probabilities(self) -> bool:  # type: ignore[override]
-        return self.layers[-1].outputs_log_probabilities
-
-    @property
-    def outputs_separate_probabilities(self) -> bool:  # type: ignore[override]
-        return self.layers[-1].outputs_separate_probabilities
-
     def config(self) -> dict[str, Any]:
         # A subclass with a constructor of its own is made again by its own arguments.
         own = type(self).__init__ is not Sequential.__init__
@@ -180,6 +163,6 @@ _FROZEN = operator.attrgetter("frozen")
 
 def last_layer(model: Layer) -> Layer:
     """The layer that gives a model's outputs, that of models within models too."""
-    while isinstance(model, Sequential):
-        model = model.layers[-1]
+    while isinstance(model, Model):
+        model = model.last_layers[-1]
     return model

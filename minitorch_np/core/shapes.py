@@ -1,4 +1,4 @@
-"""What layers require of the shapes of the arrays that they are given, and what to do about it."""
+"""Checks of the shapes of a layer's arrays, with errors that say what to do."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from minitorch_np.errors import ShapeError
 
 
 def require_input(layer: Layer, x: Array, place: str = "") -> None:
-    """Raise ShapeError unless x is a batch of what the layer was built for.
+    """Raise ShapeError unless x is a batch of samples that the layer was built for.
 
-    `place` is what the error calls the layer, by default its repr.
+    `place` is the layer's name in the error, by default its repr.
     """
     layer.require_built()
     if x.shape[1:] != layer.input_shape or not x.ndim:
@@ -24,8 +24,9 @@ def require_input(layer: Layer, x: Array, place: str = "") -> None:
 
 
 def require_trailing(layer: Layer, x: Array, axes: int = 1) -> None:
-    """Raise ShapeError unless x has as many axes as the layer was built for and ends in the same
-    `axes` sizes: for layers that do the same at each step of a sequence, of whatever length.
+    """Raise ShapeError unless x has the expected number of axes and ends in the same `axes` sizes.
+
+    For layers that treat each step of a sequence alike: it may have any length.
     """
     layer.require_built()
     if (

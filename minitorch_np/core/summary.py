@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from minitorch_np.arrays import describe_batch
+from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Layer
 from minitorch_np.text import aligned
 
@@ -24,7 +25,10 @@ def summary_table(model: Layer) -> str:
 
 
 def _rows(model: Layer, indent: str) -> Iterator[tuple[str, str, str]]:
-    for name, layer in model.sublayers().items():
+    for name, shape in getattr(model, "named_inputs", {}).items():
+        yield f"{indent}{name}  Input", describe_batch(shape), "0"
+    for place, (name, layer) in enumerate(model.sublayers().items()):
+        source = model.source_of(place) if isinstance(model, Composite) else ""
         shape, count = describe_batch(layer.output_shape), layer.count_parameters()
-        yield f"{indent}{name}  {layer.label}", shape, f"{count:,}"
+        yield f"{indent}{name}  {layer.label}{source}", shape, f"{count:,}"
         yield from _rows(layer, indent + "  ")

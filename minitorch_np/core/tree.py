@@ -1,8 +1,8 @@
 """Named arrays in a tree of layers.
 
 A layer has parameters and buffers of its own, and those of the layers inside it. Each has a name in
-the whole: the place of its layer, then its own, as in "0.weight". A layer that stands in two places
-has its parameters once, under the name of the first place.
+the whole tree: the place of its layer, then its own name, as in "0.weight". A layer that stands in
+two places has one set of parameters, under the name of the first place.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Owner: TypeAlias = tuple[str, P, str]
 
 
 class TreeType(Explained):
-    """Gives each layer, user-defined ones too, the argument `name`; see `named`."""
+    """Lets each layer, user-defined ones too, take the argument `name`; see `named`."""
 
     def __call__(cls, *arguments: Any, name: str | None = None, **options: Any) -> Any:  # noqa: N805
         if name is not None and "name" in arguments_of(cls):
@@ -36,7 +36,7 @@ class TreeType(Explained):
 
 
 class Tree(Generic[P]):
-    """What a layer has in common with every tree: parts of its own kind, and arrays by name."""
+    """What makes layers a tree: layers inside, and arrays with names."""
 
     parameter_names: tuple[str, ...] = ()
     """The attributes that are parameters, in the order in which they are stored."""
@@ -49,9 +49,9 @@ class Tree(Generic[P]):
     """The name that `named` set."""
 
     def named(self, name: str) -> Self:
-        """Give it a name that takes the place of its number in a container: Dense(10).named("fc1")
-        has the parameter "fc1.weight" there; Dense(10, name="fc1") is the same. Returns itself.
+        """Set the name that replaces the layer's number in a container. Returns the layer itself.
 
+        Dense(10).named("fc1"), or Dense(10, name="fc1"), has the parameter "fc1.weight" there.
         Raises ConfigurationError for anything but letters, digits and underscores.
         """
         right = isinstance(name, str) and name.isidentifier()
@@ -91,8 +91,9 @@ class Tree(Generic[P]):
             )
 
     def sublayers(self) -> Mapping[str, P]:
-        """The layers inside, by the prefix of their parameters' names: attributes that are layers,
-        and lists of layers ("blocks.0").
+        """The layers inside, by the prefix of their parameters' names.
+
+        These are attributes that are layers, and lists of layers ("blocks.0").
         """
         found: dict[str, Any] = {}
         for name, value in vars(self).items():
@@ -111,8 +112,9 @@ class Tree(Generic[P]):
             yield from layer.walk()
 
     def owners(self, kind: str) -> list[Owner[P]]:
-        """`(name, layer, attribute)` for each name in the attribute `kind` ("parameter_names" or
-        "buffer_names"), once for each place that the layer stands in.
+        """`(name, layer, attribute)` for each parameter or buffer, in each place of its layer.
+
+        `kind` is "parameter_names" or "buffer_names".
         """
         own: list[Any] = []
         for key in getattr(self, kind):
@@ -123,17 +125,17 @@ class Tree(Generic[P]):
         return own
 
     def parameter_owners(self) -> list[Owner[P]]:
-        """The same for all parameters, each in the first of its places."""
+        """The same for all parameters, each only in its first place."""
         found: dict[tuple[int, str], Owner[P]] = {}
         for owner in self.owners("parameter_names"):
             found.setdefault((id(owner[1]), owner[2]), owner)
         return list(found.values())
 
     def named_parameters(self) -> dict[str, Array]:
-        """Each parameter by name: the arrays themselves; changing one in place changes the layer.
+        """Each parameter by name: the array itself, so that changing it in place changes the layer.
 
         Names are PyTorch's: "weight", and "0.weight" for that of sublayer "0". A parameter that
-        stands in several places has the name of the first.
+        stands in several places has the name of the first. Raises NotBuiltError.
         """
         named = {}
         for name, owner, key in self.parameter_owners():
@@ -151,11 +153,11 @@ class Tree(Generic[P]):
         return named
 
     def count_parameters(self) -> int:
-        """How many numbers are trained."""
+        """The number of trained numbers."""
         return sum(array.size for array in self.named_parameters().values())
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of all parameters and buffers by name, as PyTorch's method of that name."""
+        """Copies of all parameters and buffers by name, as in PyTorch."""
         state = self.named_parameters() | self.named_buffers()
         return {name: array.copy() for name, array in state.items()}
 
@@ -169,28 +171,34 @@ class Tree(Generic[P]):
 
         `names` maps names in `state`, or their prefixes, to names here: with {"fc1": "0"},
         PyTorch's "fc1.weight" sets "0.weight". Raises DataError that lists every missing,
-        unexpected and misshapen name; nothing is changed then.
+        unexpected and misshapen name, ConfigurationError for `names` by which two arrays get the
+        same; nothing is changed then.
         """
         place = f"{type(self).__name__}.load_state_dict"
         instance(place, "state", state, Mapping)
         if names is not None:
             instance(place, "names", names, Mapping)
-            state = {_renamed(name, names): array for name, array in state.items()}
+            renamed = [_renamed(name, names) for name in state]
+            twice = sorted({name for name in renamed if renamed.count(name) > 1})
+            require(not twice, place, "names that lead to different ones", ", ".join(twice))
+            state = dict(zip(renamed, state.values(), strict=True))
         present = self.named_parameters() | self.named_buffers()
         load_arrays(present, state, flag(place, "strict", strict), place)
 
     def save_weights(self, path: StrPath) -> None:
-        """Write the `state_dict` to a safetensors file, at once or not at all.
+        """Write the `state_dict` to a safetensors file, completely or not at all.
 
-        PyTorch and others read it. Raises MissingExtraError, NotBuiltError, OSError.
+        PyTorch and others can read it. Raises MissingExtraError, NotBuiltError, OSError.
         """
         write_safetensors(path, self.state_dict())
 
     def load_weights(
         self, path: StrPath, strict: bool = True, names: Mapping[str, str] | None = None
     ) -> None:
-        """Set parameters and buffers from a safetensors file; `strict` and `names` are those of
-        `load_state_dict`. Raises MissingExtraError, ModelFileError, DataError.
+        """Set parameters and buffers from a safetensors file.
+
+        `strict` and `names` are those of `load_state_dict`. Raises MissingExtraError,
+        ModelFileError, DataError.
         """
         self.load_state_dict(read_safetensors(path), strict, names)
 
@@ -205,7 +213,7 @@ def _renamed(name: str, names: Mapping[str, str]) -> str:
 
 
 def own_array(made: object, dtype: np.dtype[Any], place: str, name: str) -> Array:
-    """A copy of the array that `place` made under `name`: no other object shares its memory.
+    """A copy of the array that `place` made under `name`; no other object shares its memory.
 
     Raises ConfigurationError unless it is an array of `dtype`.
     """
@@ -221,7 +229,7 @@ def own_array(made: object, dtype: np.dtype[Any], place: str, name: str) -> Arra
 def load_arrays(
     present: Mapping[str, Array], given: Mapping[str, AnyArray], strict: bool, place: str
 ) -> None:
-    """Set the arrays `present` from those given under the same names, all of them if `strict`.
+    """Set the arrays `present` from those given under the same names; if `strict`, all of them.
 
     Raises DataError that lists everything that does not fit; nothing is changed then.
     """

@@ -1,11 +1,13 @@
-"""Digits from files: MNIST, CSV, IDX, and your own pictures. Texts, as windows of characters."""
+"""Digits from files: MNIST, CSV, IDX, and your own pictures. Data sets by name, tables of data
+frames. Texts, as windows of characters."""
 
 from minitorch_np.data.augment import Compose, ImageTransform, Rotate, Shift
 from minitorch_np.data.csv import load_csv
 from minitorch_np.data.dataset import Digits, Images
 from minitorch_np.data.idx import load_idx, save_idx
 from minitorch_np.data.images import as_text, load_image
-from minitorch_np.data.mnist import load_mnist
+from minitorch_np.data.mnist import load_fashion_mnist, load_mnist
+from minitorch_np.data.table import Table, load_dataframe
 from minitorch_np.data.texts import CharTokenizer, TextWindows, load_text
 
 __all__ = [
@@ -16,9 +18,12 @@ __all__ = [
     "Images",
     "Rotate",
     "Shift",
+    "Table",
     "TextWindows",
     "as_text",
     "load_csv",
+    "load_dataframe",
+    "load_fashion_mnist",
     "load_idx",
     "load_image",
     "load_mnist",

@@ -1,13 +1,16 @@
 """MNIST: 28x28 images of handwritten digits, 60,000 for training and 10,000 for testing.
 
 A part of it, 10,000 and 2,000, is in this package, so that everything runs without a download. The
-whole set is read from a folder with the four files under their usual names.
+whole set is fetched by its name, or read from a folder with the four files under their usual names.
+Fashion-MNIST has pictures of clothes in the same format, and is harder.
 """
 
 import os
+from collections.abc import Sequence
 
 from minitorch_np.arrays import StrPath
 from minitorch_np.data.dataset import Digits, Images
+from minitorch_np.data.download import FASHION_MNIST, MNIST, fetch
 from minitorch_np.data.idx import load_idx
 from minitorch_np.errors import DataError
 from minitorch_np.signature import explained
@@ -17,21 +20,53 @@ SAMPLE = os.path.join(os.path.dirname(__file__), "sample")
 """The folder with the digits that come with this package."""
 
 
-@explained
-def load_mnist(path: StrPath | None = None) -> Digits:
-    """The digits in a folder, `.train` and `.test`; without a folder, those in this package.
+CLOTHES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+"""The classes of Fashion-MNIST."""
 
-    The folder has train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-    t10k-labels-idx1-ubyte, each plain or as .gz. Raises DataError where one is missing, damaged,
-    or has another number of entries than its partner.
+
+@explained
+def load_mnist(path: StrPath | None = None, cache: StrPath | None = None) -> Digits:
+    """Digits, `.train` and `.test`: those in this package, all of them, or those in a folder.
+
+    Parameters:
+        path: None for the 12,000 in this package; "full" for all 70,000, which are fetched the
+            first time (11 MB; extra `data`); or a folder with train-images-idx3-ubyte,
+            train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain
+            or as .gz.
+        cache: the folder that fetched files are kept in; by default the one that the environment
+            variable MINITORCH_NP_DATA names, or the user's cache.
+
+    Raises DataError where a file is missing, damaged, has another number of entries than its
+    partner, or can't be fetched with the right checksum; MissingExtraError without pooch.
     """
+    if isinstance(path, str) and path == "full":
+        return _load(fetch(MNIST, cache, "load_mnist"))
     folder = SAMPLE if path is None else checked_path("load_mnist", "path", path)
     if os.path.isfile(folder):
         raise DataError(f"{path}: expected a folder, got a file: for a CSV use load_csv")
-    return Digits(train=_load_part(folder, "train"), test=_load_part(folder, "t10k"))
+    return _load(folder)
 
 
-def _load_part(folder: str, part: str) -> Images:
+@explained
+def load_fashion_mnist(cache: StrPath | None = None) -> Digits:
+    """Pictures of clothes, 28x28: 60,000 in `.train`, 10,000 in `.test`, fetched the first time.
+
+    `class_names` are what is on them. 30 MB; `cache` and what is raised are those of
+    `load_mnist("full")`. Source: Xiao, Rasul and Vollgraf 2017 (arXiv:1708.07747).
+    """
+    return _load(fetch(FASHION_MNIST, cache, "load_fashion_mnist"), CLOTHES)
+
+
+def _load(folder: str, class_names: Sequence[str] | None = None) -> Digits:
+    return Digits(
+        train=_load_part(folder, "train", class_names), test=_load_part(folder, "t10k", class_names)
+    )
+
+
+def _load_part(folder: str, part: str, class_names: Sequence[str] | None) -> Images:
     images_path = _find(folder, f"{part}-images-idx3-ubyte")
     labels_path = _find(folder, f"{part}-labels-idx1-ubyte")
     images, labels = load_idx(images_path), load_idx(labels_path)
@@ -44,7 +79,7 @@ def _load_part(folder: str, part: str) -> Images:
             f"{labels_path}: expected a label for each of the {len(images):,} images in "
             f"{os.path.basename(images_path)}, got labels of shape {labels.shape}"
         )
-    return Images(images, labels, source=images_path)
+    return Images(images, labels, images_path, class_names)
 
 
 def _find(folder: str, name: str) -> str:

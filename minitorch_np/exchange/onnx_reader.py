@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +13,9 @@ import numpy as np
 from minitorch_np.arrays import AnyArray
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.sequential import Sequential
-from minitorch_np.errors import ModelFileError
+from minitorch_np.errors import MinitorchError, ModelFileError
 from minitorch_np.exchange.onnx_graph import Graph, write_layer
+from minitorch_np.io.bounded import require_room
 from minitorch_np.layers import activations as act
 
 Read = tuple[list[Layer], str]
@@ -22,37 +25,57 @@ READERS: dict[str, Callable[[Any, Any], Read]] = {}
 """What reads each operator, given the reader and the node."""
 
 
+ROWS = 3
+"""How many samples there are where the shapes of a graph's tensors are tried."""
+
+
+class _PastError(ModelFileError):
+    """A layer begins before the tensor at which it was to begin."""
+
+
 class Reader:
     """A graph that is read from its end."""
 
     def __init__(self, onnx: Any, proto: Any, path: str) -> None:
-        self.onnx, self.path = onnx, path
-        self.constants = {
+        self.onnx, self.proto, self.path = onnx, proto, path
+        self.constants: dict[str, AnyArray] = {
             tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in proto.graph.initializer
         }
-        self.nodes = {name: node for node in proto.graph.node for name in node.output}
-        for node in proto.graph.node:
-            if node.op_type == "Constant":
-                self.constants[node.output[0]] = self._constant(node)
         inputs = [given for given in proto.graph.input if given.name not in self.constants]
         if len(inputs) != 1:
             raise ModelFileError(f"{path}: expected a graph of one input, got {len(inputs)}")
-        self.input = inputs[0].name
-        sizes = [dim.dim_value for dim in inputs[0].type.tensor_type.shape.dim]
-        self.input_shape = tuple(sizes[1:])
-        if not self.input_shape or not all(self.input_shape):
+        self.input, kind = inputs[0].name, inputs[0].type.tensor_type
+        rows, *sizes = [dim.dim_value for dim in kind.shape.dim] or [0]
+        if not sizes or not all(sizes):
             raise ModelFileError(
-                f"{path}: expected an input of shape (batch, sizes that are numbers), got {sizes}"
+                f"{path}: expected an input of shape (batch, sizes that are numbers), got "
+                f"{[rows, *sizes]}"
             )
+        self.rows, self.input_shape = rows or ROWS, tuple(sizes)
+        tried = 8 * self.rows * math.prod(sizes)
+        require_room(f"{path}: {self.rows} samples", tried, 0, ModelFileError)
+        self.dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
+        self.nodes: dict[str, Any] = {}
         self.weights: list[tuple[Layer, dict[str, AnyArray]]] = []
         self._made: dict[Any, Layer] = {}
-        self._before: dict[str, list[str]] = {}
-        self._needed: set[str] = set()
+        # For each tensor that the input's numbers go into, not only its shape: the last one before
+        # it that all paths from the input lead through, and how many there are.
+        self._before: dict[str, tuple[str, int]] = {self.input: (self.input, 0)}
+        for node in proto.graph.node:  # each after those whose outputs it takes
+            outputs = [name for name in node.output if name]  # "" is one that is left out
+            self.nodes |= dict.fromkeys(outputs, node)
+            ways = [name for name in node.input if self.depends(name)]
+            if ways and node.op_type != "Shape":
+                before = functools.reduce(self._parting, ways)
+                place = before, self._before[before][1] + 1
+                self._before |= dict.fromkeys(outputs, place)
 
     def between(self, start: str, end: str) -> list[Layer]:
         """The layers from one tensor to another."""
         layers: list[Layer] = []
         while end != start:
+            if end in self._before and self._before[end][1] <= self._before[start][1]:
+                raise _PastError(f"{self.path}: expected {start!r} to stand between two layers")
             found, end = self.read(end)
             layers[:0] = found
         return layers
@@ -67,11 +90,16 @@ class Reader:
             if self._match(pattern, end, tensor, bound):
                 return [make()], bound["input"]
         reader = READERS.get(node.op_type)
-        if reader is None or tensor != node.output[0]:
+        if reader is None or node.domain not in ("", "ai.onnx") or tensor != node.output[0]:
             raise self.refused(
                 node, f"the operator {node.op_type}, for which there is no layer here"
             )
-        return reader(self, node)
+        try:
+            return reader(self, node)
+        except ModelFileError:
+            raise
+        except (MinitorchError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise self.refused(node, f"{node.op_type} with what does not fit: {error}") from None
 
     def refused(self, node: Any, what: str) -> ModelFileError:
         """The error for a node that no layer computes."""
@@ -93,27 +121,75 @@ class Reader:
                 raise self.refused(node, f"{node.op_type} with {name} {given[name]}")
 
     def constant(self, node: Any, place: int) -> AnyArray:
-        """The input of a node at a place, which has to be known."""
+        """The input of a node at a place, which the model's input has no influence on but by its
+        shape: with `rows` samples.
+        """
         name = node.input[place]
-        if name not in self.constants:
-            made = self.nodes.get(name)
-            if made is not None and made.op_type in ("Identity", "Transpose"):
-                array = self.constant(made, 0)
-                perm = self.attributes(made, perm=None).get("perm")
-                self.constants[name] = (
-                    array if made.op_type == "Identity" else array.transpose(perm)
-                )
-            else:
-                raise self.refused(
-                    node, f"{name!r}, which is computed, where numbers were expected"
-                )
-        found: AnyArray = self.constants[name]
-        return found
+        if self.depends(name):
+            raise self.refused(node, f"{name!r}, which is computed, where numbers were expected")
+        return self.known(name)
 
-    def layer(self, node: Any, make: Callable[[], Layer], **weights: AnyArray) -> Read:
-        """The layer of a node with constants as weights: one for all nodes with the same ones."""
+    def known(self, tensor: str) -> AnyArray:
+        """A tensor on which the input has no influence but by its shape."""
+        if tensor not in self.constants:
+            node: Any = self.nodes.get(tensor)
+            plain = node and [each.name for each in node.attribute] == ["value"]
+            self.constants[tensor] = (
+                self.onnx.numpy_helper.to_array(node.attribute[0].t)
+                if plain and node.op_type == "Constant"
+                else self.run(tensor)
+            )
+        return self.constants[tensor]
+
+    def shape(self, tensor: str) -> tuple[int, ...]:
+        """The shape of a tensor where there are `rows` samples."""
+        return self.run(tensor).shape
+
+    def run(self, tensor: str, x: AnyArray | None = None) -> AnyArray:
+        """What a tensor is in truth, by default for zeros. Raises ModelFileError."""
+        if x is None:
+            x = np.zeros((self.rows, *self.input_shape))
+        part = self._part(tensor).SerializeToString()
+        given = {self.input: x.astype(self.dtype)}
+        with contextlib.suppress(Exception):  # it is not installed, or does not take the graph
+            return _by_runtime(part, given)
+        try:
+            return _by_evaluator(part, given)
+        except Exception as error:  # whatever it meets in a graph whose parts do not fit
+            said = str(error).splitlines()[0] if str(error) else ""
+            raise ModelFileError(
+                f"{self.path}: expected a graph that onnx's evaluator can compute, got "
+                f"{type(error).__name__} for {tensor!r}: {said:.200}"
+            ) from None
+
+    def _part(self, tensor: str) -> Any:
+        """The part of the graph that leads to a tensor, as a model of its own."""
+        needed, left = set[str](), [tensor]
+        while left:
+            needed.add(name := left.pop())
+            made = self.nodes.get(name)
+            left += [each for each in made.input if each not in needed] if made is not None else []
+        helper, graph = self.onnx.helper, self.proto.graph
+        return helper.make_model(
+            helper.make_graph(
+                [node for node in graph.node if not needed.isdisjoint(node.output)],
+                "part",
+                [given for given in graph.input if given.name == self.input],
+                [helper.make_empty_tensor_value_info(tensor)],
+                [each for each in graph.initializer if each.name in needed],
+            ),
+            opset_imports=self.proto.opset_import,
+            ir_version=self.proto.ir_version,
+        )
+
+    def layer(
+        self, node: Any, make: Callable[[], Layer], *variant: Any, **weights: AnyArray
+    ) -> Read:
+        """The layer of a node with constants as weights: one for all nodes with the same ones, of
+        the same variant.
+        """
         settings = [(each.name, each.SerializeToString()) for each in node.attribute]
-        key = (node.op_type, *node.input[1:], *sorted(settings))
+        key = (node.op_type, *node.input[1:], *sorted(settings), *variant)
         if key not in self._made or not weights:
             self._made[key] = make()
             if weights:
@@ -122,60 +198,38 @@ class Reader:
 
     def branches(self, node: Any) -> tuple[list[Layer], str]:
         """What leads to the inputs of a node, from the tensor at which the paths part."""
-        common = list(self.before(node.input[0]))
-        for name in node.input[1:]:
-            others = set(self.before(name))
-            common = [each for each in common if each in others]
-        if not common:
-            raise self.refused(node, "inputs that do not come from one tensor")
-        parts = [self.between(common[-1], name) for name in node.input]
-        return [Sequential(*part) if part else act.Identity() for part in parts], common[-1]
+        for name in node.input:
+            if not self.depends(name):
+                raise self.refused(node, "inputs that do not come from one tensor")
+        start = functools.reduce(self._parting, node.input)
+        while True:
+            try:
+                parts = [self.between(start, name) for name in node.input]
+                break
+            except _PastError:  # the operators around `start` are one layer: part before it
+                if start == self.input:
+                    raise
+                start = self._before[start][0]
+        return [Sequential(*part) if part else act.Identity() for part in parts], start
 
-    def before(self, tensor: str) -> list[str]:
-        """The tensors that all paths from the graph's input to this one go through, in order."""
-        if tensor == self.input:
-            return [tensor]
-        if tensor not in self._before:
-            node = self.nodes.get(tensor)
-            ways = [
-                self.before(name)
-                for name in (node.input if node is not None else ())
-                if name and self.depends(name)
-            ]
-            common = [name for name in ways[0] if all(name in way for way in ways)] if ways else []
-            self._before[tensor] = [*common, tensor]
-        return self._before[tensor]
-
-    def leads_to(self, node: Any, tensor: str) -> bool:
-        """Whether a tensor is computed with what a node gives."""
-        if not self._needed:
-            self._needed, left = set(), [tensor]
-            while left:
-                made = self.nodes.get(left.pop())
-                if made is not None and made.output[0] not in self._needed:
-                    self._needed |= set(made.output)
-                    left += made.input
-        return not self._needed.isdisjoint(node.output)
+    def _parting(self, one: str, other: str) -> str:
+        """The last tensor that all paths from the input to these two lead through."""
+        while one != other:
+            if self._before[one][1] < self._before[other][1]:
+                one, other = other, one
+            one = self._before[one][0]
+        return one
 
     def depends(self, tensor: str) -> bool:
-        """Whether a tensor is computed from the input."""
-        node = self.nodes.get(tensor)
-        return tensor == self.input or (
-            node is not None and any(self.depends(name) for name in node.input)
-        )
-
-    def _constant(self, node: Any) -> AnyArray:
-        value = self.onnx.helper.get_attribute_value(node.attribute[0])
-        if node.attribute[0].name == "value":
-            value = self.onnx.numpy_helper.to_array(value)
-        return np.asarray(value)
+        """Whether the input's numbers go into a tensor, and not only its shape."""
+        return tensor in self._before
 
     def _match(self, pattern: Graph, end: str, tensor: str, bound: dict[str, str]) -> bool:
         """Whether a tensor is computed as `end` is in the pattern; binds the pattern's input."""
         if end == "input":
             return bound.setdefault(end, tensor) == tensor
         if end in pattern.constants:
-            found = self.constants.get(tensor)
+            found = None if self.depends(tensor) else self.known(tensor)
             wanted = pattern.constants[end]
             return found is not None and found.size == 1 and np.allclose(found, wanted, rtol=1e-4)
         model = next(node for node in pattern.nodes if node.output[0] == end)
@@ -205,3 +259,21 @@ def _patterns(onnx: Any) -> list[tuple[Callable[[], Layer], Graph, str]]:
     both = graph.op("Mul", "input", graph.op("Add", erf, graph.number(1)))
     found.append((act.GELU, graph, graph.op("Mul", both, graph.number(0.5))))
     return found
+
+
+def _by_runtime(model: bytes, given: dict[str, AnyArray]) -> AnyArray:
+    """What onnxruntime computes, which is faster than the evaluator and knows more."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 4
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, given)[0])
+
+
+def _by_evaluator(model: bytes, given: dict[str, AnyArray]) -> AnyArray:
+    """What onnx's own evaluator computes."""
+    from onnx.reference import ReferenceEvaluator
+
+    results: Any = ReferenceEvaluator(model).run(None, given)
+    return np.asarray(results[0])

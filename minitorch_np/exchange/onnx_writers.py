@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.arrays import Shape
 from minitorch_np.core.layer import Layer
 from minitorch_np.exchange.onnx_graph import WRITERS, Graph, Writer, write_layer, writes
 from minitorch_np.layers import activations as act
+from minitorch_np.layers.attention import BASE, MultiHeadAttention
 from minitorch_np.layers.bidirectional import Bidirectional
 from minitorch_np.layers.convolution import Conv1D, Conv2D
 from minitorch_np.layers.dense import Dense
@@ -30,13 +32,19 @@ from minitorch_np.layers.positions import (
     PositionalEmbedding,
     RotaryPositions,
     SinusoidalPositions,
-    turned,
+    rotations,
 )
-from minitorch_np.layers.recurrent import GRU, LSTM, SimpleRNN
+from minitorch_np.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
 from minitorch_np.layers.reshape import Flatten, Reshape
 from minitorch_np.layers.resizing import Transpose, UpSampling2D, ZeroPadding
 from minitorch_np.layers.softmax import LogSoftmax, Softmax
 from minitorch_np.layers.spatial_dropout import SpatialDropout
+from minitorch_np.layers.transformer import (
+    ATTENTION,
+    FEED_FORWARD,
+    TransformerBlock,
+    Unembedding,
+)
 from minitorch_np.layers.transposed_convolution import ConvTranspose1D, ConvTranspose2D
 
 
@@ -46,7 +54,7 @@ def _dense(graph: Graph, layer: Dense, x: str) -> str:
     bias = [graph.parameter(layer, "bias")] if layer.use_bias else []
     if len(layer.input_shape) == 1:
         return graph.op("Gemm", x, weight, *bias, transB=1)
-    product = graph.op("MatMul", x, graph.op("Transpose", weight, perm=[1, 0]))
+    product = _product(graph, x, weight)
     return graph.op("Add", product, *bias) if bias else product
 
 
@@ -210,7 +218,8 @@ def _rms_norm(graph: Graph, layer: RMSNorm, x: str) -> str:
 def _group_norm(graph: Graph, layer: GroupNorm, x: str) -> str:
     scale = graph.array(f"ones_{layer.groups}", np.ones(layer.groups, np.float32))
     shift = graph.array(f"zeros_{layer.groups}", np.zeros(layer.groups, np.float32))
-    groups = graph.op("Reshape", x, graph.number(0, layer.groups, -1, integer=True))
+    entries = math.prod(layer.input_shape) // layer.groups
+    groups = graph.op("Reshape", x, graph.number(0, layer.groups, entries, integer=True))
     unit = graph.op("InstanceNormalization", groups, scale, shift, epsilon=layer.epsilon)
     y = graph.op("Reshape", unit, graph.number(0, *layer.input_shape, integer=True))
     along = graph.number(-1, *[1] * (len(layer.input_shape) - 1), integer=True)
@@ -222,16 +231,7 @@ def _group_norm(graph: Graph, layer: GroupNorm, x: str) -> str:
 @writes(GLU)
 def _glu(graph: Graph, layer: GLU, x: str) -> str:
     half = layer.output_shape[-1]
-    a, b = (
-        graph.op(
-            "Slice",
-            x,
-            graph.array(f"start_{start}", np.array([start])),
-            graph.array(f"end_{start + half}", np.array([start + half])),
-            graph.array("last_axis", np.array([-1])),
-        )
-        for start in (0, half)
-    )
+    a, b = graph.part(x, 0, half), graph.part(x, half, 2 * half)
     return graph.op("Mul", a, write_layer(graph, layer.gate, b, "gate"))
 
 
@@ -248,18 +248,77 @@ def _sinusoidal_positions(graph: Graph, layer: SinusoidalPositions, x: str) -> s
 
 @writes(RotaryPositions)
 def _rotary_positions(graph: Graph, layer: RotaryPositions, x: str) -> str:
-    steps, features = layer.input_shape[-2:]
-    each = np.broadcast_to(
-        np.eye(features, dtype=np.float32)[:, np.newaxis], (features, steps, features)
+    return _turned(graph, x, layer.input_shape[-2:], layer.base)
+
+
+def _turned(graph: Graph, x: str, shape: Shape, base: float) -> str:
+    """x (..., steps, features) with its pairs (a, b) turned: x cos + (-b, a) sin."""
+    steps, features = shape
+    half = features // 2
+    cosines, sines = (
+        graph.array(f"{name}_{steps}_{features}_{base!r}", np.tile(array, 2))
+        for name, array in zip(
+            ("cosines", "sines"), rotations(0, steps, half, base, np.dtype(np.float32)), strict=True
+        )
     )
-    turns = turned(each, 0, layer.base).transpose(1, 0, 2)  # a matrix for each step
-    axis = graph.array("axis_before_last", np.array([-2]))
-    rows = graph.op("Unsqueeze", x, axis)
-    product = graph.op("MatMul", rows, graph.array(f"turns_{len(graph.nodes)}", turns))
-    return graph.op("Squeeze", product, axis)
+    a, b = graph.part(x, 0, half), graph.part(x, half, features)
+    crossed = graph.op("Concat", graph.op("Neg", b), a, axis=-1)
+    return graph.op("Add", graph.op("Mul", x, cosines), graph.op("Mul", crossed, sines))
 
 
-ORDERS: dict[type[Layer], tuple[str, list[int]]] = {
+@writes(MultiHeadAttention)
+def _attention(graph: Graph, layer: MultiHeadAttention, x: str) -> str:
+    steps, width = layer.input_shape
+    shared = layer.key_value_heads or layer.heads
+    size = width // layer.heads
+    z = _product(graph, x, graph.parameter(layer, "in_proj_weight"))
+    if layer.use_bias:
+        z = graph.op("Add", z, graph.parameter(layer, "in_proj_bias"))
+
+    def heads(first: int, last: int, groups: int) -> str:
+        """Some columns of z as (m, shared, groups, steps, size)."""
+        shape = graph.number(0, steps, shared, groups, size, integer=True)
+        apart = graph.op("Reshape", graph.part(z, first * size, last * size), shape)
+        return graph.op("Transpose", apart, perm=[0, 2, 3, 1, 4])
+
+    ends = layer.heads, layer.heads + shared
+    q, k = heads(0, layer.heads, layer.heads // shared), heads(*ends, 1)
+    v = heads(ends[1], ends[1] + shared, 1)
+    q = graph.op("Mul", q, graph.number(size**-0.5))
+    if layer.rotary:
+        q, k = (_turned(graph, each, (steps, size), BASE) for each in (q, k))
+    scores = graph.op("MatMul", q, graph.op("Transpose", k, perm=[0, 1, 2, 4, 3]))
+    if layer.causal:
+        mask = np.triu(np.full((steps, steps), -np.inf, np.float32), 1)
+        scores = graph.op("Add", scores, graph.array(f"mask_{steps}", mask))
+    weighted = graph.op("MatMul", graph.op("Softmax", scores, axis=-1), v)
+    rows = graph.op("Transpose", weighted, perm=[0, 3, 1, 2, 4])
+    together = graph.op("Reshape", rows, graph.number(0, steps, width, integer=True))
+    return write_layer(graph, layer.out_proj, together, "out_proj")
+
+
+@writes(TransformerBlock)
+def _transformer_block(graph: Graph, layer: TransformerBlock, x: str) -> str:
+    for path in (ATTENTION, FEED_FORWARD):
+        h = x
+        for name in path:
+            if name != "dropout_layer":  # which does nothing when predicting
+                h = write_layer(graph, getattr(layer, name), h, name)
+        x = graph.op("Add", x, h)
+    return x
+
+
+@writes(Unembedding)
+def _unembedding(graph: Graph, layer: Unembedding, x: str) -> str:
+    return _product(graph, x, graph.parameter(layer.embedding, "weight"))
+
+
+def _product(graph: Graph, x: str, weight: str) -> str:
+    """x W.T, for x of any number of axes."""
+    return graph.op("MatMul", x, graph.op("Transpose", weight, perm=[1, 0]))
+
+
+ORDERS: dict[type[Recurrent], tuple[str, list[int]]] = {
     SimpleRNN: ("RNN", [0]),
     LSTM: ("LSTM", [0, 3, 1, 2]),
     GRU: ("GRU", [1, 0, 2]),

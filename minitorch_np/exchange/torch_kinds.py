@@ -11,11 +11,15 @@ from minitorch_np.layers.convolution import Conv1D, Conv2D
 from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.dropout import Dropout
 from minitorch_np.layers.embedding import Embedding
+from minitorch_np.layers.gated import GLU
+from minitorch_np.layers.grid import as_pair
 from minitorch_np.layers.group_norm import GroupNorm, RMSNorm
 from minitorch_np.layers.normalization import BatchNorm, LayerNorm
 from minitorch_np.layers.pooling import AveragePool1D, AveragePool2D, MaxPool1D, MaxPool2D
 from minitorch_np.layers.reshape import Flatten, Reshape
+from minitorch_np.layers.resizing import UpSampling2D, ZeroPadding
 from minitorch_np.layers.softmax import LogSoftmax, Softmax
+from minitorch_np.layers.spatial_dropout import SpatialDropout
 from minitorch_np.layers.transposed_convolution import ConvTranspose1D, ConvTranspose2D
 
 
@@ -130,6 +134,25 @@ def _pool(layer: type[Layer], name: str, to: dict[str, Any], only: dict[str, Any
     )
 
 
+def _glu_to(layer: Any) -> dict[str, Any]:
+    if type(layer.gate) is not act.Sigmoid:
+        raise UnlikeError(f"the gate sigmoid, as in torch.nn.GLU, got {layer.gate!r}")
+    return {"dim": -1}
+
+
+def _upsample_back(module: Any) -> dict[str, Any]:
+    given = module.scale_factor
+    factors = given if isinstance(given, tuple) else (given, given)
+    if len(factors) != 2 or any(factor != int(factor) for factor in factors):
+        raise UnlikeError(f"Upsample with a whole scale_factor for rows and columns, got {given}")
+    return {"size": tuple(map(int, factors))}
+
+
+def _sides(padding: tuple[int, ...]) -> list[tuple[int, int]]:
+    """PyTorch begins with the last axis."""
+    return list(zip(padding[::2], padding[1::2], strict=True))[::-1]
+
+
 MAXIMUM, MEAN = {"dilation": 1, "return_indices": False}, {"count_include_pad": False}
 
 KINDS = (
@@ -192,6 +215,26 @@ KINDS = (
         only={"padding_idx": None, "max_norm": None},
     ),
     Kind(Dropout, "Dropout", {"rate": "p"}),
+    Kind(SpatialDropout, "Dropout1d", {"rate": "p"}, axes=2),
+    Kind(SpatialDropout, "Dropout2d", {"rate": "p"}, axes=3),
+    Kind(GLU, "GLU", to=_glu_to, only={"dim": -1}),
+    Kind(
+        UpSampling2D,
+        "Upsample",
+        to=lambda layer: {"scale_factor": as_pair(layer.size)},
+        back=_upsample_back,
+        only={"mode": "nearest", "size": None},
+    ),
+    *(
+        Kind(
+            ZeroPadding,
+            f"ZeroPad{axes}d",
+            to=lambda layer: {"padding": [n for side in layer.sides[::-1] for n in side]},
+            back=lambda module: {"padding": _sides(module.padding)},
+            axes=axes + 1,
+        )
+        for axes in (1, 2)
+    ),
     Kind(
         act.PReLU,
         "PReLU",

@@ -10,6 +10,8 @@ what the original gives.
 from __future__ import annotations
 
 import copy
+import itertools
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,14 +21,26 @@ from minitorch_np.arrays import Array, Shape
 from minitorch_np.core.branches import Add, Concatenate
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.sequential import Sequential
-from minitorch_np.errors import ConfigurationError, optional
+from minitorch_np.errors import ConfigurationError, MinitorchError, optional
 from minitorch_np.exchange.torch_kinds import KINDS, UnlikeError
-from minitorch_np.layers.pooling import GlobalAveragePool2D
+from minitorch_np.exchange.torch_sequences import (
+    ORIGIN,
+    OTHERS,
+    RECURRENT,
+    Reading,
+    module_of_sequences,
+    readings_of_sequences,
+    state_of,
+)
 from minitorch_np.signature import explained
 from minitorch_np.validation import instance
 
 TOLERANCE = 1e-9
 """How far the outputs of the two may be apart on random inputs in float64, over the largest."""
+
+
+CHOICES = 256
+"""How many ways to read a module are tried, where its parts leave something open."""
 
 
 @explained
@@ -62,7 +76,9 @@ def from_torch(module: Any, input_shape: int | Shape | None = None) -> Sequentia
         input_shape: of one sample. It may be left out where the first layer is a Linear.
 
     On random inputs the model gives what the module gives in evaluation mode, or this raises: a
-    module whose `forward` does something else between its children is not translated wrongly.
+    module whose `forward` does something else between its children is not translated wrongly. Of a
+    recurrent module it may take all states or the last one, of attention it may hide later steps:
+    what it does is found by trying. Of several outputs the first counts.
 
     Raises MissingExtraError without PyTorch, ConfigurationError for a child that has no
     counterpart, naming its path, or a module that computes something else than its children in a
@@ -82,23 +98,40 @@ def from_torch(module: Any, input_shape: int | Shape | None = None) -> Sequentia
             "from_torch: expected input_shape=, the shape of one sample, where the first layer is "
             f"not a Linear, got {type(first).__name__}"
         )
-    layers = {id(child): _layer_for(torch, child, path) for path, child in children}
-    dtype = next((str(p.dtype).removeprefix("torch.") for p in module.parameters()), "float32")
-    model = Sequential(
-        *(layers[id(child)] for _, child in children),
-        input_shape=first.in_features if input_shape is None else input_shape,
-        seed=0,
-        dtype=np.dtype(dtype).type,
-    )
-    for _, child in children:
-        state = {
-            name: tensor.detach().cpu().numpy()
-            for name, tensor in child.state_dict().items()
-            if name != "num_batches_tracked"
-        }
-        layers[id(child)].load_state_dict(state)
-    _compare(torch, model, module, "from_torch")
-    return model
+    dtype = _dtype(torch, module)
+    shape = first.in_features if input_shape is None else input_shape
+    places = [id(child) for _, child in children]
+    readings = {id(child): _readings(torch, child, path) for path, child in children}
+    choices = itertools.product(*readings.values())
+    for each in itertools.islice(choices, CHOICES):
+        choice = copy.deepcopy(each)  # a layer that was built in vain fits nowhere else
+        chosen = dict(zip(readings, choice, strict=True))
+        layers = [layer for place in places for layer, _ in chosen[place]]
+        try:
+            model = Sequential(*layers, input_shape=shape, seed=0, dtype=dtype)
+            for layer, state in itertools.chain(*choice):
+                layer.load_state_dict(state)
+            _compare(torch, model, module, "from_torch")
+        except MinitorchError as error:
+            wrong = error
+        else:
+            return model
+    raise wrong
+
+
+def _dtype(torch: Any, module: Any) -> Any:
+    """The dtype of a module's parameters, as ours: float32 for one without any."""
+    kinds = {parameter.dtype for parameter in module.parameters()}
+    dtype = torch.float64 if torch.float64 in kinds else torch.float32
+    unlike = kinds - {torch.float32, torch.float64}
+    lazy = torch.nn.parameter.is_lazy
+    if unlike or any(parameter.is_meta or lazy(parameter) for parameter in module.parameters()):
+        raise ConfigurationError(
+            "from_torch: expected parameters in float32 or float64, got "
+            f"{', '.join(sorted(map(str, unlike))) or 'ones without data'}: convert them with "
+            "module.float()"
+        )
+    return np.dtype(str(dtype).removeprefix("torch.")).type
 
 
 class _Translation:
@@ -116,14 +149,14 @@ class _Translation:
     def _make(self, layer: Layer, path: tuple[str, ...]) -> Any:
         torch = self.torch
         if isinstance(layer, (Sequential, Add, Concatenate)):
-            inside = [self.of(child, (*path, str(n))) for n, child in enumerate(layer.layers)]
+            inside = {
+                name: self.of(child, (*path, name)) for name, child in layer.sublayers().items()
+            }
             if isinstance(layer, Sequential):
-                return torch.nn.Sequential(*inside)
+                return torch.nn.Sequential(OrderedDict(inside))
             if isinstance(layer, Add):
                 return _branches(torch, inside, sum)
             return _branches(torch, inside, lambda outputs: torch.cat(outputs, layer.axis))
-        if isinstance(layer, GlobalAveragePool2D):
-            return torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
         where = f"to_torch: layer {'.'.join(path) or 'itself'}, {layer.label}"
         for kind in KINDS:
             if type(layer) is kind.layer and (
@@ -133,46 +166,59 @@ class _Translation:
                     return kind.module_for(layer, torch.nn)
                 except UnlikeError as error:
                     raise ConfigurationError(f"{where}: expected {error}") from None
+        try:
+            made = module_of_sequences(torch, layer, lambda inner: self.of(inner, path))
+        except UnlikeError as error:
+            raise ConfigurationError(f"{where}: expected {error}") from None
+        if made is not None:
+            return made
         raise ConfigurationError(
             f"{where}: expected a layer that torch.nn has too, got {type(layer).__name__}"
         )
 
 
-def _branches(torch: Any, inside: list[Any], combine: Callable[[list[Any]], Any]) -> Any:
-    """Modules side by side, whose names in the state are their numbers, as in a container here."""
+def _branches(torch: Any, inside: dict[str, Any], combine: Callable[[list[Any]], Any]) -> Any:
+    """Modules side by side, under their names in the container here."""
 
-    class Branches(torch.nn.ModuleList):  # type: ignore[misc]
+    class Branches(torch.nn.Module):  # type: ignore[misc]
         def forward(self, x: Any) -> Any:
-            return combine([module(x) for module in self])
+            return combine([module(x) for module in self._modules.values()])
 
-    return Branches(inside)
+    made = Branches()
+    for name, module in inside.items():
+        made.add_module(name, module)
+    return made
 
 
 def _children(torch: Any, module: Any, path: str) -> Iterator[tuple[str, Any]]:
     """The modules without children inside of a module, in the order of their definition."""
-    inside = module._modules  # named_children() skips a module that occurs twice
-    own = type(module).__module__.startswith("torch.nn.modules.")
-    if not isinstance(module, torch.nn.Sequential) and (own or not inside):
+    inside, nn = module._modules, torch.nn  # named_children() skips a module that occurs twice
+    rows = isinstance(module, (nn.Sequential, nn.ModuleList, nn.TransformerEncoder))
+    own = type(module).__module__.startswith("torch.nn.modules.") or hasattr(module, ORIGIN)
+    if not rows and (own or not inside):
         yield path or "itself", module
         return
     for name, child in inside.items():
-        yield from _children(torch, child, f"{path}.{name}".lstrip("."))
+        if child is not None:
+            yield from _children(torch, child, f"{path}.{name}".lstrip("."))
 
 
-def _layer_for(torch: Any, module: Any, path: str) -> Layer:
-    """The layer for a module without children, not built."""
-    for kind in KINDS:
-        if type(module) is not getattr(torch.nn, kind.module):
-            continue
-        try:
-            return kind.layer_for(module)
-        except (UnlikeError, ConfigurationError) as error:
-            raise ConfigurationError(f"from_torch: {path}: expected {error}") from None
-    raise ConfigurationError(
-        f"from_torch: {path}: expected a module that has a counterpart here, got "
-        f"{type(module).__name__}; those that have one: "
-        f"{', '.join(sorted({k.module for k in KINDS}))}"
-    )
+def _readings(torch: Any, module: Any, path: str) -> list[Reading]:
+    """The layers that a module without children may be, not built."""
+    try:
+        for kind in KINDS:
+            if type(module) is getattr(torch.nn, kind.module):
+                return [[(kind.layer_for(module), state_of(module))]]
+        readings = readings_of_sequences(torch, module)
+    except (UnlikeError, ConfigurationError) as error:
+        raise ConfigurationError(f"from_torch: {path}: expected {error}") from None
+    if readings is None:
+        names = {kind.module for kind in KINDS} | set(RECURRENT.values()) | set(OTHERS)
+        raise ConfigurationError(
+            f"from_torch: {path}: expected a module that has a counterpart here, got "
+            f"{type(module).__name__}; those that have one: {', '.join(sorted(names))}"
+        )
+    return readings
 
 
 def _compare(torch: Any, model: Layer, module: Any, caller: str) -> None:
@@ -189,11 +235,12 @@ def _compare(torch: Any, model: Layer, module: Any, caller: str) -> None:
     precise.load_state_dict(model.state_dict())
     try:
         with torch.no_grad():
-            theirs = copy.deepcopy(module).double().eval()(torch.from_numpy(x).to(dtype)).numpy()
-    except RuntimeError as error:
+            theirs = copy.deepcopy(module).double().eval()(torch.from_numpy(x).to(dtype))
+        theirs = (theirs[0] if isinstance(theirs, tuple) else theirs).numpy()
+    except Exception as error:  # whatever somebody's forward raises
         raise ConfigurationError(
-            f"{caller}: expected a module that takes inputs of shape {shape} in {dtype}, "
-            f"got {error}"
+            f"{caller}: expected a module that makes a tensor of inputs of shape {shape} in "
+            f"{dtype}, got {type(error).__name__}: {error}"
         ) from None
     ours = precise(x)
     far = np.abs(ours - theirs).max() if ours.shape == theirs.shape else np.inf

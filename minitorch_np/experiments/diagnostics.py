@@ -26,7 +26,7 @@ from minitorch_np.experiments.health import (
     measured,
     score_range,
 )
-from minitorch_np.layers import Activation, Sequential
+from minitorch_np.layers import Activation, Layer, Sequential
 from minitorch_np.losses import CrossEntropy, Loss, SoftmaxCrossEntropy, loss_for
 from minitorch_np.signature import explained
 from minitorch_np.text import aligned
@@ -288,6 +288,7 @@ class Diagnostics(Callback):
         self.epochs: list[Diagnosis] = []
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        instance("Diagnostics", "the model", trainer.model, Sequential)
         self.epochs, self._last = [], batches - 1
         self._before: dict[str, Array] = {}
 
@@ -299,14 +300,16 @@ class Diagnostics(Callback):
         if batch == self._last - 1:
             self._note(trainer.model)
 
-    def _note(self, model: Sequential) -> None:
+    def _note(self, model: Layer) -> None:
         """Keep the weights before the epoch's last step."""
         self._before = {n: a.copy() for n, a in model.named_parameters().items()}
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
-        layers, findings = diagnose(trainer.model, self.x, self.y, trainer.loss)
+        model = trainer.model
+        assert isinstance(model, Sequential)  # seen when training began
+        layers, findings = diagnose(model, self.x, self.y, trainer.loss)
         with np.errstate(all="ignore"):
-            steps = _steps(trainer.model, self._before)
+            steps = _steps(model, self._before)
         layers = [layer._replace(update=steps.get(layer.path)) for layer in layers]
         self.epochs.append(Diagnosis(layers, findings + _of_steps(layers)))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Shape
+from minitorch_np.arrays import AnyArray, parts
 from minitorch_np.gradcheck.check import gradcheck
 from minitorch_np.gradcheck.made_up import made_up_for, made_up_inputs
+from minitorch_np.gradcheck.packed import as_one, unpack
 from minitorch_np.gradcheck.report import GradientCheck
 from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss
@@ -18,7 +19,7 @@ from minitorch_np.losses import Loss
 class Case(NamedTuple):
     """An object to check and the inputs to check it on.
 
-    - `shape` is that of one sample, for a loss of its scores;
+    - `shape` is that of one sample, for a loss of its scores; a tuple of shapes for several inputs;
     - `targets` for a loss: "labels", "one-hot" or "rows" that add up to 1; "numbers" of both signs
       or "shares" from 0 to 1, in the scores' shape;
     - `scale` is the size of a layer's inputs;
@@ -26,7 +27,7 @@ class Case(NamedTuple):
     """
 
     obj: Layer | Loss
-    shape: Shape = (5,)
+    shape: Any = (5,)
     samples: int = 4
     targets: str = "labels"
     weighted: bool = False
@@ -43,8 +44,9 @@ class Case(NamedTuple):
             return gradcheck(self.obj, x, targets, mode=mode, seed=seed, sample_weight=weights)
         built = copy.deepcopy(self.obj)
         built.initialize(self.shape, rng=np.random.default_rng(seed), dtype=np.float64)
-        x = self.scale * made_up_inputs(built, rng, self.samples)
-        return gradcheck(built, x, mode=mode, seed=seed)
+        x = self.scale * made_up_inputs(as_one(built), rng, self.samples)
+        inputs = parts(built.input_shape)
+        return gradcheck(built, unpack(x, inputs) if inputs[1:] else x, mode=mode, seed=seed)
 
     def _targets(self, labels: AnyArray, rng: np.random.Generator) -> AnyArray:
         if self.targets == "labels":

@@ -6,6 +6,7 @@ differ (a square matrix hides its transposition) and one square one.
 
 import minitorch_np.layers as nn
 from minitorch_np.gradcheck.case import Case
+from minitorch_np.gradcheck.packed import PackedLoss
 from minitorch_np.losses import (
     BinaryCrossEntropy,
     CrossEntropy,
@@ -14,6 +15,7 @@ from minitorch_np.losses import (
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
+    SeveralLosses,
     SoftmaxCrossEntropy,
 )
 
@@ -31,6 +33,19 @@ def _numbers(loss: Loss) -> list[Case]:
         Case(loss, (2, 3), 4, "numbers"),
         Case(loss, (4,), 4, "numbers", weighted=True),
     ]
+
+
+def _several(*weights: float) -> SeveralLosses:
+    return SeveralLosses([MeanSquaredError(), Huber(0.6)], weights)
+
+
+def two_inputs_and_outputs() -> nn.Graph:
+    """One layer in two places, one value used twice, and an output that others go on from."""
+    a, b = nn.Input(4), nn.Input(2)
+    twin = nn.Dense(3)
+    h = nn.Concatenate()(twin(a), b)
+    first = nn.Dense(3)(nn.Tanh()(h))
+    return nn.Graph.unbuilt([a, b], [first, nn.Add()(twin(a), first), h])
 
 
 CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
@@ -191,6 +206,7 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
     nn.Flatten: [Case(nn.Flatten(), (2, 3)), Case(nn.Flatten(), (3, 3, 3), 3)],
     nn.Reshape: [Case(nn.Reshape((2, -1)), (3, 4)), Case(nn.Reshape((4,)), (2, 2), 4)],
     nn.Embedding: [Case(nn.Embedding(7, 3), (4,), 3), Case(nn.Embedding(3, 3), (2, 3), 3)],
+    nn.Graph: [Case(two_inputs_and_outputs(), ((4,), (2,)))],
     nn.Sequential: [
         Case(nn.Sequential(nn.Dense(4), nn.ELU(0.6), nn.Dense(3)), (5,)),
         Case(nn.Sequential(nn.Sequential(nn.Dense(3), "sigmoid"), nn.LeakyReLU(0.2)), (3,), 3),
@@ -198,6 +214,7 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
     nn.Add: [
         Case(nn.Add(nn.Dense(3), nn.Sequential(nn.Dense(4), "tanh", nn.Dense(3))), (5,)),
         Case(nn.Add(nn.Dense(3), "softplus", nn.SELU()), (3,), 3),
+        Case(nn.Add(), ((3,), (3,), (3,)), 2),
     ],
     nn.Residual: [
         Case(nn.Residual(nn.Dense(4), "tanh", nn.Dense(3)), (3,), 3),
@@ -207,6 +224,12 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
         Case(nn.Concatenate(nn.Dense(2), nn.Dense(3), "tanh"), (4,)),
         Case(nn.Concatenate(nn.ELU(0.4), nn.Conv2D(2, 1)), (3, 2, 2), 2),
         Case(nn.Concatenate(nn.Dense(2), nn.Dense(1), axis=-1), (3,), 3),
+        Case(nn.Concatenate(), ((3,), (1,), (2,)), 2),
+        Case(nn.Concatenate(axis=-1), ((2, 3), (2, 1)), 2),
+    ],
+    SeveralLosses: [
+        Case(PackedLoss(_several(1.0, 0.3), [(2,), (3,)]), (5,), 3, "numbers"),
+        Case(PackedLoss(_several(0.7, 2.5), [(3,), (1,)]), (4,), 4, "numbers", weighted=True),
     ],
     SoftmaxCrossEntropy: [
         Case(SoftmaxCrossEntropy(), (5,)),

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minitorch_np.layers as mt_layers
-from minitorch_np.arrays import Array, as_batch, as_targets, require_finite
+from minitorch_np.arrays import Array, as_batch, as_targets, each, require_finite
 from minitorch_np.errors import ConfigurationError, GradientError, MinitorchError, ShapeError
 from minitorch_np.gradcheck.array_check import Effort
 from minitorch_np.gradcheck.claim import Claim
@@ -29,6 +29,7 @@ from minitorch_np.gradcheck.inside import calls_inside, paths
 from minitorch_np.gradcheck.loss_contracts import check_loss_contracts, takes_weights
 from minitorch_np.gradcheck.made_up import SHAPES, made_up_for, made_up_inputs
 from minitorch_np.gradcheck.numeric import root_mean_square
+from minitorch_np.gradcheck.packed import as_one, pack, packed_loss
 from minitorch_np.gradcheck.report import FAIL, PASS, GradientCheck
 from minitorch_np.gradcheck.rules import broken
 from minitorch_np.gradcheck.search import check_arrays, check_elsewhere
@@ -92,8 +93,9 @@ def gradcheck(
 
     Parameters:
         obj: what to check.
-        x: a batch (m, *input_shape), or the scores for a Loss; made up from `seed` if it is not
-            given, as is the shape of a layer that is not built.
+        x: a batch (m, *input_shape), a tuple of batches where a graph has several inputs, or the
+            scores for a Loss; made up from `seed` if it is not given, as is the shape of a layer
+            that is not built.
         target: what a Loss compares with. With a model, the loss at its end is checked as well.
         mode: "exhaustive" checks every entry, "directional" random directions, "auto" the entries
             of small arrays and directions of large ones.
@@ -116,7 +118,8 @@ def gradcheck(
         hint = ": for a function use gradcheck_function" if callable(obj) else ""
         raise ConfigurationError(f"gradcheck: expected a Layer or a Loss, got {obj!r}{hint}")
     whole("gradcheck", "seed", seed, 0)
-    target = None if target is None else as_targets(target, "gradcheck: target")
+    if target is not None:
+        target = each(lambda part: as_targets(part, "gradcheck: target"), target)
     if allow is not None:
         instance("gradcheck", "allow", allow, dict)
     if loss is not None:
@@ -147,6 +150,7 @@ def assert_gradients(obj: Layer | Loss, x: object = None, target: object = None,
 
 
 def _check_loss(loss: Loss, x: object, options: Options) -> GradientCheck:
+    _check_allowed(options.allow, {"scores"})
     rng = np.random.default_rng(options.seed)
     result = GradientCheck(f"{type(loss).__name__}()")
     target = options.target
@@ -191,13 +195,17 @@ def _check_layer(layer: Layer, x: object, options: Options) -> GradientCheck:
         double = in_float64(layer)
         if not layer.built:
             try:
-                double.initialize(np.shape(np.asarray(x))[1:], rng=rng, dtype=np.float64)
+                shape = each(lambda part: np.shape(part)[1:], x)
+                double.initialize(shape, rng=rng, dtype=np.float64)
             except MinitorchError:
                 raise
             except Exception as error:
                 result.contracts.append(broken("it builds", error))
                 return result
-        batch = made_up_inputs(double, rng) if x is None else _as_point(x, "x")
+        double, options = _of_one_output(double, options)
+        if x is not None:
+            x = each(lambda part: _as_point(part, "x"), x)
+        batch = made_up_inputs(double, rng) if x is None else pack(x)
     else:
         double, batch, problem = _built(layer, options.seed)
         if problem is not None:
@@ -214,17 +222,22 @@ def _check_layer(layer: Layer, x: object, options: Options) -> GradientCheck:
     return result
 
 
+def _of_one_output(layer: Layer, options: Options) -> tuple[Layer, Options]:
+    """What is checked of a layer with several inputs or outputs; its loss and targets."""
+    if isinstance(options.target, tuple) and options.loss is not None:
+        loss, targets = packed_loss(options.loss, layer, options.target)
+        options = options._replace(loss=loss, target=targets)
+    return as_one(layer), options
+
+
 def _allowed_inside(allow: dict[str, str], path: str) -> dict[str, str]:
     """What is allowed of the layer at a path: {"1.x": ...} is {"x": ...} for layer 1."""
     start = f"{path}."
     return {n[len(start) :]: why for n, why in allow.items() if n.startswith(start)}
 
 
-def _check_allowed(allow: dict[str, str], layer: Layer) -> None:
+def _check_allowed(allow: dict[str, str], names: set[str]) -> None:
     """Raise ConfigurationError for a name that no array has."""
-    names = {"x", *layer.named_parameters()}
-    for path, inner in paths(layer):
-        names |= {f"{path}.x", *(f"{path}.{name}" for name in inner.named_parameters())}
     unknown = [name for name in allow if name not in names]
     if unknown:
         raise ConfigurationError(
@@ -235,7 +248,9 @@ def _check_allowed(allow: dict[str, str], layer: Layer) -> None:
 def _check_built(result: GradientCheck, layer: Layer, x: Array, options: Options) -> None:
     """The layers inside, from the inside out; then the layer itself, and its loss."""
     result.subject = layer.label
-    _check_allowed(options.allow, layer)
+    places = [("", layer), *((f"{path}.", inner) for path, inner in paths(layer))]
+    names = {f"{path}{name}" for path, each in places for name in ("x", *each.named_parameters())}
+    _check_allowed(options.allow, names)
     moved = at_generic_point(layer, np.random.default_rng(options.seed))
     if not _runs(moved, x, options.seed):
         moved = layer
@@ -366,7 +381,9 @@ def _built(layer: Layer, seed: int) -> tuple[Layer, Array, Exception | None]:
     for shape in SHAPES:
         fresh, rng = in_float64(layer), np.random.default_rng(seed)
         try:
-            fresh.initialize(shape, rng=rng, dtype=np.float64)
+            several = (shape, shape) if layer.several_inputs else shape
+            fresh.initialize(several, rng=rng, dtype=np.float64)
+            fresh = as_one(fresh)
             x = made_up_inputs(fresh, rng)
             copy.deepcopy(fresh).forward(x.copy(), train=True, rng=np.random.default_rng(seed))
         except Exception as error:  # the next shape may be the right one

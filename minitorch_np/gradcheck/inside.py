@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import Array
+from minitorch_np.arrays import Array, each
 from minitorch_np.core.layer import Layer
+from minitorch_np.gradcheck.packed import as_one, pack
 from minitorch_np.gradcheck.targets import LayerTarget
 
 
@@ -26,7 +27,7 @@ def calls_inside(layer: Layer, x: Array, seed: int) -> Iterator[tuple[str, Layer
         return
     for path, part in paths(layer):
         if path in seen and part.built:
-            yield path, part, seen[path]
+            yield path, as_one(part), seen[path]
 
 
 def paths(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
@@ -40,8 +41,8 @@ def _record(part: Layer, path: str, seen: dict[str, Array]) -> None:
     """Make a layer of a copy keep the first batch that it is given."""
     forward = part.forward
 
-    def recording(x: Array, **options: Any) -> Any:
-        seen.setdefault(path, np.array(x))
+    def recording(x: Any, **options: Any) -> Any:
+        seen.setdefault(path, pack(each(np.array, x)))
         return forward(x, **options)
 
     setattr(part, "forward", recording)

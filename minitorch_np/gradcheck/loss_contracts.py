@@ -27,7 +27,7 @@ def check_loss_contracts(target: LossTarget, claim: Claim) -> list[ContractResul
 def _is_a_mean(target: LossTarget) -> str | None:
     """The value and the gradient of a batch are the weighted means of those of its samples."""
     scores, loss = target.arrays["scores"], target.loss
-    if getattr(loss, "couples_samples", False):
+    if loss.couples_samples:
         return None
     targets = target.targets
     if isinstance(loss, Categorical):
@@ -44,7 +44,9 @@ def _is_a_mean(target: LossTarget) -> str | None:
         difference = largest(loss.backward(cache) * part - gradient[one])
         if not difference <= SAME * largest(gradient):
             return (
-                f"the gradient of sample {row} in the batch is not {part:.3g} of what it is alone"
+                f"the gradient of sample {row} in the batch is not {part:.3g} of what it is alone: "
+                "if samples are meant to be compared with each other, as in a contrastive loss, "
+                "set couples_samples = True"
             )
     if not abs(total - value) <= SAME * max(abs(value), 1e-300):
         return f"the value {value:.10g} is not the mean of the samples' values, {total:.10g}"

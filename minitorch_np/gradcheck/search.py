@@ -13,7 +13,12 @@ from minitorch_np.arrays import Array
 from minitorch_np.gradcheck.array_check import CLEAR, FAR, Effort, check_array, may_be_lost
 from minitorch_np.gradcheck.claim import Claim
 from minitorch_np.gradcheck.diagnosis import explain
-from minitorch_np.gradcheck.numeric import cotangent, largest, root_mean_square
+from minitorch_np.gradcheck.numeric import (
+    cotangent,
+    generic_step,
+    largest,
+    root_mean_square,
+)
 from minitorch_np.gradcheck.report import (
     FAIL,
     INCONCLUSIVE,
@@ -80,17 +85,46 @@ def check_elsewhere(
     """Check a single layer at other data, along directions: what is wrong there is a part."""
     for _ in range(ELSEWHERE):
         inputs = {n: a for n, a in target.arrays.items() if n in ("x", "scores")}
-        with target.moved(_random_steps(inputs, rng.uniform(0.3, 1.2), rng)):
-            try:
-                claim = Claim(target, rng)
-            except Exception:  # not defined there
-                continue
-            for name in target.arrays:
-                found = check_array(claim, name, Effort(0, 1), rng, WORST_RESOLUTION)
-                if found.wrong and name not in allow:
-                    found.cause = found.cause or explain(target, claim, found)
-                    result.parts.append(GradientCheck("at other data", [found]))
-                    return
+        steps = _random_steps(inputs, rng.uniform(0.3, 1.2), rng)
+        if _is_wrong_at(steps, "at other data", result, target, rng, allow):
+            return
+
+
+def check_beside_special_values(
+    result: GradientCheck, target: Target, rng: np.random.Generator, allow: dict[str, str]
+) -> None:
+    """Move arrays of nothing but zeros, ones or minus ones, as scales and biases begin with: there
+    a formula that has lost its factor, or its term, is right.
+    """
+    special = {n: a for n, a in target.arrays.items() if a.flat[0] in (-1, 0, 1) and not np.ptp(a)}
+    steps = {name: generic_step(rng, array) for name, array in special.items()}
+    if steps:
+        values = ", ".join(f"{array.flat[0]:g}" for array in special.values())
+        where = f"with {', '.join(special)} moved away from {values}"
+        _is_wrong_at(steps, where, result, target, rng, allow)
+
+
+def _is_wrong_at(
+    steps: dict[str, Array],
+    where: str,
+    result: GradientCheck,
+    target: Target,
+    rng: np.random.Generator,
+    allow: dict[str, str],
+) -> bool:
+    """Whether a gradient is wrong with a step added to some arrays; if so, it becomes a part."""
+    with target.moved(steps):
+        try:
+            claim = Claim(target, rng)
+        except Exception:  # not defined there
+            return False
+        for name in target.arrays:
+            found = check_array(claim, name, Effort(0, 1), rng, WORST_RESOLUTION)
+            if found.wrong and name not in allow:
+                found.cause = found.cause or explain(target, claim, found)
+                result.parts.append(GradientCheck(where, [found]))
+                return True
+    return False
 
 
 def _look_aside(
@@ -121,7 +155,9 @@ def _look_aside(
         if result.suspect and result.ratio >= CLEAR and not may_be_lost(claim, result):
             # It was seen, and nothing has cleared it.
             result.wrong, result.doubt = result.suspect, ""
-        elif result.wrong:
+            if not _at_corners(result, claim, ABRUPT):
+                continue
+        if result.wrong:
             result.wrong, result.cause = 0, ""
             result.doubt = (
                 "Corners meet here, or the value changes abruptly, so that a comparison means "
@@ -192,13 +228,14 @@ def _check_at(
         return found
 
 
-def _at_corners(result: TensorResult, claim: Claim) -> bool:
+def _at_corners(result: TensorResult, claim: Claim, least: float = 0.0) -> bool:
     """Whether a gradient that seems wrong is one of several that are right here.
 
     The median of four equal numbers does not change when one of them does; yet it has a gradient,
     that of any order of the four. So points very near are looked at: where a gradient is as
     different at a hundredth of the distance as before, and the value is not, it jumps. Among such
-    gradients each entry may be any number between them.
+    gradients each entry may be any number between them. Jumps of less than the share `least` of the
+    gradient do not count: one that is rounded to float32 has those everywhere.
     """
     tie = result.cause and not claim.target.composed
     if result.status != FAIL or result.name not in claim.fitting or tie:
@@ -213,7 +250,8 @@ def _at_corners(result: TensorResult, claim: Claim) -> bool:
         if largest(near_value) > 0.3 * largest(far_value) + claim.sigma:
             return claim.target.composed  # the value itself jumps: nothing can be said here
         beside.append(claim.gradients[result.name] + near)
-        jumps |= np.abs(near) > np.maximum(0.3 * np.abs(far), 100 * claim.noise[result.name])
+        small = 100 * claim.noise[result.name] + least * largest(claim.gradients[result.name])
+        jumps |= np.abs(near) > np.maximum(0.3 * np.abs(far), small)
         if claim.target.composed:  # a corner that lies between the two distances
             jumps |= np.abs(far) > ABRUPT * largest(claim.gradients[result.name])
     if claim.target.composed or not result.places:  # corners of many outputs add up

@@ -64,7 +64,8 @@ def check_step(
     if formula is not None:
         require(callable(formula), "check_step", "a formula that is a function", formula)
     copied = copy.deepcopy(trainer)
-    model, loss, optimizer = in_float64(trainer.model), copied.loss, copied.optimizer
+    loss, optimizer = copied.loss, copied.optimizer
+    model = in_float64(instance("check_step", "the trainer's model", trainer.model, Sequential))
     assert isinstance(model, Sequential)
     copied.model = model
     rule = formula or _textbook(optimizer)

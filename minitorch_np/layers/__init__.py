@@ -1,7 +1,9 @@
 """The layers, one kind per module; `core.layer` has the contract that all of them keep."""
 
 from minitorch_np.core.branches import Add, Concatenate
+from minitorch_np.core.graph import Graph
 from minitorch_np.core.layer import Layer
+from minitorch_np.core.node import Input
 from minitorch_np.core.sequential import Sequential
 from minitorch_np.layers.activations import (
     ELU,
@@ -72,10 +74,12 @@ __all__ = [
     "Flatten",
     "GlobalAveragePool1D",
     "GlobalAveragePool2D",
+    "Graph",
     "GroupNorm",
     "HardSigmoid",
     "HardSwish",
     "Identity",
+    "Input",
     "Layer",
     "LayerNorm",
     "LeakyReLU",

@@ -1,14 +1,14 @@
-"""Activation functions: what makes a network more than one matrix.
+"""Activation functions: they make a network more than one matrix.
 
-Without a nonlinear function in between, layers of weighted sums collapse into one weighted sum. An
-activation is applied to each number on its own. It is written as the notes write it: a function
-g(z), and its derivative g'(z). Backward then is dz = da * g'(z), in one place for all of them.
+Without a nonlinear function between them, layers of weighted sums collapse into one weighted sum.
+An activation is applied to each number on its own. It is written as in the notes: a function g(z)
+and its derivative g'(z). The backward pass is dz = da * g'(z), in one place for all of them.
 
-A function with a corner (ReLU at 0) has no derivative there. We take the left one for all of these:
-0 for ReLU. The notes disagree with each other on which side the equals sign is; the value is the
-same either way, and the derivative at that one point is a choice.
+A function with a corner, such as ReLU at 0, has no derivative there. All of these take the one from
+the left: 0 for ReLU. The notes disagree on which side the equals sign belongs; the value is the
+same either way, and the derivative at that one point is a convention.
 
-None overflows: an exponential is only taken of numbers that are not positive.
+None of them overflows: exponentials are only taken of numbers that are not positive.
 """
 
 from __future__ import annotations
@@ -25,23 +25,26 @@ from minitorch_np.numerics import normal_density, normal_distribution, sigmoid, 
 from minitorch_np.validation import choice, flag, number
 
 ZERO = np.zeros((), np.float32)
-"""A zero that NumPy need not find a type for each time: a fifth of a small maximum's time."""
+"""A zero that NumPy need not find a type for each time: a third of a small comparison's time."""
 
 
 class Activation(Layer):
-    """An elementwise function: a = g(z). A subclass defines `value` and `derivative`, no more."""
+    """An elementwise function: a = g(z). A subclass defines `value` and `derivative`, nothing else.
+
+    Inputs and outputs have the same shape, (m, ...).
+    """
 
     per_step = True
 
     @abstractmethod
     def value(self, z: Array) -> Array:
-        """g(z), element by element: an array of z's shape and dtype."""
+        """g(z), element by element: a new array of z's shape and dtype."""
 
     @abstractmethod
     def derivative(self, z: Array, a: Array) -> Array:
-        """g'(z), given a = g(z) too: for many functions the output is the shortest way to it.
+        """g'(z), element by element. `a` is g(z): many derivatives are computed from it.
 
-        May be an array of booleans, where g' is 0 or 1.
+        May return an array of booleans where g' is 0 or 1.
         """
 
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
@@ -56,7 +59,7 @@ class Activation(Layer):
 
 
 class ReLU(Activation):
-    """g(z) = max(z, 0); g'(z) = 1 for z > 0, else 0, the sign of g(z).
+    """The rectifier: g(z) = max(z, 0); g'(z) = 1 for z > 0, else 0.
 
     Source: the notes; Nair and Hinton 2010.
     """
@@ -65,13 +68,14 @@ class ReLU(Activation):
         return np.maximum(z, ZERO)
 
     def derivative(self, z: Array, a: Array) -> Array:
-        return np.sign(a)
+        return a > ZERO  # type: ignore[return-value]
 
 
 class LeakyReLU(Activation):
-    """g(z) = z for z > 0, else s z; g'(z) = 1 for z > 0, else s, with s the `negative_slope`.
+    """A rectifier that leaks: g(z) = z for z > 0, else s z; g'(z) = 1 for z > 0, else s.
 
-    Raises ConfigurationError unless 0 <= negative_slope <= 1. Source: Maas et al. 2013.
+    s is `negative_slope`. Raises ConfigurationError unless 0 <= negative_slope <= 1. Source: the
+    notes; Maas et al. 2013.
     """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
@@ -87,10 +91,10 @@ class LeakyReLU(Activation):
 
 
 class ELU(Activation):
-    """g(z) = z for z > 0, else alpha (exp(z) - 1); g'(z) = 1 for z > 0, else g(z) + alpha.
+    """The exponential linear unit: g(z) = z for z > 0, else alpha (exp(z) - 1).
 
-    Raises ConfigurationError unless 0 < alpha < infinity. Source: Clevert et al. 2015
-    (arXiv:1511.07289).
+    g'(z) = 1 for z > 0, else g(z) + alpha. Raises ConfigurationError unless 0 < alpha < infinity.
+    Source: the notes; Clevert et al. 2015 (arXiv:1511.07289).
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
@@ -105,7 +109,10 @@ class ELU(Activation):
 
 
 class ReLU6(Activation):
-    """g(z) = min(max(z, 0), 6); g'(z) = 1 for 0 < z <= 6, else 0. Source: Krizhevsky 2010."""
+    """A rectifier that saturates at 6: g(z) = min(max(z, 0), 6); g'(z) = 1 for 0 < z <= 6, else 0.
+
+    Source: Krizhevsky 2010.
+    """
 
     def value(self, z: Array) -> Array:
         return np.clip(z, 0, 6)
@@ -115,10 +122,11 @@ class ReLU6(Activation):
 
 
 class SELU(Activation):
-    """g(z) = l z for z > 0, else l alpha (exp(z) - 1); g'(z) = l for z > 0, else g(z) + l alpha.
+    """A self-normalizing unit: g(z) = l z for z > 0, else l alpha (exp(z) - 1).
 
-    With these two constants, and weights of variance 1 / fan_in (`lecun_normal`), a layer's outputs
-    keep mean 0 and variance 1. Source: Klambauer et al. 2017 (arXiv:1706.02515).
+    g'(z) = l for z > 0, else g(z) + l alpha. With the two constants `SCALE` l and `ALPHA`, and
+    weights of variance 1 / fan_in (`lecun_normal`), a layer's outputs keep mean 0 and variance 1.
+    Source: Klambauer et al. 2017 (arXiv:1706.02515).
     """
 
     ALPHA = 1.6732632423543772848170429916717
@@ -133,13 +141,14 @@ class SELU(Activation):
 
 
 class PReLU(Layer):
-    """g(z) = z for z > 0, else s z, with a slope s that is learned.
+    """A LeakyReLU whose slope is learned: g(z) = z for z > 0, else s z.
 
-    The parameter `weight` is s: (1,), or with `per_channel` (C,), one for each entry of a sample's
-    first axis: a unit of a dense layer, a channel of an image. It starts at `initial_slope`.
+    The parameter `weight` is s: (1,), or with `per_channel` (C,), one slope for each entry of a
+    sample's first axis (a unit of a dense layer, a channel of an image). All start at
+    `initial_slope`.
 
-    Gradients: dz = dy for z > 0, else s dy; ds = the sum of dy z over all z <= 0 that it stands
-    for. Raises ConfigurationError for a slope that is not finite. Source: He et al. 2015
+    Gradients: dz = dy for z > 0, else s dy; ds = sum of dy z over all z <= 0 that share the slope.
+    Raises ConfigurationError for an initial slope that is not finite. Source: He et al. 2015
     (arXiv:1502.01852).
     """
 
@@ -169,12 +178,15 @@ class PReLU(Layer):
         return dx, {"weight": gradient}
 
     def _slopes(self, x: Array) -> Array:
-        """The slopes, shaped so that they stand along the first axis of each sample."""
+        """The slopes, reshaped to broadcast along the first axis of each sample."""
         return self.weight.reshape(-1, *(1,) * (x.ndim - 2))
 
 
 class Sigmoid(Activation):
-    """g(z) = 1 / (1 + exp(-z)); g'(z) = a (1 - a) with a = g(z). Source: the notes."""
+    """The logistic function: g(z) = 1 / (1 + exp(-z)); g'(z) = a (1 - a), where a = g(z).
+
+    Source: the notes.
+    """
 
     outputs_separate_probabilities = True
 
@@ -186,9 +198,10 @@ class Sigmoid(Activation):
 
 
 class HardSigmoid(Activation):
-    """g(z) = min(max(z / 6 + 1/2, 0), 1), Sigmoid of straight lines; g'(z) = 1/6 for -3 < z <= 3.
+    """Sigmoid made of straight lines: g(z) = min(max(z / 6 + 1/2, 0), 1).
 
-    PyTorch's slope; Keras 2 had 1/5. Source: Courbariaux et al. 2015 (arXiv:1511.00363).
+    g'(z) = 1/6 for -3 < z <= 3, else 0. The slope is PyTorch's; Keras 2 used 1/5. Source:
+    Courbariaux et al. 2015 (arXiv:1511.00363).
     """
 
     outputs_separate_probabilities = True
@@ -201,7 +214,10 @@ class HardSigmoid(Activation):
 
 
 class Tanh(Activation):
-    """g(z) = tanh(z); g'(z) = 1 - a^2 with a = g(z). Source: LeCun et al. 1998."""
+    """The hyperbolic tangent: g(z) = tanh(z); g'(z) = 1 - a^2, where a = g(z).
+
+    Source: LeCun et al. 1998.
+    """
 
     def value(self, z: Array) -> Array:
         a: Array = np.tanh(z)
@@ -212,7 +228,7 @@ class Tanh(Activation):
 
 
 class Softplus(Activation):
-    """g(z) = log(1 + exp(beta z)) / beta, a smooth ReLU; g'(z) = sigmoid(beta z).
+    """A smooth ReLU: g(z) = log(1 + exp(beta z)) / beta; g'(z) = sigmoid(beta z).
 
     Raises ConfigurationError unless 0 < beta < infinity. Source: Dugas et al. 2001.
     """
@@ -228,9 +244,10 @@ class Softplus(Activation):
 
 
 class SiLU(Activation):
-    """g(z) = z s with s = sigmoid(z), also called swish; g'(z) = s + z s (1 - s).
+    """The sigmoid-weighted linear unit, also called swish: g(z) = z s, where s = sigmoid(z).
 
-    Sources: Elfwing et al. 2017 (arXiv:1702.03118), Ramachandran et al. 2017 (arXiv:1710.05941).
+    g'(z) = s + z s (1 - s). Sources: Elfwing et al. 2017 (arXiv:1702.03118), Ramachandran et al.
+    2017 (arXiv:1710.05941).
     """
 
     def value(self, z: Array) -> Array:
@@ -242,7 +259,7 @@ class SiLU(Activation):
 
 
 class HardSwish(Activation):
-    """g(z) = z h with h = min(max(z / 6 + 1/2, 0), 1), SiLU of straight lines.
+    """SiLU made of straight lines: g(z) = z h, where h = min(max(z / 6 + 1/2, 0), 1).
 
     g'(z) = 0 for z <= -3, 1 for z > 3, and z / 3 + 1/2 in between. Source: Howard et al. 2019
     (arXiv:1905.02244).
@@ -257,9 +274,9 @@ class HardSwish(Activation):
 
 
 class Mish(Activation):
-    """g(z) = z t with t = tanh(softplus(z)); g'(z) = t + z (1 - t^2) sigmoid(z).
+    """A smooth function much like SiLU: g(z) = z t, where t = tanh(softplus(z)).
 
-    Source: Misra 2019 (arXiv:1908.08681).
+    g'(z) = t + z (1 - t^2) sigmoid(z). Source: Misra 2019 (arXiv:1908.08681).
     """
 
     def value(self, z: Array) -> Array:
@@ -272,11 +289,12 @@ class Mish(Activation):
 
 
 class GELU(Activation):
-    """g(z) = z P(z), with P the normal distribution function; g'(z) = P(z) + z p(z), p its density.
+    """The Gaussian error linear unit: g(z) = z P(z), with P the normal distribution function.
 
-    With `approximate="tanh"`, g(z) = z (1 + tanh(u)) / 2 with u = sqrt(2/pi) (z + 0.044715 z^3),
-    which differs by up to 5e-4. Raises ConfigurationError for an `approximate` that is neither
-    "none" nor "tanh". Source: Hendrycks and Gimpel 2016 (arXiv:1606.08415).
+    g'(z) = P(z) + z p(z), with p the normal density. With `approximate="tanh"`, g(z) = z (1 +
+    tanh(u)) / 2, where u = sqrt(2/pi) (z + 0.044715 z^3), which differs by up to 5e-4. Raises
+    ConfigurationError for any other `approximate` than "none" and "tanh". Source: Hendrycks and
+    Gimpel 2016 (arXiv:1606.08415).
     """
 
     def __init__(self, approximate: str = "none") -> None:
@@ -296,7 +314,7 @@ class GELU(Activation):
 
 
 class Identity(Activation):
-    """g(z) = z; g'(z) = 1: a placeholder where a layer is required."""
+    """The identity: g(z) = z; g'(z) = 1. It stands where a layer is required."""
 
     def value(self, z: Array) -> Array:
         return +z  # a new array, with the same memory layout
@@ -312,6 +330,6 @@ def _tanh_argument(z: Array) -> Array:
 
 
 def _square(z: Array) -> Array:
-    """z^2, cut off where tanh(u) has long been 1, so that it can't overflow."""
+    """z^2, clipped where tanh(u) is 1 in any precision, so that it cannot overflow."""
     square: Array = np.square(np.clip(z, -1e3, 1e3))
     return square

@@ -4,8 +4,8 @@ A dense layer on pixels learns each place anew. A convolution has one set of wei
 a few pixels and applies it everywhere, so a stroke is recognised wherever it is drawn.
 
 The windows of one row of places are copied side by side into a matrix ("im2col"); one product of
-the weights with that matrix then is all the sums of all windows. Only a row's windows are ever
-copied at a time: they stay in the processor's cache, and memory does not grow with the image.
+the weights with that matrix then gives the sums of all windows. Only a few rows are copied at a
+time: they stay in the processor's cache, and memory does not grow with the image.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ Part: TypeAlias = tuple[slice, slice, slice, slice]
 
 
 class Conv2D(Weighted):
-    """y[o, r, q] = b[o] + sum over c, i, j of W[o, c, i, j] x[c, r s + i d, q s + j d].
+    """A convolution: y[o, r, q] = b[o] + sum_cij W[o, c, i, j] x[c, r s + i d, q s + j d].
 
-    x is (m, channels, height, width), y is (m, filters, rows, columns), with s the `stride` and d
-    the `dilation`; as everywhere in this field it is a correlation: W is not turned around.
+    x is (m, channels, height, width), y is (m, filters, rows, columns); s is the `stride`, d the
+    `dilation`. As everywhere in this field it is really a correlation: W is not flipped.
 
     - `weight` W is (filters, channels / groups, *kernel_size), `bias` (filters,), as in PyTorch;
-    - `kernel_size`, `stride`, `dilation` are numbers, or pairs for rows and columns;
-    - `padding` is "valid" (none), "same" (zeros around the image, so that the output is as large as
-      the input over the stride, as in Keras) or a number of pixels on each side;
-    - with `groups` g, the filters and the channels are cut into g parts, and each part of the
-      filters sees its own part of the channels.
+    - `kernel_size`, `stride`, `dilation`: a number, or a pair for rows and columns;
+    - `padding`: "valid" (none), "same" (zeros around the image so that the output is as large as
+      the input divided by the stride, as in Keras) or a number of pixels on each side;
+    - `groups` g: the filters and the channels are divided into g parts, and each part of the
+      filters sees only its own part of the channels.
 
-    Gradients: dW = the sum over all places of dy times the window there, db = the sum of dy, dx =
-    the sum over all windows that a pixel is in of W.T dy. Raises ConfigurationError for arguments
-    that do not fit, ShapeError for samples that are not images or smaller than the window. Source:
+    Gradients: dW = sum over all places of dy times the window there, db = sum of dy, dx = sum of
+    W.T dy over all windows that contain the pixel. Raises ConfigurationError for arguments that do
+    not fit, ShapeError for samples that are not images or are smaller than the window. Source:
     LeCun et al. 1998, "Gradient-based learning applied to document recognition".
     """
 
@@ -127,8 +127,8 @@ class Conv2D(Weighted):
         return dx, gradients
 
     def _columns(self, wide: Array) -> Iterator[tuple[Part, Array]]:
-        """The windows of a part of the places and samples at a time, as columns: (groups, channels
-        / groups times the kernel's pixels, places times samples).
+        """The windows of some places and samples at a time, as columns: (groups, channels / groups
+        times the kernel's pixels, places times samples).
         """
         windows = self.grid.windows(wide)
         for part in self._parts(wide.shape[3]):
@@ -136,7 +136,7 @@ class Conv2D(Weighted):
             yield part, columns.reshape(self.groups, self._inputs, -1)
 
     def _parts(self, m: int) -> Iterator[Part]:
-        """All places of m samples, a part of them at a time."""
+        """All places of m samples, some at a time."""
         rows, across = self.grid.size
         down = max(1, LEAST // max(1, across * m))
         samples = max(1, MOST // (across * down))
@@ -155,12 +155,12 @@ class Conv2D(Weighted):
 
 
 class Conv1D(Conv2D):
-    """y[o, q] = b[o] + sum over c, j of W[o, c, j] x[c, q s + j d]: Conv2D along one axis.
+    """Conv2D along one axis: y[o, q] = b[o] + sum_cj W[o, c, j] x[c, q s + j d].
 
     x is (m, channels, length), y is (m, filters, places), as in PyTorch; for sequences (m, steps,
-    features) put Transpose() before it. `weight` W is (filters, channels / groups, kernel_size),
-    `bias` (filters,). Arguments mean what they mean in Conv2D, and are numbers. Raises as Conv2D.
-    Source: Waibel et al. 1989, "Phoneme recognition using time-delay neural networks".
+    features), put Transpose() before it. `weight` W is (filters, channels / groups, kernel_size),
+    `bias` (filters,). The arguments mean the same as in Conv2D, and each is one number. Raises as
+    Conv2D. Source: Waibel et al. 1989, "Phoneme recognition using time-delay neural networks".
     """
 
     axes = 1

@@ -1,7 +1,7 @@
 """The fully connected layer: every output is a weighted sum of all inputs, plus a bias.
 
-It is what the notes call Z = W A + b. Each row of the weight matrix belongs to one unit, and has
-one number for each input feature.
+The notes write it as Z = W A + b. Each row of the weight matrix belongs to one unit and has one
+number for each input feature.
 """
 
 from __future__ import annotations
@@ -16,21 +16,19 @@ from minitorch_np.validation import is_whole, whole
 
 
 class Dense(Weighted):
-    """y = x W.T + b, for x of shape (m, features) and y of shape (m, units).
+    """A fully connected layer: y = x W.T + b.
 
-    For sequences, x is (m, steps, features) and y (m, steps, units): the same weights at each step,
-    and so for any axes before the last.
+    x is (m, features), y is (m, units). For sequences, x is (m, steps, features) and y (m, steps,
+    units), with the same weights at each step; so for any axes before the last.
 
-    - `weight` W is (units, features), as in the notes (10x784) and in PyTorch;
-    - `bias` b is (units,).
+    - `units`: how many outputs; `weight` W is (units, features), as in the notes (10x784) and in
+      PyTorch; `bias` b is (units,);
+    - `weight_initializer`, `bias_initializer`: names or functions (see `initializers`);
+    - `use_bias=False` omits the bias.
 
-    Gradients, for dy of shape (m, units): dW = dy.T x, db = sum of dy over the batch, dx = dy W;
-    of a sequence, the sums are over the steps too. The notes' factor 1/m is in dy already: it comes
-    from the loss.
-
-    `weight_initializer` and `bias_initializer` are names or functions (see `initializers`);
-    `use_bias=False` leaves the bias out. Raises ConfigurationError for units < 1, ShapeError where
-    a sample has no axis.
+    Gradients: dW = dy.T x, db = sum of dy over the batch, dx = dy W; for a sequence, the sums run
+    over the steps too. The notes' factor 1/m is already in dy: it comes from the loss. Raises
+    ConfigurationError unless units >= 1, ShapeError for samples without an axis.
     """
 
     per_step = True
@@ -81,7 +79,7 @@ class Dense(Weighted):
         return (dy.dot(self.weight) if need_dx else None), gradients
 
     def _forward_steps(self, x: Array) -> Forward:
-        """The same for x (m, ..., features): all steps of all samples are rows of one product."""
+        """`forward` for x (m, ..., features): all steps are rows of one product."""
         require_trailing(self, x)
         y = x.reshape(-1, x.shape[-1]) @ self.weight.T
         if self.use_bias:

@@ -1,6 +1,6 @@
 """Dropout: some numbers are set to 0 at random, so that no unit can rely on another.
 
-It happens in training only. The numbers that are kept are scaled up so that sums stay the same on
+It acts in training only. The numbers that are kept are scaled up so that sums stay the same on
 average, and prediction needs no correction.
 """
 
@@ -16,11 +16,11 @@ from minitorch_np.validation import share
 
 
 class Dropout(Layer):
-    """y = x k / (1 - rate) when training, with k drawn for each entry: 0 with probability `rate`,
-    else 1; y = x when predicting.
+    """Dropout: y = x k / (1 - rate) in training, y = x in prediction.
 
-    dx = dy k / (1 - rate), with the same k. Raises ConfigurationError unless 0 <= rate < 1, and
-    where training hands in no generator. Source: Srivastava et al. 2014.
+    Each entry of k is 0 with probability `rate`, else 1. Inputs and outputs have the same shape,
+    (m, ...). dx = dy k / (1 - rate), with the same k. Raises ConfigurationError unless 0 <= rate <
+    1, and in training without a generator. Source: Srivastava et al. 2014.
     """
 
     per_step = True

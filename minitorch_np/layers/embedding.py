@@ -1,6 +1,6 @@
 """Embedding: a vector of learned numbers for each word, user or product.
 
-Inputs are whole numbers that identify things. Each has a row of a table, and the table is learned.
+Inputs are whole numbers that identify things. Each has a row in a table, and the table is learned.
 """
 
 from __future__ import annotations
@@ -16,15 +16,20 @@ from minitorch_np.validation import number, whole
 
 
 class Embedding(Layer):
-    """y[...] = weight[x[...]]: (m, *shape) whole numbers to (m, *shape, dimensions).
+    """A table of learned vectors: y[...] = weight[x[...]].
 
-    `weight` is (vocabulary, dimensions), at first normal with `standard_deviation`, by default
-    PyTorch's 1. dweight is, for each row, the sum of dy over the places in which it was looked
-    up. There is no gradient with respect to x: it is zero.
+    x is (m, *shape), whole numbers from 0 to vocabulary - 1; y is (m, *shape, dimensions).
 
-    x comes as the model's floating-point numbers, which hold whole numbers up to 2^24 (float32)
-    exactly; a larger vocabulary is refused. Raises ConfigurationError for sizes that are not whole
-    numbers of at least 1, DataError for an x that is not a whole number from 0 to vocabulary - 1.
+    - `vocabulary`, `dimensions`: the shape of the parameter `weight`;
+    - `standard_deviation` of its initial values, which are normal; the default 1 is PyTorch's.
+
+    Gradients: for each row of the weight, the sum of dy over the places where it was looked up. x
+    has no gradient: dx is zero.
+
+    x is given as the model's floating-point numbers, which represent whole numbers up to 2^24
+    (float32) exactly; a larger vocabulary is refused. Raises ConfigurationError for sizes that are
+    not whole numbers of at least 1, DataError for an x that is not a whole number from 0 to
+    vocabulary - 1.
     """
 
     parameter_names = ("weight",)
@@ -70,9 +75,9 @@ class Embedding(Layer):
 
 
 def add_at(sums: Array, indices: AnyArray, rows: Array) -> None:
-    """sums[indices[i]] += rows[i] for each i: six times as fast as `np.add.at`.
+    """sums[indices[i]] += rows[i] for each i, six times as fast as `np.add.at`.
 
-    The rows are put in the order of their indices, and each run of equal ones is added up at once.
+    The rows are sorted by their indices, and each run of equal indices is added up at once.
     """
     if not len(indices):
         return

@@ -15,10 +15,12 @@ from minitorch_np.names import by_name
 
 
 class GLU(Layer):
-    """y = a g(b), with a and b the halves of x along its last axis: (m, ..., 2n) to (m, ..., n).
+    """A gated linear unit: y = a g(b), with a and b the halves of x along its last axis.
 
-    `gate` is g, an activation or its name: "sigmoid" as in PyTorch, "silu" for SwiGLU, "gelu" for
-    GEGLU. da = dy g(b), db = dy a g'(b). Raises ConfigurationError for a gate that is no
+    x is (m, ..., 2n), y is (m, ..., n). `gate` is g, an activation or its name: "sigmoid" as in
+    PyTorch, "silu" for SwiGLU, "gelu" for GEGLU.
+
+    Gradients: da = dy g(b), db = dy a g'(b). Raises ConfigurationError for a gate that is no
     activation, ShapeError for an odd number of features. Sources: Dauphin et al. 2016
     (arXiv:1612.08083), Shazeer 2020 (arXiv:2002.05202).
     """

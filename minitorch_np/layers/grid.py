@@ -1,15 +1,16 @@
 """The positions of a window that moves over an image.
 
-Convolution and pooling both look at an image through a small window that moves in steps. This is
-about how many positions there are, how much border is needed, and which pixels each one covers.
+Convolution and pooling both look at an image through a small window that moves in steps. This
+module computes how many positions there are, how much border is needed, and which pixels each
+position covers.
 
 Images of a batch have the shape (m, channels, height, width), as in PyTorch. In memory the batch
-may be the last axis, and in what comes out of a convolution it is: a pixel is then a stretch of m
-numbers, a row of pixels a longer one, and to shift an image is to copy long stretches. NumPy knows
-how an array lies, so a layer that does not care never sees the difference.
+may be the last axis, and in the output of a convolution it is: a pixel is then a run of m numbers,
+a row of pixels a longer one, and to shift an image is to copy long runs. NumPy knows how an array
+lies in memory, so a layer that does not care never sees the difference.
 
-A series (channels, length) is an image of one row, and what is written for images serves it too:
-a layer says in `axes` along how many axes its window moves.
+A series (channels, length) is treated as an image of one row. A layer's `axes` says along how many
+axes its window moves.
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ CHANNELS_LAST = (
 
 
 class Grid(NamedTuple):
-    """A window of `kernel` pixels, `dilation` apart, that moves by `stride` over an image which has
-    `border` pixels added before and after its rows and its columns; `size` is its number of places.
+    """A window of `kernel` pixels, `dilation` apart, that moves by `stride` over an image.
+
+    The image has `border` pixels added before and after its rows and its columns; `size` is the
+    number of places.
     """
 
     kernel: Pair
@@ -50,7 +53,7 @@ class Grid(NamedTuple):
     size: Pair
 
     def bordered(self, x: Array, value: float = 0.0) -> Array:
-        """x of (channels, height, width, m) with its border of `value`; x itself without one."""
+        """x (channels, height, width, m) with its border of `value`; x itself if there is none."""
         if not any(map(any, self.border)):
             return x
         (top, bottom), (left, right) = self.border
@@ -60,13 +63,14 @@ class Grid(NamedTuple):
         return wide
 
     def inside(self, x: Array) -> Array:
-        """What `bordered` put a border around."""
+        """x without the border that `bordered` added."""
         (top, bottom), (left, right) = self.border
         return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
 
     def at(self, x: Array, i: int, j: int, rows: slice = slice(None)) -> Array:
-        """Of a bordered x, the pixel (i, j) of the window in each of its places: a view of shape
-        (channels, *size, m). `rows` chooses among the rows of places.
+        """The pixel (i, j) of each window of a bordered x: a view (channels, *size, m).
+
+        `rows` selects rows of places.
         """
         start, stop, _ = rows.indices(self.size[0])
         top, left = i * self.dilation[0] + start * self.stride[0], j * self.dilation[1]
@@ -77,7 +81,7 @@ class Grid(NamedTuple):
         ]
 
     def windows(self, x: Array) -> Array:
-        """Of a bordered x, all pixels of all windows: a view (channels, *kernel, *size, m)."""
+        """All pixels of all windows of a bordered x: a view (channels, *kernel, *size, m)."""
         c, h, w, m = x.strides
         (down, across), (low, wide) = self.stride, self.dilation
         return as_strided(
@@ -141,7 +145,7 @@ def require_axes(layer: Layer, input_shape: Shape, axes: int) -> None:
 
 
 def as_images(x: Array) -> Array:
-    """A batch of images as it is, one of series as images of one row."""
+    """A batch of images unchanged, a batch of series as images of one row."""
     return x if x.ndim == 4 else x[:, :, np.newaxis]
 
 
@@ -164,7 +168,7 @@ def check_grid(
     dilation: int | Pair = 1,
     axes: int = 2,
 ) -> None:
-    """Raise ConfigurationError for arguments that have no meaning, whatever the images are."""
+    """Raise ConfigurationError for arguments that make no sense for any image."""
     for name, value, least in (
         ("the window", kernel, 1),
         ("stride", stride, 1),
@@ -183,7 +187,7 @@ def check_grid(
 
 
 def as_given(value: Any) -> Any:
-    """An argument as it is kept: pairs as tuples, which a file has as lists."""
+    """An argument as it is stored: lists, as in a file, become tuples."""
     if not isinstance(value, (tuple, list)):
         return value
     return tuple(int(n) if is_whole(n) else n for n in value)  # checked afterwards

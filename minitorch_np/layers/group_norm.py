@@ -1,8 +1,8 @@
-"""Normalization of a sample by itself: of groups of channels, or of the size of each vector only.
+"""Normalization of each sample by itself: by groups of channels, or by the length of each vector.
 
-BatchNorm needs a batch, and predicts otherwise than it trains. These two do not: `GroupNorm` takes
+BatchNorm needs a batch, and prediction differs from training. These two do not: `GroupNorm` takes
 mean and variance over some channels of one image, `RMSNorm` divides each vector by the root of its
-mean square and leaves the mean where it is.
+mean square and leaves the mean as it is.
 """
 
 from __future__ import annotations
@@ -10,28 +10,25 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
-from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.layer import Backward, Forward
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import ShapeError
+from minitorch_np.layers.normalization import Normalization, NormCache, Standardization
 from minitorch_np.validation import number, whole
 
 
-class GroupNorm(Layer):
-    """y = weight (x - mean) / sqrt(variance + epsilon) + bias, with the statistics of each group.
+class GroupNorm(Standardization):
+    """Group normalization: y = weight (x - mean) / sqrt(variance + epsilon) + bias, per group.
 
-    x is (m, channels, ...); the channels are cut into `groups` of neighbours, and mean and variance
-    are over all entries of a group in one sample. `weight` and `bias` are (channels,), and start at
-    1 and 0. One group is LayerNorm over all axes but for the parameters, as many groups as channels
-    is instance normalization.
+    x and y are (m, channels, ...). The channels are divided into `groups` of neighbours; mean and
+    variance are over all entries of a group in one sample. `weight` and `bias` are (channels,) and
+    start at 1 and 0. One group is LayerNorm over all axes, except for the parameters; as many
+    groups as channels is instance normalization.
 
     With x^ the normalized x and g = dy weight, dx = (g - mean(g) - x^ mean(g x^)) / sqrt(variance +
     epsilon). Raises ConfigurationError unless groups >= 1 and epsilon > 0, ShapeError for channels
     that the groups do not divide. Source: Wu and He 2018 (arXiv:1803.08494).
     """
-
-    parameter_names = ("weight", "bias")
-    weight: Array
-    bias: Array
 
     def __init__(self, groups: int, epsilon: float = 1e-5) -> None:
         self.groups = whole(self, "groups", groups)
@@ -46,47 +43,42 @@ class GroupNorm(Layer):
         self.weight, self.bias = np.ones(input_shape[0], dtype), np.zeros(input_shape[0], dtype)
         return input_shape
 
+    # Inside, a batch is (m, groups, channels / groups, ...).
+    def axes(self, x: Array) -> tuple[int, ...]:
+        return tuple(range(2, x.ndim))
+
+    def shared_axes(self, x: Array) -> tuple[int, ...]:
+        return (0, *range(3, x.ndim))
+
+    def along(self, parameter: Array, x: Array) -> Array:
+        return parameter.reshape(self.groups, -1, *(1,) * (x.ndim - 3))
+
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_input(self, x)
-        grouped = x.reshape(len(x), self.groups, -1)
-        unit = grouped - grouped.mean(axis=2, keepdims=True)
-        inverse = 1 / np.sqrt(np.square(unit).mean(axis=2, keepdims=True) + self.epsilon)
-        unit *= inverse
-        y = unit.reshape(x.shape) * self._along(self.weight)
-        y += self._along(self.bias)
-        return y, (unit, inverse)
+        grouped = x.reshape(len(x), self.groups, -1, *x.shape[2:])
+        unit, inverse, _, _ = self.normalized(grouped)
+        y = unit * self.along(self.weight, unit)
+        y += self.along(self.bias, unit)
+        return y.reshape(x.shape), (unit, inverse, True)
 
-    def backward(self, dy: Array, cache: tuple[Array, Array], *, need_dx: bool = True) -> Backward:
-        unit, inverse = cache
-        require_gradient(self, dy, (len(unit), *self.input_shape))
-        others = (0, *range(2, dy.ndim))
-        products = dy * unit.reshape(dy.shape)
-        gradients = {"weight": products.sum(axis=others), "bias": dy.sum(axis=others)}
-        if not need_dx:
-            return None, gradients
-        dx = (dy * self._along(self.weight)).reshape(unit.shape)
-        slope = (dx * unit).mean(axis=2, keepdims=True)
-        dx -= dx.mean(axis=2, keepdims=True)
-        dx -= unit * slope
-        dx *= inverse
-        return dx.reshape(dy.shape), gradients
-
-    def _along(self, parameter: Array) -> Array:
-        """A parameter, shaped so that it stands along the channels of a batch."""
-        return parameter.reshape(-1, *(1,) * (len(self.input_shape) - 1))
+    def backward(self, dy: Array, cache: NormCache, *, need_dx: bool = True) -> Backward:
+        require_gradient(self, dy, (len(cache[0]), *self.input_shape))
+        dx, grouped = super().backward(dy.reshape(cache[0].shape), cache, need_dx=need_dx)
+        gradients = {name: gradient.reshape(-1) for name, gradient in grouped.items()}
+        return (None if dx is None else dx.reshape(dy.shape)), gradients
 
 
-class RMSNorm(Layer):
-    """y = weight x / r with r = sqrt(mean(x^2) + epsilon), over the last axis.
+class RMSNorm(Normalization):
+    """Root mean square normalization: y = weight x / r, where r = sqrt(mean(x^2) + epsilon).
 
-    x is (m, ..., features); `weight` is (features,), and starts at 1. With u = x / r and g = dy
-    weight, dx = (g - u mean(g u)) / r. PyTorch's default for epsilon is the dtype's rounding, ours
-    is 1e-6 in both dtypes. Raises ConfigurationError unless epsilon > 0, ShapeError for samples
-    without an axis. Source: Zhang and Sennrich 2019 (arXiv:1910.07467).
+    x and y are (m, ..., features), and the mean is over the last axis; `weight` is (features,) and
+    starts at 1. With u = x / r and g = dy weight, dx = (g - u mean(g u)) / r. PyTorch's default for
+    epsilon is the rounding error of the dtype; here it is 1e-6 in both dtypes. Raises
+    ConfigurationError unless epsilon > 0, ShapeError for samples without an axis. Source: Zhang and
+    Sennrich 2019 (arXiv:1910.07467).
     """
 
     parameter_names = ("weight",)
-    weight: Array
     per_step = True
 
     def __init__(self, epsilon: float = 1e-6) -> None:

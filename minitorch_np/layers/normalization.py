@@ -1,12 +1,12 @@
 """Normalization: inputs shifted and scaled to mean 0 and variance 1.
 
 Layers learn fastest from inputs of about unit size. `BatchNorm` measures each feature over the
-batch, `LayerNorm` each sample over its features; both then let the network choose another scale and
-another mean, the parameters `weight` and `bias`.
+batch, `LayerNorm` each sample over its features. Both then let the network choose another scale and
+another mean: the parameters `weight` and `bias`.
 
-With x^ = (x - mean) / sqrt(variance + epsilon) and n the number of entries that the mean is over,
-the gradient is dx = (g - mean(g) - x^ mean(g x^)) / sqrt(variance + epsilon), where g = dy weight:
-the mean and the variance depend on x too, and the two terms that are taken off are theirs.
+With x^ = (x - mean) / sqrt(variance + epsilon) and g = dy weight, the gradient is dx = (g - mean(g)
+- x^ mean(g x^)) / sqrt(variance + epsilon). The two terms that are subtracted are there because the
+  mean and the variance depend on x too.
 """
 
 from __future__ import annotations
@@ -26,27 +26,39 @@ NormCache = tuple[Array, Array, bool]
 
 
 class Normalization(Layer):
-    """What the two share: y = weight x^ + bias. A subclass says what the mean is taken over."""
+    """A layer that brings its inputs to unit size.
+
+    What comes before it may therefore have any size, and its parameters, which only shift and
+    scale, are excluded from weight decay.
+    """
+
+    weight: Array
+    epsilon: float
+
+
+class Standardization(Normalization):
+    """Normalization by mean and variance: y = weight x^ + bias.
+
+    A subclass defines which axes they are computed over.
+    """
 
     parameter_names = ("weight", "bias")
-    weight: Array
     bias: Array
-    epsilon: float
 
     @abstractmethod
     def axes(self, x: Array) -> tuple[int, ...]:
-        """The axes of a batch that mean and variance are taken over."""
+        """The axes of a batch that mean and variance are computed over."""
 
     @abstractmethod
     def shared_axes(self, x: Array) -> tuple[int, ...]:
-        """The axes of a batch along which one entry of the parameters is used again."""
+        """The axes of a batch along which an entry of the parameters is shared."""
 
     @abstractmethod
     def along(self, parameter: Array, x: Array) -> Array:
-        """A parameter, or a statistic, shaped so that it stands where it belongs in x."""
+        """A parameter, or a statistic, reshaped to broadcast against x."""
 
     def normalized(self, x: Array) -> tuple[Array, Array, Array, Array]:
-        """x^, 1 / sqrt(variance + epsilon), the mean, the variance."""
+        """x^, 1 / sqrt(variance + epsilon), the mean and the variance."""
         axes = self.axes(x)
         mean = x.mean(axis=axes, keepdims=True)
         centred = x - mean
@@ -74,21 +86,21 @@ class Normalization(Layer):
         return dx, gradients
 
 
-class BatchNorm(Normalization):
-    """y = weight (x - mean) / sqrt(variance + epsilon) + bias, per feature or channel.
+class BatchNorm(Standardization):
+    """Batch normalization: y = weight (x - mean) / sqrt(variance + epsilon) + bias, per feature.
 
-    For x of shape (m, features), mean and variance are over the batch; for images (m, channels,
-    height, width), over the batch and all pixels. `weight` and `bias` are (features,) or
-    (channels,), and start at 1 and 0.
+    x and y are (m, features), with mean and variance over the batch, or images (m, channels,
+    height, width), with both over the batch and all pixels. `weight` and `bias` are (features,) or
+    (channels,) and start at 1 and 0.
 
-    When training, the batch's own statistics are used, and the buffers `running_mean` and
-    `running_var` move towards them, the latter with the variance over n - 1: new = (1 - momentum)
-    old + momentum batch, PyTorch's meaning of momentum (Keras' is 1 minus it). When predicting, and
-    when the layer is frozen, the running ones are used. A batch of one sample without pixels has no
-    spread: it comes out as the bias, and the running statistics stay.
+    In training it uses the batch's own statistics and moves the buffers `running_mean` and
+    `running_var` towards them: new = (1 - momentum) old + momentum batch, with the variance over n
+    - 1. This is PyTorch's meaning of momentum; Keras' is 1 minus it. In prediction, and when the
+    layer is frozen, it uses the running statistics. A batch of one sample without pixels has no
+    variance: its output is the bias, and the running statistics stay.
 
-    Raises ConfigurationError unless 0 <= momentum <= 1 and epsilon > 0. Source: Ioffe and Szegedy
-    2015 (arXiv:1502.03167).
+    Raises ConfigurationError unless 0 <= momentum <= 1 and epsilon > 0, ShapeError for samples of
+    another number of axes. Source: Ioffe and Szegedy 2015 (arXiv:1502.03167).
     """
 
     buffer_names = ("running_mean", "running_var")
@@ -141,14 +153,15 @@ class BatchNorm(Normalization):
         running += self.momentum * batch.reshape(-1)
 
 
-class LayerNorm(Normalization):
-    """y = weight (x - mean) / sqrt(variance + epsilon) + bias, with the statistics of each sample.
+class LayerNorm(Standardization):
+    """Layer normalization: y = weight (x - mean) / sqrt(variance + epsilon) + bias, per sample.
 
-    Mean and variance are over the last `trailing_axes` axes of a sample; `weight` and `bias` have
-    the shape of these, and start at 1 and 0. The same in training and prediction.
+    x and y are (m, ...). Mean and variance are over the last `trailing_axes` axes of a sample;
+    `weight` and `bias` have the shape of these axes and start at 1 and 0. Training and prediction
+    are the same.
 
-    Raises ConfigurationError unless epsilon > 0, ShapeError for samples of fewer axes. Source:
-    Ba et al. 2016 (arXiv:1607.06450).
+    Raises ConfigurationError unless trailing_axes >= 1 and epsilon > 0, ShapeError for samples with
+    fewer axes. Source: Ba et al. 2016 (arXiv:1607.06450).
     """
 
     def __init__(self, trailing_axes: int = 1, epsilon: float = 1e-5) -> None:

@@ -1,6 +1,6 @@
-"""Pooling: an image made smaller, a window at a time.
+"""Pooling: a smaller image, one window at a time.
 
-Each window is replaced by its largest number, or its mean, so that the result depends less on exact
+Each window is replaced by its largest number or its mean, so that the result depends less on exact
 positions.
 """
 
@@ -28,8 +28,10 @@ from minitorch_np.validation import whole
 
 
 class _Pool2D(Layer):
-    """What the two kinds share: a window of `pool_size` that moves by `stride`, or, if that is
-    None, by its own size. `padding` as in Conv2D; what is added counts in no maximum and no mean.
+    """What max and average pooling share: a window that moves over an image.
+
+    The window is `pool_size` and moves by `stride`; None means its own size. `padding` as in
+    Conv2D; what it adds counts in no maximum and no mean.
     """
 
     axes = 2
@@ -76,19 +78,21 @@ class _Pool2D(Layer):
 
     @abstractmethod
     def pool(self, x: Array) -> tuple[Array, Any]:
-        """Of x (channels, height, width, m), each window's number, and the cache for `unpool`."""
+        """Each window's number, for x (channels, height, width, m), and the cache."""
 
     @abstractmethod
     def unpool(self, dy: Array, cache: Any) -> Array:
-        """dx, with its border."""
+        """dx, including its border."""
 
 
 class MaxPool2D(_Pool2D):
-    """The largest number of each window: (m, channels, height, width) to (m, channels, rows,
-    columns).
+    """Max pooling: the largest number of each window.
 
-    dx is dy where the largest number came from, the first of equal ones as in PyTorch, and 0
-    elsewhere. Raises ShapeError for samples that are not images or smaller than the window.
+    x is (m, channels, height, width), y is (m, channels, rows, columns). The window is `pool_size`
+    and moves by `stride` (None: its own size); `padding` as in Conv2D. dx is dy where the largest
+    number came from (the first of equal ones, as in PyTorch), and 0 elsewhere. Raises
+    ConfigurationError for arguments that do not fit, ShapeError for samples that are not images or
+    are smaller than the window.
     """
 
     def pool(self, x: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -112,10 +116,11 @@ class MaxPool2D(_Pool2D):
 
 
 class AveragePool2D(_Pool2D):
-    """The mean of each window: (m, channels, height, width) to (m, channels, rows, columns).
+    """Average pooling: the mean of each window.
 
-    dx is dy over the number of pixels in the window, added up over the windows that a pixel is in.
-    Raises ShapeError for samples that are not images or smaller than the window.
+    x is (m, channels, height, width), y is (m, channels, rows, columns). Arguments as in MaxPool2D;
+    the border does not count in the mean. dx is dy over the number of pixels in the window, summed
+    over the windows that contain the pixel. Raises as MaxPool2D.
     """
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -145,7 +150,7 @@ class AveragePool2D(_Pool2D):
 class MaxPool1D(MaxPool2D):
     """MaxPool2D along one axis: (m, channels, length) to (m, channels, places).
 
-    Arguments are numbers. Raises as MaxPool2D.
+    Each argument is one number. Raises as MaxPool2D.
     """
 
     axes = 1
@@ -154,7 +159,7 @@ class MaxPool1D(MaxPool2D):
 class AveragePool1D(AveragePool2D):
     """AveragePool2D along one axis: (m, channels, length) to (m, channels, places).
 
-    Arguments are numbers. Raises as AveragePool2D.
+    Each argument is one number. Raises as MaxPool2D.
     """
 
     axes = 1
@@ -163,9 +168,9 @@ class AveragePool1D(AveragePool2D):
 class GlobalAveragePool1D(Layer):
     """The mean along one axis: (m, channels, length) to (m, channels).
 
-    `axis` is that of the batch: 2, the last, or 1 for sequences (m, steps, features), of which
-    (m, features) are left. dx is dy over the number of entries, at each of them. Raises
-    ConfigurationError for another axis, ShapeError for samples that have not two axes.
+    `axis` is an axis of the batch: 2, the last, or 1 for sequences (m, steps, features), which
+    gives (m, features). dx is dy over the number of entries, at each of them. Raises
+    ConfigurationError for another axis, ShapeError for samples that do not have two axes.
     """
 
     def __init__(self, axis: int = 2) -> None:

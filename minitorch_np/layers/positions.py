@@ -1,8 +1,8 @@
-"""Where in a sequence a step is.
+"""Positions: where in a sequence a step is.
 
-Attention sees a sequence as a set: nothing in it tells the first step from the last. So the
-position is put into the numbers: added, as a learned vector or as waves of many lengths, or as a
-rotation, after which the product of two vectors depends on how far apart they are.
+Attention treats a sequence as a set: nothing in it tells the first step from the last. So the
+position is added to the numbers, as a learned vector or as waves of many lengths, or the numbers
+are rotated, after which the product of two vectors depends on how far apart they are.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from minitorch_np.validation import number
 
 
 class PositionalEmbedding(Layer):
-    """y = x + weight: a learned vector for each step of sequences (m, steps, features).
+    """A learned vector for each step: y = x + weight.
 
-    `weight` is (steps, features), at first normal with `standard_deviation`. dweight is the sum of
-    dy over the batch, dx = dy. Step by step, a sequence can be as long as the one that the layer
-    was built for. Raises ConfigurationError unless standard_deviation >= 0, ShapeError for samples
-    that have not two axes. Source: Gehring et al. 2017 (arXiv:1705.03122).
+    x and y are (m, steps, features); `weight` is (steps, features), initially normal with
+    `standard_deviation`. Gradients: dweight = sum of dy over the batch, dx = dy. Step by step, a
+    sequence can be as long as the layer was built for. Raises ConfigurationError unless
+    standard_deviation >= 0, ShapeError for samples that do not have two axes, DataError for a step
+    beyond that length. Source: Gehring et al. 2017 (arXiv:1705.03122).
     """
 
     parameter_names = ("weight",)
@@ -62,11 +63,12 @@ class PositionalEmbedding(Layer):
 
 
 class SinusoidalPositions(Layer):
-    """y = x + p: waves of lengths from 2 pi to 2 pi `base`, for sequences (m, steps, features).
+    """Waves of lengths from 2 pi to 2 pi `base`: y = x + p.
 
-    p[t, 2i] = sin(t / base^(2i / features)), p[t, 2i + 1] = cos of the same; nothing is learned,
-    and dx = dy. Raises ConfigurationError unless base > 1, ShapeError for samples that have not two
-    axes. Source: Vaswani et al. 2017 (arXiv:1706.03762).
+    x and y are (m, steps, features); p[t, 2i] = sin(t / base^(2i / features)), and p[t, 2i + 1] is
+    the cosine of the same. Nothing is learned, and dx = dy. Raises ConfigurationError unless base >
+    1, ShapeError for samples that do not have two axes. Source: Vaswani et al. 2017
+    (arXiv:1706.03762).
     """
 
     def __init__(self, base: float = 10_000.0) -> None:
@@ -97,13 +99,13 @@ class SinusoidalPositions(Layer):
 
 
 class RotaryPositions(Layer):
-    """Pairs of features turned by an angle that grows with the step: (m, ..., steps, features).
+    """Pairs of features rotated by an angle that grows with the step.
 
-    Of n features, the pair (x_i, x_(i + n/2)) at step t is turned by t / base^(2i / n): the product
-    of two turned vectors depends on their distance only. It is meant for queries and keys, and
-    MultiHeadAttention(rotary=True) applies it there. dx is dy turned back. Raises
-    ConfigurationError unless base > 1, ShapeError for an odd number of features. Source: Su et al.
-    2021 (arXiv:2104.09864); the pairs are those of Llama.
+    x and y are (m, ..., steps, features). Of n features, the pair (x_i, x_(i + n/2)) at step t is
+    rotated by t / base^(2i / n), so that the product of two rotated vectors depends only on their
+    distance. It is meant for queries and keys; MultiHeadAttention(rotary=True) applies it there. dx
+    is dy rotated back. Raises ConfigurationError unless base > 1, ShapeError for an odd number of
+    features. Source: Su et al. 2021 (arXiv:2104.09864); the pairs are those of Llama.
     """
 
     def __init__(self, base: float = 10_000.0) -> None:
@@ -134,8 +136,8 @@ class RotaryPositions(Layer):
 
 
 def turned(x: Array, start: int, base: float, *, back: bool = False) -> Array:
-    """x (..., steps, features) with its pairs turned, the first step being number `start`."""
-    cosines, sines = _rotations(start, x.shape[-2], x.shape[-1] // 2, base, x.dtype)
+    """x (..., steps, features) with its pairs rotated; the first step has number `start`."""
+    cosines, sines = rotations(start, x.shape[-2], x.shape[-1] // 2, base, x.dtype)
     if back:
         sines = -sines
     half = x.shape[-1] // 2
@@ -147,9 +149,10 @@ def turned(x: Array, start: int, base: float, *, back: bool = False) -> Array:
 
 
 @functools.lru_cache(maxsize=8)
-def _rotations(
+def rotations(
     start: int, steps: int, pairs: int, base: float, dtype: np.dtype[Any]
 ) -> tuple[Array, Array]:
+    """The cosines and sines that `turned` takes, each (steps, pairs)."""
     angles = angles_of(start, steps, pairs, 1 / pairs, base)
     return np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
 

@@ -15,10 +15,10 @@ from minitorch_np.validation import is_whole, require
 
 
 class Reshape(Layer):
-    """Each sample in the shape `shape`, of which one size may be -1: as many as there are left.
+    """Each sample in another shape: (m, *input_shape) to (m, *shape).
 
-    dx is dy in the shape of x. Raises ConfigurationError for invalid sizes, ShapeError where
-    the number of entries differs.
+    One size in `shape` may be -1: whatever is left. dx is dy in the shape of x. Raises
+    ConfigurationError for invalid sizes, ShapeError where the number of entries differs.
     """
 
     keeps_values = True
@@ -50,7 +50,10 @@ class Reshape(Layer):
 
 
 class Flatten(Reshape):
-    """Each sample as one row of features: (m, channels, height, width) to (m, features)."""
+    """Each sample as one row of features: (m, channels, height, width) to (m, features).
+
+    dx is dy in the shape of x.
+    """
 
     def __init__(self) -> None:
         super().__init__((-1,))

@@ -16,10 +16,11 @@ from minitorch_np.validation import is_whole, require
 
 
 class Transpose(Layer):
-    """The two axes of a sample in the other order: (m, steps, features) to (m, features, steps).
+    """The two axes of a sample swapped: (m, steps, features) to (m, features, steps).
 
-    For a Conv1D or a pooling, which take channels first, on sequences, and back. dx is dy in the
-    order of x. Raises ShapeError for samples that have not two axes.
+    Conv1D and pooling expect channels first: put it before them for sequences, and again after
+    them. dx is dy with its axes swapped back. Raises ShapeError for samples that do not have two
+    axes.
     """
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -37,10 +38,10 @@ class Transpose(Layer):
 
 
 class UpSampling2D(Layer):
-    """Each pixel repeated `size` times along rows and columns: (m, channels, height, width) to
-    (m, channels, height * rows, width * columns).
+    """A larger image: each pixel is repeated along rows and columns.
 
-    `size` is a number, or a pair for rows and columns. dx is the sum of dy over a pixel's copies.
+    x is (m, channels, height, width), y is (m, channels, height * rows, width * columns). `size` is
+    how often: a number, or a pair (rows, columns). dx is the sum of dy over a pixel's copies. As
     PyTorch's Upsample(mode="nearest"). Raises ConfigurationError unless size >= 1, ShapeError for
     samples that are not images.
     """
@@ -71,12 +72,13 @@ class UpSampling2D(Layer):
 
 
 class ZeroPadding(Layer):
-    """Zeros before and after a sample along all axes but the first: a border around an image.
+    """Zeros before and after a sample, along all axes but the first: a border around an image.
 
     `padding` is the number of zeros on each side, or one entry for each axis: a number, or a pair
-    (before, after). `ZeroPadding(1)` puts a pixel all around; `ZeroPadding([(2, 0)])` puts two
-    zeros before a series (channels, length), which makes a Conv1D of three causal. dx is dy without
-    the border. Raises ConfigurationError for anything else, ShapeError where the axes are others.
+    (before, after). `ZeroPadding(1)` adds one pixel all around; `ZeroPadding([(2, 0)])` adds two
+    zeros before a series (channels, length), which makes a Conv1D with a kernel of three causal. dx
+    is dy without the border. Raises ConfigurationError for any other padding, ShapeError for
+    samples with another number of axes.
     """
 
     def __init__(self, padding: int | Sequence[int | Pair] = 1) -> None:
@@ -112,6 +114,6 @@ class ZeroPadding(Layer):
         return dy[self._inside()], {}
 
     def _inside(self) -> tuple[slice, ...]:
-        """Where in the output the input is."""
+        """Where the input is in the output."""
         sizes = zip(self.input_shape[1:], self.sides, strict=True)
         return (slice(None), slice(None), *(slice(b, b + n) for n, (b, _) in sizes))

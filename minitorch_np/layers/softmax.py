@@ -1,12 +1,12 @@
-"""Softmax: scores into probabilities.
+"""Softmax: from scores to probabilities.
 
-The scores of one sample become positive numbers that add up to 1, the larger the score the larger
+The scores of one sample become positive numbers that add up to 1; the larger the score, the larger
 the probability. It is not elementwise: each output depends on all scores of the row, so its
-derivative is a matrix for each sample, and the layer multiplies by that matrix without forming it.
+derivative is a matrix for each sample. The layer multiplies by that matrix without forming it.
 
-For training, prefer `SoftmaxCrossEntropy` on the scores themselves. The two steps in one are exact
+For training, prefer `SoftmaxCrossEntropy` on the scores themselves: the two steps in one are exact
 where the two in sequence lose precision. This layer is for those who want the notes' network
-literally, with A2 = softmax(Z2) inside the model; its loss then is `CrossEntropy`.
+literally, with A2 = softmax(Z2) inside the model; its loss is then `CrossEntropy`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from minitorch_np.numerics import softmax
 
 
 class Softmax(Layer):
-    """p_k = exp(z_k) / sum_j exp(z_j) over a sample's last axis.
+    """Probabilities from scores: p_k = exp(z_k) / sum_j exp(z_j), over a sample's last axis.
 
-    Its Jacobian is dp_k/dz_j = p_k (delta_kj - p_j), so dz = p * (dp - sum_k dp_k p_k).
+    The Jacobian is dp_k/dz_j = p_k (delta_kj - p_j), so dz = p * (dp - sum_k dp_k p_k). Inputs and
+    outputs are (m, ..., classes). Source: the notes; Bridle 1990.
     """
 
     outputs_probabilities = True
@@ -41,11 +42,11 @@ class Softmax(Layer):
 
 
 class LogSoftmax(Layer):
-    """l_k = z_k - log sum_j exp(z_j) over a sample's last axis: the logarithm of Softmax.
+    """The logarithm of Softmax: l_k = z_k - log sum_j exp(z_j), over a sample's last axis.
 
-    Its Jacobian is dl_k/dz_j = delta_kj - p_j, so dz = dl - p * sum_k dl_k, with p = exp(l). The
-    loss that goes with it is KLDivergence; SoftmaxCrossEntropy too, since the log-softmax of a
-    log-softmax is itself.
+    The Jacobian is dl_k/dz_j = delta_kj - p_j, so dz = dl - p * sum_k dl_k, where p = exp(l).
+    Inputs and outputs are (m, ..., classes). Its loss is KLDivergence; SoftmaxCrossEntropy works
+    too, since the log-softmax of a log-softmax is itself.
     """
 
     outputs_log_probabilities = True

@@ -1,4 +1,4 @@
-"""Dropout of whole channels: neighbours in an image are so alike that one gives the other away."""
+"""Dropout of whole channels: in an image, the neighbours of a pixel give its value away."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from minitorch_np.layers.dropout import Dropout
 
 
 class SpatialDropout(Dropout):
-    """Dropout that sets whole channels to 0: one number is drawn for each entry of a sample's first
-    axis, and used for all that it holds.
+    """Dropout of whole channels: y = x k / (1 - rate), with one k for each channel of a sample.
 
-    x is (m, channels, ...), images or series. As PyTorch's Dropout1d and Dropout2d. Raises as
-    Dropout. Source: Tompson et al. 2014 (arXiv:1411.4280).
+    x and y are (m, channels, ...), images or series. As PyTorch's Dropout1d and Dropout2d. Raises
+    as Dropout. Source: Tompson et al. 2014 (arXiv:1411.4280).
     """
 
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:

@@ -1,8 +1,8 @@
-"""Transposed convolution: from a small image to a larger one, with weights that are learned.
+"""Transposed convolution: from a small image to a larger one, with learned weights.
 
-Each number of the input is multiplied by a window of weights, and the windows are laid down, a
-stride apart, and added up where they overlap. That is a convolution's way back: its outputs are
-what a convolution has as the gradient of its inputs.
+Each number of the input is multiplied by a window of weights. The windows are laid down a stride
+apart and added up where they overlap. This is the backward pass of a convolution: what a
+convolution computes as the gradient of its inputs is the output here.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from minitorch_np.validation import require
 
 
 class ConvTranspose2D(Conv2D):
-    """y[o, r s + i d - p, q s + j d - p] = b[o] + the sum of all W[c, o, i, j] x[c, r, q] there.
+    """A transposed convolution: y[o, r s + i d - p, q s + j d - p] += W[c, o, i, j] x[c, r, q].
 
-    x is (m, channels, height, width), y is (m, filters, rows, columns) with rows = (height - 1) s +
-    (kernel - 1) d + 1 - 2 p + `output_padding`, where s is the `stride`, d the `dilation` and p the
-    `padding`, which is taken off each side: the shape of what a Conv2D of these arguments takes.
+    The sum is over c, i, j, r and q, and starts at b[o]. x is (m, channels, height, width), y is
+    (m, filters, rows, columns) with rows = (height - 1) s + (kernel - 1) d + 1 - 2 p +
+    `output_padding`, where s is the `stride`, d the `dilation` and p the `padding`, which is
+    removed from each side: the input shape of a Conv2D with these arguments.
 
     - `weight` W is (channels, filters / groups, *kernel_size), `bias` (filters,), as in PyTorch;
-    - arguments are numbers, or pairs for rows and columns; `groups` as in Conv2D.
+    - the arguments are numbers, or pairs for rows and columns; `groups` as in Conv2D.
 
-    Gradients: dx is the convolution of dy with W, dW = the sum over all places of x times the
-    window of dy there, db = the sum of dy. Raises ConfigurationError for arguments that do not fit,
-    ShapeError for samples that are not images. Source: Zeiler et al. 2010, "Deconvolutional
-    networks".
+    Gradients: dx is the convolution of dy with W, dW = sum over all places of x times the window of
+    dy there, db = sum of dy. Raises ConfigurationError for arguments that do not fit, ShapeError
+    for samples that are not images. Source: Zeiler et al. 2010, "Deconvolutional networks".
     """
 
     axes = 2

@@ -42,8 +42,10 @@ class Weighted(Layer):
         dtype: DType,
         biases: int | None = None,
     ) -> None:
-        """Set `weight`, and `bias` with one number for each row of it, or `biases`, from their
-        initializers.
+        """Set `weight` and `bias` from their initializers.
+
+        The bias has one number for each row of the weight, or `biases` numbers. Raises ShapeError
+        where an initializer makes another shape.
         """
         bias_shape = weight_shape[:1] if biases is None else (biases,)
         for name, shape in {"weight": weight_shape, "bias": bias_shape}.items():

@@ -15,6 +15,7 @@ from minitorch_np.losses.pointwise import (
     MeanSquaredError,
     Pointwise,
 )
+from minitorch_np.losses.several import SeveralLosses
 
 __all__ = [
     "BinaryCrossEntropy",
@@ -25,6 +26,7 @@ __all__ = [
     "MeanAbsoluteError",
     "MeanSquaredError",
     "Pointwise",
+    "SeveralLosses",
     "SoftmaxCrossEntropy",
     "balanced_weights",
     "loss_for",

@@ -4,8 +4,8 @@ A loss compares a batch of outputs (scores) with targets and gives the mean over
 backward is where the gradient starts. The notes' factor 1/m is the derivative of that mean; it
 lives here and nowhere else.
 
-Where samples have weights the mean is the weighted one, sum of w_i l_i over sum of w_i, and 1/m
-becomes w_i over that sum. A sample of weight 0 is as if it were not there.
+If samples have weights, the mean is the weighted one, sum of w_i l_i over sum of w_i, and 1/m
+becomes w_i over that sum. A sample of weight 0 counts as if it were not there.
 """
 
 from abc import abstractmethod
@@ -28,10 +28,16 @@ are scaled down."""
 
 
 class Loss(Described):
-    """The contract of all losses: `forward`, `backward`, and checks of targets and models."""
+    """The contract of all losses: `forward`, `backward`, and checks of targets and models.
+
+    A subclass defines `forward` and `backward`.
+    """
 
     exclusive_classes: bool | None = None
     """Whether a sample is of exactly one class, for predictions; None for losses of numbers."""
+
+    couples_samples: bool = False
+    """Whether one sample's loss depends on the others of its batch, as in contrastive losses."""
 
     @abstractmethod
     def forward(
@@ -39,8 +45,9 @@ class Loss(Described):
     ) -> tuple[float, LossCache]:
         """The mean loss over the batch, and the cache for `backward`.
 
-        `sample_weight` is (m,), numbers of at least 0; where all are 0, so is the loss. A loss that
-        is never given weights need not take them.
+        `scores` are (m, *output_shape), `targets` (m, ...), `sample_weight` (m,), numbers of at
+        least 0; if all are 0, so is the loss. A loss that is never given weights need not accept
+        them.
         """
 
     @abstractmethod
@@ -48,12 +55,11 @@ class Loss(Described):
         """The gradient of that mean with respect to the scores, in the scores' shape."""
 
     def prepare(self, targets: AnyArray, output_shape: Shape) -> AnyArray:
-        """Check all targets against the shape of one output, and return them in the form that
-        `forward` handles fastest; it takes either form.
+        """Check all targets, and return them in the form that `forward` handles fastest.
 
-        A trainer calls this once, before training, so that one wrong target stops it in time. One
-        number a sample, (m,), is taken for outputs of (m, 1); nothing else is broadcast. Raises
-        ShapeError or DataError.
+        A trainer calls this once, before training, so that one wrong target stops it in time;
+        `forward` accepts either form. Targets (m,) are accepted for outputs (m, 1); nothing else is
+        broadcast. Raises ShapeError or DataError.
         """
         targets = as_targets(targets, f"{type(self).__name__}: targets")
         if targets.ndim == 1 and output_shape == (1,):
@@ -81,15 +87,15 @@ class Loss(Described):
         return sample_weight
 
     def counted(self, targets: AnyArray, sample_weight: Array | None) -> AnyArray:
-        """Which samples count at all, (m,): those of weight 0 and those to ignore do not."""
+        """Which samples count, (m,): all but those of weight 0 and those to ignore."""
         return np.ones(len(targets), bool) if sample_weight is None else sample_weight > 0
 
     def check_model(self, model: Layer) -> None:
-        """Raise ConfigurationError for a model whose outputs are not what this loss is made for."""
+        """Raise ConfigurationError for a model whose outputs this loss is not made for."""
 
 
 def check_weights(sample_weight: object, samples: int) -> Array:
-    """Sample weights as an array of `samples` numbers of at least 0.
+    """Sample weights as an array (m,) of numbers of at least 0.
 
     Raises ShapeError or DataError.
     """
@@ -113,7 +119,7 @@ def no_classes(labels: AnyArray, classes: int) -> AnyArray:
 
 
 def refuse(wrong: AnyArray, array: AnyArray, expected: str) -> None:
-    """Raise DataError that shows the first entry of `array` at which `wrong` is true, if any is."""
+    """Raise DataError that shows the first entry of `array` where `wrong` is true, if any is."""
     if not wrong.any():
         return
     found = np.argwhere(wrong)[0]

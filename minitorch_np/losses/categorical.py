@@ -1,8 +1,8 @@
 """Losses over classes: which of K it is.
 
-Targets are class numbers, or a row of K probabilities for each sample, of which a one-hot row is
-the plainest. What comes from the model are scores, probabilities or their logarithms, and each has
-its loss; on scores it is the most exact.
+Targets are class numbers, or a row of K probabilities for each sample; a one-hot row is the
+simplest case. The model's outputs are scores, probabilities or their logarithms, and each has its
+own loss; the one on scores is the most exact.
 """
 
 from __future__ import annotations
@@ -23,18 +23,14 @@ from minitorch_np.validation import instance, is_whole, require, share
 
 
 class Labels(np.ndarray[Any, Any]):
-    """Class numbers for each step, (m, steps), which nothing else tells from one-hot rows."""
-
-
-class ClassNumbers(Labels):
-    """Class numbers that `prepare` has checked, so that a step need not check them again."""
+    """Class numbers for each step, (m, steps), marked to tell them from one-hot rows."""
 
 
 class Categorical(Loss):
     """What losses over classes share: targets are class numbers (m,), or rows of weights (m, K).
 
-    For sequences, scores are (m, steps, K), targets (m, steps) or (m, steps, K), and the mean is
-    over all steps of all samples; so for any axes before the last.
+    For sequences, scores are (m, steps, K) and targets (m, steps) or (m, steps, K); the mean is
+    over all steps of all samples. The same holds for any axes before the last.
     """
 
     exclusive_classes = True
@@ -43,11 +39,11 @@ class Categorical(Loss):
     """Whether there is a class number that stands for "do not count this sample"."""
 
     def ignored(self, targets: AnyArray) -> AnyArray:
-        """Which class numbers stand for that."""
+        """Which class numbers stand for "do not count this sample"."""
         return np.zeros(targets.shape, bool)
 
     def check_classes(self, classes: int) -> None:
-        """Raise ShapeError for a number of classes that the loss was not made for."""
+        """Raise ShapeError for a number of classes that the loss is not made for."""
 
     def prepare(self, targets: AnyArray, output_shape: Shape) -> AnyArray:
         place = f"{type(self).__name__}: labels"
@@ -65,9 +61,9 @@ class Categorical(Loss):
             if self.ignores:
                 wrong &= ~self.ignored(targets)
             refuse(wrong, targets, f"{place}: expected whole numbers from 0 to {classes - 1}")
-            if self.ignores or classes > LARGEST_TABLE:
-                return targets.view(Labels) if steps else targets
-            return targets.astype(np.min_scalar_type(classes - 1)).view(ClassNumbers)
+            if not self.ignores:  # the smallest type without a sign: see SoftmaxCrossEntropy
+                targets = targets.astype(np.min_scalar_type(classes - 1))
+            return targets.view(Labels) if steps else targets
         if targets.shape[1:] != output_shape:
             numbers = "(m,)" if not steps else describe_batch((*steps,))
             raise ShapeError(
@@ -81,7 +77,7 @@ class Categorical(Loss):
         return targets
 
     def one_hot(self, targets: AnyArray, scores: Array) -> Array:
-        """Targets as rows (m, K) in the scores' dtype; raises as `prepare`."""
+        """Targets as rows (m, K) in the scores' dtype. Raises as `prepare`."""
         targets = self.prepare(np.asarray(targets), scores.shape[1:])
         if len(targets) != len(scores) or not len(targets):
             raise ShapeError(
@@ -96,7 +92,7 @@ class Categorical(Loss):
     def over_steps(
         self, scores: Array, targets: AnyArray, sample_weight: Array | None
     ) -> tuple[float, _Steps]:
-        """`forward` of scores (m, ..., K): each step is a row, of its sample's weight."""
+        """`forward` for scores (m, ..., K): each step is a row with its sample's weight."""
         targets = np.asanyarray(targets)
         if len(targets) != len(scores) or targets.shape[1:] not in (
             scores.shape[1:],
@@ -120,25 +116,24 @@ class _Steps(NamedTuple):
 
 
 class SoftmaxCrossEntropy(Categorical):
-    """L = mean over the batch of -log softmax(z)[label], on logits z of shape (m, K).
+    """Cross-entropy on scores: L = mean over the batch of -log softmax(z)[label].
 
-    Targets are class numbers (m,), or one-hot rows (m, K); rows that add up to 1 are taken as
-    probabilities y, and L = mean of -sum_k y_k log softmax(z)_k. Logits of sequences are (m, steps,
-    K), their targets (m, steps): the mean is over all steps that count.
+    The scores (logits) z are (m, K). Targets are class numbers (m,), or rows y (m, K) that add up
+    to 1, such as one-hot rows: then L = mean of -sum_k y_k log softmax(z)_k. For sequences, the
+    scores are (m, steps, K) and the targets (m, steps): the mean is over all steps that count.
 
-    The gradient is dz = (A - Y) / m with A = softmax(z): the notes' dZ2, and their 1/m. Computed as
-    log-sum-exp with the row's maximum taken off, so that no score is too large.
-
-    - `label_smoothing` e mixes every row with the even one: y becomes (1 - e) y + e / K (Szegedy et
-      al. 2015, arXiv:1512.00567);
-    - `class_weights` c, (K,) or {class: weight}, counts each term c_k times; with "balanced", those
-      that `balanced_weights` makes of the labels that the loss is first trained on; the mean is
-      over the sum of the samples' weights sum_k c_k y_k, which for class numbers is what PyTorch
+    - `label_smoothing` e mixes each row with the uniform one: y becomes (1 - e) y + e / K (Szegedy
+      et al. 2015, arXiv:1512.00567);
+    - `class_weights` c, (K,) or {class: weight}, multiplies each term by c_k; "balanced" takes
+      those that `balanced_weights` makes of the labels that the loss is first trained on. The mean
+      is over the sum of the samples' weights sum_k c_k y_k, which for class numbers is what PyTorch
       divides by;
-    - `ignore_index` is a class number, such as -1, that stands for "do not count this one".
+    - `ignore_index` is a class number, such as -1, that means "do not count this sample".
 
-    Source: the notes; Bridle 1990. Raises ShapeError and DataError for targets that do not fit,
-    ConfigurationError for arguments that are out of range.
+    The gradient is dz = (A - Y) / m with A = softmax(z): the notes' dZ2, and their 1/m. The row's
+    maximum is subtracted before exponentials are taken, so that no score is too large. Raises
+    ShapeError and DataError for targets that do not fit, ConfigurationError for arguments out of
+    range. Source: the notes; Bridle 1990.
     """
 
     def __init__(
@@ -199,9 +194,14 @@ class SoftmaxCrossEntropy(Categorical):
             return self.over_steps(scores, targets, sample_weight)
         # Samples stand in columns here, as in the notes: NumPy's inner loops are then as long as
         # the batch, not as the few classes, which takes half the time.
-        z, count = scores.T.copy(), float(len(scores))
-        if type(targets) is ClassNumbers and len(targets) == count:
-            y = _unit_rows(len(z), z.dtype).take(targets, 1)
+        z, count, targets = scores.T.copy(), float(len(scores)), np.asarray(targets)
+        picks = targets.dtype.kind == "u" and len(z) <= LARGEST_TABLE and not self.ignores
+        if picks and targets.shape == (count,):
+            try:
+                y = _unit_rows(len(z), z.dtype).take(targets, 1)
+            except IndexError:  # without a sign, a class number can only be too large
+                self.one_hot(targets, scores)
+                raise
         else:
             y = self.one_hot(targets, scores).T
         shifted = z - np.maximum.reduce(z, axis=0)
@@ -210,7 +210,7 @@ class SoftmaxCrossEntropy(Categorical):
         a /= total
         logs = np.log(total)
         if sample_weight is not None or not self._plain:
-            y, count = self._weighted(y.T, np.asarray(targets), sample_weight).T, 1.0
+            y, count = self._weighted(y.T, targets, sample_weight).T, 1.0
             sums = ones(len(y), y.dtype).dot(y)
             a *= sums
             logs *= sums
@@ -270,12 +270,13 @@ class SoftmaxCrossEntropy(Categorical):
 
 
 class CrossEntropy(Categorical):
-    """L = mean over the batch of -log p[label], on probabilities p of shape (m, K).
+    """Cross-entropy on probabilities: L = mean over the batch of -log p[label].
 
-    The loss for a model that ends in Softmax, as the notes draw theirs. Targets as in
-    SoftmaxCrossEntropy, which is the better choice where precision counts: here a probability
+    The loss for a model that ends in Softmax, as the notes draw theirs. p is (m, K); targets are as
+    in SoftmaxCrossEntropy, which is the better choice where precision counts: here a probability
     that rounds to 0 makes the loss infinite. Nothing is clipped, so the gradient, -y / (m p), is
-    that of the value. Raises ShapeError and DataError, also for a negative probability.
+    that of the value. Raises ShapeError and DataError for targets that do not fit or a negative
+    probability. Source: the notes.
     """
 
     def forward(
@@ -305,12 +306,13 @@ class CrossEntropy(Categorical):
 
 
 class KLDivergence(Categorical):
-    """L = mean over the batch of sum_k y_k (log y_k - l_k), on log-probabilities l of shape (m, K).
+    """The Kullback-Leibler divergence: L = mean over the batch of sum_k y_k (log y_k - l_k).
 
-    How far the predicted distribution is from the wanted one, in nats: 0 where they are the same.
-    The model ends in LogSoftmax; targets are rows of probabilities y, or class numbers. The
-    gradient is dl = -y / m. As PyTorch's KLDivLoss with reduction="batchmean". Raises ShapeError
-    and DataError for targets that do not fit. Source: Kullback and Leibler 1951.
+    It measures how far the predicted distribution is from the wanted one, in nats: 0 if they are
+    equal. The model ends in LogSoftmax and outputs log-probabilities l (m, K); targets are rows of
+    probabilities y (m, K), or class numbers (m,). The gradient is dl = -y / m. As PyTorch's
+    KLDivLoss with reduction="batchmean". Raises ShapeError and DataError for targets that do not
+    fit. Source: Kullback and Leibler 1951.
     """
 
     def forward(
@@ -338,7 +340,7 @@ class KLDivergence(Categorical):
 
 
 def _are_numbers(targets: AnyArray) -> bool:
-    """Whether targets that `prepare` has seen are class numbers, not rows."""
+    """Whether targets that `prepare` has checked are class numbers, not rows."""
     return targets.ndim == 1 or isinstance(targets, Labels)
 
 
@@ -349,7 +351,7 @@ _ONE_A_SAMPLE = (
 
 
 def _shares(sample_weight: Array | None, scores: Array) -> Array:
-    """What part of the mean each sample is, (m, 1)."""
+    """Each sample's share in the mean, (m, 1)."""
     m = len(scores)
     if sample_weight is None:
         return np.full((m, 1), 1 / m, scores.dtype)
@@ -360,14 +362,17 @@ def _shares(sample_weight: Array | None, scores: Array) -> Array:
 
 @explained
 def loss_for(model: Layer) -> Loss:
-    """The classification loss that goes with what the model puts out."""
+    """The classification loss that fits the model's outputs."""
     instance("loss_for", "model", model, Layer)
     return CrossEntropy() if model.outputs_probabilities else SoftmaxCrossEntropy()
 
 
 @functools.lru_cache(maxsize=4)
 def _unit_rows(classes: int, dtype: np.dtype[Any]) -> Array:
-    """The one-hot rows of all classes: picking from them is a quarter of setting ones in zeros."""
+    """The one-hot rows of all classes.
+
+    Picking from them takes a quarter of the time of setting ones in zeros.
+    """
     return np.eye(classes, dtype=dtype)
 
 

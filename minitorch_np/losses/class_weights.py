@@ -1,4 +1,4 @@
-"""How much each class counts: for data in which some classes are rare."""
+"""Class weights: how much each class counts, for data in which some classes are rare."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ ClassWeights: TypeAlias = Sequence[float] | Mapping[int, float] | Array | Litera
 
 
 def as_class_weights(given: Any) -> Array | Literal["balanced"]:
-    """The weights as an array (K,), or BALANCED. Raises ConfigurationError unless they are numbers
-    of at least 0, not all 0.
+    """Class weights as an array (K,), or BALANCED.
+
+    Raises ConfigurationError unless they are numbers of at least 0, not all 0.
     """
     if isinstance(given, str) and given == BALANCED:
         return BALANCED
@@ -43,10 +44,10 @@ def as_class_weights(given: Any) -> Array | Literal["balanced"]:
 
 @explained
 def balanced_weights(labels: object, classes: int | None = None) -> Array:
-    """Class weights (K,) by which all classes together count the same: n / (K n_k), with n_k the
-    number of the n labels that are k. As scikit-learn's "balanced".
+    """Class weights (K,) that make all classes count the same in total: n / (K n_k).
 
-    K is the number of `classes`; None takes the largest label's. Raises DataError unless labels are
+    n_k is the number of the n labels that are k; as scikit-learn's "balanced". K is the number of
+    `classes`; None takes one more than the largest label. Raises DataError unless the labels are
     class numbers (n,) in which each class occurs.
     """
     given = as_targets(labels, "balanced_weights")

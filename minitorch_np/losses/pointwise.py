@@ -1,4 +1,4 @@
-"""Losses of numbers against numbers: each output is compared with a target of its own.
+"""Losses of numbers against numbers: each output is compared with its own target.
 
 Such a loss is written as a function l(score, target) and its derivative with respect to the score.
 The loss is the mean of l over all outputs of all samples, as in PyTorch and Keras.
@@ -23,22 +23,23 @@ PointwiseCache = tuple[Array, Array, Array]
 
 
 class Pointwise(Loss):
-    """L = the mean of l(s, t) over all entries. A subclass defines `value` and `derivative`.
+    """A loss of each entry: L = mean of l(s, t) over all entries of a batch.
 
-    Scores and targets are of one shape, (m, *output_shape); targets (m,) are taken for scores of
-    (m, 1). Raises ShapeError for any others, DataError for targets that are not finite.
+    A subclass defines `value` and `derivative`. Scores and targets have the same shape, (m,
+    *output_shape); targets (m,) are accepted for scores (m, 1). Raises ShapeError for other shapes,
+    DataError for targets that are not finite.
     """
 
     @abstractmethod
     def value(self, scores: Array, targets: Array) -> Array:
-        """l, entry by entry."""
+        """l(s, t), entry by entry."""
 
     @abstractmethod
     def derivative(self, scores: Array, targets: Array) -> Array:
         """dl/ds, entry by entry."""
 
     def check_targets(self, targets: AnyArray) -> None:
-        """Raise DataError for targets that the loss has no value for."""
+        """Raise DataError for targets for which the loss is not defined."""
 
     def prepare(self, targets: AnyArray, output_shape: Shape) -> AnyArray:
         targets = super().prepare(targets, output_shape)
@@ -77,7 +78,10 @@ class Pointwise(Loss):
 
 
 class MeanSquaredError(Pointwise):
-    """l = (s - t)^2, dl/ds = 2 (s - t): for numbers, as in regression."""
+    """The squared error, for regression: l = (s - t)^2, dl/ds = 2 (s - t).
+
+    Scores and targets are (m, *output_shape). Raises as Pointwise.
+    """
 
     def value(self, scores: Array, targets: Array) -> Array:
         squares: Array = np.square(scores - targets)
@@ -88,7 +92,11 @@ class MeanSquaredError(Pointwise):
 
 
 class MeanAbsoluteError(Pointwise):
-    """l = |s - t|, dl/ds = the sign of s - t, 0 where they are equal: outliers pull no harder."""
+    """The absolute error: l = |s - t|, dl/ds = the sign of s - t, and 0 where they are equal.
+
+    An outlier pulls no harder than any other sample. Scores and targets are (m, *output_shape).
+    Raises as Pointwise.
+    """
 
     def value(self, scores: Array, targets: Array) -> Array:
         return np.abs(scores - targets)
@@ -98,10 +106,11 @@ class MeanAbsoluteError(Pointwise):
 
 
 class Huber(Pointwise):
-    """With e = s - t: l = e^2 / 2 for |e| <= delta, else delta (|e| - delta / 2); dl/ds = e, cut
-    off at -delta and delta. Squares for small errors, absolute values for large ones.
+    """Squares for small errors e = s - t, absolute values for large ones.
 
-    Raises ConfigurationError unless 0 < delta < infinity. Source: Huber 1964.
+    l = e^2 / 2 for |e| <= delta, else delta (|e| - delta / 2); dl/ds = e, clipped to [-delta,
+    delta]. Scores and targets are (m, *output_shape). Raises ConfigurationError unless 0 < delta <
+    infinity, and as Pointwise. Source: Huber 1964.
     """
 
     def __init__(self, delta: float = 1.0) -> None:
@@ -117,12 +126,13 @@ class Huber(Pointwise):
 
 
 class BinaryCrossEntropy(Pointwise):
-    """l = -t log p - (1 - t) log(1 - p) with p = sigmoid(s), on logits s; dl/ds = p - t.
+    """Yes or no for each output: l = -t log p - (1 - t) log(1 - p), where p = sigmoid(s).
 
-    Targets are 0 or 1, or probabilities in between, one for each output: yes or no for one thing,
-    or for several that do not exclude each other. Computed as softplus(s) - t s, so that no logit
-    is too large. Raises DataError for targets outside of 0 to 1, ConfigurationError for a model
-    that ends in a Sigmoid, which would be applied twice.
+    The scores s are logits, (m, *output_shape); targets of the same shape are 0 or 1, or
+    probabilities in between. One output is one question, several are questions whose answers do not
+    exclude each other. dl/ds = p - t. Computed as softplus(s) - t s, so that no logit is too large.
+    Raises DataError for targets outside 0 to 1, ConfigurationError for a model that ends in a
+    Sigmoid, which would be applied twice, and as Pointwise.
     """
 
     exclusive_classes = False

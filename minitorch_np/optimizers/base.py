@@ -1,13 +1,12 @@
 """What all optimizers share.
 
 The gradient points where the loss grows, so each step goes the opposite way, by a distance that the
-learning rate sets. Most optimizers also keep a memory of earlier gradients: their direction
-(momentum) or their size. The rules are in `rules`, the memory is in `memory`.
+learning rate sets. Most optimizers also remember earlier gradients: their direction (momentum) or
+their size. The rules are in `rules`, the memory is in `memory`.
 
 This module has the rest: learning rates that may follow a schedule, gradient clipping, and weight
-decay. The decay is decoupled (Loshchilov and
-Hutter 2017, arXiv:1711.05101): p := (1 - rate decay) p before the step, as in Keras and in
-PyTorch's AdamW; it does not enter the optimizer's memory.
+decay. The decay is decoupled (Loshchilov and Hutter 2017, arXiv:1711.05101): p := (1 - rate decay)
+p before the step, as in Keras and in PyTorch's AdamW; it does not enter the optimizer's memory.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ class Optimizer(Remembering, Described):
     """The contract of all optimizers. A subclass names its memory in `slots` and defines `update`.
 
     - `learning_rate` is a number of at least 0, or a schedule: a function of the number of steps
-      already made (see `schedules`);
-    - `weight_decay` shrinks all parameters before each step except those that `spare` excludes;
+      made so far (see `schedules`);
+    - `weight_decay` shrinks all parameters before each step, except those that `spare` excludes;
     - `clip_value` clips each gradient to [-clip_value, clip_value]; `clip_norm` then scales the
-      gradient of all parameters together down to that length, if it is longer.
+      gradients of all parameters together down to that length, if they are longer.
 
     Raises ConfigurationError for numbers that are negative or not finite.
     """
@@ -69,15 +68,16 @@ class Optimizer(Remembering, Described):
     def update(self, parameters: Array, gradients: Array, rate: float) -> None:
         """Change `parameters` (n,) in place by one step at the learning rate `rate`.
 
-        `self.state[slot]` is this optimizer's memory of them, also (n,), and `self.age` counts
-        their steps. `gradients` may be used as scratch space.
+        `self.state[slot]` is this optimizer's memory of them, also (n,), and `self.age` is the
+        number of steps that they have made, this one included. `gradients` (n,) may be used as
+        scratch space.
         """
 
     def step(self, model: Layer, gradients: Mapping[str, Array]) -> None:
         """Move the model's parameters one step, given the gradients that its `backward` returned.
 
-        Frozen parameters stay. Raises ShapeError for a gradient that is missing, of another shape
-        than its parameter, or of something that is not a parameter.
+        Frozen parameters do not move. Raises ShapeError for a gradient that is missing, has another
+        shape than its parameter, or belongs to no parameter.
         """
         memory = self._memory
         if memory is None or memory.vector.layer is not model:
@@ -114,7 +114,7 @@ class Optimizer(Remembering, Described):
             self._update_parts(memory, rate)
 
     def _update_parts(self, memory: Memory, rate: float) -> None:
-        """`update` for a part at a time, where some are frozen or younger, or there are many."""
+        """`update` one part at a time: some are frozen or younger, or it is long."""
         state, values = self.state, memory.vector.values
         for place, born in memory.parts:
             part = values[place]  # a copy where `place` lists entries
@@ -130,18 +130,18 @@ class Optimizer(Remembering, Described):
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next step. Raises ConfigurationError if it is not a number."""
+        """The learning rate of the next step. Raises ConfigurationError if it is no number."""
         return rate_at(self, self.learning_rate, self.steps)
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of what it remembers, and a learning rate that is a number."""
+        """Copies of its memory, and the learning rate if that is a number."""
         state = super().state_dict() | {"last_rate": self.last_rate}
         if not callable(self.learning_rate):  # a callback may have changed it
             state["learning_rate"] = float(self.learning_rate)
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set what it remembers. Raises DataError for the state of another kind of optimizer."""
+        """Set its memory. Raises DataError for that of another kind of optimizer."""
         state = dict(instance(self, "state", state, Mapping))
         self.last_rate, rate = state.pop("last_rate", 0.0), state.pop("learning_rate", None)
         super().load_state_dict(state)

@@ -1,4 +1,4 @@
-"""Gradients that are too large, scaled down."""
+"""Gradient clipping: gradients that are too large are scaled down."""
 
 import math
 
@@ -8,7 +8,10 @@ from minitorch_np.arrays import Array
 
 
 def limit_norm(gradients: Array, limit: float) -> None:
-    """Scale a vector down to the length `limit`, if it is longer; squares must not overflow."""
+    """Scale a vector (n,) in place down to the length `limit`, if it is longer.
+
+    It also works where the squares overflow.
+    """
     length = math.sqrt(float(np.vdot(gradients, gradients)))
     if length == math.inf:
         largest = float(np.abs(gradients).max())

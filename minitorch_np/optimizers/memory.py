@@ -26,7 +26,7 @@ Spare: TypeAlias = Callable[[Layer, str], bool]
 
 
 def biases_and_norms(layer: Layer, name: str) -> bool:
-    """Excludes biases and all parameters of normalizations, which only shift or scale."""
+    """Excludes biases, and all parameters of normalizations, which only shift and scale."""
     return name == "bias" or isinstance(layer, Normalization)
 
 
@@ -47,8 +47,8 @@ class Memory:
 
     - `ages` are the numbers of steps that each parameter has made so far;
     - `parts` are updated together: neighbours of the same age, without frozen parameters, in blocks
-      if the rule is `elementwise`; `whole` says whether there is one part, the whole vector;
-    - `decayed` are the slices that weight decay applies to.
+      if the rule is `elementwise`; `whole` is true if there is one part, the whole vector;
+    - `decayed` are the slices to which weight decay applies.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ def _joined(parts: list[Part]) -> list[Part]:
 
 
 def _blocks(parts: list[Part]) -> list[Part]:
-    """Slices cut into blocks that fit into the processor's cache."""
+    """Slices divided into blocks that fit into the processor's cache."""
     return [
         Part(slice(start, min(start + BLOCK, place.stop)), born)
         for place, born in parts
@@ -135,7 +135,7 @@ def _blocks(parts: list[Part]) -> list[Part]:
 
 
 def _together(parts: list[Part]) -> list[Part]:
-    """Several slices as one list of entries, for a rule that looks at all of them."""
+    """Several slices as one list of entries, for a rule that needs all of them at once."""
     if len(parts) < 2:
         return parts
     entries = np.concatenate([np.arange(place.start, place.stop) for place, _ in parts])
@@ -143,7 +143,7 @@ def _together(parts: list[Part]) -> list[Part]:
 
 
 class Remembering:
-    """Keeps vectors as long as all parameters of a model, bound to these parameters."""
+    """An object that keeps vectors as long as all parameters of the model it is bound to."""
 
     slots: tuple[str, ...] = ()
     """The names of the vectors that it keeps from step to step, all zero at first."""
@@ -164,10 +164,10 @@ class Remembering:
     _memory: Memory | None = None
 
     def bind(self, model: Layer) -> Memory:
-        """Prepare for steps of `model`; `step` calls it when it has to.
+        """Prepare for steps of `model`; `step` calls it when necessary.
 
         Parameters that were in the model before keep their memory. Raises ConfigurationError for a
-        memory that was loaded and does not fit the model.
+        loaded memory that does not fit the model.
         """
         vector, before = ParameterVector(model), self._memory
         if before is not None:
@@ -199,7 +199,7 @@ class Remembering:
         return {"steps": self.steps, "ages": ages, **vectors}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set what it remembers. Raises DataError for the state of another kind of optimizer."""
+        """Set its memory. Raises DataError for that of another kind of optimizer."""
         vectors = {name: np.array(state[name]) for name in state.keys() - {"steps", "ages"}}
         if not {"steps", "ages"} <= state.keys() or (vectors and set(vectors) != set(self.slots)):
             raise DataError(

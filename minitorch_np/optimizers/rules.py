@@ -19,14 +19,15 @@ from minitorch_np.validation import flag, number, require, share
 
 
 class SGD(Optimizer):
-    """W := W - alpha dW, the notes' update, with alpha the `learning_rate`.
+    """Gradient descent, the notes' update: W := W - alpha dW, where alpha is the `learning_rate`.
 
-    On the whole data set it is gradient descent; on batches, stochastic gradient descent. With
-    `momentum` mu, v := mu v + dW and W := W - alpha v: the update goes on in the direction of
-    earlier ones (Polyak 1964). With `nesterov`, W := W - alpha (dW + mu v), the gradient a step
-    ahead (Sutskever et al. 2013). As PyTorch's; weight decay is decoupled there only where momentum
-    is 0.
+    On the whole data set it is gradient descent, on batches stochastic gradient descent.
 
+    - `momentum` mu: v := mu v + dW and W := W - alpha v, so that the update keeps the direction of
+      earlier ones (Polyak 1964);
+    - `nesterov`: W := W - alpha (dW + mu v), the gradient one step ahead (Sutskever et al. 2013).
+
+    As PyTorch's, except that weight decay is decoupled here; without momentum the two are the same.
     Raises ConfigurationError unless 0 <= momentum < 1, or for nesterov without momentum.
     """
 
@@ -63,9 +64,9 @@ class SGD(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """s := s + g^2, p := p - rate g / (sqrt(s) + epsilon): a rate for each parameter, which falls.
+    """A rate for each parameter, which falls: s := s + g^2, p := p - rate g / (sqrt(s) + epsilon).
 
-    Source: Duchi et al. 2011. As PyTorch's.
+    As PyTorch's. Raises ConfigurationError unless epsilon >= 0. Source: Duchi et al. 2011.
     """
 
     elementwise = True
@@ -86,10 +87,11 @@ class Adagrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """s := rho s + (1 - rho) g^2, p := p - rate g / (sqrt(s) + epsilon).
+    """Adagrad with a memory that fades: s := rho s + (1 - rho) g^2.
 
-    Like Adagrad, with a memory that fades. Source: Tieleman and Hinton 2012 (lecture 6e). As
-    PyTorch's, where rho is called alpha. Raises ConfigurationError unless 0 <= rho < 1.
+    p := p - rate g / (sqrt(s) + epsilon). As PyTorch's, where rho is called alpha. Raises
+    ConfigurationError unless 0 <= rho < 1 and epsilon >= 0. Source: Tieleman and Hinton 2012
+    (lecture 6e).
     """
 
     elementwise = True
@@ -115,12 +117,13 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """m := b1 m + (1 - b1) g, v := b2 v + (1 - b2) g^2, and with t the number of steps
-    p := p - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon).
+    """The mean of the gradients over the root of the mean of their squares.
 
-    The mean of the gradients over the root of the mean of their squares, both without the pull of
-    the zeros that they began with. Raises ConfigurationError unless 0 <= b1, b2 < 1. Source: Kingma
-    and Ba 2014 (arXiv:1412.6980). As PyTorch's, but for `weight_decay`, which is decoupled here.
+    m := b1 m + (1 - b1) g, v := b2 v + (1 - b2) g^2, and with t the number of steps p := p - rate
+    (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon). The divisions by 1 - b^t correct the bias
+    of the zeros that m and v start from. As PyTorch's, except that `weight_decay` is decoupled
+    here. Raises ConfigurationError unless 0 <= b1, b2 < 1 and epsilon >= 0. Source: Kingma and Ba
+    2014 (arXiv:1412.6980).
     """
 
     elementwise = True
@@ -156,8 +159,11 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with a weight decay of 0.01, unless told otherwise. As PyTorch's, where all parameters
-    decay unless they are put into another group; here biases and norms are excluded.
+    """Adam with a weight decay of 0.01 by default.
+
+    As PyTorch's, where all parameters decay unless they are put into another group; here biases and
+    normalizations are excluded. Raises as Adam. Source: Loshchilov and Hutter 2017
+    (arXiv:1711.05101).
     """
 
     def __init__(
@@ -173,9 +179,9 @@ class AdamW(Adam):
 
 
 class Lion(Optimizer):
-    """p := p - rate sign(b1 m + (1 - b1) g), then m := b2 m + (1 - b2) g: only the sign counts.
+    """Steps by the sign alone: p := p - rate sign(b1 m + (1 - b1) g), then m := b2 m + (1 - b2) g.
 
-    Its steps are all of one size, so the rate is a tenth to a third of Adam's. Raises
+    All steps have the same size, so the rate is a tenth to a third of Adam's. Raises
     ConfigurationError unless 0 <= b1, b2 < 1. Source: Chen et al. 2023 (arXiv:2302.06675).
     """
 

@@ -17,6 +17,7 @@ from minitorch_np.training.probability_metrics import AUC, CalibrationError
 from minitorch_np.training.rate_search import RateSearch, find_learning_rate
 from minitorch_np.training.regression_metrics import MAE, R2, RMSE
 from minitorch_np.training.stopping import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
+from minitorch_np.training.tensorboard import TensorBoardLogger
 from minitorch_np.training.trainer import Callback, Progress, Trainer
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "RateSearch",
     "Recall",
     "ReduceLROnPlateau",
+    "TensorBoardLogger",
     "TopKAccuracy",
     "Trainer",
     "confusion_matrix",

@@ -10,8 +10,10 @@ A batch that is too large for memory comes in micro-batches, whose gradients are
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeAlias
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -22,25 +24,33 @@ from minitorch_np.arrays import (
     Generator,
     aligned_empty,
     all_finite,
+    count,
+    each,
+    parts,
     require_finite,
 )
 from minitorch_np.errors import ShapeError
 
-Transform: TypeAlias = Callable[[Array, Generator], Array]
-"""Changes a batch of inputs at random, keeping its shape: data augmentation."""
+Transform: TypeAlias = Callable[[Any, Generator], Any]
+"""Changes a batch of inputs, an array or a tuple of them, at random, keeping its shape: data
+augmentation."""
 
 
 class Samples(NamedTuple):
-    """Inputs, targets, and the samples' weights, or None if all count the same."""
+    """Inputs, targets, and the samples' weights, or None if all count the same.
 
-    x: Array
-    y: AnyArray
+    Of a graph with several inputs or outputs, x or y is a tuple of arrays.
+    """
+
+    x: Any
+    y: Any
     weights: Array | None = None
 
     def rows(self, part: slice) -> Samples:
         """The samples in a slice."""
         weights = None if self.weights is None else self.weights[part]
-        return Samples(self.x[part], self.y[part], weights)
+        at = operator.itemgetter(part)
+        return Samples(each(at, self.x), each(at, self.y), weights)
 
 
 class Batches:
@@ -64,8 +74,8 @@ class Batches:
         transform: Transform | None = None,
     ) -> None:
         self.samples, self.place, self.transform = samples, place, transform
-        self.dtype = samples.x.dtype if dtype is None else np.dtype(dtype)
-        n = len(samples.x)
+        self.dtype = parts(samples.x)[0].dtype if dtype is None else np.dtype(dtype)
+        self.samples_in_all = n = count(samples.x)
         self.size = min(size or n, n)
         self.micro_size = min(micro_size or self.size, self.size)
         # The order within a batch is of no consequence, so all rows at once are never copied.
@@ -73,24 +83,26 @@ class Batches:
         self.checked = False
 
     def __len__(self) -> int:
-        return math.ceil(len(self.samples.x) / self.size)
+        return math.ceil(self.samples_in_all / self.size)
 
     def order(self, rng: Generator) -> AnyArray | None:
         """The order of one epoch, drawn from `rng`; None keeps the samples' own order."""
-        return rng.permutation(len(self.samples.x)) if self.shuffle else None
+        return rng.permutation(self.samples_in_all) if self.shuffle else None
 
     def epoch(
         self, order: AnyArray | None, rng: Generator | None, done: int = 0
-    ) -> Iterator[tuple[Array, AnyArray, Array | None, bool]]:
+    ) -> Iterator[tuple[Any, Any, Array | None, bool]]:
         """The pieces of all batches of one epoch but the first `done`: inputs, targets, weights,
         and whether it is the last of its batch.
 
         Raises DataError, with row and column, for a NaN or infinity in x.
         """
         x, y, weights = all_x, all_y, all_weights = self.samples
-        n, size, micro_size = len(x), self.size, self.micro_size
+        n, size, micro_size = self.samples_in_all, self.size, self.micro_size
         checked, transform = self.checked, self.transform
-        buffer = x[:0] if order is None else aligned_empty((micro_size, *x.shape[1:]), x.dtype)
+        several = isinstance(x, tuple) or isinstance(y, tuple)
+        room = 0 if order is None else micro_size
+        buffer = each(lambda array: aligned_empty((room, *array.shape[1:]), array.dtype), x)
         for start in range(done * size, n, size):
             stop = min(start + size, n)
             for first in range(start, stop, micro_size):
@@ -99,27 +111,50 @@ class Batches:
                     x, y, weights = self.samples.rows(slice(first, last))
                 else:
                     rows = order[first:last]
-                    # "clip" writes straight into the buffer; the default mode copies once more.
-                    x = all_x.take(rows, 0, buffer[: len(rows)], "clip")
-                    y = all_y[rows]
+                    if several:
+                        x = each(partial(_gathered, rows), all_x, buffer)
+                        y = each(operator.itemgetter(rows), all_y)
+                    else:
+                        # "clip" writes straight into the buffer; the default mode copies once more.
+                        x = all_x.take(rows, 0, buffer[: len(rows)], "clip")
+                        y = all_y[rows]
                     if all_weights is not None:
                         weights = all_weights[rows]
-                if x.dtype != self.dtype:
+                if several:
+                    x = each(lambda array: array.astype(self.dtype, copy=False), x)
+                elif x.dtype != self.dtype:
                     x = x.astype(self.dtype)
                 if not checked and not all_finite(x):
                     require_finite(all_x, self.place)  # all of it, for the row's number
                 if transform is not None:
-                    x = self._transformed(x.copy() if order is None else x, rng)
+                    x = self._transformed(each(np.copy, x) if order is None else x, rng)
                 yield x, y, weights, last == stop
         self.checked = checked or not done
 
-    def _transformed(self, x: Array, rng: Generator | None) -> Array:
+    def _transformed(self, x: Any, rng: Generator | None) -> Any:
         assert self.transform is not None
         assert rng is not None
-        changed = np.asarray(self.transform(x, rng))
-        if changed.shape != x.shape or changed.dtype.kind not in "fiub":
+        made = self.transform(x, rng)
+        if isinstance(x, tuple) and not (isinstance(made, tuple) and len(made) == len(x)):
             raise ShapeError(
-                f"transform: expected an array of numbers of shape {x.shape}, as the batch, got "
-                f"{changed.dtype} of shape {changed.shape}"
+                f"transform: expected a tuple of {len(x)} arrays, as the batch, got "
+                f"{type(made).__name__}"
             )
-        return changed.astype(x.dtype, copy=False)
+        return tuple(map(_as_before, made, x)) if isinstance(x, tuple) else _as_before(made, x)
+
+
+def _gathered(rows: AnyArray, array: AnyArray, buffer: AnyArray) -> AnyArray:
+    """These rows of an array, in the buffer."""
+    found: AnyArray = array.take(rows, 0, buffer[: len(rows)], "clip")
+    return found
+
+
+def _as_before(made: Any, x: Array) -> Array:
+    """What a transform has made of x, if it is an array of the same shape."""
+    changed = np.asarray(made)
+    if changed.shape != x.shape or changed.dtype.kind not in "fiub":
+        raise ShapeError(
+            f"transform: expected an array of numbers of shape {x.shape}, as the batch, got "
+            f"{changed.dtype} of shape {changed.shape}"
+        )
+    return changed.astype(x.dtype, copy=False)

@@ -1,12 +1,12 @@
-"""A run in a file: stopped anywhere, it goes on as if nothing had happened.
+"""A run in a file: stopped anywhere, it can be resumed as if nothing had happened.
 
-Everything that the rest of a run depends on is written down: parameters and running statistics,
-which layers are frozen, the optimizer's memory and its number of steps, the random generator, where
-in which epoch the run is and in which order that epoch takes its samples, the sums of the epoch so
-far, the history, and what callbacks remember. A resumed run therefore ends bit for bit where an
-uninterrupted one ends.
+Everything that the rest of a run depends on is saved: parameters and running statistics, which
+layers are frozen, the optimizer's memory and number of steps, the random generator, the epoch and
+the step, the order of that epoch's samples, the sums of the epoch so far, the history, and what
+callbacks remember. A resumed run therefore ends bit for bit where an uninterrupted one ends.
 
-The file is an .npz of arrays and one JSON text, without pickle, and complete or not there at all.
+The file is an .npz of arrays and one JSON text, without pickle, and is written completely or not at
+all.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ IN_OLD_FILES = frozenset(
 
 
 class Checkpoint(metaclass=Explained):
-    """Writes the run to `path` after each epoch, and after every `every` steps if that is given.
+    """Saves the run to `path` after each epoch, and after every `every` steps if that is given.
 
-    With `resume`, `fit` goes on with the run in `path`; where there is no such file yet, it begins.
-    The arguments of `fit`, the model and the data must be those of that run, except for `epochs`;
-    `resumed` tells afterwards whether it went on. Without `resume`, a file that exists is an error,
-    so that no run is lost.
+    With `resume`, `fit` goes on with the run in `path`, or begins one if there is no such file. The
+    arguments of `fit`, the model and the data must be those of that run, except for `epochs`.
+    `resumed` says afterwards whether it went on. Without `resume`, an existing file is an error, so
+    that no run is lost.
 
     Raises ConfigurationError for a file that exists, or one of another run, ModelFileError for one
-    that can't be read.
+    that cannot be read.
     """
 
     def __init__(self, path: StrPath, *, every: int | None = None, resume: bool = False) -> None:
@@ -66,7 +66,7 @@ class Checkpoint(metaclass=Explained):
     def begin(
         self, run: Mapping[str, Any], epochs: int, load: Callable[[Mapping[str, Any]], None]
     ) -> None:
-        """`load` what the file holds, or see that there is none, and that one can be written.
+        """Call `load` with what the file holds; if there is none, check that one can be written.
 
         `run` is what tells this run from others, see `fingerprint`.
         """
@@ -108,7 +108,7 @@ class Checkpoint(metaclass=Explained):
             )
 
     def save(self, run: Mapping[str, Any], state: Mapping[str, Any]) -> None:
-        """Write a run's state to the file."""
+        """Write the state of a run to the file."""
         head = {"format": FORMAT, "versions": versions(), "run": run}
         write_state(self.path, {**head, **state})
 
@@ -135,7 +135,7 @@ class Checkpoint(metaclass=Explained):
 
 
 def _require_form(state: Mapping[str, Any]) -> None:
-    """Raise ValueError if what a loop counts is not numbers, and of as many epochs as are done."""
+    """Raise ValueError unless the state has the numbers that a loop counts, in their form."""
     try:
         epochs = whole("state", "epoch", state["epoch"], 0)
         whole("state", "batch", state["batch"], 0)
@@ -155,7 +155,7 @@ def _require_form(state: Mapping[str, Any]) -> None:
 
 
 def _difference(name: str, then: object, now: object) -> str:
-    """What differs, from a little before the first place where the two texts do."""
+    """What differs, from shortly before the first difference of the two texts."""
     texts = [repr(then), repr(now)]
     same = next((n for n, pair in enumerate(zip(*texts, strict=False)) if len(set(pair)) > 1), 0)
     if same > 80:

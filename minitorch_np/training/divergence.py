@@ -4,19 +4,21 @@ When a loss turns infinite or NaN, the question is which layer caused it. So the
 layer by layer, and the first output or gradient that is not finite is named.
 """
 
-from collections.abc import Iterator
+import copy
+from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.arrays import Array, parts
+from minitorch_np.core.prediction import Model
 from minitorch_np.errors import DivergenceError
-from minitorch_np.layers import Layer, Sequential
+from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss
 from minitorch_np.training.snapshot import Snapshot
 
 
 def divergence(
-    model: Sequential, loss: Loss, x: Array, y: AnyArray, when: str, good: Snapshot
+    model: Model, loss: Loss, x: Any, y: Any, when: str, good: Snapshot
 ) -> DivergenceError:
     """The error to raise; restores the snapshot `good`."""
     with np.errstate(all="ignore"):
@@ -32,41 +34,59 @@ def divergence(
     )
 
 
-def first_not_finite(model: Sequential, loss: Loss, x: Array, y: AnyArray) -> str:
+def first_not_finite(model: Model, loss: Loss, x: Any, y: Any) -> str:
     """In words, the first thing that is not finite when the batch goes through the model; or ""."""
-    leaves = list(_leaves(model, ""))
-    caches = []
-    h = x
-    for name, layer in leaves:
-        for key, parameter in layer.named_parameters().items():
-            if not np.isfinite(parameter).all():
-                return f"{_first_bad(parameter)} in the parameter {key} of {name}"
-        h, cache = layer.forward(h, train=True, rng=np.random.default_rng(0))
-        caches.append(cache)
-        if not np.isfinite(h).all():
-            return f"{_first_bad(h)} in the output of {name}"
-    value, loss_cache = loss.forward(h, y)
-    if not np.isfinite(value):
-        return f"a loss of {value} from {type(loss).__name__}, on finite outputs"
-    dy: Array | None = loss.backward(loss_cache)
-    for (name, layer), cache in zip(reversed(leaves), reversed(caches), strict=True):
-        assert dy is not None
-        dy, gradients = layer.backward(dy, cache)
-        for key, gradient in {**gradients, "its input": dy}.items():
-            if gradient is not None and not np.isfinite(gradient).all():
-                return f"{_first_bad(gradient)} in the gradient of {key}, in {name}"
+    watched = _watched(model, "")
+    try:
+        scores, cache = watched.forward(x, train=True, rng=np.random.default_rng(0))
+        value, loss_cache = loss.forward(scores, y)
+        if not np.isfinite(value):
+            return f"a loss of {value} from {type(loss).__name__}, on finite outputs"
+        watched.backward(loss.backward(loss_cache), cache, need_dx=False)
+    except _NotFiniteError as found:
+        return str(found)
     return ""
 
 
-def _leaves(model: Sequential, prefix: str) -> Iterator[tuple[str, Layer]]:
-    """The layers in the order in which they run, those of models within models too."""
-    for place, layer in enumerate(model):
-        name = f"{prefix}Sequential[{place}] "
-        if isinstance(layer, Sequential):
-            yield from _leaves(layer, name)
-        else:
-            yield name + layer.label, layer
+class _NotFiniteError(Exception):
+    """Ends the way through the model where the first number is found that is not finite."""
 
 
-def _first_bad(array: Array) -> str:
-    return str(array[~np.isfinite(array)][0])
+class _Watched:
+    """Stands for a layer, and looks at all that goes through it."""
+
+    def __init__(self, layer: Layer, name: str) -> None:
+        self.layer, self.name = layer, f"{name}{layer.label}"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.layer, name)
+
+    def forward(self, x: Any, **options: Any) -> Any:
+        for key, parameter in self.layer.named_parameters().items():
+            self._require(parameter, f"the parameter {key} of")
+        y, cache = self.layer.forward(x, **options)
+        self._require(y, "the output of")
+        return y, cache
+
+    def backward(self, dy: Array, cache: Any, *, need_dx: bool = True) -> Any:
+        dx, gradients = self.layer.backward(dy, cache, need_dx=need_dx)
+        for key, gradient in gradients.items():
+            self._require(gradient, f"the gradient of {key}, in")
+        for part in parts(dx) if dx is not None else ():
+            self._require(part, "the gradient of its input, in")
+        return dx, gradients
+
+    def _require(self, array: Array, what: str) -> None:
+        if not np.isfinite(array).all():
+            bad = str(array[~np.isfinite(array)][0])
+            raise _NotFiniteError(f"{bad} in {what} {self.name}")
+
+
+def _watched(layer: Layer, name: str) -> Any:
+    """A copy of a model whose layers are watched, those of models within models too."""
+    if not isinstance(layer, Model):
+        return _Watched(layer, name)
+    kind, opened = type(layer).__name__, copy.copy(layer)
+    watched = [_watched(one, f"{name}{kind}[{n}] ") for n, one in enumerate(layer.layers)]
+    vars(opened)["layers"] = tuple(watched)
+    return opened

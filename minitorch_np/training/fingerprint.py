@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray
+from minitorch_np.arrays import AnyArray, parts
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Layer
 from minitorch_np.signature import arguments_of
@@ -46,7 +46,7 @@ def fingerprint(loop: Loop, callbacks: Sequence[object]) -> dict[str, Any]:
         "metrics": [describe(metric) for metric in loop.metrics],
         "callbacks": [describe(callback) for callback in callbacks],
         "generator": type(loop.rng.bit_generator).__name__,
-        "samples": len(batches.samples.x),
+        "samples": batches.samples_in_all,
         "batch size": batches.size,
         "micro-batch size": batches.micro_size,
         "shuffle": batches.shuffle,
@@ -66,7 +66,7 @@ def versions() -> dict[str, str]:
 def checksum(arrays: Iterable[AnyArray | None]) -> int:
     """Of all entries of the arrays, their shapes and their kinds of number."""
     found = 0
-    for array in arrays:
+    for array in (part for each in arrays for part in parts(each)):
         if array is not None:
             found = zlib.crc32(f"{array.dtype.str} {array.shape}".encode(), found)
             found = zlib.crc32(np.ascontiguousarray(array).data, found)
@@ -201,6 +201,7 @@ def _settings(thing: Any) -> list[tuple[str, Any]]:
     names = [name if name in kept else f"_{name}" for name in arguments]
     if isinstance(thing, Composite):
         names = [name for name in names if name in kept and name != "layers"] + ["layers"]
+        names += [name for name in ("wiring", "ends") if name in kept]  # of a graph
     elif not all(name in kept for name in names):
         hidden = "_" if stateful else ("",) if _ours(type(thing)) else ()
         names = sorted(name for name in kept if not name.startswith(hidden))

@@ -14,8 +14,10 @@ LOWER, HIGHER = ("loss", "error", "mae", "rmse"), ("acc", "precision", "recall",
 
 
 def smaller_is_better(name: str) -> bool | None:
-    """Whether the number of that name is better the smaller it is; None where its name does not
-    tell."""
+    """Whether the number of that name is better the smaller it is.
+
+    None if the name does not tell.
+    """
     plain = name.removeprefix("val_")
     if any(part in plain for part in HIGHER):
         return False
@@ -45,25 +47,26 @@ class History(Mapping[str, list[float]]):
             self._columns.setdefault(name, []).append(float(number))
 
     def restore(self, columns: Mapping[str, list[float]]) -> None:
-        """Set the columns, as they were when a run was stopped."""
+        """Set the columns to those of a run that was stopped."""
         self._columns = {name: list(column) for name, column in columns.items()}
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """The same as `to_dict()`, under the name that Keras gives it."""
+        """The same as `to_dict()`, under Keras' name."""
         return self.to_dict()
 
     @property
     def epochs(self) -> int:
-        """How many epochs there are."""
+        """The number of epochs."""
         return max(map(len, self._columns.values()), default=0)
 
     def best(self, name: str | None = None, mode: str = "auto") -> Best:
-        """The epoch with the best number of that name; None is "val_loss", or else "loss".
+        """The epoch with the best number of that name.
 
-        `mode` is "min" if smaller is better, "max" if larger is; "auto" goes by the name. The first
-        of equal ones is the best; NaN never is. Raises ConfigurationError where the name does not
-        tell, or no epoch has such a number.
+        None means "val_loss" if there is one, else "loss". `mode` is "min" if smaller is better,
+        "max" if larger is; "auto" decides by the name. The first of equal numbers is the best; NaN
+        never is. Raises ConfigurationError where the name does not decide it, or no epoch has such
+        a number.
         """
         name = name or ("val_loss" if "val_loss" in self else "loss")
         smaller = {"min": True, "max": False, "auto": smaller_is_better(name)}.get(mode)
@@ -81,11 +84,11 @@ class History(Mapping[str, list[float]]):
         return Best(place + 1, numbers)
 
     def to_dict(self) -> dict[str, list[float]]:
-        """A dictionary of lists, as for JSON."""
+        """A dictionary of lists, ready for JSON."""
         return {name: list(column) for name, column in self._columns.items()}
 
     def to_frame(self) -> Any:
-        """A pandas DataFrame with a row an epoch, counted from 1, and a column a number.
+        """A pandas DataFrame: a row for each epoch, counted from 1, and a column for each number.
 
         Raises MissingExtraError without pandas.
         """
@@ -97,10 +100,10 @@ class History(Mapping[str, list[float]]):
         return pandas.DataFrame(columns).rename_axis("epoch")
 
     def plot(self) -> Figure:
-        """A matplotlib Figure: a panel a number over the epochs, training and validation together.
+        """A matplotlib Figure: one panel for each number, over the epochs.
 
-        The best epoch of the validation is marked. Raises MissingExtraError without matplotlib,
-        ConfigurationError where there is no epoch.
+        Training and validation are drawn together, and the best epoch of the validation is marked.
+        Raises MissingExtraError without matplotlib, ConfigurationError where there is no epoch.
         """
         if not self.epochs:
             raise ConfigurationError("plot: expected a history of at least one epoch, got none")

@@ -9,13 +9,27 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import Array, as_batch, as_rows, as_targets
+from minitorch_np.arrays import (
+    AnyArray,
+    Array,
+    DType,
+    Shape,
+    as_batch,
+    as_rows,
+    as_targets,
+    count,
+    each,
+    parts,
+)
+from minitorch_np.core.prediction import Model
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.layers import Normalization, Sequential
-from minitorch_np.losses import Loss
+from minitorch_np.layers import Graph, Layer, Normalization, Sequential
+from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.losses.base import check_weights
 from minitorch_np.training.batches import Samples
 from minitorch_np.training.checkpoint import Checkpoint
@@ -47,26 +61,35 @@ def check_arguments(
 
 
 def as_samples(
-    model: Sequential, loss: Loss, x: object, y: object, sample_weight: object, place: str
+    model: Model, loss: Loss, x: Any, y: Any, sample_weight: object, place: str
 ) -> Samples:
-    """The samples as arrays, as the model and the loss take them.
+    """The samples as arrays, as the model and the loss take them; x or y is a tuple where the model
+    has several inputs or outputs.
 
     Raises ShapeError and DataError for data that can't be trained on; `place` begins the message.
     """
-    rows = as_rows(x, f"{place}: x")
-    if place == "step" or rows.dtype.kind == "f":  # whole numbers: a batch at a time
-        rows = as_batch(rows, model.dtype, f"{place}: x")
-    targets = as_targets(y, f"{place}: y")
-    if targets.ndim == 0 or len(rows) != len(targets):
-        raise ShapeError(
-            f"{place}: expected one target for each of the {len(rows)} samples, "
-            f"got targets of shape {targets.shape}"
-        )
+
+    def inputs(part: object) -> AnyArray:
+        rows = as_rows(part, f"{place}: x")
+        late = place != "step" and rows.dtype.kind != "f"  # whole numbers: a batch at a time
+        return rows if late else as_batch(rows, model.dtype, f"{place}: x")
+
+    rows = each(inputs, x)
     model.check_input(rows)
-    if loss.exclusive_classes and targets.shape[1:] == (1,) and len(model.output_shape) == 1:
-        targets = targets[:, 0]  # class numbers in a column
-    prepared = loss.prepare(targets, model.output_shape)
-    weights = None if sample_weight is None else check_weights(sample_weight, len(rows))
+
+    def targets(part: object, loss: Loss, shape: Shape) -> AnyArray:
+        found = as_targets(part, f"{place}: y")
+        if found.ndim == 0 or count(rows) != len(found):
+            raise ShapeError(
+                f"{place}: expected one target for each of the {count(rows)} samples, "
+                f"got targets of shape {found.shape}"
+            )
+        column = loss.exclusive_classes and found.shape[1:] == (1,) and len(shape) == 1
+        return found[:, 0] if column else found  # class numbers in a column
+
+    losses = loss.losses if isinstance(loss, SeveralLosses) else loss
+    prepared = loss.prepare(each(targets, y, losses, model.output_shape), model.output_shape)
+    weights = None if sample_weight is None else check_weights(sample_weight, count(rows))
     return Samples(rows, prepared, weights)
 
 
@@ -76,34 +99,51 @@ def split(samples: Samples, share: float) -> tuple[Samples, Samples]:
         raise ConfigurationError(
             f"validation_split: expected a part between 0 and 1, got {share!r}"
         )
-    kept = len(samples.x) - round(len(samples.x) * share) if 0 < share < 1 else 0
-    if not 0 < kept < len(samples.x):
+    n = count(samples.x)
+    kept = n - round(n * share) if 0 < share < 1 else 0
+    if not 0 < kept < n:
         raise ConfigurationError(
             "validation_split: expected a part between 0 and 1 that leaves samples on both "
-            f"sides, got {share!r} of {len(samples.x)}"
+            f"sides, got {share!r} of {n}"
         )
     return samples.rows(slice(kept)), samples.rows(slice(kept, None))
 
 
-def warn_of_size(model: Sequential, x: Array) -> None:
+def check_samples(model: Model, loss: Loss, samples: Samples, micro_size: int | None) -> None:
+    """Warn of the size, and raise ConfigurationError for losses without a mean over pieces."""
+    if micro_size is not None and isinstance(loss, SeveralLosses):
+        loss.check_pieces(samples.y)
+    warn_of_size(model, samples.x)
+
+
+def warn_of_size(model: Model, x: Any) -> None:
     """Warn if the samples x are far from size 1, and say what to write instead.
 
     Indices for an Embedding, and inputs that the model normalizes first, may have any size.
     """
-    sample = x[:: max(1, len(x) // ROWS)].astype(model.dtype, copy=False)
+    if isinstance(model, Graph):
+        for number, (name, part) in enumerate(zip(model.input_names, parts(x), strict=True)):
+            _warn_of_size(model.takers(number), model.dtype, part, f"x: {name}")
+    else:
+        _warn_of_size(model, model.dtype, x, "x")
+
+
+def _warn_of_size(layers: Iterable[Layer], dtype: DType, x: Array, name: str) -> None:
+    """The same for one input, and the layers that it goes through."""
+    sample = x[:: max(1, len(x) // ROWS)].astype(dtype, copy=False)
     if _of_size_1(sample):
         return
     with np.errstate(all="ignore"):
-        arriving = _arriving(model, sample)
+        arriving = _arriving(layers, sample)
     if arriving is None or _of_size_1(arriving):
         return
     low, high = float(sample.min()), float(sample.max())
     pixels = low >= 0 and 100 < high <= 255
     advice = "x / 255" if pixels else "(x - x.mean(axis=0)) / x.std(axis=0)"
     warnings.warn(
-        f"fit: x: expected inputs of about size 1, got numbers from {low:.3g} to {high:.3g}: "
+        f"fit: {name}: expected inputs of about size 1, got numbers from {low:.3g} to {high:.3g}: "
         f"training may fail; write {advice}, with the same numbers for all data the model gets",
-        stacklevel=4,
+        stacklevel=6,
     )
 
 
@@ -116,14 +156,14 @@ def _of_size_1(x: Array) -> bool:
     return square <= LARGE**2 and (square > SMALL**2 or float(np.abs(flat).max()) >= SMALL)
 
 
-def _arriving(model: Sequential, x: Array) -> Array | None:
+def _arriving(layers: Iterable[Layer], x: Array) -> Array | None:
     """The input of the first layer with weights; None if that may have any size."""
-    for layer in model:
+    for layer in layers:
         if layer.index_limit is not None or isinstance(layer, Normalization):
             return None
         if isinstance(layer, Sequential):
             return _arriving(layer, x)
-        if layer.named_parameters():
+        if layer.named_parameters() or layer.several_inputs:
             return x
         x = layer.forward(x)[0]
     return None

@@ -1,4 +1,4 @@
-"""Class names: converts targets that are texts to class numbers."""
+"""Class names: targets that are texts become class numbers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ SHOWN = 5
 
 
 def checked_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Class names as a tuple, or None. Raises ConfigurationError unless they are texts that
-    differ."""
+    """Class names as a tuple, or None.
+
+    Raises ConfigurationError unless they are two or more different texts.
+    """
     if names is None:
         return None
     listed = isinstance(names, Iterable) and not isinstance(names, str)
@@ -48,8 +50,7 @@ def as_names(y: object) -> AnyArray | None:
 def names_in(y: AnyArray, loss: Loss, output_shape: Shape, place: str) -> tuple[str, ...]:
     """The different class names in the targets, sorted.
 
-    Raises DataError for a loss that has no classes, or where the model has another number of
-    outputs.
+    Raises DataError for a loss without classes, or where the model has another number of outputs.
     """
     if loss.exclusive_classes is None or len(output_shape) != 1 or y.ndim != 1:
         raise DataError(

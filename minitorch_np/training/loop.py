@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Generator, all_finite, keep_freed_memory
+from minitorch_np.arrays import AnyArray, Generator, all_finite, count, keep_freed_memory
+from minitorch_np.core.prediction import Model
 from minitorch_np.errors import DivergenceError
-from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.training.batches import Batches, Samples
@@ -49,7 +49,7 @@ class Loop:
 
     def __init__(
         self,
-        model: Sequential,
+        model: Model,
         loss: Loss,
         optimizer: Optimizer,
         metrics: Sequence[Metric],
@@ -78,7 +78,7 @@ class Loop:
         """
         model, loss, optimizer, rng = self.model, self.loss, self.optimizer, self.rng
         order = self._begin_epoch()
-        totals = self.totals
+        totals, rows = self.totals, count if isinstance(self.batches.samples.x, tuple) else len
         pieces = Accumulator() if self.batches.micro_size < self.batches.size else None
         # Overflow on the way to a divergence is reported by the divergence, not by warnings.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -86,7 +86,7 @@ class Loop:
                 value, scores, gradients = propagate(model, loss, x, y, weights, rng)
                 if not math.isfinite(value):
                     raise self._divergence(x, y, f"step {self.batch + 1} of the epoch")
-                weight = len(x) if totals.even else totals.weigh(y, weights)
+                weight = rows(x) if totals.even else totals.weigh(y, weights)
                 totals.loss += value * weight
                 totals.weight += weight
                 if totals.metrics:
@@ -138,7 +138,7 @@ class Loop:
         generator.state = now
         return order
 
-    def _divergence(self, x: Array, y: AnyArray, when: str) -> DivergenceError:
+    def _divergence(self, x: Any, y: Any, when: str) -> DivergenceError:
         return divergence(self.model, self.loss, x, y, when, self.good)
 
     def state_dict(self) -> dict[str, Any]:
@@ -176,7 +176,7 @@ class Loop:
 
 
 def measure(
-    model: Sequential, loss: Loss, metrics: Sequence[Metric], samples: Samples, place: str
+    model: Model, loss: Loss, metrics: Sequence[Metric], samples: Samples, place: str
 ) -> dict[str, float]:
     """The mean loss and the metrics of a model on samples; `place` names them in errors."""
     dtype, place = model.dtype, f"{place}: x"

@@ -1,4 +1,4 @@
-"""The contract of metrics, and which metrics go with which losses."""
+"""The contract of metrics, and which metrics fit which losses."""
 
 from __future__ import annotations
 
@@ -18,38 +18,41 @@ REGRESSION = (MeanSquaredError, MeanAbsoluteError, Huber)
 
 
 class Metric(Described):
-    """The contract of all metrics. `name` is the key in the history."""
+    """The contract of all metrics. `name` is the key in the history.
+
+    A subclass defines `count` and `value`.
+    """
 
     name: str
 
     def begin(self, model: Layer) -> None:
-        """Called by the trainer that measures `model`, before anything is counted."""
+        """Called by the trainer with the model that is measured, before anything is counted."""
 
     def check_loss(self, loss: Loss, model: Layer) -> None:
-        """Raise ConfigurationError if the metric makes no sense for the targets of this loss.
+        """Raise ConfigurationError if the metric makes no sense for this loss's targets.
 
         Called by the trainer after `begin`. User-defined losses are accepted.
         """
 
     @abstractmethod
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
-        """What is counted over a batch: an array that `merge` can combine with those of others."""
+        """The counts of one batch: an array that `merge` can combine with others."""
 
     def merge(self, counts: AnyArray | int, more: AnyArray) -> AnyArray:
-        """The counts of two parts of the data combined; `counts` is 0 before the first batch."""
+        """The combined counts of two parts of the data; `counts` is 0 before the first batch."""
         merged: AnyArray = counts + more
         return merged
 
     @abstractmethod
     def value(self, counts: AnyArray) -> float:
-        """The metric, computed from the merged counts; a 0-d array of 0 if nothing was counted."""
+        """The metric from the merged counts, which are a 0-d array of 0 if nothing was counted."""
 
 
 class ClassMetric(Metric):
     """A metric of classes.
 
-    - `separate_probabilities` (of yes, as a Sigmoid's), `probabilities`, `log_probabilities`: what
-      the model's outputs are, if they are not scores;
+    - `separate_probabilities`, `probabilities`, `log_probabilities`: what the model's outputs are
+      if they are not scores; the first are those of a Sigmoid, one for each yes or no;
     - `multi_label`: targets are yes or no for each of several labels that do not exclude each other
       (a BinaryCrossEntropy with more than one output).
     """
@@ -75,7 +78,7 @@ class ClassMetric(Metric):
             )
 
     def classes(self, scores: Array, targets: AnyArray) -> tuple[AnyArray, AnyArray]:
-        """The predicted and the true class of each sample, or of each step of sequences: (n,).
+        """The predicted and the true class of each sample, or of each step of sequences: (n,) each.
 
         Raises ShapeError for shapes that do not fit, DataError for targets that are no classes.
         """
@@ -101,7 +104,7 @@ class ClassMetric(Metric):
         return predicted, targets if targets.dtype.kind in "iu" else targets.astype(np.intp)
 
     def labels(self, scores: Array, targets: AnyArray) -> tuple[AnyArray, AnyArray]:
-        """Whether each label is predicted, and whether it is there: yes or no, (n, labels).
+        """Whether each label is predicted, and whether it is true: (n, labels) booleans each.
 
         Targets may be probabilities. Raises ShapeError for shapes that do not fit.
         """
@@ -117,7 +120,7 @@ class ClassMetric(Metric):
 
 
 class NumberMetric(Metric):
-    """A metric of regression: each output is compared with a target of its own."""
+    """A metric of regression: each output is compared with its own target."""
 
     def check_loss(self, loss: Loss, model: Layer) -> None:
         if loss.exclusive_classes is not None:

@@ -3,7 +3,7 @@
 A metric is a number for people; the model is not trained on it. It counts something over each
 batch. The counts of all batches are added up and turned into one number at the end, so the result
 does not depend on how the data is divided into batches. Metrics of probabilities and of regression
-are in modules of their own.
+are in their own modules.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from minitorch_np.validation import whole
 
 
 class Accuracy(ClassMetric):
-    """The share of samples whose largest score is at the target's class.
+    """The fraction of samples whose largest score is at the target's class.
 
     Targets are class numbers (m,) or one-hot rows (m, K); of sequences, with scores (m, steps, K),
-    they are (m, steps) or (m, steps, K), and each step counts like a sample. Where there
-    is one score a sample, class 1 is predicted where it is above 0, or, for a model that ends in
-    Sigmoid, above 0.5. With several labels that do not exclude each other (BinaryCrossEntropy) it
-    is the share of all entries that are right. Raises ShapeError and DataError for others.
+    they are (m, steps) or (m, steps, K), and each step counts like a sample. Where there is one
+    score for each sample, class 1 is predicted if it is above 0, or, for a model that ends in
+    Sigmoid, above 0.5. With several labels that do not exclude each other (BinaryCrossEntropy), it
+    is the fraction of all entries that are right. Raises ShapeError and DataError for other
+    targets.
     """
 
     name = "accuracy"
@@ -42,9 +43,10 @@ class Accuracy(ClassMetric):
 
 
 class TopKAccuracy(ClassMetric):
-    """The share of samples whose target is among the k classes with the largest scores.
+    """The fraction of samples whose target is among the k classes with the largest scores.
 
-    Of equal scores the lower class counts as larger. Raises ConfigurationError unless k >= 1.
+    Targets as in Accuracy. Of equal scores, the lower class counts as larger. Raises
+    ConfigurationError unless k >= 1, ShapeError for a single score.
     """
 
     def __init__(self, k: int = 5) -> None:
@@ -70,8 +72,8 @@ class _Confusion(ClassMetric):
 
     It is that of the class `label`, or, for None, the mean over all classes ("macro"); of two
     classes, that of class 1, as in scikit-learn. With several labels that do not exclude each other
-    (BinaryCrossEntropy) it is that of one label, or the mean over all. A ratio of nothing to
-    nothing is 0, as in scikit-learn.
+    (BinaryCrossEntropy), it is that of one label, or the mean over all. 0 / 0 is 0, as in
+    scikit-learn.
     """
 
     def __init__(self, label: int | None = None) -> None:
@@ -106,7 +108,11 @@ class _Confusion(ClassMetric):
 
 
 class Precision(_Confusion):
-    """Of the samples predicted to be of a class, the share that are: tp / (tp + fp)."""
+    """The fraction of the samples predicted to be of a class that are of it: tp / (tp + fp).
+
+    `label` is the class; None means class 1 of two classes, else the mean over all classes. Raises
+    ConfigurationError for a label that is no class.
+    """
 
     name = "precision"
 
@@ -115,7 +121,10 @@ class Precision(_Confusion):
 
 
 class Recall(_Confusion):
-    """Of the samples of a class, the share that are predicted to be: tp / (tp + fn)."""
+    """The fraction of the samples of a class that are predicted to be of it: tp / (tp + fn).
+
+    `label` as in Precision. Raises ConfigurationError for a label that is no class.
+    """
 
     name = "recall"
 
@@ -124,7 +133,10 @@ class Recall(_Confusion):
 
 
 class F1(_Confusion):
-    """The harmonic mean of precision and recall: 2 tp / (2 tp + fp + fn)."""
+    """The harmonic mean of precision and recall: 2 tp / (2 tp + fp + fn).
+
+    `label` as in Precision. Raises ConfigurationError for a label that is no class.
+    """
 
     name = "f1"
 
@@ -135,9 +147,10 @@ class F1(_Confusion):
 class Perplexity(ClassMetric):
     """exp of the mean of -log p[label] over all samples, or all steps of sequences, that count.
 
-    As if each choice had been one among so many equally likely classes: K for a model that knows
-    nothing, 1 for one that is always right. Targets as in Accuracy, for two or more classes; what
-    the model puts out may be scores, probabilities or their logarithms.
+    As if each choice had been among that many equally likely classes: K for a model that knows
+    nothing, 1 for one that is always right. Targets as in Accuracy, for two or more classes; the
+    model's outputs may be scores, probabilities or their logarithms. Raises ShapeError for a single
+    score.
     """
 
     name = "perplexity"
@@ -166,9 +179,9 @@ MOST_CLASSES = 4096
 
 @explained
 def confusion_matrix(labels: object, predicted: object, classes: int | None = None) -> AnyArray:
-    """How often class i was taken for class j: integers (K, K), true classes in rows.
+    """How often class i was predicted as class j: integers (K, K), true classes in rows.
 
-    `labels` and `predicted` are class numbers (m,), as `predict_classes` gives them; K is
+    `labels` and `predicted` are class numbers (m,), as `predict_classes` returns them; K is
     `classes`, or one more than the largest of them. Raises ShapeError or DataError for anything
     else.
     """

@@ -1,5 +1,4 @@
-"""Metrics of probabilities: do the right samples get the higher ones (AUC), and are the values
-themselves right (calibration)?"""
+"""Metrics of probabilities: are the right ones higher (AUC), and are they right (calibration)?"""
 
 from __future__ import annotations
 
@@ -32,15 +31,15 @@ class ProbabilityMetric(ClassMetric):
 
 
 class AUC(ProbabilityMetric):
-    """The area under the ROC curve: the probability that a sample of a class gets a higher
-    probability for it than a sample that is not of it does; equal ones count half.
+    """The area under the ROC curve.
 
-    Of two classes it is that of class 1; of more, the mean over all classes, each against the rest
-    ("macro, one-vs-rest" in scikit-learn); of several labels, the mean over all labels. A class
-    with no samples, or with all of them, is left out of the mean; if no class is left, the AUC is
-    NaN. It is exact, and therefore keeps the probabilities of a whole pass over the data.
-
-    Source: Fawcett 2006, "An introduction to ROC analysis".
+    It is the probability that a sample of a class gets a higher probability for it than a sample of
+    another class; equal ones count half. Of two classes it is that of class 1; of more, the mean
+    over all classes, each against the rest ("macro, one-vs-rest" in scikit-learn); of several
+    labels, the mean over all labels. A class with no samples, or with all of them, is left out of
+    the mean; if no class is left, the AUC is NaN. It is exact, and therefore keeps the
+    probabilities of a whole pass over the data. Source: Fawcett 2006, "An introduction to ROC
+    analysis".
     """
 
     name = "auc"
@@ -78,10 +77,10 @@ class CalibrationError(ProbabilityMetric):
     """The expected calibration error: how far probabilities are from the frequencies they promise.
 
     Samples are put into `bins` of equal width by the probability of the predicted class; the error
-    is sum over bins of (n_b / n) |share that is right - mean probability|. For one output, or
-    several labels, the probability is that of yes, and the share is of those that are.
-
-    Source: Guo et al. 2017, arXiv:1706.04599.
+    is sum over bins of (n_b / n) |fraction that is right - mean probability|. For one output, or
+    several labels, the probability is that of yes, and the fraction is of those that are true.
+    Raises ConfigurationError unless 1 <= bins <= 10,000. Source: Guo et al. 2017
+    (arXiv:1706.04599).
     """
 
     name = "calibration_error"
@@ -104,8 +103,11 @@ class CalibrationError(ProbabilityMetric):
 
 
 def reliability(right: AnyArray, p: Array, bins: int) -> Array:
-    """How many probabilities fall into each bin, how many of these are right, and their sum:
-    (3, bins). Raises ShapeError unless there are as many of one as of the other."""
+    """Counts for each bin of probabilities: (3, bins).
+
+    They are how many fall into it, how many of these are right, and their sum. Raises ShapeError
+    unless `right` and `p` are (n,).
+    """
     if p.shape != right.shape or p.ndim != 1:
         raise ShapeError(
             f"reliability: expected one probability for each answer, got shapes {p.shape} and "

@@ -37,16 +37,20 @@ SKIPPED = 0.1
 
 
 class RateSearch(NamedTuple):
-    """The learning rates tried, the smoothed loss at each, and the suggested rate, which is NaN if
-    the loss never fell."""
+    """The learning rates tried, the smoothed loss at each, and the suggested rate.
+
+    The suggestion is NaN if the loss never fell.
+    """
 
     rates: list[float]
     losses: list[float]
     suggestion: float
 
     def plot(self) -> Figure:
-        """The losses over the rates, and the suggestion. Raises MissingExtraError without
-        matplotlib."""
+        """A matplotlib Figure of the losses over the rates, and the suggestion.
+
+        Raises MissingExtraError without matplotlib.
+        """
         figure = new_figure(WIDTH, 3.2)
         axes = figure.add_subplot()
         axes.plot(self.rates, self.losses, "-", color=COLOURS[0])
@@ -74,10 +78,11 @@ def find_learning_rate(
     steps: int = 100,
     batch_size: int = 64,
 ) -> RateSearch:
-    """Train for up to `steps` steps, with rates that grow evenly by factor from `low` to `high`.
+    """Train for up to `steps` steps, with rates that grow geometrically from `low` to `high`.
 
-    It ends early if the loss explodes. Afterwards model, optimizer and generator are as before.
-    Raises ConfigurationError for numbers out of range, ShapeError and DataError as `fit` does.
+    The search ends early if the loss explodes. Afterwards the model, the optimizer and the
+    generator are as before. Raises ConfigurationError for numbers out of range, ShapeError and
+    DataError as `fit` does.
     """
     place = "find_learning_rate"
     number(place, "low", low, above=0)

@@ -21,7 +21,7 @@ class _OfErrors(NumberMetric):
 
     @abstractmethod
     def size(self, errors: Array) -> Array:
-        """What is averaged over all entries."""
+        """The quantity that is averaged over all entries."""
 
     def value(self, counts: AnyArray) -> float:
         total, n = counts if counts.ndim else (0.0, 0)
@@ -31,8 +31,8 @@ class _OfErrors(NumberMetric):
 class MAE(_OfErrors):
     """The mean absolute error: the mean of |s - t| over all outputs of all samples.
 
-    Scores and targets are of one shape, (m, *output_shape); targets (m,) go with outputs (m, 1).
-    Raises ShapeError for others.
+    Scores and targets have the same shape, (m, *output_shape); targets (m,) are accepted for
+    outputs (m, 1). Raises ShapeError for others.
     """
 
     name = "mae"
@@ -42,10 +42,9 @@ class MAE(_OfErrors):
 
 
 class RMSE(_OfErrors):
-    """The root mean squared error: sqrt(mean of (s - t)^2) over all outputs of all samples, in the
-    unit of the targets.
+    """The root mean squared error: sqrt(mean of (s - t)^2) over all outputs of all samples.
 
-    Shapes as in MAE. Raises ShapeError for others.
+    It has the unit of the targets. Shapes and errors as in MAE.
     """
 
     name = "rmse"
@@ -58,12 +57,12 @@ class RMSE(_OfErrors):
 
 
 class R2(NumberMetric):
-    """The share of the targets' variance that is predicted:
-    R^2 = 1 - sum (s - t)^2 / sum (t - mean t)^2, of several outputs the mean of each one's R^2.
+    """The fraction of the targets' variance that is predicted, R^2.
 
-    1 is perfect, 0 is no better than to predict the mean, and it can be negative. Where all targets
-    are equal it is 1 if they are predicted exactly, and otherwise 0, as in scikit-learn. Shapes as
-    in MAE. Raises ShapeError for others.
+    R^2 = 1 - sum (s - t)^2 / sum (t - mean t)^2; for several outputs, the mean of each one's R^2. 1
+    is perfect, 0 is no better than predicting the mean, and it can be negative. Where all targets
+    are equal it is 1 if they are predicted exactly, else 0, as in scikit-learn. Shapes and errors
+    as in MAE.
     """
 
     name = "r2"
@@ -75,8 +74,10 @@ class R2(NumberMetric):
         return np.array([np.square(s - t).sum(axis=0), spread, mean, np.full(t.shape[1], len(t))])
 
     def merge(self, counts: AnyArray | int, more: AnyArray) -> AnyArray:
-        """The sums of squares of two parts around their common mean (Chan et al. 1979): sums of
-        squares around 0 would cancel where the mean is large."""
+        """The sums of squares of two parts around their common mean (Chan et al. 1979).
+
+        Sums of squares around 0 would cancel where the mean is large.
+        """
         if isinstance(counts, int) or not counts.ndim or not counts[3, 0]:
             return more
         errors, spread, _, n = counts + more
@@ -96,7 +97,7 @@ class R2(NumberMetric):
 
 
 def _pair(metric: NumberMetric, scores: Array, targets: AnyArray) -> tuple[Array, Array]:
-    """Scores and targets as rows in float64, or the error that says that they do not fit."""
+    """Scores and targets as rows in float64. Raises ShapeError if they do not fit."""
     column = targets.ndim == 1 and scores.shape == (len(targets), 1)
     if targets.shape != scores.shape and not column:
         raise ShapeError(

@@ -6,19 +6,22 @@ two are `propagate`; the update is `optimizer.step(model, gradients)`.
 
 from __future__ import annotations
 
-from minitorch_np.arrays import AnyArray, Array, Generator
+from typing import Any
+
+from minitorch_np.arrays import Array, Generator
 from minitorch_np.core.layer import Gradients
 from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss
 
 
 def propagate(
-    model: Layer, loss: Loss, x: Array, y: AnyArray, weights: Array | None, rng: Generator
-) -> tuple[float, Array, Gradients]:
+    model: Layer, loss: Loss, x: Any, y: Any, weights: Array | None, rng: Generator
+) -> tuple[float, Any, Gradients]:
     """Forward and back: the mean loss, the model's outputs, and each parameter's gradient.
 
     x is (m, *input_shape), y (m, ...) as the loss wants it, `weights` (m,) or None; `rng` is for
-    layers that draw random numbers.
+    layers that draw random numbers. Of a graph with several inputs or outputs, x or y and the
+    outputs are tuples.
     """
     scores, cache = model.forward(x, train=True, rng=rng)
     if weights is None:  # a user-defined loss need not take weights

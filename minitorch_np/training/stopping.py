@@ -1,6 +1,4 @@
-"""Callbacks that watch one number after each epoch: to stop early, to save the best model, to
-lower the learning rate.
-"""
+"""Callbacks that watch one number: to stop early, save the best model, lower the rate."""
 
 from __future__ import annotations
 
@@ -18,12 +16,12 @@ from minitorch_np.validation import path as checked_path
 
 
 class Monitor(Callback):
-    """What they share: the number `monitor`, such as "val_loss", and whether it improved.
+    """A callback that watches the number `monitor`, such as "val_loss".
 
-    `mode` is "min" if smaller is better, "max" if larger is better; "auto" takes "min" for losses
+    `mode` is "min" if smaller is better, "max" if larger is better; "auto" chooses "min" for losses
     and errors and "max" for accuracies, precision, recall, F1, AUC and R2. An improvement of
-    `min_delta` or less does not count. Raises ConfigurationError for a mode that is none of these,
-    or a number that is not measured.
+    `min_delta` or less does not count. Raises ConfigurationError for another mode, or a number that
+    is not measured.
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
@@ -52,7 +50,7 @@ class Monitor(Callback):
         self.best = None
 
     def improved(self, numbers: Mapping[str, float]) -> bool:
-        """Whether this epoch's number is the best so far; remembers it if it is."""
+        """Whether this epoch's number is the best so far; if so, remembers it."""
         number = numbers[self.monitor]
         if math.isnan(number):
             return False
@@ -71,10 +69,11 @@ class Monitor(Callback):
 
 
 class EarlyStopping(Monitor):
-    """Stops when `monitor` has not improved for `patience` epochs (or one), as Keras' does.
+    """Stops when `monitor` has not improved for `patience` epochs (at least one), as in Keras.
 
-    With `restore_best` the model ends with the parameters, and running statistics, of its best
-    epoch, whether it was stopped or not. `best_epoch` tells which that was, counted from 0.
+    With `restore_best` the model ends with the parameters and running statistics of its best epoch,
+    whether it was stopped or not. `best_epoch` is that epoch, counted from 0. Raises as Monitor,
+    and ConfigurationError unless patience >= 0.
     """
 
     def __init__(
@@ -116,12 +115,12 @@ class EarlyStopping(Monitor):
 
 
 class ModelCheckpoint(Monitor):
-    """Saves the model to `path` after each epoch, or with `save_best_only` after those in which
-    `monitor` improved, as Keras' does.
+    """Saves the model to `path` after each epoch, as in Keras.
 
-    `path` may name the epoch, counted from 1, and numbers: "digits-{epoch:02d}-{val_loss:.3f}.npz".
-    The file is a model, to load with Sequential.load; a run that can go on is written by
-    Checkpoint.
+    With `save_best_only`, only after epochs in which `monitor` improved. `path` may contain the
+    epoch, counted from 1, and numbers: "digits-{epoch:02d}-{val_loss:.3f}.npz". The file is a
+    model, to load with Sequential.load; a run that can be resumed is written by Checkpoint. Raises
+    as Monitor, and ConfigurationError for a path that contains other names.
     """
 
     def __init__(
@@ -158,11 +157,11 @@ class ModelCheckpoint(Monitor):
 
 
 class ReduceLROnPlateau(Monitor):
-    """Multiplies the learning rate by `factor` when `monitor` has not improved for `patience`
-    epochs, as Keras' does, down to `min_rate` at the least.
+    """Multiplies the learning rate by `factor` when `monitor` has stopped improving, as in Keras.
 
-    A lower rate is kept by the optimizer when `fit` ends. Raises ConfigurationError for numbers out
-    of range, and for an optimizer whose rate follows a schedule.
+    That is when it has not improved for `patience` epochs. The rate does not fall below `min_rate`,
+    and the optimizer keeps it when `fit` ends. Raises ConfigurationError for numbers out of range,
+    and for an optimizer whose rate follows a schedule; and as Monitor.
     """
 
     def __init__(

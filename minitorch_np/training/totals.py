@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.arrays import AnyArray, Array, count, each
 from minitorch_np.losses import Loss
 from minitorch_np.training.batches import Samples
 from minitorch_np.training.metric import Metric
@@ -26,16 +28,16 @@ class Totals:
         self.loss, self.weight = 0.0, 0.0
         self.counts: list[AnyArray | int] = [0] * len(metrics)
 
-    def weigh(self, targets: AnyArray, weights: Array | None) -> float:
+    def weigh(self, targets: Any, weights: Array | None) -> float:
         """How much a batch counts in the mean loss."""
         counts = self.loss_function.weights(targets, weights)
-        return float(len(targets) if counts is None else counts.sum())
+        return float(count(targets) if counts is None else counts.sum())
 
-    def count(self, scores: Array, targets: AnyArray, weights: Array | None) -> None:
+    def count(self, scores: Any, targets: Any, weights: Array | None) -> None:
         """Add a batch to the metrics; samples of weight 0 count in none, and the others equally."""
         if not self.even:
             counted = self.loss_function.counted(targets, weights)
-            scores, targets = scores[counted], targets[counted]
+            scores, targets = (each(operator.getitem, part, counted) for part in (scores, targets))
         for place, metric in enumerate(self.metrics):
             self.counts[place] = metric.merge(self.counts[place], metric.count(scores, targets))
 

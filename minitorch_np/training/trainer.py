@@ -18,6 +18,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from minitorch_np.arrays import Seed, as_generator, require_finite
+from minitorch_np.core.prediction import Model
 from minitorch_np.errors import (
     ConfigurationError,
     DataError,
@@ -25,8 +26,7 @@ from minitorch_np.errors import (
     ModelFileError,
     ShapeError,
 )
-from minitorch_np.layers import Sequential
-from minitorch_np.losses import Loss
+from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.signature import Described, Explained, explained
@@ -36,12 +36,12 @@ from minitorch_np.training.display import bar, in_notebook, is_watched
 from minitorch_np.training.divergence import first_not_finite
 from minitorch_np.training.fingerprint import fingerprint
 from minitorch_np.training.history import History
-from minitorch_np.training.inputs import as_samples, check_arguments, split, warn_of_size
+from minitorch_np.training.inputs import as_samples, check_arguments, check_samples, split
 from minitorch_np.training.labels import as_names, checked_names, names_in, numbered
 from minitorch_np.training.loop import AfterStep, Loop, measure
-from minitorch_np.training.metric import Metric
+from minitorch_np.training.outputs import as_loss, as_metrics
 from minitorch_np.training.step import propagate
-from minitorch_np.validation import flag, instance, instances, is_number, require
+from minitorch_np.validation import flag, instances, is_number, require
 
 
 class Callback(Described):
@@ -137,6 +137,10 @@ class Trainer(metaclass=Explained):
     Each of these may be a name, as in `Trainer(model, "softmax_cross_entropy", "adam(0.001)",
     metrics=["accuracy"])`.
 
+    A Graph with several outputs has a loss for each, in a list or by the outputs' names, and
+    metrics likewise:
+
+    - `loss_weights`: how much each of several losses counts in their sum; 1 by default;
     - `seed` (a number or a Generator) fixes the order of the samples and everything that layers
       draw at random;
     - `classes` are the names of classes 0, 1, ...; targets may then be names. Without it, the names
@@ -152,27 +156,25 @@ class Trainer(metaclass=Explained):
 
     def __init__(
         self,
-        model: Sequential,
-        loss: Loss | str,
+        model: Model,
+        loss: Loss | str | Sequence[Loss | str] | Mapping[str, Loss | str],
         optimizer: Optimizer | str,
         *,
-        metrics: Sequence[Metric | str] = (),
+        loss_weights: Sequence[float] | Mapping[str, float] | None = None,
+        metrics: Sequence[Any] | Mapping[str, Sequence[Any]] = (),
         seed: Seed = None,
         classes: Sequence[str] | None = None,
     ) -> None:
-        instance("Trainer", "model", model, Sequential)
-        loss = by_name(Loss, loss, "Trainer: loss")
+        expected = "model to be a Sequential or a Graph"
+        require(isinstance(model, Model), "Trainer", expected, model)
+        loss = as_loss(model, loss, loss_weights)
         optimizer = by_name(Optimizer, optimizer, "Trainer: optimizer")
         model.require_built()
         loss.check_model(model)
         if loss.exclusive_classes is not None:
             model.exclusive_classes = loss.exclusive_classes
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        listed = isinstance(metrics, Iterable) and not isinstance(
-            metrics, (str, Metric, np.ndarray)
-        )
-        require(listed, "Trainer", "metrics to be a list (write [...] around it)", metrics)
-        self.metrics = tuple(by_name(Metric, each, "Trainer: metrics") for each in metrics)
+        self.metrics = as_metrics(model, loss, metrics)
         for metric in self.metrics:
             metric.begin(model)
             metric.check_loss(loss, model)
@@ -210,7 +212,8 @@ class Trainer(metaclass=Explained):
     ) -> History:
         """Train on samples x (n, *input_shape) and targets y for `epochs` rounds.
 
-        y is what the loss takes; class numbers may also be (n, 1), or the names of classes.
+        y is what the loss takes; class numbers may also be (n, 1), or the names of classes. Of a
+        Graph, inputs and targets come in a tuple or by name where there are several.
 
         - `batch_size=None` takes all samples in each step, as the notes do;
         - `micro_batch_size` processes a batch in pieces of that many samples and adds up their
@@ -237,7 +240,7 @@ class Trainer(metaclass=Explained):
         divided = not is_number(validation_split) or validation_split  # if wrong, refused below
         if hooks or checkpoint or divided:  # before anything is written
             require_finite(samples.x, "fit: x")
-        warn_of_size(self.model, samples.x)
+        check_samples(self.model, self.loss, samples, micro_batch_size)
         samples, held_out = self._held_out(samples, validation_data, validation_split)
         batches = Batches(
             samples,
@@ -342,7 +345,8 @@ class Trainer(metaclass=Explained):
 
     def checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
         """The samples as arrays, or the error that says why they can't be used."""
-        names = as_names(y)
+        x, y = self.model.inputs_of(x, f"{place}: x"), self.model.targets_of(y, f"{place}: y")
+        names = None if isinstance(self.loss, SeveralLosses) else as_names(y)
         if names is not None:
             shape = self.model.output_shape
             self.classes = self.classes or names_in(names, self.loss, shape, place)

@@ -156,13 +156,13 @@ SPECIMENS: list[Specimen] = [
         (
             Bug(
                 "dy is shared out among the branches, as if they were averaged",
-                "return [dy] * len(self.layers)",
-                "return [dy / len(self.layers)] * len(self.layers)",
+                "return [dy] * self._joined",
+                "return [dy / self._joined] * self._joined",
             ),
             Bug(
                 "the last branch is left out on the way back",
-                "return [dy] * len(self.layers)",
-                "return [dy] * (len(self.layers) - 1) + [0 * dy]",
+                "return [dy] * self._joined",
+                "return [dy] * (self._joined - 1) + [0 * dy]",
             ),
         ),
     ),

@@ -1,0 +1,336 @@
+"""Any wiring of layers without a circle: several inputs, several outputs, branches, shared layers.
+
+A graph is composed by calling layers on nodes, and put into an order in which each layer comes
+after those that it needs. Forward goes through that order, backward through it in reverse; where a
+value is used in several places, what comes back from them adds up. It keeps the contract of all
+layers: x, and the outputs, are arrays, or tuples of arrays where there are several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self, cast
+
+import numpy as np
+
+from minitorch_np.arrays import (
+    Array,
+    DType,
+    Generator,
+    Seed,
+    Shape,
+    as_batch,
+    as_float_dtype,
+    as_generator,
+    count,
+    describe_batch,
+    each,
+    parts,
+)
+from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
+from minitorch_np.core.node import Input, Node, arranged, ordered
+from minitorch_np.core.prediction import Model
+from minitorch_np.core.shapes import require_input
+from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.figures import Figure
+from minitorch_np.validation import instances
+
+
+class Graph(Model):
+    """The layers between `inputs` and `outputs`, each a node or a list of nodes:
+
+        a, b = mt.Input(8), mt.Input(3)
+        h = mt.Concatenate()(mt.Dense(4)(a), b)
+        model = mt.Graph([a, b], [mt.Dense(1)(h), mt.Dense(5)(h)])
+
+    It is built at once, with initial parameters drawn from `seed` in `dtype`. A layer that is
+    called in two places has one set of parameters, and its gradients add up; a layer that was built
+    before keeps its parameters. With several inputs x is a tuple of arrays (m, *shape); a trainer
+    and `predict` also take a list, or a dictionary by the inputs' names. Outputs are named after
+    their layers, as in Dense(1, name="price"), or else "output0", "output1" and so on. Called on
+    nodes, a graph adds its own wiring there and gives the nodes of its outputs.
+
+    Raises ConfigurationError for a circle, an input that leads to no output or is missing from the
+    list, and outputs that no layer gives; ShapeError, naming the layer's place and what it was
+    called on, where a layer can't take that.
+    """
+
+    def __init__(
+        self,
+        inputs: Input | Iterable[Input],
+        outputs: Node | Iterable[Node],
+        *,
+        seed: Seed = None,
+        dtype: DType = np.float32,
+    ) -> None:
+        self._compose(inputs, outputs)
+        shape = self.input_shapes if len(self.input_shapes) > 1 else self.input_shapes[0]
+        self.initialize(shape, rng=as_generator(seed), dtype=as_float_dtype(dtype))
+
+    def _compose(self, inputs: Input | Iterable[Input], outputs: Node | Iterable[Node]) -> None:
+        """Bring the nodes into an order. A value's number is its input's, or its place's after
+        those.
+        """
+        given = instances(self, "inputs", [inputs] if isinstance(inputs, Node) else inputs, Input)
+        ends = instances(self, "outputs", [outputs] if isinstance(outputs, Node) else outputs, Node)
+        order = ordered(ends)
+        unused = [node for node in given if node not in order]
+        unlisted = [node for node in order if isinstance(node, Input) and node not in given]
+        bare = [node for node in ends if isinstance(node, Input)]
+        for nodes, expected in (
+            (unused, "every input to lead to an output"),
+            (unlisted, "all inputs that the outputs depend on to be listed"),
+            (bare, "outputs that a layer gives"),
+            ([n for n in given if given.count(n) > 1], "each input to be listed once"),
+        ):
+            if nodes:
+                raise ConfigurationError(f"Graph: expected {expected}, got {nodes[0]!r}")
+        if not given or not ends:
+            raise ConfigurationError("Graph: expected at least one input and one output, got none")
+        made = [node for node in order if not isinstance(node, Input)]
+        super().__init__(*(node.layer for node in made))
+        number = {id(node): n for n, node in enumerate((*given, *made))}
+        self.several_inputs = len(given) > 1
+        self.input_names = tuple(node.name or f"input{n}" for n, node in enumerate(given))
+        self.input_shapes = tuple(node.shape for node in given)
+        self.wiring = tuple(tuple(number[id(one)] for one in node.inputs) for node in made)
+        self.ends = tuple(number[id(node)] for node in ends)
+        self.output_names = tuple(
+            node.layer.given_name or f"output{n}" for n, node in enumerate(ends)
+        )
+        for names in (self.input_names, self.output_names):
+            if len(set(names)) < len(names):
+                raise ConfigurationError(f"Graph: expected different names, got {list(names)}")
+        last = {one: place for place, sources in enumerate(self.wiring) for one in sources}
+        self._done: list[list[int]] = [[] for _ in made]  # what is not needed after a place
+        for value in last.keys() - set(self.ends):
+            self._done[last[value]].append(value)
+
+    def build_layers(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
+        if input_shape != (self.input_shapes if self.several_inputs else self.input_shapes[0]):
+            wanted = describe_batch(cast(Shape, self.input_shapes))
+            raise ShapeError(f"Graph: expected inputs of shape {wanted}, got {input_shape}")
+        shapes: list[Any] = list(self.input_shapes)
+        for place, sources in enumerate(self.wiring):
+            given = tuple(shapes[one] for one in sources)
+            layer = self.layers[place]
+            came = " and ".join(f"{shapes[one]} from {self.name_of_value(one)}" for one in sources)
+            if len(given) > 1 and not layer.several_inputs:
+                raise ShapeError(
+                    f"{self.name_of(place)}: expected one input, got {came}: join them before it, "
+                    "as in Concatenate()(a, b)"
+                )
+            try:
+                one_or_all = given if len(given) > 1 else given[0]
+                shapes.append(self.build_layer(place, one_or_all, rng=rng, dtype=dtype))
+            except ShapeError as error:
+                raise ShapeError(f"{error}; it was called on {came}") from None
+        found = tuple(shapes[end] for end in self.ends)
+        return found if len(found) > 1 else cast(Shape, found[0])
+
+    def name_of_value(self, value: int) -> str:
+        """An input or a layer's place, for errors and tables."""
+        place = value - len(self.input_shapes)
+        return self.input_names[value] if place < 0 else self.name_of(place)
+
+    def _run(self, x: Any, call: Callable[[int, Any], tuple[Array, Any]]) -> tuple[Any, list[Any]]:
+        """The outputs, and what `call(place, inputs)` keeps at each place."""
+        values: dict[int, Any] = dict(enumerate(parts(x)))
+        kept: list[Any] = []
+        try:
+            for place, sources in enumerate(self.wiring):
+                if len(sources) > 1:
+                    given = tuple(values[one] for one in sources)
+                else:
+                    given = values[sources[0]]
+                for one in self._done[place]:
+                    del values[one]  # its memory is free for the next
+                values[len(self.input_shapes) + place], cache = call(place, given)
+                kept.append(cache)
+        except ShapeError as error:
+            raise self.located(error, len(kept)) from None
+        except Exception as error:  # of a user-defined layer: say which
+            error.add_note(f"in the forward of {self.name_of(len(kept))}")
+            raise
+        found = tuple(values[end] for end in self.ends)
+        return (found if len(found) > 1 else found[0]), kept
+
+    def forward(self, x: Any, *, train: bool = False, rng: Generator | None = None) -> Forward:
+        self.check_input(x)
+        y, caches = self._run(x, lambda p, h: self.layers[p].forward(h, train=train, rng=rng))
+        if tuple(part.shape[1:] for part in parts(y)) != parts(self.output_shape):
+            raise ShapeError(
+                f"Graph: expected outputs of shape {describe_batch(self.output_shape)}, as its "
+                f"layers' build promised, got {', '.join(str(part.shape) for part in parts(y))}: a "
+                "layer's build and forward disagree"
+            )
+        return y, caches
+
+    def step(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        states = state or [None] * len(self.layers)
+        return self._run(x, lambda p, h: self.layers[p].step(h, states[p]))
+
+    def check_input(self, x: Any) -> None:
+        """Raise ShapeError unless x is (m, *input_shape), or a tuple of such arrays."""
+        if not self.several_inputs:
+            return require_input(self, x, f"Graph ({self.input_names[0]})")
+        self.require_built()
+        found = tuple(part.shape[1:] for part in parts(x))
+        if found != self.input_shapes:
+            raise ShapeError(
+                f"Graph: expected inputs of shape {describe_batch(self.input_shape)} "
+                f"({', '.join(self.input_names)}), got "
+                f"{', '.join(str(part.shape) for part in parts(x))}"
+            )
+        count(x)  # which is the same for all
+
+    def backward(self, dy: Any, cache: list[Cache], *, need_dx: bool = True) -> Backward:
+        if tuple(part.shape[1:] for part in parts(dy)) != parts(self.output_shape):
+            raise ShapeError(
+                f"Graph.backward: expected dy of shape {describe_batch(self.output_shape)}, as the "
+                f"outputs, got {', '.join(str(part.shape) for part in parts(dy))}"
+            )
+        needed, inputs = self._needed(need_dx), len(self.input_shapes)
+        gradients: Gradients = {}
+        dys: dict[int, Array] = {}
+
+        def arrive(value: int, gradient: Array) -> None:
+            dys[value] = dys[value] + gradient if value in dys else gradient
+
+        for end, part in zip(self.ends, parts(dy), strict=True):
+            arrive(end, part)
+        for place in range(len(self.layers) - 1, -1, -1):
+            if not needed[inputs + place]:
+                continue
+            sources = self.wiring[place]
+            below = any(needed[one] for one in sources)
+            dx = self.backward_of(place, dys.pop(inputs + place), cache[place], gradients, below)
+            if below:
+                for one, part in zip(sources, parts(dx), strict=True):
+                    if needed[one]:
+                        arrive(one, part)
+        if not need_dx:
+            return None, gradients
+        found = tuple(dys[n] for n in range(inputs))
+        return cast(Any, found if inputs > 1 else found[0]), gradients
+
+    def _needed(self, need_dx: bool) -> list[bool]:
+        """For each value, whether its gradient is needed: by the caller, or by a layer before it
+        that learns.
+        """
+        needed = [need_dx] * len(self.input_shapes)
+        for sources, learning in zip(self.wiring, self._learning, strict=True):
+            learns = not all(layer.frozen for layer in learning)
+            needed.append(learns or any(needed[one] for one in sources))
+        return needed
+
+    @property
+    def index_limits(self) -> list[int | None]:
+        """For each input that is whole numbers, as Embedding takes, what they stay below."""
+        return [self._limit(n) for n in range(len(self.input_shapes))]
+
+    @property
+    def index_limit(self) -> int | None:  # type: ignore[override]
+        return None if self.several_inputs else self._limit(0)
+
+    def takers(self, value: int) -> list[Layer]:
+        """The layers that an input goes through, up to the first place where it branches."""
+        using = [place for place, sources in enumerate(self.wiring) if value in sources]
+        if len(using) != 1 or len(self.wiring[using[0]]) > 1:
+            return []
+        return [self.layers[using[0]], *self.takers(len(self.input_shapes) + using[0])]
+
+    def _limit(self, value: int) -> int | None:
+        for place, sources in enumerate(self.wiring):
+            if value in sources:
+                layer, after = self.layers[place], len(self.input_shapes) + place
+                found = self._limit(after) if layer.keeps_values else layer.index_limit
+                if found is not None:
+                    return found
+        return None
+
+    @property
+    def last_layers(self) -> tuple[Any, ...]:
+        return tuple(self.layers[end - len(self.input_shapes)] for end in self.ends)
+
+    def inputs_of(self, x: Any, place: str) -> Any:
+        return arranged(x, self.input_names, place)
+
+    def targets_of(self, y: Any, place: str) -> Any:
+        return arranged(y, self.output_names, place)
+
+    def outputs(self, x: Any) -> dict[str, Array]:
+        """The output of each layer for a batch x, when predicting, by the layer's name: "0", "1",
+        or what `named` gave it.
+        """
+        self.require_built()
+        given = each(lambda part: as_batch(part, self.dtype, "outputs"), self.inputs_of(x, "x"))
+        names, found = list(self.sublayers()), dict[str, Array]()
+
+        def call(place: int, h: Any) -> tuple[Array, None]:
+            found[names[place]] = y = self.layers[place].forward(h)[0]
+            return y, None
+
+        self.check_input(given)
+        self._run(given, call)
+        return found
+
+    def __call__(self, *x: Any) -> Any:
+        if not any(isinstance(one, Node) for one in x):
+            return super().__call__(*x)
+        if len(x) != len(self.input_shapes):
+            wanted = f"{len(self.input_shapes)} nodes"
+            raise ConfigurationError(f"Graph: expected to be called on {wanted}, got {len(x)}")
+        nodes = list(x)
+        for layer, sources in zip(self.layers, self.wiring, strict=True):
+            nodes.append(Node(layer, tuple(nodes[one] for one in sources)))
+        found = tuple(nodes[end] for end in self.ends)
+        return found if len(found) > 1 else found[0]
+
+    @property
+    def named_inputs(self) -> dict[str, Shape]:
+        """The shape of a sample of each input, by its name."""
+        return dict(zip(self.input_names, self.input_shapes, strict=True))
+
+    def source_of(self, place: int) -> str:
+        names = list(self.sublayers())
+        inputs = len(self.input_names)
+        sources = [(*self.input_names, *names)[one] for one in self.wiring[place]]
+        role = [
+            f" -> {name}"
+            for name, end in zip(self.output_names, self.ends, strict=True)
+            if end == inputs + place and len(self.ends) > 1
+        ]
+        return f"  of {', '.join(sources)}{''.join(role)}"
+
+    def plot(self) -> Figure:
+        """A picture of the graph: a box for each layer, and an arrow for each array.
+
+        Raises MissingExtraError without matplotlib.
+        """
+        from minitorch_np.core.graph_picture import draw
+
+        return draw(self)
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "inputs": [list(pair) for pair in self.named_inputs.items()],
+            "layers": list(self.layers),
+            "wiring": self.wiring,
+            "outputs": self.ends,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        inputs = [Input(shape, name) for name, shape in config["inputs"]]
+        nodes: list[Node] = list(inputs)
+        for layer, sources in zip(config["layers"], config["wiring"], strict=True):
+            nodes.append(Node(layer, tuple(nodes[one] for one in sources)))
+        return cls.unbuilt(inputs, [nodes[end] for end in config["outputs"]])
+
+    @classmethod
+    def unbuilt(cls, inputs: Input | Iterable[Input], outputs: Node | Iterable[Node]) -> Self:
+        """The same, a specification without parameters until `initialize` is called."""
+        graph = cls.__new__(cls)
+        graph._compose(inputs, outputs)
+        return graph

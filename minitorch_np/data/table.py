@@ -1,0 +1,208 @@
+"""Tables of a data frame (extra `pandas`): columns of numbers and of texts as a network takes them.
+
+A column of numbers stays one. A column of texts or categories becomes a column of zeros and ones
+for each value that it has ("one-hot"), so that no order is invented among them. A table of new rows
+is made `like` the one that a model was trained on, with the same columns in the same places.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array, DType, StrPath, as_float_dtype
+from minitorch_np.errors import DataError, optional
+from minitorch_np.io.bounded import open_file, read_bytes, require_room
+from minitorch_np.signature import explained
+from minitorch_np.validation import instance
+from minitorch_np.validation import path as checked_path
+
+VALUES = 1000
+"""How many values a column of texts may have: one with more is a name or a number of rows."""
+
+
+class Table(NamedTuple):
+    """The rows of a data frame as arrays.
+
+    - `features` is (n, columns), `feature_names` are their names: "age", or "colour=red" for a
+      value of a column of texts;
+    - `targets` are class numbers (n,) where the target column holds texts or whole numbers, numbers
+      (n,) for fractions, (n, k) for several columns, or None;
+    - `class_names` are the texts of the classes, in the order of their numbers;
+    - `columns` has each column's values, None for one of numbers, and `target` the target's.
+    """
+
+    features: Array
+    targets: AnyArray | None
+    feature_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    columns: Mapping[str, tuple[str, ...] | None]
+    target: str | tuple[str, ...] | None
+
+
+@explained
+def load_dataframe(
+    source: Any,
+    target: str | Sequence[str] | None = None,
+    like: Table | None = None,
+    dtype: DType = np.float32,
+) -> Table:
+    """The table in a pandas DataFrame, or in a .csv or .parquet file.
+
+    Parameters:
+        source: a DataFrame, or the path of a file; .parquet needs the extra `parquet`.
+        target: the column to foretell, or several of numbers; the others are features.
+        like: a table whose columns, values and classes this one is to have; new rows may lack the
+            target.
+        dtype: of features and of targets that are fractions.
+
+    Raises DataError, naming column and row, for a missing value, an infinite number, a value that
+    `like` does not have, and a column of anything but numbers, texts and categories;
+    MissingExtraError without pandas.
+    """
+    dtype = as_float_dtype(dtype)
+    pandas = optional("pandas", "pandas", "load_dataframe")
+    frame = source if isinstance(source, pandas.DataFrame) else _read(pandas, source)
+    names = [str(name) for name in frame.columns]
+    if len(set(names)) < len(names) or not len(frame):
+        raise DataError(
+            f"load_dataframe: expected rows, and columns of different names, got {len(frame)} rows "
+            f"and the columns {names}"
+        )
+    frame = frame.set_axis(names, axis=1)
+    if like is not None:
+        instance("load_dataframe", "like", like, Table)
+        target = like.target
+    wanted = [] if target is None else [target] if isinstance(target, str) else list(target)
+    expected = set(like.columns) if like is not None else set(wanted)
+    if lacking := sorted(expected - set(names)):
+        raise DataError(f"load_dataframe: expected the columns {lacking}, got {names}")
+    chosen = [name for name in names if name not in wanted]
+    if not chosen:
+        raise DataError(f"load_dataframe: expected a column beside the target, got {names}")
+    kinds = dict.fromkeys(chosen, ()) if like is None else like.columns
+    features, feature_names, columns = _features(pandas, frame, kinds)
+    targets, classes = None, () if like is None else like.class_names
+    if wanted and set(wanted) <= set(names):
+        targets, classes = _targets(pandas, frame, target, wanted, like)
+        targets = targets.astype(dtype) if targets.dtype.kind == "f" else targets
+    kept = target if isinstance(target, str) or target is None else tuple(target)
+    return Table(features.astype(dtype), targets, feature_names, classes, columns, kept)
+
+
+def _features(
+    pandas: Any, frame: Any, kinds: Mapping[str, tuple[str, ...] | None]
+) -> tuple[AnyArray, tuple[str, ...], dict[str, tuple[str, ...] | None]]:
+    """The columns side by side, their names, and the values of each column."""
+    parts, names = list[AnyArray](), list[str]()
+    columns: dict[str, tuple[str, ...] | None] = {}
+    for name, given in kinds.items():
+        array, values = _column(pandas, frame[name], name, given)
+        columns[name] = values
+        parts.append(array[:, np.newaxis] if values is None else np.eye(len(values))[array])
+        names += [name] if values is None else [f"{name}={value}" for value in values]
+    return np.concatenate(parts, axis=1), tuple(names), columns
+
+
+def _targets(
+    pandas: Any, frame: Any, target: Any, names: list[str], like: Table | None
+) -> tuple[AnyArray, tuple[str, ...]]:
+    """The targets, and the names of their classes where they are texts."""
+    if isinstance(target, str):
+        given = () if like is None else like.class_names or None
+        array, classes = _column(pandas, frame[target], target, given)
+        if classes is not None:
+            return array.astype(np.int64), classes
+        whole = pandas.api.types.is_integer_dtype(frame[target]) or array.dtype == bool
+        return array.astype(np.int64) if whole else array, ()
+    columns = [_column(pandas, frame[name], name, None)[0] for name in names]
+    return np.stack(columns, axis=1, dtype=np.float64), ()
+
+
+def _column(
+    pandas: Any, series: Any, name: str, given: tuple[str, ...] | None
+) -> tuple[AnyArray, tuple[str, ...] | None]:
+    """A column's numbers and None, or the numbers of its values and these.
+
+    `given` are the values that it has to have, None for numbers, () for whatever it holds.
+    """
+    place, types = f"load_dataframe: column {name!r}", pandas.api.types
+    missing = np.flatnonzero(series.isna())
+    if len(missing):
+        raise DataError(
+            f"{place}: expected a value in each row, got {len(missing)} missing ones, the first in "
+            f"row {missing[0]}: fill them (frame.fillna) or drop the rows (frame.dropna)"
+        )
+    if given is None or (not given and types.is_numeric_dtype(series)):
+        if not types.is_numeric_dtype(series) or types.is_complex_dtype(series):
+            raise DataError(f"{place}: expected numbers, got {series.dtype}")
+        numbers = series.to_numpy(bool if types.is_bool_dtype(series) else np.float64)
+        if not np.isfinite(numbers).all():
+            row = int(np.argmin(np.isfinite(numbers)))
+            raise DataError(f"{place}: expected finite numbers, got {numbers[row]} in row {row}")
+        return numbers, None
+    return _texts(series, place, given)
+
+
+def _texts(series: Any, place: str, given: tuple[str, ...]) -> tuple[AnyArray, tuple[str, ...]]:
+    """The numbers of a column's values, and these, in alphabetical order or the categories' own."""
+    ordered = getattr(series.dtype, "categories", None)
+    items = series.tolist()
+    strange = [item for item in items if not isinstance(item, str)] if ordered is None else []
+    if strange and not given:
+        raise DataError(
+            f"{place}: expected numbers, texts or categories, got {series.dtype} with "
+            f"{type(strange[0]).__name__}: {strange[0]!r:.40}: convert the column, or leave it out"
+        )
+    texts = list(map(str, items))
+    values = given or tuple(sorted(set(texts)) if ordered is None else map(str, ordered))
+    if len(values) > VALUES:
+        raise DataError(
+            f"{place}: expected at most {VALUES} different texts, got {len(values)}: leave out a "
+            "column that only names the rows"
+        )
+    numbers = {value: n for n, value in enumerate(values)}
+    for row, text in enumerate(texts):
+        if text not in numbers:
+            raise DataError(
+                f"{place}: expected one of {list(values[:10])}, as in the table that this is to be "
+                f"like, got {text!r:.60} in row {row}"
+            )
+    return np.array([numbers[text] for text in texts]), values
+
+
+def _read(pandas: Any, path: StrPath) -> Any:
+    """The data frame in a file. Raises DataError, FileNotFoundError."""
+    place = checked_path("load_dataframe", "source", path)
+    parquet = place.endswith((".parquet", ".pq"))
+    if not (parquet or place.endswith((".csv", ".csv.gz"))):
+        raise DataError(f"{place}: expected a file named .csv, .csv.gz or .parquet")
+    if parquet:
+        optional("pyarrow", "parquet", "load_dataframe")
+    try:
+        if parquet:
+            with open_file(place) as file:
+                return _parquet(place, file)
+        return pandas.read_csv(io.BytesIO(read_bytes(place)))
+    except (DataError, FileNotFoundError, IsADirectoryError):
+        raise
+    except Exception as error:  # pandas' and pyarrow's are of a dozen kinds
+        raise DataError(
+            f"{place}: expected a table, got a file that is damaged or something else "
+            f"({type(error).__name__}: {error!s:.200})"
+        ) from None
+
+
+def _parquet(place: str, file: Any) -> Any:
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.ParquetFile(file)
+    head = table.metadata
+    groups = (head.row_group(n).total_byte_size for n in range(head.num_row_groups))
+    wanted = max(sum(groups), 8 * head.num_rows * head.num_columns)
+    require_room(place, wanted, os.fstat(file.fileno()).st_size)
+    return table.read().to_pandas()

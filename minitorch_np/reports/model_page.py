@@ -1,0 +1,250 @@
+"""A model as a page: draw a digit, see each unit answer, and teach the model where it is wrong.
+
+The page is one file that needs nothing else, so that a teacher can mail it. It holds the weights, a
+few hundred lines of JavaScript (`templates/network.js`) that compute what the layers here compute,
+and, if there are examples, their pixels. What the script can't compute is refused by its name
+before anything is written.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from minitorch_np import layers as nn
+from minitorch_np.arrays import AnyArray, Array, StrPath
+from minitorch_np.core.layer import Layer
+from minitorch_np.core.model_file import architecture
+from minitorch_np.data import Images
+from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.io.atomic import replacing
+from minitorch_np.reports.page import render
+from minitorch_np.signature import explained
+from minitorch_np.validation import instance
+
+LARGEST = 20 * 2**20
+"""The most bytes of weights that a page may hold."""
+
+EXAMPLES, WORST = 20, 20
+"""So many examples from the start are on the page, and so many of the worst errors."""
+
+Node = dict[str, Any]
+"""A layer as the page's script reads it."""
+
+ELEMENTWISE = (
+    *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.ReLU6, nn.Sigmoid, nn.HardSigmoid, nn.Tanh),
+    *(nn.Softplus, nn.SiLU, nn.HardSwish, nn.Mish, nn.GELU),
+)
+SAME = (nn.Flatten, nn.Reshape, nn.Identity, nn.Dropout, nn.SpatialDropout)
+"""What changes no number when predicting."""
+
+
+@explained
+def page(model: nn.Sequential, path: StrPath, examples: Images | None = None) -> None:
+    """Write a page on which to draw digits for a model.
+
+    Parameters:
+        model: a built model of square grey images, (side^2,) or (1, side, side) a sample, that
+            tells two or more classes apart.
+        path: the file to write, at once or not at all.
+        examples: labelled images, of which the first and the worst errors are on the page.
+
+    Raises ConfigurationError for a layer that the page can't run, or weights of over 20 MB;
+    ShapeError for a model of other samples; MissingExtraError without Jinja2; OSError where the
+    file can't be written.
+    """
+    instance("page", "model", model, nn.Sequential)
+    model.require_built()
+    if examples is not None:
+        _check_examples(model, instance("page", "examples", examples, Images))
+    content = render("model", title=title(model), network=as_json(model, examples))
+    with replacing(path) as file:
+        file.write(content.encode())
+
+
+def _check_examples(model: nn.Sequential, examples: Images) -> None:
+    pixels, classes = math.prod(examples.images.shape[1:]), int(examples.labels.max()) + 1
+    if pixels != math.prod(model.input_shape) or classes > model.output_shape[0]:
+        raise ShapeError(
+            f"page: expected examples of {math.prod(model.input_shape)} pixels and at most "
+            f"{model.output_shape[0]} classes, as the model has, got {pixels} and {classes}"
+        )
+
+
+def title(model: nn.Sequential) -> str:
+    """The model in a line: its layers."""
+    return ", ".join(layer.label for layer in model)
+
+
+def as_json(model: nn.Sequential, examples: Images | None) -> dict[str, Any]:
+    """All that the page's script needs."""
+    pixels = math.prod(model.input_shape)
+    side = math.isqrt(pixels)
+    classes = model.output_shape[0]
+    if side * side != pixels or len(model.output_shape) != 1 or classes < 2:
+        raise ShapeError(
+            "page: expected a model of square grey images, such as (784,) or (1, 28, 28), with a "
+            f"score for each class, got samples of {model.input_shape} and outputs of "
+            f"{model.output_shape}"
+        )
+    arrays = model.named_parameters() | model.named_buffers()
+    size = sum(array.nbytes for array in arrays.values())
+    if size > LARGEST:
+        raise ConfigurationError(
+            f"page: expected weights of at most {LARGEST / 2**20:.0f} MB, got "
+            f"{size / 2**20:.0f} MB: train a smaller model for a page"
+        )
+    names = () if examples is None else examples.class_names
+    exclusive = model.exclusive_classes
+    if exclusive is None:
+        exclusive = not model.outputs_separate_probabilities
+    return {
+        "side": side,
+        "names": list(names if len(names) == classes else map(str, range(classes))),
+        "layers": list(_nodes(model, "")),
+        "outputs": "probabilities"
+        if model.outputs_probabilities or (not exclusive and model.outputs_separate_probabilities)
+        else "scores"
+        if exclusive
+        else "logits",
+        "arrays": {name: _array(array) for name, array in arrays.items()},
+        "architecture": _base64(_npy(np.array(json.dumps(architecture(model))))),
+        "teachable": not isinstance(model[-1], nn.Softmax) and exclusive,
+        "examples": [] if examples is None else _examples(model, examples),
+    }
+
+
+def _nodes(container: Layer, prefix: str) -> Iterator[Node]:
+    """The layers of a Sequential, in order; one inside of another is laid open."""
+    for name, layer in container.sublayers().items():
+        if isinstance(layer, nn.Sequential):
+            yield from _nodes(layer, f"{prefix}{name}.")
+        else:
+            yield _node(layer, f"{prefix}{name}")
+
+
+def _node(layer: Layer, path: str) -> Node:
+    node: Node = {"path": path, "label": layer.label, "shape": list(layer.output_shape)}
+    if isinstance(layer, nn.Add):
+        return node | {"kind": "add", "branches": _branches(layer, path)}
+    if isinstance(layer, ELEMENTWISE):
+        settings = {k: v for k, v in layer.config().items() if isinstance(v, (int, float, str))}
+        return node | {"kind": "activation", "name": type(layer).__name__, **settings}
+    if isinstance(layer, SAME):
+        return node | {"kind": "same"}
+    describe = DESCRIBED.get(type(layer))
+    if describe is None:
+        classes: tuple[type[Layer], ...] = (*DESCRIBED, *ELEMENTWISE, *SAME)
+        known = ", ".join(sorted(cls.__name__ for cls in classes))
+        raise ConfigurationError(
+            f"page: expected layers of {known}, Add and Residual; got {layer.label} at {path}"
+        )
+    return node | describe(layer, path)
+
+
+def _branches(layer: nn.Add, path: str) -> list[list[Node]]:
+    return [
+        list(_nodes(branch, f"{path}.{name}."))
+        if isinstance(branch, nn.Sequential)
+        else [_node(branch, f"{path}.{name}")]
+        for name, branch in layer.sublayers().items()
+    ]
+
+
+def _dense(layer: Any, path: str) -> Node:
+    units, inputs = layer.weight.shape
+    return {"kind": "dense", "units": units, "inputs": inputs, **_parameters(layer, path)}
+
+
+def _parameters(layer: Any, path: str) -> Node:
+    bias = f"{path}.bias" if layer.use_bias else None
+    return {"weight": f"{path}.weight", "bias": bias}
+
+
+def _grid(layer: Any) -> Node:
+    c, h, w = layer.input_shape
+    return {"channels": c, "height": h, "width": w, **layer.grid._asdict()}
+
+
+def _convolution(layer: Any, path: str) -> Node:
+    own = {"kind": "convolution", "filters": layer.filters, "groups": layer.groups}
+    return own | _grid(layer) | _parameters(layer, path)
+
+
+def _pool(kind: str) -> Callable[[Any, str], Node]:
+    return lambda layer, path: {"kind": kind, **_grid(layer)}
+
+
+def _global_pool(layer: Any, path: str) -> Node:
+    c, h, w = layer.input_shape
+    return {"kind": "mean", "channels": c, "pixels": h * w}
+
+
+def _batch_norm(layer: Any, path: str) -> Node:
+    """Prediction's y = scale x + shift, one of each for a feature or channel."""
+    scale = layer.weight / np.sqrt(layer.running_var.astype(np.float64) + layer.epsilon)
+    shift = layer.bias - scale * layer.running_mean
+    repeat = math.prod(layer.input_shape[1:])
+    return {"kind": "affine", "scale": scale.tolist(), "shift": shift.tolist(), "repeat": repeat}
+
+
+def _layer_norm(layer: Any, path: str) -> Node:
+    size = layer.weight.size
+    names = {"weight": f"{path}.weight", "bias": f"{path}.bias"}
+    return {"kind": "layer norm", "size": size, "epsilon": layer.epsilon, **names}
+
+
+DESCRIBED: dict[type[Layer], Callable[[Any, str], Node]] = {
+    nn.Dense: _dense,
+    nn.Conv2D: _convolution,
+    nn.MaxPool2D: _pool("maximum"),
+    nn.AveragePool2D: _pool("average"),
+    nn.GlobalAveragePool2D: _global_pool,
+    nn.BatchNorm: _batch_norm,
+    nn.LayerNorm: _layer_norm,
+    nn.Softmax: lambda layer, path: {"kind": "softmax"},
+}
+
+
+def _examples(model: nn.Sequential, digits: Images) -> list[dict[str, Any]]:
+    """The first examples, and those whose right class has the least probability."""
+    x = digits.features().reshape(-1, *model.input_shape)
+    right = model.predict_proba(x)[np.arange(len(x)), digits.labels]
+    worst = np.argsort(right, kind="stable")[:WORST]
+    rows = [*range(min(EXAMPLES, len(x))), *worst.tolist()]
+    kinds = ["example"] * min(EXAMPLES, len(x)) + ["worst"] * len(worst)
+    return [
+        {"kind": kind, "label": int(digits.labels[row]), "pixels": _base64(_bytes(x[row]))}
+        for kind, row in zip(kinds, rows, strict=True)
+    ]
+
+
+def _bytes(image: Array) -> bytes:
+    return np.rint(255 * image).astype(np.uint8).tobytes()
+
+
+def _array(array: AnyArray) -> dict[str, Any]:
+    """An array's numbers, and the head of its .npy file, for the page to write one again."""
+    plain = np.ascontiguousarray(array)
+    head = len(_npy(plain)) - plain.nbytes
+    single = plain.astype("<f4")
+    return {
+        "numbers": _base64(single.tobytes()),
+        "head": _base64(_npy(single)[:head]),
+    }
+
+
+def _npy(array: AnyArray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()

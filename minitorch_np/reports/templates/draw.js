@@ -1,0 +1,349 @@
+// The page: drawing, what the network makes of it, and teaching.
+
+const element = id => document.getElementById(id);
+const SIDE = network.side, INK_SIDE = Math.round(SIDE * 20 / 28), FAINTEST = 0.15;
+const MOST_MAPS = 16, MOST_UNITS = 40;
+const paper = element("paper"), pen = paper.getContext("2d", { willReadFrequently: true });
+let image = null;  // what the network sees: side * side numbers from 0 to 1
+let before = [];  // parameters before each step of teaching
+let switched = false;
+
+const percent = share => `${(100 * share).toFixed(1)} %`;
+const make = (tag, words = "", label = "") => {
+  const made = document.createElement(tag);
+  made.textContent = words;
+  if (label) made.setAttribute("aria-label", label);
+  return made;
+};
+
+/** A drawing, or a picture of one, as MNIST's digits are: the longer side of the ink 20 of 28
+    pixels, the centre of its mass in the middle. `grey` is width * height numbers from 0 to 255. */
+function prepare(grey, width, height) {
+  const border = [];
+  for (let k = 0; k < width; k++) border.push(grey[k], grey[(height - 1) * width + k]);
+  for (let k = 0; k < height; k++) border.push(grey[k * width], grey[k * width + width - 1]);
+  const ground = border.sort((a, b) => a - b)[border.length >> 1];
+  const ink = grey.map(v => Math.abs(v - ground));
+  const strongest = ink.reduce((a, b) => Math.max(a, b), 0);
+  if (strongest < 8) return null;
+  let [top, bottom, left, right] = [height, -1, width, -1];
+  ink.forEach((v, k) => {
+    if (v < FAINTEST * strongest) { ink[k] = 0; return; }
+    const row = Math.floor(k / width), column = k % width;
+    top = Math.min(top, row); bottom = Math.max(bottom, row);
+    left = Math.min(left, column); right = Math.max(right, column);
+  });
+  const high = bottom - top + 1, wide = right - left + 1, scale = INK_SIDE / Math.max(high, wide);
+  const rows = Math.max(1, Math.round(high * scale)), columns = Math.max(1, Math.round(wide * scale));
+  const small = shrink(ink, width, left, top, wide, high, columns, rows);
+  const most = small.reduce((a, b) => Math.max(a, b), 0);
+  if (!most) return null;
+  const [mass, down, across] = small.reduce(([m, y, x], v, k) => [m + v,
+    y + v * (Math.floor(k / columns) + 0.5), x + v * (k % columns + 0.5)], [0, 0, 0]);
+  const corner = (sum, size) =>
+    Math.min(SIDE - size, Math.max(0, Math.round(SIDE / 2 - sum / mass)));
+  const y = corner(down, rows), x = corner(across, columns), out = zeros(SIDE * SIDE);
+  small.forEach((v, k) => {
+    out[(y + Math.floor(k / columns)) * SIDE + x + k % columns] = Math.round(255 * v / most) / 255;
+  });
+  return out;
+}
+
+/** A part of an image in fewer pixels: the mean of what each one covers. */
+function shrink(from, width, left, top, wide, high, columns, rows) {
+  const out = zeros(columns * rows);
+  for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
+    const [y0, y1] = [row * high / rows, (row + 1) * high / rows];
+    const [x0, x1] = [column * wide / columns, (column + 1) * wide / columns];
+    let sum = 0;
+    for (let y = Math.floor(y0); y < y1; y++) for (let x = Math.floor(x0); x < x1; x++) {
+      const share = (Math.min(y + 1, y1) - Math.max(y, y0)) * (Math.min(x + 1, x1) - Math.max(x, x0));
+      sum += share * from[(top + y) * width + left + x];
+    }
+    out[row * columns + column] = sum / ((y1 - y0) * (x1 - x0));
+  }
+  return out;
+}
+
+/** Numbers as pixels: grey from 0 up, or blue above zero and orange below. */
+function paint(canvas, numbers, width, signed, from = 0) {
+  const count = canvas.width * canvas.height, pixels = new ImageData(canvas.width, canvas.height);
+  let most = 0;
+  for (let k = 0; k < count; k++) most = Math.max(most, Math.abs(numbers[from + k]));
+  for (let k = 0; k < count; k++) {
+    const share = most ? numbers[from + k] / most : 0;
+    const to = !signed ? [255, 255, 255] : share >= 0 ? [86, 180, 233] : [230, 120, 0];
+    for (let c = 0; c < 3; c++) pixels.data[4 * k + c] = Math.abs(share) * to[c];
+    pixels.data[4 * k + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+}
+
+const small = (width, height) => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  canvas.setAttribute("aria-hidden", "true");
+  return canvas;
+};
+
+/** Everything that follows from the image and the parameters. */
+function look() {
+  const seen = element("seen");
+  if (!image) {
+    paint(seen, zeros(SIDE * SIDE), SIDE, false);
+    element("answer").textContent = "Draw a digit.";
+    for (const bar of element("bars").children) fill(bar, 0);
+    element("inside").replaceChildren();
+    return;
+  }
+  paint(seen, image, SIDE, false);
+  const values = forward(network.layers, image), p = probabilities(values.at(-1));
+  const best = p.indexOf(Math.max(...p));
+  element("answer").textContent = `It reads ${network.names[best]}, with probability ${percent(p[best])}.`;
+  [...element("bars").children].forEach((bar, k) => fill(bar, p[k], k === best));
+  inside(values);
+}
+
+function fill(bar, share, best) {
+  bar.querySelector("i").style.width = `${100 * share}%`;
+  bar.querySelector("span").textContent = percent(share);
+  bar.classList.toggle("best", Boolean(best));
+}
+
+/** The units of the first Dense layer beside their weights; maps of what has height and width. */
+function inside(values) {
+  const held = element("inside"), nodes = network.layers;
+  held.replaceChildren();
+  nodes.forEach((l, k) => {
+    const y = values[k + 1];
+    if (l.kind === "dense" && l.inputs === SIDE * SIDE) {
+      const after = nodes[k + 1]?.kind === "activation" ? values[k + 2] : y;
+      const most = after.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
+      held.append(make("h3", `${l.label}: what each unit looks for, and how it answers`));
+      held.append(row(Math.min(l.units, MOST_UNITS), unit => {
+        const canvas = small(SIDE, SIDE), box = make("figure");
+        paint(canvas, parameters[l.weight], SIDE, true, unit * l.inputs);
+        const light = make("figcaption", after[unit].toFixed(2).replace(/^-0.00$/, "0.00"));
+        light.style.setProperty("--light", Math.abs(after[unit]) / most);
+        box.append(canvas, light);
+        return box;
+      }));
+    } else if (l.shape.length === 3 && l.kind !== "same") {
+      const [channels, height, width] = l.shape;
+      held.append(make("h3", `${l.label}: its maps`));
+      held.append(row(Math.min(channels, MOST_MAPS), c => {
+        const canvas = small(width, height), box = make("figure");
+        paint(canvas, y, width, true, c * height * width);
+        box.append(canvas);
+        return box;
+      }));
+    }
+  });
+}
+
+function row(count, each) {
+  const held = make("div");
+  held.className = "row";
+  for (let k = 0; k < count; k++) held.append(each(k));
+  return held;
+}
+
+let waiting = false;
+/** The drawing has changed: look at it once in the next frame, however many strokes there were. */
+function changed() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => {
+    waiting = false;
+    const { data, width, height } = pen.getImageData(0, 0, paper.width, paper.height);
+    const grey = zeros(width * height);
+    for (let k = 0; k < grey.length; k++) grey[k] = data[4 * k];
+    image = prepare(grey, width, height);
+    look();
+  });
+}
+
+function clear() {
+  pen.fillStyle = "#000";
+  pen.fillRect(0, 0, paper.width, paper.height);
+  image = null;
+  look();
+}
+
+/** A picture from a file, as it is meant to be seen: what is transparent shows white paper. */
+async function load(file) {
+  try {
+    const picture = await createImageBitmap(file);
+    const scale = Math.min(1, 600 / Math.max(picture.width, picture.height));
+    const canvas = small(Math.max(1, Math.round(picture.width * scale)),
+      Math.max(1, Math.round(picture.height * scale)));
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+    const grey = zeros(canvas.width * canvas.height);
+    for (let k = 0; k < grey.length; k++)
+      grey[k] = 0.299 * data[4 * k] + 0.587 * data[4 * k + 1] + 0.114 * data[4 * k + 2];
+    const found = prepare(grey, canvas.width, canvas.height);
+    clear();
+    image = found;
+    look();
+    if (!found) element("answer").textContent = `${file.name}: nothing stands out from its ground.`;
+  } catch {
+    element("answer").textContent = `${file.name} is no picture that this browser can read.`;
+  }
+}
+
+function teach(steps) {
+  if (!image) { element("taught").textContent = "Draw a digit first."; return; }
+  const rate = Number(element("rate").value), label = Number(element("right").value);
+  if (!(rate > 0)) { element("taught").textContent = "The learning rate has to be above 0."; return; }
+  before.push(Object.fromEntries(Object.entries(parameters).map(([n, a]) => [n, a.slice()])));
+  const { loss, gradients } = lesson(image, label);
+  for (let k = 0; k < steps; k++) learn(image, label, rate);
+  const after = lesson(image, label).loss;
+  const size = Object.entries(gradients).filter(([, g]) => g.some(Boolean))
+    .map(([name, g]) => `${name} ${Math.hypot(...g).toPrecision(3)}`).join(", ");
+  element("taught").textContent = `Loss ${loss.toPrecision(4)}, now ${after.toPrecision(4)}. `
+    + `Gradients were (length): ${size}.`;
+  look();
+}
+
+function undo() {
+  const kept = before.pop();
+  element("taught").textContent = kept ? "The last lesson is undone." : "There is nothing to undo.";
+  if (kept) Object.assign(parameters, kept);
+  look();
+}
+
+/** The parameters as an .npz, a zip without compression, which Sequential.load reads. */
+function archive() {
+  const files = [["architecture.npy", bytesOf(network.architecture)]];
+  for (const [name, array] of Object.entries(network.arrays)) {
+    const head = bytesOf(array.head), body = new Uint8Array(Float32Array.from(parameters[name]).buffer);
+    const whole = new Uint8Array(head.length + body.length);
+    whole.set(head);
+    whole.set(body, head.length);
+    files.push([`${name}.npy`, whole]);
+  }
+  const parts = [], directory = [];
+  let place = 0;
+  for (const [name, content] of files) {
+    const encoded = new TextEncoder().encode(name);
+    const common = [20, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...number(crc(content), 4), ...number(content.length, 4),
+      ...number(content.length, 4), ...number(encoded.length, 2), 0, 0];
+    parts.push(new Uint8Array([0x50, 0x4b, 3, 4, ...common]), encoded, content);
+    directory.push(new Uint8Array([0x50, 0x4b, 1, 2, 20, 0, ...common, ...new Array(10).fill(0),
+      ...number(place, 4)]), encoded);
+    place += 30 + encoded.length + content.length;
+  }
+  const size = directory.reduce((sum, part) => sum + part.length, 0);
+  const end = new Uint8Array([0x50, 0x4b, 5, 6, 0, 0, 0, 0, ...number(files.length, 2),
+    ...number(files.length, 2), ...number(size, 4), ...number(place, 4), 0, 0]);
+  return new Blob([...parts, ...directory, end], { type: "application/zip" });
+}
+
+const number = (value, bytes) => Array.from({ length: bytes }, (_, k) => (value >>> (8 * k)) & 255);
+
+function crc(content) {
+  let found = 0xffffffff;
+  for (const byte of content) {
+    found ^= byte;
+    for (let k = 0; k < 8; k++) found = (found >>> 1) ^ (found & 1 ? 0xedb88320 : 0);
+  }
+  return ~found >>> 0;
+}
+
+function download() {
+  const link = make("a");
+  link.href = URL.createObjectURL(archive());
+  link.download = "taught.npz";
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+/** The pages' lists: bars, examples, activations. */
+function build() {
+  network.names.forEach((name, k) => {
+    const bar = make("li");
+    const track = make("b");
+    track.append(make("i"));
+    bar.append(make("strong", name), track, make("span"));
+    element("bars").append(bar);
+    const option = make("option", name);
+    option.value = String(k);
+    element("right").append(option);
+  });
+  for (const each of network.examples) {
+    const button = make("button", "", `${each.kind === "worst" ? "error" : "example"}: ${network.names[each.label]}`);
+    const canvas = small(SIDE, SIDE);
+    const pixels = Float64Array.from(bytesOf(each.pixels), v => v / 255);
+    paint(canvas, pixels, SIDE, false);
+    button.type = "button";
+    button.append(canvas);
+    button.addEventListener("click", () => {
+      clear();
+      image = pixels;
+      element("right").value = String(each.label);
+      look();
+    });
+    element(each.kind).append(button);
+  }
+  element("given").hidden = !network.examples.length;
+  element("lessons").hidden = !teachable;
+  element("no-lessons").hidden = teachable;
+  for (const l of network.layers) if (l.kind === "activation") {
+    const select = make("select", "", `activation of layer ${l.path}`);
+    for (const name of Object.keys(ACTIVATIONS)) select.append(make("option", name));
+    select.value = l.name;
+    const original = l.name;
+    select.addEventListener("change", () => {
+      l.name = select.value;
+      for (const [key, value] of Object.entries(SETTINGS)) l[key] ??= value;
+      switched = network.layers.some(n => n.first && n.first !== n.name);
+      element("download").disabled = switched;
+      look();
+    });
+    l.first = original;
+    const label = make("label", `${l.path} `);
+    label.append(select);
+    element("switches").append(label);
+  }
+  element("switching").hidden = !element("switches").children.length;
+}
+
+let last = null;
+const at = event => {
+  const box = paper.getBoundingClientRect();
+  return [(event.clientX - box.left) * paper.width / box.width,
+    (event.clientY - box.top) * paper.height / box.height];
+};
+function stroke(event) {
+  const [x, y] = at(event);
+  pen.strokeStyle = "#fff";
+  pen.lineWidth = paper.width / 14;
+  pen.lineCap = pen.lineJoin = "round";
+  pen.beginPath();
+  pen.moveTo(...(last ?? [x, y]));
+  pen.lineTo(x, y);
+  pen.stroke();
+  last = [x, y];
+  changed();
+}
+paper.addEventListener("pointerdown", event => {
+  paper.setPointerCapture(event.pointerId);
+  last = null;
+  stroke(event);
+});
+paper.addEventListener("pointermove", event => { if (event.buttons) stroke(event); });
+element("clear").addEventListener("click", clear);
+element("picture").addEventListener("change", event => {
+  if (event.target.files[0]) load(event.target.files[0]);
+});
+element("one").addEventListener("click", () => teach(1));
+element("ten").addEventListener("click", () => teach(10));
+element("undo").addEventListener("click", undo);
+element("download").addEventListener("click", download);
+build();
+clear();

@@ -1,0 +1,256 @@
+// The layers, as minitorch_np computes them, for one sample at a time. A layer is a node of the
+// model's description; its kind has a `forward` (node, x) -> y and a `backward` (node, x, y, dy,
+// gradients) -> dx that adds the gradients of its parameters. Numbers are float64.
+
+const network = JSON.parse(document.getElementById("network").textContent);
+
+const bytesOf = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
+const parameters = {};
+for (const [name, array] of Object.entries(network.arrays))
+  parameters[name] = Float64Array.from(new Float32Array(bytesOf(array.numbers).buffer));
+
+const sigmoid = z => z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z));
+const softplus = z => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
+const density = z => Math.exp(-z * z / 2) / Math.sqrt(2 * Math.PI);
+const SCALE = 1.0507009873554805, ALPHA = 1.6732632423543772;  // SELU's
+
+/** The normal distribution: a series near zero, a continued fraction far away. */
+function normal(z) {
+  const x = Math.abs(z);
+  let share = 0;
+  if (x < 4) {
+    let term = x, sum = x;
+    for (let n = 1; n < 80; n++) { term *= x * x / (2 * n + 1); sum += term; }
+    share = 0.5 - density(x) * sum;
+  } else if (x < 38) {
+    let part = 0;
+    for (let n = 60; n > 0; n--) part = n / (x + part);
+    share = density(x) / (x + part);
+  }
+  return z > 0 ? 1 - share : share;
+}
+
+const gelu = z => Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3);
+
+/** g(z), and g'(z) given a = g(z) too. */
+const ACTIVATIONS = {
+  ReLU: [z => Math.max(z, 0), (z, a) => z > 0 ? 1 : 0],
+  LeakyReLU: [(z, l) => z > 0 ? z : l.negative_slope * z, (z, a, l) => z > 0 ? 1 : l.negative_slope],
+  ELU: [(z, l) => z > 0 ? z : l.alpha * Math.expm1(z), (z, a, l) => z > 0 ? 1 : a + l.alpha],
+  SELU: [z => SCALE * (z > 0 ? z : ALPHA * Math.expm1(z)), (z, a) => z > 0 ? SCALE : a + SCALE * ALPHA],
+  ReLU6: [z => Math.min(Math.max(z, 0), 6), (z, a) => z > 0 && z <= 6 ? 1 : 0],
+  Sigmoid: [sigmoid, (z, a) => a * (1 - a)],
+  HardSigmoid: [z => Math.min(Math.max(z / 6 + 0.5, 0), 1), z => z > -3 && z <= 3 ? 1 / 6 : 0],
+  Tanh: [Math.tanh, (z, a) => 1 - a * a],
+  Softplus: [(z, l) => softplus(l.beta * z) / l.beta, (z, a, l) => sigmoid(l.beta * z)],
+  SiLU: [z => z * sigmoid(z), (z, a) => sigmoid(z) + a * (1 - sigmoid(z))],
+  HardSwish: [z => z * Math.min(Math.max(z / 6 + 0.5, 0), 1),
+    z => z > 3 ? 1 : z > -3 ? z / 3 + 0.5 : 0],
+  Mish: [z => z * Math.tanh(softplus(z)), z => {
+    const t = Math.tanh(softplus(z));
+    return t + z * (1 - t * t) * sigmoid(z);
+  }],
+  GELU: [(z, l) => l.approximate === "tanh" ? z * (0.5 + 0.5 * Math.tanh(gelu(z))) : z * normal(z),
+    (z, a, l) => {
+      if (l.approximate !== "tanh") return normal(z) + z * density(z);
+      const t = Math.tanh(gelu(z));
+      const slope = Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * z * z);
+      return 0.5 + 0.5 * t + 0.5 * z * (1 - t * t) * slope;
+    }],
+};
+/** What a node that is switched to an activation needs beside its name. */
+const SETTINGS = { negative_slope: 0.01, alpha: 1, beta: 1, approximate: "none" };
+
+function softmax(scores) {
+  const largest = Math.max(...scores);
+  const p = scores.map(s => Math.exp(s - largest));
+  const sum = p.reduce((a, b) => a + b, 0);
+  return p.map(e => e / sum);
+}
+
+/** For each place of a window: visit(output, input, kernel) of every pixel inside of the image. */
+function windows(l, channels, visit) {
+  const [down, across] = l.size, [high, wide] = l.kernel;
+  const [[top], [left]] = l.border;
+  for (let c = 0; c < channels; c++)
+    for (let row = 0; row < down; row++) for (let column = 0; column < across; column++)
+      for (let i = 0; i < high; i++) for (let j = 0; j < wide; j++) {
+        const y = row * l.stride[0] + i * l.dilation[0] - top;
+        const x = column * l.stride[1] + j * l.dilation[1] - left;
+        if (y < 0 || x < 0 || y >= l.height || x >= l.width) continue;
+        visit((c * down + row) * across + column, (c * l.height + y) * l.width + x, i * wide + j);
+      }
+}
+
+/** The same for a convolution: each filter over the channels of its group. */
+function filtered(l, visit) {
+  const each = l.channels / l.groups, area = l.height * l.width;
+  const places = l.size[0] * l.size[1], kernel = l.kernel[0] * l.kernel[1];
+  for (let f = 0; f < l.filters; f++) {
+    const first = Math.floor(f / (l.filters / l.groups)) * each;
+    for (let c = 0; c < each; c++) {
+      const weights = (f * each + c) * kernel, pixels = (first + c) * area, outputs = f * places;
+      windows(l, 1, (out, at, k) => visit(outputs + out, pixels + at, weights + k));
+    }
+  }
+}
+
+const zeros = count => new Float64Array(count);
+const sized = l => zeros(l.shape.reduce((a, b) => a * b, 1));
+
+function counts(l) {
+  const found = sized(l);
+  windows(l, l.channels, out => { found[out]++; });
+  return found;
+}
+
+const KINDS = {
+  same: { forward: (l, x) => x, backward: (l, x, y, dy) => dy },
+  activation: {
+    forward: (l, x) => x.map(z => ACTIVATIONS[l.name][0](z, l)),
+    backward: (l, x, y, dy) => dy.map((d, k) => d * ACTIVATIONS[l.name][1](x[k], y[k], l)),
+  },
+  dense: {
+    forward(l, x) {
+      const w = parameters[l.weight], b = l.bias && parameters[l.bias], y = sized(l);
+      for (let k = 0; k < y.length; k++) {
+        const unit = k % l.units, from = (k - unit) / l.units * l.inputs;
+        let sum = b ? b[unit] : 0;
+        for (let j = 0; j < l.inputs; j++) sum += w[unit * l.inputs + j] * x[from + j];
+        y[k] = sum;
+      }
+      return y;
+    },
+    backward(l, x, y, dy, gradients) {
+      const w = parameters[l.weight], dw = gradients[l.weight], db = l.bias && gradients[l.bias];
+      const dx = zeros(x.length);
+      for (let k = 0; k < dy.length; k++) {
+        const unit = k % l.units, from = (k - unit) / l.units * l.inputs;
+        if (db) db[unit] += dy[k];
+        for (let j = 0; j < l.inputs; j++) {
+          dw[unit * l.inputs + j] += dy[k] * x[from + j];
+          dx[from + j] += dy[k] * w[unit * l.inputs + j];
+        }
+      }
+      return dx;
+    },
+  },
+  convolution: {
+    forward(l, x) {
+      const w = parameters[l.weight], b = l.bias && parameters[l.bias], y = sized(l);
+      const places = l.size[0] * l.size[1];
+      if (b) y.forEach((_, k) => { y[k] = b[Math.floor(k / places)]; });
+      filtered(l, (out, at, k) => { y[out] += w[k] * x[at]; });
+      return y;
+    },
+    backward(l, x, y, dy, gradients) {
+      const w = parameters[l.weight], dw = gradients[l.weight], dx = zeros(x.length);
+      const places = l.size[0] * l.size[1];
+      if (l.bias) dy.forEach((d, k) => { gradients[l.bias][Math.floor(k / places)] += d; });
+      filtered(l, (out, at, k) => { dw[k] += dy[out] * x[at]; dx[at] += dy[out] * w[k]; });
+      return dx;
+    },
+  },
+  maximum: {
+    forward(l, x) {
+      const y = sized(l).fill(-Infinity);
+      windows(l, l.channels, (out, at) => { y[out] = Math.max(y[out], x[at]); });
+      return y;
+    },
+    backward(l, x, y, dy) {
+      const dx = zeros(x.length), taken = new Uint8Array(y.length);
+      windows(l, l.channels, (out, at) => {
+        if (!taken[out] && x[at] === y[out]) { taken[out] = 1; dx[at] += dy[out]; }
+      });
+      return dx;
+    },
+  },
+  average: {
+    forward(l, x) {
+      const y = sized(l), n = counts(l);
+      windows(l, l.channels, (out, at) => { y[out] += x[at] / n[out]; });
+      return y;
+    },
+    backward(l, x, y, dy) {
+      const dx = zeros(x.length), n = counts(l);
+      windows(l, l.channels, (out, at) => { dx[at] += dy[out] / n[out]; });
+      return dx;
+    },
+  },
+  mean: {
+    forward: (l, x) => sized(l).map((_, c) => x.slice(c * l.pixels, (c + 1) * l.pixels)
+      .reduce((a, b) => a + b, 0) / l.pixels),
+    backward: (l, x, y, dy) => x.map((_, k) => dy[Math.floor(k / l.pixels)] / l.pixels),
+  },
+  affine: {
+    forward: (l, x) => x.map((v, k) => l.scale[Math.floor(k / l.repeat)] * v
+      + l.shift[Math.floor(k / l.repeat)]),
+  },
+  "layer norm": {
+    forward(l, x) {
+      const w = parameters[l.weight], b = parameters[l.bias], y = zeros(x.length);
+      for (let from = 0; from < x.length; from += l.size) {
+        const part = x.slice(from, from + l.size);
+        const mean = part.reduce((a, v) => a + v, 0) / l.size;
+        const variance = part.reduce((a, v) => a + (v - mean) ** 2, 0) / l.size;
+        part.forEach((v, k) => {
+          y[from + k] = w[k] * (v - mean) / Math.sqrt(variance + l.epsilon) + b[k];
+        });
+      }
+      return y;
+    },
+  },
+  softmax: { forward: (l, x) => softmax(x) },
+  add: {
+    forward(l, x) {
+      l.made = l.branches.map(nodes => forward(nodes, x));
+      return sized(l).map((_, k) => l.made.reduce((sum, values) => sum + values.at(-1)[k], 0));
+    },
+    backward(l, x, y, dy, gradients) {
+      const back = l.branches.map((nodes, k) => backward(nodes, l.made[k], dy, gradients));
+      return x.map((_, k) => back.reduce((sum, dx) => sum + dx[k], 0));
+    },
+  },
+};
+
+/** The input and the outputs of all layers. */
+function forward(nodes, x) {
+  const values = [x];
+  for (const l of nodes) values.push(KINDS[l.kind].forward(l, values.at(-1)));
+  return values;
+}
+
+/** dL/dx, given dL/d(output); gradients of the parameters are added up in `gradients`. */
+function backward(nodes, values, dy, gradients) {
+  for (let k = nodes.length - 1; k >= 0; k--)
+    dy = KINDS[nodes[k].kind].backward(nodes[k], values[k], values[k + 1], dy, gradients);
+  return dy;
+}
+
+function probabilities(outputs) {
+  if (network.outputs === "probabilities") return outputs;
+  return network.outputs === "scores" ? softmax(outputs) : outputs.map(sigmoid);
+}
+
+/** Whether every layer of some nodes can send gradients back. */
+const learns = nodes => nodes.every(l => KINDS[l.kind].backward
+  && (!l.branches || l.branches.every(learns)));
+const teachable = network.teachable && learns(network.layers);
+
+/** Softmax cross-entropy of one image, and its gradients. */
+function lesson(x, label) {
+  const values = forward(network.layers, x), p = softmax(values.at(-1));
+  const gradients = {};
+  for (const name of Object.keys(parameters)) gradients[name] = zeros(parameters[name].length);
+  const dy = p.map((share, k) => share - (k === label ? 1 : 0));
+  const dx = backward(network.layers, values, dy, gradients);
+  return { loss: -Math.log(p[label]), gradients, dx, values };
+}
+
+/** One step of plain gradient descent. */
+function learn(x, label, rate) {
+  const { gradients, loss } = lesson(x, label);
+  for (const [name, gradient] of Object.entries(gradients))
+    gradient.forEach((g, k) => { parameters[name][k] -= rate * g; });
+  return loss;
+}

@@ -1,0 +1,226 @@
+"""One training step taken apart: every number that goes forward, and every one that comes back.
+
+`trace` runs a step on a copy of the model and writes down what each layer was given and what it
+returned, forwards and backwards, and what the update made of each parameter. For a chain of `Dense`
+layers and activations the same arrays have the notes' names too: X, Z1, A1, ... forwards, dZ2, dW2,
+db2, ... backwards, with samples in columns, as the notes write them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import Array, Seed, StrPath, as_batch, as_generator, as_targets
+from minitorch_np.core.layer import Backward, Cache, Forward, Layer
+from minitorch_np.core.prediction import Model
+from minitorch_np.errors import ConfigurationError, MissingExtraError, ShapeError
+from minitorch_np.layers import Sequential
+from minitorch_np.losses import Loss
+from minitorch_np.names import by_name
+from minitorch_np.optimizers import Optimizer
+from minitorch_np.reports.trace_parts import (
+    TracedArray,
+    TracedLayer,
+    TracedParameter,
+    chain,
+    in_plain_names,
+    in_the_notes_names,
+)
+from minitorch_np.signature import explained
+from minitorch_np.text import folded, terminal_width
+from minitorch_np.validation import instance
+
+
+@dataclass
+class Trace:
+    """A step taken apart; made by `trace`.
+
+    `trace["0"]` is the first layer's call, `trace["0.weight"]` a parameter, `trace["Z1"]` an array
+    under the notes' name, where the model is a chain of `Dense` and activations. `layers`,
+    `parameters` and `arrays` list them in the order of the step.
+    """
+
+    loss: float
+    loss_name: str
+    samples: int
+    layers: dict[str, TracedLayer] = field(default_factory=dict)
+    parameters: dict[str, TracedParameter] = field(default_factory=dict)
+    arrays: dict[str, TracedArray] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        for table in (self.layers, self.parameters, self.arrays):
+            if name in table:
+                return table[name]
+        known = ", ".join([*self.layers, *self.parameters, *self.arrays])
+        raise ConfigurationError(f"trace: expected one of {known}; got {name!r}")
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Name, shape, size (the root of the mean square) and formula of each array."""
+        return [("array", "shape", "size", "formula"), *map(_row, self.arrays.values())]
+
+    def table(self) -> str:
+        """All arrays with their shapes, sizes and formulas, and the loss."""
+        lines = folded(self.rows(), terminal_width())
+        return "\n".join([*lines, "", self.headline()])
+
+    __str__ = table
+
+    def headline(self) -> str:
+        """The loss, in words."""
+        samples = "1 sample" if self.samples == 1 else f"{self.samples} samples"
+        return f"One step with {samples}: {self.loss_name} {self.loss:.6g} before it"
+
+    def _repr_html_(self) -> str | None:
+        from minitorch_np.reports.trace_page import fragment
+
+        try:
+            return fragment(self.headline(), self.rows())
+        except MissingExtraError:
+            return None  # the notebook shows the text
+
+    def to_html(self, path: StrPath) -> None:
+        """A page on which to walk through the step: each array as shades with its numbers, and each
+        number of a Dense layer as the sum that made it.
+
+        One file that needs nothing else. Raises OSError where it can't be written,
+        MissingExtraError without Jinja2.
+        """
+        from minitorch_np.reports.trace_page import write_page
+
+        write_page(self.headline(), list(self.arrays.values()), path)
+
+
+@explained
+def trace(
+    model: Model,
+    loss: Loss | str,
+    x: object,
+    y: object,
+    *,
+    optimizer: Optimizer | str = "sgd(0.1)",
+    seed: Seed = 0,
+) -> Trace:
+    """Take one training step apart; the model and the optimizer themselves stay as they are.
+
+    Parameters:
+        model, loss: a built model and its loss.
+        x, y: a batch (m, *input_shape), and its targets as the loss takes them.
+        optimizer: what makes the update; one that has been trained with keeps its memory.
+        seed: of what the model draws at random (Dropout).
+
+    Returns a Trace. Raises NotBuiltError, ShapeError or DataError for what does not fit.
+    """
+    instance("trace", "model", model, Model)
+    model.require_built()
+    loss, optimizer = by_name(Loss, loss), copy.deepcopy(by_name(Optimizer, optimizer))
+    inputs = as_batch(x, model.dtype, "trace: x")
+    if inputs.shape[1:] != model.input_shape or not len(inputs):
+        raise ShapeError(
+            f"trace: expected x of shape (m, {', '.join(map(str, model.input_shape))}), got "
+            f"{inputs.shape}"
+        )
+    targets = loss.prepare(as_targets(y, "trace: y"), model.output_shape)
+    if len(targets) != len(inputs):
+        raise ShapeError(
+            f"trace: expected a target for each of {len(inputs)} rows of x, got {len(targets)}"
+        )
+    copied = copy.deepcopy(model)
+    before = {name: array.copy() for name, array in copied.named_parameters().items()}
+    found = Trace(0.0, repr(loss), len(inputs))
+    with _recorded(copied, found.layers):
+        scores, cache = copied.forward(inputs.copy(), train=True, rng=as_generator(seed))
+        found.loss, loss_cache = loss.forward(scores, targets)
+        _, gradients = copied.backward(loss.backward(loss_cache), cache)
+    optimizer.step(copied, gradients)
+    for name, array in copied.named_parameters().items():
+        found.parameters[name] = TracedParameter(name, before[name], gradients.get(name), array)
+    links = chain(list(found.layers.values()))
+    arrays = (
+        in_the_notes_names(links, loss, targets, found.parameters, optimizer)
+        if links
+        else in_plain_names(found.layers, found.parameters)
+    )
+    found.arrays = {each.name: each for each in arrays}
+    return found
+
+
+@contextlib.contextmanager
+def _recorded(model: Layer, calls: dict[str, TracedLayer]) -> Iterator[None]:
+    """While the context lasts, each call of a layer inside is written into `calls`, by its path; a
+    layer that is called again at a path, or stands at several, is "0", "0 (2)", ...
+    """
+    places = dict[int, tuple[str, Layer]]()
+    for path, layer in inside(model):
+        places.setdefault(id(layer), (path, layer))
+    for path, layer in places.values():
+        _Recorder(path, layer, calls)
+    try:
+        yield
+    finally:
+        for _, layer in places.values():
+            del vars(layer)["forward"], vars(layer)["backward"]
+
+
+def inside(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+    """The layers that compute, with their paths, in order: containers are passed through."""
+    for name, part in layer.sublayers().items():
+        yield from inside(part, f"{prefix}{name}.")
+        if not isinstance(part, Sequential):
+            yield f"{prefix}{name}", part
+
+
+class _Recorder:
+    """Stands in for a layer's forward and backward, and writes down what they are given and give.
+
+    A call that a layer makes to itself, as Dense's backward for sequences, is passed through.
+    """
+
+    def __init__(self, path: str, layer: Layer, calls: dict[str, TracedLayer]) -> None:
+        self.path, self.layer, self.calls = path, layer, calls
+        self.own_forward, self.own_backward = layer.forward, layer.backward
+        self.made: list[tuple[Cache, TracedLayer]] = []
+        self.busy = False
+        vars(layer).update(forward=self.forward, backward=self.backward)
+
+    def forward(self, x: Array, **options: Any) -> Forward:
+        if self.busy:
+            return self.own_forward(x, **options)
+        self.busy = True
+        y, cache = self.own_forward(x, **options)
+        self.busy = False
+        name = self.path if not self.made else f"{self.path} ({len(self.made) + 1})"
+        call = TracedLayer(name, self.layer, formula_of(self.layer), x.copy(), y.copy())
+        self.calls[name] = call
+        self.made.append((cache, call))
+        return y, cache
+
+    def backward(self, dy: Array, cache: Cache, **options: Any) -> Backward:
+        if self.busy:
+            return self.own_backward(dy, cache, **options)
+        self.busy = True
+        dx, gradients = self.own_backward(dy, cache, **options)
+        self.busy = False
+        for kept, call in reversed(self.made):  # the way back meets the calls from the last on
+            if kept is cache and call.output_gradient is None:
+                call.output_gradient = dy.copy()
+                call.input_gradient = None if dx is None else dx.copy()
+                break
+        return dx, gradients
+
+
+def formula_of(layer: Layer) -> str:
+    """What a layer computes, from the first line of its docstring."""
+    return (inspect.getdoc(type(layer)) or "").split("\n")[0].rstrip(".")
+
+
+def _row(array: TracedArray) -> tuple[str, ...]:
+    shape = " x ".join(map(str, array.value.shape))
+    size = float(np.sqrt(np.mean(np.square(array.value)))) if array.value.size else 0.0
+    return array.name, shape, f"{size:.3g}", array.formula

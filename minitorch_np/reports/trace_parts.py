@@ -1,0 +1,236 @@
+"""What a step that was taken apart consists of, and the names of its arrays.
+
+The notes follow a batch through a chain of `Dense` layers and activations: Z1 = W1 X + b1, A1 =
+g(Z1), and back: dZ2 = A2 - Y, dW2 = 1/m dZ2 A1.T, ... They write samples in columns, and leave the
+1/m of the mean out of dZ to put it into dW and db. Here it is in dL/dz already, so that dZ = m
+dL/dz; dW and db are the same numbers. The arrays of any other model are named by their layers, with
+samples in rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.core.layer import Layer
+from minitorch_np.layers import Activation, Dense, Flatten
+from minitorch_np.losses import Loss, SoftmaxCrossEntropy
+from minitorch_np.numerics import softmax
+from minitorch_np.optimizers import SGD, Optimizer
+
+
+@dataclass
+class TracedLayer:
+    """One call of a layer: what went in and out, and the gradients of both, dL/dx and dL/dy."""
+
+    path: str
+    layer: Layer
+    formula: str
+    input: Array
+    output: Array
+    input_gradient: Array | None = None
+    output_gradient: Array | None = None
+
+
+@dataclass
+class TracedParameter:
+    """A parameter before the step, its gradient, and what the optimizer made of it."""
+
+    name: str
+    value: Array
+    gradient: Array | None
+    after: Array
+
+    @property
+    def update(self) -> Array:
+        """What the step adds to the parameter."""
+        return self.after - self.value
+
+
+class Product(NamedTuple):
+    """How an array is made of others, by name: `scale` (left @ right + plus - minus) * times."""
+
+    left: str = ""
+    right: str = ""
+    left_transposed: bool = False
+    right_transposed: bool = False
+    plus: str = ""
+    minus: str = ""
+    times: str = ""
+    scale: float = 1.0
+
+
+class TracedArray(NamedTuple):
+    """An array of the step, its name and formula, the part of the step that it belongs to, and, if
+    its entries are sums, of what.
+    """
+
+    part: str
+    name: str
+    formula: str
+    value: AnyArray
+    product: Product | None = None
+
+
+Link = tuple[TracedLayer, TracedLayer | None]
+"""A Dense layer's call and that of the activation after it, if there is one."""
+
+
+def chain(calls: list[TracedLayer]) -> list[Link]:
+    """The calls as links, if they are a chain of different Dense layers and activations, or []."""
+    links: list[Link] = []
+    for call in calls:
+        if isinstance(call.layer, Dense) and call.input.ndim == 2:
+            links.append((call, None))
+        elif isinstance(call.layer, Activation) and links and links[-1][1] is None:
+            links[-1] = links[-1][0], call
+        elif not isinstance(call.layer, Flatten) or links:
+            return []
+    different = {id(dense.layer) for dense, _ in links}
+    return links if len(different) == len(links) else []
+
+
+def in_the_notes_names(
+    links: list[Link],
+    loss: Loss,
+    targets: AnyArray,
+    parameters: Mapping[str, TracedParameter],
+    optimizer: Optimizer,
+) -> Iterator[TracedArray]:
+    """The arrays of a chain in the order of the step: forwards, the loss, backwards, update."""
+    before, inputs = "X", dict[int, str]()
+    yield TracedArray("Inputs", "X", "the inputs, one sample a column", links[0][0].input.T)
+    for k, (dense, activation) in enumerate(links, 1):
+        inputs[k] = before
+        yield from _forwards(k, dense, activation, before, parameters)
+        before = f"Z{k}" if activation is None else f"A{k}"
+    last = links[-1][1] or links[-1][0]
+    made, blame = _at_the_end(last, before, loss, targets, len(links))
+    yield from made
+    for k in range(len(links), 0, -1):
+        yield from _backwards(k, links[k - 1], blame, inputs[k], parameters)
+        blame = f"W{k}.T dZ{k}", Product(f"W{k}", f"dZ{k}", left_transposed=True)
+    plain = type(optimizer) is SGD and not (optimizer.momentum or optimizer.weight_decay)
+    for k, (dense, _) in enumerate(links, 1):
+        for key, name in _names(dense, k):
+            formula = f"{name} - alpha d{name}" if plain else f"{name} after {optimizer!r}"
+            yield TracedArray("Update", f"new {name}", formula, _column(parameters[key].after))
+
+
+def _forwards(
+    k: int,
+    dense: TracedLayer,
+    activation: TracedLayer | None,
+    before: str,
+    parameters: Mapping[str, TracedParameter],
+) -> Iterator[TracedArray]:
+    part, names = f"Forward, layer {k}", _names(dense, k)
+    for key, name in names:
+        yield TracedArray(part, name, "as it was before the step", _column(parameters[key].value))
+    bias = f"b{k}" if len(names) > 1 else ""
+    formula = f"W{k} {before}" + (f" + {bias}" if bias else "")
+    product = Product(f"W{k}", before, plus=bias)
+    yield TracedArray(part, f"Z{k}", formula, dense.output.T, product)
+    if activation is not None:
+        layer, z, a = activation.layer, activation.input, activation.output
+        assert isinstance(layer, Activation)
+        yield TracedArray(part, f"A{k}", f"g(Z{k}), g = {layer!r}", a.T)
+        slope = np.asarray(layer.derivative(z, a), a.dtype)
+        yield TracedArray(part, f"g'(Z{k})", f"the slope of g at Z{k}", slope.T)
+
+
+def _at_the_end(
+    last: TracedLayer, before: str, loss: Loss, targets: AnyArray, count: int
+) -> tuple[list[TracedArray], tuple[str, Product | None]]:
+    """The arrays of the loss, and what m dL/d(the outputs) is made of."""
+    assert last.output_gradient is not None
+    blame = m_times(last.output_gradient)
+    name = f"dL/d{before}"
+    if not isinstance(loss, SoftmaxCrossEntropy):
+        return [TracedArray("Loss", name, f"m times the gradient of {loss!r}", blame.T)], (
+            name,
+            Product(plus=name),
+        )
+    p = softmax(last.output)
+    y = targets if targets.ndim > 1 else np.eye(p.shape[1])[targets]
+    share = "P" if before[0] == "A" else f"A{count}"
+    made = [
+        TracedArray("Loss", share, f"softmax({before})", p.T),
+        TracedArray("Loss", "Y", "the targets, a 1 for the right class", y.T),
+    ]
+    if np.allclose(blame, p - y, rtol=1e-4, atol=1e-6):
+        return made, (f"{share} - Y", Product(plus=share, minus="Y"))
+    made.append(TracedArray("Loss", name, f"m times the gradient of {loss!r}", blame.T))
+    return made, (name, Product(plus=name))
+
+
+def _backwards(
+    k: int,
+    link: Link,
+    blame: tuple[str, Product | None],
+    inputs: str,
+    parameters: Mapping[str, TracedParameter],
+) -> Iterator[TracedArray]:
+    dense, activation = link
+    part, (formula, product), names = f"Backward, layer {k}", blame, _names(dense, k)
+    assert dense.output_gradient is not None
+    if activation is not None:
+        formula = f"({formula}) * g'(Z{k})"
+        product = None if product is None else product._replace(times=f"g'(Z{k})")
+    dz = m_times(dense.output_gradient)
+    yield TracedArray(part, f"dZ{k}", formula, dz.T, product)
+    share = 1 / len(dz)
+    made = (
+        (f"1/m dZ{k} {inputs}.T", Product(f"dZ{k}", inputs, right_transposed=True, scale=share)),
+        (f"1/m times the sum of dZ{k} over the samples", Product(f"dZ{k}", scale=share)),
+    )
+    for (key, name), (words, sums) in zip(names, made, strict=False):
+        gradient = parameters[key].gradient
+        if gradient is not None:
+            yield TracedArray(part, f"d{name}", words, _column(gradient), sums)
+
+
+def m_times(gradient: Array) -> Array:
+    """The gradient of each sample's own loss, of that of their mean."""
+    scaled: Array = len(gradient) * gradient
+    return scaled
+
+
+def in_plain_names(
+    calls: Mapping[str, TracedLayer], parameters: Mapping[str, TracedParameter]
+) -> Iterator[TracedArray]:
+    """The arrays of any model, by the layers' paths: "0.output", "0.weight gradient"."""
+    for call in calls.values():
+        part = f"Forward, {call.path}: {call.layer.label}"
+        yield TracedArray(part, f"{call.path}.input", "what the layer is given", call.input)
+        yield TracedArray(part, f"{call.path}.output", call.formula, call.output)
+    for call in reversed(list(calls.values())):
+        part = f"Backward, {call.path}: {call.layer.label}"
+        if call.output_gradient is not None:
+            name = f"{call.path}.output gradient"
+            yield TracedArray(part, name, "dL/dy, from the layers after it", call.output_gradient)
+        if call.input_gradient is not None:
+            name = f"{call.path}.input gradient"
+            yield TracedArray(part, name, "dL/dx, for the layers before it", call.input_gradient)
+    for each in parameters.values():
+        if each.gradient is not None:
+            name = f"{each.name} gradient"
+            yield TracedArray("Update", name, "dL/dw, summed over the samples", each.gradient)
+            update = "what the optimizer adds to the parameter"
+            yield TracedArray("Update", f"{each.name} update", update, each.update)
+
+
+def _names(dense: TracedLayer, k: int) -> list[tuple[str, str]]:
+    """The names of a Dense layer's parameters in the model, and in the notes."""
+    keys = dense.layer.parameter_names
+    return [
+        (f"{dense.path}.{key}", f"{letter}{k}") for key, letter in zip(keys, "Wb", strict=False)
+    ]
+
+
+def _column(array: Array) -> Array:
+    return array if array.ndim > 1 else array[:, np.newaxis]

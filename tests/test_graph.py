@@ -1,0 +1,501 @@
+"""Graphs: several inputs and outputs, any wiring; trained, saved and checked like a chain."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+from minitorch_np.arrays import Array, DType, Generator
+from minitorch_np.core.node import Node
+
+
+class Multiply(mt.Layer):
+    """y = a * b: a user-defined layer of two inputs."""
+
+    several_inputs = True
+
+    def build(self, input_shape: Any, *, rng: Generator, dtype: DType) -> Any:
+        return input_shape[0]
+
+    def forward(self, x: Any, *, train: bool = False, rng: Generator | None = None) -> Any:
+        a, b = x
+        return a * b, x
+
+    def backward(self, dy: Array, cache: Any, *, need_dx: bool = True) -> Any:
+        a, b = cache
+        return (dy * b, dy * a), {}
+
+    @classmethod
+    def gradcheck_cases(cls) -> list[Any]:
+        from minitorch_np.gradcheck.case import Case
+
+        return [Case(cls(), ((3,), (3,)))]
+
+
+def two_by_two(seed: int = 0, dtype: Any = np.float64) -> mt.Graph:
+    a, b = mt.Input(8, "a"), mt.Input(3, "b")
+    h = mt.Concatenate()(mt.Dense(4)(a), b)
+    price, kind = mt.Dense(1).named("price")(h), mt.Dense(5).named("kind")(mt.Tanh()(h))
+    return mt.Graph([a, b], [price, kind], seed=seed, dtype=dtype)
+
+
+def data(m: int = 20) -> tuple[tuple[Array, Array], tuple[Array, Any]]:
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(m, 8)), rng.normal(size=(m, 3))
+    return (a, b), (a[:, :1] + b[:, 1:2], rng.integers(5, size=m))
+
+
+def trainer(graph: mt.Graph, **options: Any) -> mt.Trainer:
+    losses = ["mse", "softmax_cross_entropy"]
+    return mt.Trainer(graph, losses, "adam(0.01)", seed=0, **options)
+
+
+def chain() -> list[mt.Layer]:
+    return [mt.Dense(6), mt.BatchNorm(), mt.ReLU(), mt.Dropout(0.3), mt.Dense(3)]
+
+
+def as_graph(layers: list[mt.Layer]) -> mt.Graph:
+    start = mt.Input(5)
+    h: Any = start
+    for layer in layers:
+        h = layer(h)
+    return mt.Graph(start, h, seed=4)
+
+
+def test_a_chain_is_equal_to_the_bit_to_the_sequential_that_says_the_same() -> None:
+    one, other = as_graph(chain()), mt.Sequential(*chain(), input_shape=5, seed=4)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(50, 5)), rng.integers(3, size=50)
+    histories = []
+    for model in (one, other):
+        trainer = mt.Trainer(model, "softmax_cross_entropy", "adam", metrics=["accuracy"], seed=1)
+        histories.append(
+            trainer.fit(x, y, epochs=3, batch_size=16, validation_split=0.2, verbose=False).history
+        )
+    assert histories[0] == histories[1]
+    np.testing.assert_array_equal(one.predict(x), other.predict(x))
+    assert one.state_dict().keys() == other.state_dict().keys()
+    for name, array in one.state_dict().items():
+        np.testing.assert_array_equal(array, other.state_dict()[name])
+
+
+def test_values_and_gradients_agree_with_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    graph, ((a, b), _) = two_by_two(), data()
+    weights = {n: torch.tensor(p, requires_grad=True) for n, p in graph.named_parameters().items()}
+    ta, tb = (torch.tensor(part, requires_grad=True) for part in (a, b))
+
+    def dense(x: Any, name: str) -> Any:
+        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+    h = torch.cat([dense(ta, "0"), tb], 1)
+    price, kind = dense(h, "price"), dense(torch.tanh(h), "kind")
+    got, cache = graph.forward((a, b))
+    rng = np.random.default_rng(2)
+    dy = tuple(rng.normal(size=part.shape) for part in got)
+    dx, gradients = graph.backward(dy, cache)
+    assert dx is not None
+    da, db = dx
+    torch.autograd.backward([price, kind], [torch.tensor(part) for part in dy])
+    for ours, theirs in (
+        *zip(got, (price.detach(), kind.detach()), strict=True),
+        *((da, ta.grad), (db, tb.grad)),
+        *((gradients[n], weights[n].grad) for n in weights),
+    ):
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_a_shared_layer_has_one_set_of_parameters_and_sums_its_gradients() -> None:
+    a, b = mt.Input(3), mt.Input(3)
+    twin = mt.Dense(2)
+    graph = mt.Graph([a, b], mt.Concatenate()(twin(a), twin(b)), seed=0, dtype=np.float64)
+    assert list(graph.named_parameters()) == ["0.weight", "0.bias"]
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    out, cache = graph.forward((x, y))
+    dy = rng.normal(size=out.shape)
+    _, gradients = graph.backward(dy, cache)
+    np.testing.assert_allclose(gradients["0.weight"], dy[:, :2].T @ x + dy[:, 2:].T @ y)
+    assert mt.gradcheck(graph)
+
+
+def test_a_value_used_in_several_places_gets_the_sum() -> None:
+    a = mt.Input(3)
+    h = mt.Tanh()(a)
+    graph = mt.Graph(a, [mt.Add()(h, h, a), Multiply()(h, a)], seed=0, dtype=np.float64)
+    x = np.random.default_rng(0).normal(size=(2, 3))
+    (y, z), cache = graph.forward(x)
+    np.testing.assert_allclose(y, 2 * np.tanh(x) + x)
+    np.testing.assert_allclose(z, np.tanh(x) * x)
+    dx, _ = graph.backward((np.ones_like(x), np.zeros_like(x)), cache)
+    np.testing.assert_allclose(dx, 2 * (1 - np.tanh(x) ** 2) + 1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", ["tuple", "list", "dictionary"])
+def test_it_is_trained_like_a_sequential(form: str) -> None:
+    (a, b), (price, kind) = data(60)
+    forms: dict[str, Any] = {
+        "tuple": ((a, b), (price, kind)),
+        "list": ([a, b], [price, kind]),
+        "dictionary": ({"b": b, "a": a}, {"kind": kind, "price": price}),
+    }
+    x, y = forms[form]
+    run = trainer(two_by_two(), loss_weights=[2.0, 0.5], metrics=[["mae"], ["accuracy"]])
+    history = run.fit(x, y, epochs=30, batch_size=16, validation_data=(x, y), verbose=False)
+    names = ["loss", "price_loss", "price_MAE", "kind_loss", "kind_accuracy"]
+    found = [name.lower() for name in history.history if not name.startswith("val_")]
+    assert found == [name.lower() for name in names]
+    numbers = run.evaluate(x, y)
+    total = 2 * numbers["price_loss"] + 0.5 * numbers["kind_loss"]
+    assert numbers["loss"] == pytest.approx(total)
+    assert numbers["loss"] < 0.5 * history["loss"][0]
+    assert numbers == pytest.approx({n: history[f"val_{n}"][-1] for n in numbers})
+    outputs = run.model.predict(x, batch_size=7)
+    assert [part.shape for part in outputs] == [(60, 1), (60, 5)]
+    np.testing.assert_array_equal(outputs[0], run.model.predict((a, b))[0])
+
+
+def test_losses_and_weights_by_name_and_in_a_list_are_the_same() -> None:
+    x, y = data()
+    by_name = mt.Trainer(
+        two_by_two(), {"kind": "softmax_cross_entropy", "price": "mse"}, "adam(0.01)", seed=0,
+        loss_weights={"kind": 3.0, "price": 1.0}, metrics={"kind": ["accuracy"]},
+    )  # fmt: skip
+    listed = trainer(two_by_two(), loss_weights=[1, 3], metrics=[[], ["accuracy"]])
+    for one in (by_name, listed):
+        one.fit(x, y, epochs=2, verbose=False)
+    assert by_name.evaluate(x, y) == listed.evaluate(x, y)
+
+
+def test_a_step_is_the_sum_of_what_each_loss_says() -> None:
+    graph, (x, (price, kind)) = two_by_two(), data()
+    scores, cache = graph.forward(x)
+    mse, entropy = mt.MeanSquaredError(), mt.SoftmaxCrossEntropy()
+    l1, c1 = mse.forward(scores[0], price)
+    l2, c2 = entropy.forward(scores[1], kind)
+    dy = (0.3 * mse.backward(c1), 2 * entropy.backward(c2))
+    _, wanted = graph.backward(dy, cache)
+    before = graph.state_dict()
+    run = mt.Trainer(graph, [mse, entropy], "sgd(0.1)", loss_weights=[0.3, 2])
+    assert run.step(x, (price, kind)) == pytest.approx(0.3 * l1 + 2 * l2)
+    for name, gradient in wanted.items():
+        np.testing.assert_allclose(graph.state_dict()[name], before[name] - 0.1 * gradient)
+
+
+def test_micro_batches_and_weights_make_the_same_step() -> None:
+    x, y = data(32)
+    weights = np.random.default_rng(0).uniform(0, 1, 32)
+    whole, pieces = trainer(two_by_two()), trainer(two_by_two())
+    options: dict[str, Any] = {"batch_size": 32, "shuffle": False, "verbose": False}
+    whole.fit(x, y, sample_weight=weights, **options)
+    pieces.fit(x, y, sample_weight=weights, micro_batch_size=5, **options)
+    for name, array in whole.model.state_dict().items():
+        np.testing.assert_allclose(array, pieces.model.state_dict()[name], rtol=1e-9)
+
+
+def test_what_is_ignored_counts_in_no_loss_and_no_metric() -> None:
+    x, (price, kind) = data(30)
+    kept = kind.copy()
+    kept[::3] = -1
+    losses = [mt.MeanSquaredError(), mt.SoftmaxCrossEntropy(ignore_index=-1)]
+    run = mt.Trainer(two_by_two(), losses, "adam", metrics=[["mae"], ["accuracy"]], seed=0)
+    numbers = run.evaluate(x, (price, kept))
+    rows = kept >= 0
+    alone = run.evaluate(tuple(part[rows] for part in x), (price[rows], kind[rows]))
+    assert numbers["kind_loss"] == pytest.approx(alone["kind_loss"])
+    assert numbers["kind_accuracy"] == pytest.approx(alone["kind_accuracy"])
+    assert np.isfinite(run.fit(x, (price, kept), verbose=False)["loss"][0])
+    with pytest.raises(mt.ConfigurationError, match="micro_batch_size: .* count all samples alike"):
+        run.fit(x, (price, kept), micro_batch_size=4, verbose=False)
+
+
+def test_it_is_saved_and_read_again(tmp_path: Path) -> None:
+    graph, (x, _) = two_by_two(), data()
+    graph.save(tmp_path / "graph.npz")
+    again = mt.Graph.load(tmp_path / "graph.npz")
+    for ours, theirs in zip(graph.predict(x), again.predict(x), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert repr(again) == repr(graph)
+    assert again.output_names == ("price", "kind")
+    assert again.input_names == ("a", "b")
+    with pytest.raises(mt.ModelFileError, match="expected a Sequential, got Graph"):
+        mt.Sequential.load(tmp_path / "graph.npz")
+
+
+def test_a_shared_layer_is_shared_in_the_file(tmp_path: Path) -> None:
+    a, b = mt.Input((4, 2)), mt.Input((4, 2))
+    twin = mt.Sequential(mt.Dense(3), "tanh")
+    graph = mt.Graph([a, b], mt.Add()(twin(a), twin(b)), seed=0)
+    graph.save(tmp_path / "graph.npz")
+    again = mt.Graph.load(tmp_path / "graph.npz")
+    assert again.count_parameters() == graph.count_parameters() == 9
+    assert again.layers[0] is again.layers[1]
+
+
+def test_a_run_is_resumed_to_the_bit(tmp_path: Path) -> None:
+    x, y = data(40)
+
+    def run(epochs: int, path: str, resume: bool = False) -> mt.Trainer:
+        made = trainer(two_by_two(dtype=np.float32))
+        kept = mt.Checkpoint(tmp_path / path, resume=resume)
+        made.fit(x, y, epochs=epochs, batch_size=8, checkpoint=kept, verbose=False)
+        return made
+
+    run(2, "part")
+    resumed, straight = run(4, "part", resume=True), run(4, "whole")
+    for name, array in straight.model.state_dict().items():
+        np.testing.assert_array_equal(array, resumed.model.state_dict()[name])
+    a, b = mt.Input(8, "a"), mt.Input(3, "b")
+    h = mt.Concatenate()(b, mt.Dense(4)(a))  # the same layers, wired in another way
+    ends = [mt.Dense(1).named("price")(h), mt.Dense(5).named("kind")(mt.Tanh()(h))]
+    other = mt.Graph([a, b], ends)
+    kept = mt.Checkpoint(tmp_path / "part", resume=True)
+    with pytest.raises(mt.ConfigurationError, match="the same run"):
+        trainer(other).fit(x, y, epochs=5, batch_size=8, checkpoint=kept, verbose=False)
+
+
+def test_it_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    graph = two_by_two()
+    assert "(1): Concatenate()  of 0, b" in repr(graph)
+    graph.summary()
+    table = capsys.readouterr().out
+    assert "a  Input" in table
+    assert "price  Dense(1, name='price')  of 1 -> price" in table
+    assert "Total params: 84" in table
+
+
+def test_it_is_drawn() -> None:
+    pytest.importorskip("matplotlib")
+    texts = [text.get_text() for text in two_by_two().plot().axes[0].texts]
+    assert "Concatenate()\n(m, 7)" in texts
+    assert sum("\n" in text for text in texts) == 7  # a box for each input and layer
+    assert len(texts) == 7 + 6  # and an arrow for each array
+
+
+def test_it_stands_inside_of_a_sequential_and_of_another_graph() -> None:
+    start = mt.Input(4)
+    inner = mt.Graph(start, mt.Add()(mt.Dense(4)(start), start), seed=1, dtype=np.float64)
+    outer = mt.Sequential(inner, "tanh", mt.Dense(2), input_shape=4, seed=0, dtype=np.float64)
+    assert mt.gradcheck(outer)
+    a, b = mt.Input(4), mt.Input(4)
+    both = mt.Graph([a, b], mt.Concatenate()(inner(a), inner(b)), dtype=np.float64)
+    assert both.count_parameters() == inner.count_parameters()
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    np.testing.assert_array_equal(both((x, x)[0], x)[:, :4], inner(x))
+    assert mt.gradcheck(both)
+
+
+def test_the_outputs_of_all_layers_can_be_seen() -> None:
+    graph, ((a, b), _) = two_by_two(), data(5)
+    seen = graph.outputs((a, b))
+    assert list(seen) == ["0", "1", "price", "3", "kind"]
+    np.testing.assert_array_equal(seen["1"][:, 4:], b)
+
+
+@pytest.mark.parametrize("mode", ["auto", "exhaustive", "directional"])
+def test_its_gradients_are_checked(mode: str) -> None:
+    assert mt.gradcheck(two_by_two(), mode=mode)
+    x, _ = data(6)
+    assert mt.gradcheck(two_by_two(), x, mode=mode)
+
+
+def test_a_wrong_gradient_in_it_is_found() -> None:
+    class Wrong(Multiply):
+        def backward(self, dy: Array, cache: Any, *, need_dx: bool = True) -> Any:
+            a, b = cache
+            return (dy * b, dy * a * 1.001), {}
+
+    a, b = mt.Input(3), mt.Input(3)
+    assert mt.gradcheck(mt.Graph([a, b], mt.Dense(2)(Multiply()(a, b)), seed=0))
+    report = mt.gradcheck(mt.Graph([a, b], mt.Dense(2)(Wrong()(a, b)), seed=0))
+    assert not report
+    assert "Wrong" in str(report)
+    assert not mt.gradcheck(mt.Graph([a, b], Wrong()(mt.Dense(3)(a), b), seed=0))
+
+
+def test_the_loss_at_its_end_is_checked() -> None:
+    a, b = mt.Input(3), mt.Input(2)
+    graph = mt.Graph([a, b], mt.Dense(4)(mt.Concatenate()(a, b)), seed=0)
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(5, 3)), rng.normal(size=(5, 2)))
+    assert mt.gradcheck(graph, x, rng.integers(4, size=5))
+
+
+def test_ids_and_numbers_go_together() -> None:
+    ids, size = mt.Input(4, "ids"), mt.Input(2, "size")
+    words = mt.GlobalAveragePool1D(axis=1)(mt.Embedding(7, 3)(ids))
+    graph = mt.Graph([ids, size], mt.Dense(2)(mt.Concatenate()(words, size)), seed=0)
+    assert graph.index_limits == [7, None]
+    assert mt.gradcheck(graph)
+    rng = np.random.default_rng(0)
+    x = {"ids": rng.integers(7, size=(20, 4)), "size": rng.normal(size=(20, 2))}
+    run = mt.Trainer(graph, "mse", "adam(0.05)", seed=0)
+    y = rng.normal(size=(20, 2))
+    history = run.fit(x, y, epochs=20, batch_size=8, verbose=False)
+    assert history["loss"][-1] < history["loss"][0]
+    with pytest.raises(mt.DataError, match="7"):
+        graph.predict((np.full((1, 4), 7), np.zeros((1, 2))))
+
+
+def test_frozen_layers_stay_and_those_before_them_learn() -> None:
+    x, y = data()
+    graph = two_by_two()
+    graph["price"].trainable = False
+    graph["kind"].trainable = False
+    before = graph.state_dict()
+    trainer(graph).fit(x, y, verbose=False)
+    moved = {n for n, array in graph.state_dict().items() if not np.array_equal(array, before[n])}
+    assert moved == {"0.weight", "0.bias"}
+    graph[0].trainable = False
+    assert graph.backward(graph.forward(x)[0], graph.forward(x)[1], need_dx=False) == (None, {})
+
+
+def test_it_goes_step_by_step_where_its_layers_do() -> None:
+    ids = mt.Input(6)
+    h = mt.Embedding(5, 4)(ids)
+    h = mt.Add()(h, mt.GRU(4, return_sequences=True)(h))
+    graph = mt.Graph(ids, mt.Dense(5)(h), seed=0)
+    whole = graph(np.array([[1, 2, 3, 4, 0, 1]]))
+    state, outputs = None, []
+    for token in (1, 2, 3, 4, 0, 1):
+        y, state = graph.step(np.array([[token]], np.float32), state)
+        outputs.append(y)
+    np.testing.assert_allclose(np.concatenate(outputs, 1), whole, rtol=1e-5, atol=1e-6)
+    assert len(list(mt.generate(graph, [1, 2], 3, rng=0))) == 3
+
+
+def test_a_divergence_names_the_layer() -> None:
+    x, y = data()
+    graph = two_by_two(dtype=np.float32)
+    graph["kind"].named_parameters()["weight"][:] = 3e38
+    with pytest.raises(mt.DivergenceError, match=r"output of Graph\[4\] Dense\(5, name='kind'\)"):
+        trainer(graph).fit(x, y, verbose=False)
+
+
+def test_a_circle_is_refused() -> None:
+    a = mt.Input(3)
+    first = mt.Dense(3)(a)
+    second = mt.Tanh()(first)
+    first.inputs = (second,)
+    with pytest.raises(mt.ConfigurationError, match=r"no circle, got <node of Tanh\(\)>"):
+        mt.Graph(a, mt.Dense(2)(second))
+
+
+def test_inputs_that_are_unused_missing_or_doubled_are_refused() -> None:
+    a, b = mt.Input(3, "a"), mt.Input(2, "b")
+    end = mt.Dense(2)(a)
+    with pytest.raises(mt.ConfigurationError, match=r"lead to an output, got Input\(2, 'b'\)"):
+        mt.Graph([a, b], end)
+    with pytest.raises(mt.ConfigurationError, match=r"to be listed, got Input\(2, 'b'\)"):
+        mt.Graph(a, mt.Concatenate()(end, b))
+    with pytest.raises(mt.ConfigurationError, match="listed once"):
+        mt.Graph([a, a], end)
+    with pytest.raises(mt.ConfigurationError, match="outputs that a layer gives, got Input"):
+        mt.Graph([a], [end, a])
+    with pytest.raises(mt.ConfigurationError, match="at least one input"):
+        mt.Graph([], [])
+    with pytest.raises(mt.ConfigurationError, match="inputs to be a Input|an Input|Input"):
+        mt.Graph([end], end)
+    with pytest.raises(mt.ConfigurationError, match=r"different names, got \['a', 'a'\]"):
+        c = mt.Input(3, "a")
+        mt.Graph([a, c], mt.Add()(a, c))
+
+
+def test_shapes_that_do_not_fit_are_named_by_place_and_source() -> None:
+    a, b = mt.Input(3, "a"), mt.Input((2, 4, 4), "b")
+    with pytest.raises(mt.ShapeError) as found:
+        mt.Graph([a, b], mt.Concatenate()(mt.Dense(4)(a), mt.MaxPool2D()(b)))
+    text = str(found.value)
+    assert text.startswith("Graph[2] Concatenate")
+    assert "(4,) from Graph[0] Dense(4) and (2, 2, 2) from Graph[1] MaxPool2D(" in text
+    with pytest.raises(mt.ShapeError, match=r"\[0\] Dense\(4\): expected one input, got \(3,\)"):
+        mt.Graph([a, b], mt.Dense(4)(a, b))
+    with pytest.raises(mt.ShapeError, match=r"Graph\[0\] .*Concatenate.*expected several inputs"):
+        mt.Graph(a, mt.Concatenate()(a))
+    with pytest.raises(mt.ShapeError, match=r"Graph\[1\] Add.*got \(4,\), \(3,\)"):
+        mt.Graph(a, mt.Add()(mt.Dense(4)(a), a))
+
+
+def test_layers_are_called_on_nodes_or_on_arrays() -> None:
+    a = mt.Input(3)
+    with pytest.raises(mt.ConfigurationError, match="on arrays only, got a ndarray"):
+        mt.Concatenate()(a, np.zeros((2, 3)))
+    graph = mt.Graph([a, b := mt.Input(2)], mt.Concatenate()(a, b), seed=0)
+    with pytest.raises(mt.ConfigurationError, match="called on 2 nodes, got 1"):
+        graph(a)
+    with pytest.raises(mt.ConfigurationError, match="name of letters"):
+        mt.Input(3, "the age")
+    with pytest.raises(mt.ShapeError, match="whole numbers"):
+        mt.Input(0)
+
+
+def test_data_that_does_not_fit_is_refused() -> None:
+    graph, ((a, b), (price, kind)) = two_by_two(), data()
+    run = trainer(graph)
+    for x, match in (
+        (a, r"fit: x: expected a tuple, or a dictionary, of 2 arrays \(a, b\), got a ndarray"),
+        ((a,), "of 2 arrays .* got 1"),
+        ({"a": a}, r"expected \['a', 'b'\], got \['a'\]"),
+        ((b, a), r"expected inputs of shape \(m, 8\), \(m, 3\) \(a, b\), got \(20, 3\), \(20, 8\)"),
+        ((a[:5], b), "as many samples in each part, got .5, 20."),
+        ((a, np.full_like(b, np.nan)), r"x\[1\]: expected finite numbers, got nan at row 0"),
+    ):
+        with pytest.raises((mt.DataError, mt.ShapeError), match=match):
+            run.fit(x, (price, kind), verbose=False)
+    with pytest.raises(mt.ShapeError, match="one target for each of the 20 samples"):
+        run.evaluate((a, b), (price[:3], kind))
+    with pytest.raises(mt.DataError, match="from 0 to 4"):
+        run.step((a, b), (price, kind + 1))
+    with pytest.raises(mt.DataError, match="as many samples"):
+        graph.predict((a[:5], b))
+    with pytest.raises(mt.ShapeError, match="use predict"):
+        graph.predict_classes((a, b))
+
+
+def test_losses_that_do_not_fit_are_refused() -> None:
+    graph = two_by_two()
+    with pytest.raises(mt.ConfigurationError, match=r"2 outputs \(price, kind\), got 'mse'"):
+        mt.Trainer(graph, "mse", "adam")
+    with pytest.raises(mt.DataError, match="Trainer: loss: expected .*, got 1"):
+        mt.Trainer(graph, ["mse"], "adam")
+    with pytest.raises(mt.DataError, match=r"expected \['price', 'kind'\], got \['price'\]"):
+        mt.Trainer(graph, {"price": "mse"}, "adam")
+    with pytest.raises(mt.ConfigurationError, match="a weight to be a finite number of at least 0"):
+        trainer(graph, loss_weights=[1, -1])
+    with pytest.raises(mt.ConfigurationError, match="metrics to be a list for each output"):
+        trainer(graph, metrics=["mae", "accuracy"])
+    with pytest.raises(mt.ConfigurationError, match="F1|MAE"):
+        trainer(graph, metrics=[["mae"], ["mae"]])
+    end = mt.Softmax()(mt.Dense(3)(a := mt.Input(2)))
+    with pytest.raises(mt.ConfigurationError, match="ends in probabilities"):
+        mt.Trainer(mt.Graph(a, end), "softmax_cross_entropy", "adam")
+    with pytest.raises(mt.ConfigurationError, match="no loss_weights beside one loss"):
+        mt.Trainer(mt.Graph(a, end), "cross_entropy", "adam", loss_weights=[1])
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    import json
+
+    path = tmp_path / "graph.npz"
+    two_by_two().save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    text = json.loads(str(arrays["architecture"]))
+    for wiring in ([[99]], [[0], [1]], "no", [["a"]]):
+        text["model"]["config"]["wiring"] = wiring
+        with open(path, "wb") as out:
+            np.savez(out, **(arrays | {"architecture": np.array(json.dumps(text))}))
+        with pytest.raises(mt.ModelFileError):
+            mt.Graph.load(path)
+
+
+def test_a_node_is_no_end_of_the_world() -> None:
+    a = mt.Input(2)
+    h: Any = a
+    for _ in range(1500):  # deeper than Python's own calls may be
+        h = mt.Identity()(h)
+    graph = mt.Graph(a, h)
+    assert graph(np.ones((1, 2))).tolist() == [[1, 1]]
+    assert isinstance(h, Node)
