@@ -150,7 +150,7 @@ def test_the_page_tells_of_failures_and_of_what_is_missing(
     ]
     reader = Reader(page.page(replace(comparison, results=broken)))
     assert "DivergenceError: <nan>" in reader.text
-    assert "they count as chance, 0.1" in reader.text
+    assert "they count as chance (0.1)." in reader.text
     assert "over 8 seeds" in reader.text
     all_broken = [run | {"error": "x"} for run in comparison.results]
     reader = Reader(page.page(replace(comparison, results=all_broken)))

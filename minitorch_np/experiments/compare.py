@@ -23,13 +23,14 @@ import numpy as np
 from minitorch_np.arrays import StrPath
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments.comparison import Comparison
-from minitorch_np.experiments.configuration import Configuration, as_configurations
+from minitorch_np.experiments.configuration import LOSS, Configuration, as_configurations, as_list
 from minitorch_np.experiments.log import Log
+from minitorch_np.experiments.measure import Measure, measure_for
 from minitorch_np.experiments.task import (
     Arrays,
     Data,
     as_arrays,
-    class_count,
+    output_count,
     read_data,
     run_task,
     run_task_in,
@@ -43,6 +44,8 @@ from minitorch_np.experiments.tuning import (
     checked_rates,
     tune,
 )
+from minitorch_np.losses import Loss
+from minitorch_np.names import by_name
 from minitorch_np.signature import explained
 from minitorch_np.validation import flag, is_whole, require, whole
 
@@ -61,6 +64,7 @@ def compare(
     *,
     seeds: int | Sequence[int] = SEEDS,
     epochs: int | None = None,
+    loss: str | None = None,
     learning_rates: Sequence[float] | None = None,
     reference: str | None = None,
     target: float = 0.9,
@@ -72,18 +76,20 @@ def compare(
     resume: bool = False,
     progress: Callable[[int, int, Result], None] | None = None,
 ) -> Comparison:
-    """Train each configuration from each seed, and compare their test accuracies in pairs.
+    """Train each configuration from each seed, and compare their test accuracies in pairs; where
+    the loss is of numbers, their R2, the share of the targets' variance that is predicted.
 
     - `configurations` are Configuration objects or texts such as "leaky_relu(0.1)+elu"; None is the
       three options of the notes, the network that they work through, and sigmoid + softmax;
     - `seeds`: so many, from 0, or the seeds themselves;
-    - `epochs` instead of each configuration's own;
+    - `epochs` and `loss`, by name, instead of each configuration's own: with
+      `loss="mean_squared_error"` the targets are numbers, (m,) or (m, k);
     - `learning_rates`: a configuration without a rate of its own is compared at the one of these
       that is best for it, chosen on a part of the training data, by other seeds, with rates beyond
       them where the best is the first or the last; None is 0.01 to 5. One rate alone is taken;
     - `reference`: the name of one, to compare all others with that alone and not with each other;
-    - `size` is the smallest difference in accuracy that matters; `target` is a training accuracy,
-      and the result says after how many steps each run reached it;
+    - `size` is the smallest difference in accuracy (or R2) that matters; `target` is a training
+      accuracy, and the result says after how many steps each run reached it;
     - `resample_data` draws another sample of the training data for each seed, with replacement, so
       that what is found holds for other data of its kind and not for this alone;
     - `executor` runs the tasks (if it breaks, this process goes on), or `jobs` processes do, with
@@ -93,19 +99,14 @@ def compare(
     - `progress(done, all, result)` is called after each run.
 
     Raises ConfigurationError, ShapeError and DataError for what can't be compared, before anything
-    is trained. A run that fails is reported in the result, counts as chance, and loses no other.
+    is trained. A run that fails is reported in the result, counts as chance (an R2 of 0), and loses
+    no other.
     """
     _require_main()
     arrays = as_arrays(data)
-    classes = class_count(arrays)
     numbers, rates = _seeds(seeds), checked_rates(learning_rates)
-    chosen = as_configurations(configurations, classes=classes)
+    chosen, measure, outputs = _chosen(configurations, arrays, epochs, loss)
     _check_sizes(size, target, reference, chosen)
-    if epochs is not None:
-        epochs = whole("compare", "epochs", epochs)
-        chosen = [configuration._replace(epochs=epochs) for configuration in chosen]
-    for configuration in chosen:
-        configuration.check(arrays[0].shape[1:], classes)
     _check_functions(executor, progress)
     flag("compare", "resample_data", resample_data)
     log = Log(folder, flag("compare", "resume", resume), arrays)
@@ -123,10 +124,44 @@ def compare(
         size,
         reference,
         (len(arrays[0]), len(arrays[2])),
-        classes,
+        outputs,
         resample_data,
         log.notes,
+        measure,
     )
+
+
+def _chosen(
+    given: Iterable[str | Configuration] | None,
+    arrays: Arrays,
+    epochs: int | None,
+    loss: str | None,
+) -> tuple[list[Configuration], Measure, int]:
+    """What is compared, what it is measured by, and the number of outputs that the data needs."""
+    listed = as_list(given)
+    measure = _measure(listed, loss)
+    outputs = output_count(arrays, measure)
+    chosen = as_configurations(listed, outputs=outputs, loss=loss)
+    if epochs is not None:
+        epochs = whole("compare", "epochs", epochs)
+        chosen = [configuration._replace(epochs=epochs) for configuration in chosen]
+    for configuration in chosen:
+        configuration.check(arrays[0].shape[1:], outputs)
+    return chosen, measure, outputs
+
+
+def _measure(given: list[str | Configuration], loss: str | None) -> Measure:
+    """What all of them are measured by."""
+    texts = [loss] if loss is not None else [getattr(each, "loss", LOSS) for each in given]
+    for text in texts:
+        require(isinstance(text, str), "compare", "loss to be the name of one", text)
+    found = {text: measure_for(by_name(Loss, text, "compare: loss")) for text in texts}
+    if len(set(found.values())) > 1:
+        raise ConfigurationError(
+            "compare: expected losses that are all over classes or all of numbers, got "
+            f"{', '.join(found)}"
+        )
+    return found[texts[0]]
 
 
 class _Runner:

@@ -21,22 +21,24 @@ import numpy as np
 from minitorch_np.arrays import Array, StrPath
 from minitorch_np.experiments.configuration import Configuration
 from minitorch_np.experiments.diagnostics import Finding
+from minitorch_np.experiments.measure import ACCURACY, EXPLAINED, Measure, worth
 from minitorch_np.experiments.statistics import Interval, median_interval, proportion_interval
 from minitorch_np.experiments.verdicts import Sample, Verdict, groups, verdicts
 
 Result: TypeAlias = dict[str, Any]
 
-COLUMNS = ("name", "seed", "rate", "accuracy", "loss", "seconds", "steps", "lost", "error")
-"""Of the CSV, a line a run."""
+COLUMNS = ("name", "seed", "rate", "loss", "seconds", "steps", "lost", "error")
+"""Of the CSV, a line a run, beside the measure."""
 
 
 class Summary(NamedTuple):
     """One configuration's runs.
 
-    - `mean` and `median` are of all test accuracies, where a run that failed counts as chance;
-      `interval` is the median's; `worked` is the median of the runs that did not collapse;
-    - `collapsed` are the runs in which a class has a recall of 0 on the test data, and those that
-      failed, of `runs`; `collapses` is the interval of their share;
+    - `mean` and `median` are of all test accuracies, or whatever the measure is, where a run that
+      failed counts as chance; `interval` is the median's; `worked` is the median of the runs that
+      did not collapse;
+    - `collapsed` are the runs in which a class has a recall of 0 on the test data, or R2 is not
+      above 0, and those that failed, of `runs`; `collapses` is the interval of their share;
     - `failed` are the runs that ended in an error;
     - `loss` and `seconds` are medians of the runs that did not fail;
     - `steps` is the median number of steps to the target accuracy on the training data; runs that
@@ -69,7 +71,8 @@ class Comparison:
     - `size` is the smallest difference that matters, `target` the training accuracy whose first
       step is reported;
     - `reference` is the configuration that all others are compared with, None for all pairs;
-    - `samples` are the numbers of samples to train on and to test with, `classes` that of classes;
+    - `samples` are the numbers of samples to train on and to test with, `outputs` that of classes,
+      or of numbers a sample; `measure` is what runs are compared by;
     - `resampled`: whether each seed had another sample of the training data;
     - `notes` are what else is to be known of how it was made.
     """
@@ -83,9 +86,10 @@ class Comparison:
     size: float = 0.005
     reference: str | None = None
     samples: tuple[int, int] = (0, 0)
-    classes: int = 10
+    outputs: int = 10
     resampled: bool = False
     notes: list[str] = field(default_factory=list)
+    measure: Measure = ACCURACY
 
     @property
     def names(self) -> list[str]:
@@ -110,13 +114,23 @@ class Comparison:
         """The runs of a configuration that did not fail."""
         return [run for run in self.runs[name] if "error" not in run]
 
+    @property
+    def chance(self) -> float:
+        """What a run that failed counts as: an accuracy of one over the classes, an R2 of 0."""
+        return 1 / self.outputs if self.measure == ACCURACY else 0.0
+
     def accuracies(self, name: str) -> Array:
-        """The test accuracies by seed; a run that failed counts as chance, one over the classes."""
-        return np.array([run.get("accuracy", 1 / self.classes) for run in self.runs[name]])
+        """The test accuracies by seed, or the values of R2; a run that failed counts as chance, and
+        so does an R2 below 0."""
+        return np.array([worth(run, self.chance) for run in self.runs[name]])
 
     def collapsed(self, name: str) -> list[bool]:
-        """By seed, whether the run failed or a class has a recall of 0 on the test data."""
-        return ["error" in run or bool(run["lost"]) for run in self.runs[name]]
+        """By seed, whether the run failed, a class has a recall of 0 on the test data, or R2 is not
+        above 0."""
+        return [
+            "error" in run or bool(run["lost"]) or run.get(EXPLAINED.key, 1.0) <= 0
+            for run in self.runs[name]
+        ]
 
     @cached_property
     def summaries(self) -> dict[str, Summary]:
@@ -146,9 +160,9 @@ class Comparison:
         )
 
     def steps_to_target(self, run: Result) -> float:
-        """After how many steps a run first had an epoch of the target accuracy, on the training
-        data; infinite if never."""
-        accuracies = run.get("curves", {}).get("accuracy", [])
+        """After how many steps a run first had an epoch of the target accuracy (or R2), on the
+        training data; infinite if never."""
+        accuracies = run.get("curves", {}).get(self.measure.key, [])
         for epoch, accuracy in enumerate(accuracies, 1):
             if accuracy >= self.target:
                 return float(run["steps"] * epoch / len(accuracies))
@@ -156,9 +170,11 @@ class Comparison:
 
     @cached_property
     def curves(self) -> dict[str, Array]:
-        """The median test accuracy after each epoch, of those whose runs did not all fail."""
+        """The median test accuracy (or R2) after each epoch, of those whose runs did not all
+        fail."""
+        curve = f"test_{self.measure.key}"
         return {
-            name: np.median([run["curves"]["test_accuracy"] for run in runs], axis=0)
+            name: np.median([run["curves"][curve] for run in runs], axis=0)
             for name in self.names
             if (runs := self.whole(name))
         }
@@ -227,6 +243,7 @@ class Comparison:
             ],
             "ranking": self.ranking,
             "seeds": self.seeds,
+            "measure": self.measure.key,
             "target": self.target,
             "size": self.size,
             "reference": self.reference,
@@ -252,7 +269,8 @@ class Comparison:
     def to_csv(self) -> str:
         """A line for each run."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        columns = (*COLUMNS[:3], self.measure.key, *COLUMNS[3:])
+        writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for run in self.results:
             writer.writerow(run | {"lost": " ".join(map(str, run.get("lost", [])))})

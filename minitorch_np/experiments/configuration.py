@@ -18,7 +18,7 @@ from minitorch_np.core.layer import layer_from_name
 from minitorch_np.core.model_file import decode_layer, encode_layer
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers import Dense, Layer, Sequential, Softmax
-from minitorch_np.losses import SoftmaxCrossEntropy
+from minitorch_np.losses import Loss
 from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.validation import require
@@ -27,6 +27,9 @@ DEFAULTS = ("leaky_relu+elu", "relu+relu", "sigmoid+sigmoid", "relu+softmax", "s
 """The three options of the notes, the network that they work through, and the same with Sigmoid: it
 tells whether it is the hidden Sigmoid that harms, or the one that bounds the scores."""
 
+LOSS = "softmax_cross_entropy"
+"""The loss, unless told otherwise."""
+
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 20, 50, 0.05
 """How the notes' network learns the digits in this package, unless told otherwise."""
 
@@ -34,9 +37,11 @@ EPOCHS, BATCH_SIZE, LEARNING_RATE = 20, 50, 0.05
 class Configuration(NamedTuple):
     """A network and how it is trained.
 
-    - `layers` ends in scores for SoftmaxCrossEntropy; layers are objects or names;
+    - `layers` ends in what the loss takes, scores for SoftmaxCrossEntropy; layers are objects or
+      names;
     - `learning_rate` is kept if it is given; None lets `compare` choose one;
-    - `optimizer` is a name with arguments, such as "sgd(momentum=0.9)" or "adam".
+    - `optimizer` is a name with arguments, such as "sgd(momentum=0.9)" or "adam";
+    - `loss` is one too: over classes, or of numbers, such as "mean_squared_error".
     """
 
     name: str
@@ -45,13 +50,17 @@ class Configuration(NamedTuple):
     optimizer: str = "sgd"
     epochs: int = EPOCHS
     batch_size: int = BATCH_SIZE
+    loss: str = LOSS
 
     def encoded(self) -> dict[str, Any]:
         """As JSON can hold it. Raises ConfigurationError for layers that can't be written down."""
         layers = [
             layer_from_name(layer) if isinstance(layer, str) else layer for layer in self.layers
         ]
-        return self._asdict() | {"layers": [encode_layer(layer) for layer in layers]}
+        found = self._asdict() | {"layers": [encode_layer(layer) for layer in layers]}
+        if self.loss == LOSS:
+            del found["loss"]  # so results from before there were others are found again
+        return found
 
     @classmethod
     def decoded(cls, data: dict[str, Any]) -> Configuration:
@@ -82,7 +91,11 @@ class Configuration(NamedTuple):
         """A new optimizer. Raises ConfigurationError for an unknown name."""
         return optimizer_from_name(self.optimizer, self.rate)
 
-    def check(self, input_shape: Shape, classes: int) -> None:
+    def make_loss(self) -> Loss:
+        """The loss. Raises ConfigurationError for an unknown name."""
+        return by_name(Loss, self.loss)
+
+    def check(self, input_shape: Shape, outputs: int) -> None:
         """Raise ConfigurationError or ShapeError, with the name, for what can't be trained."""
         try:
             for key, number in {"epochs": self.epochs, "batch_size": self.batch_size}.items():
@@ -94,9 +107,9 @@ class Configuration(NamedTuple):
                     f"beside it, got {self.optimizer!r}"
                 )
             self.make_optimizer()
-            SoftmaxCrossEntropy().check_model(model := self.model(input_shape, 0))
-            if model.output_shape != (classes,):
-                raise ShapeError(f"expected {classes} scores, got {model.output_shape}")
+            self.make_loss().check_model(model := self.model(input_shape, 0))
+            if model.output_shape != (outputs,):
+                raise ShapeError(f"expected {outputs} scores, got {model.output_shape}")
         except (ConfigurationError, ShapeError) as error:
             raise type(error)(f"configuration {self.name!r}: {error}") from None
 
@@ -107,16 +120,17 @@ def optimizer_from_name(text: str, learning_rate: float) -> Optimizer:
 
 
 def as_configuration(
-    given: str | Configuration, hidden: int = 10, classes: int = 10
+    given: str | Configuration, hidden: int = 10, outputs: int = 10, loss: str | None = None
 ) -> Configuration:
-    """A configuration; a text such as "leaky_relu(0.1)+elu" is the notes' network with these two.
+    """A configuration, with `loss` instead of its own unless that is None; a text such as
+    "leaky_relu(0.1)+elu" is the notes' network with these two.
 
     "A+B" is Dense, A, Dense, B, and B's outputs are the scores; softmax as B is the softmax in the
-    loss, so that the scores are those of the second Dense. "A" alone is the same as "A+softmax".
-    Raises ConfigurationError for anything else.
+    loss, so that the scores are those of the second Dense. "A" alone is the same as "A+softmax"; of
+    numbers it is Dense, A, Dense. Raises ConfigurationError for anything else.
     """
     if isinstance(given, Configuration):
-        return given
+        return given if loss is None else given._replace(loss=loss)
     if not isinstance(given, str):
         raise ConfigurationError(
             f"configuration: expected a Configuration or a text such as 'relu+elu', got {given!r}"
@@ -128,20 +142,36 @@ def as_configuration(
         )
     first = layer_from_name(parts[0])
     second = layer_from_name(parts[1]) if len(parts) > 1 else Softmax()
-    layers: list[Layer | str] = [Dense(hidden), first, Dense(classes)]
-    return Configuration(given, layers if isinstance(second, Softmax) else [*layers, second])
+    of_numbers = loss is not None and by_name(Loss, loss).exclusive_classes is None
+    if of_numbers and len(parts) > 1 and isinstance(second, Softmax):
+        raise ConfigurationError(
+            f"configuration {given!r}: expected activations that go with {loss}, got softmax, "
+            "which is of classes: give configurations such as 'relu', or 'relu+tanh'"
+        )
+    layers: list[Layer | str] = [Dense(hidden), first, Dense(outputs)]
+    if not isinstance(second, Softmax):
+        layers.append(second)
+    return Configuration(given, layers, loss=loss or LOSS)
 
 
 def as_configurations(
-    given: Iterable[str | Configuration] | None, hidden: int = 10, classes: int = 10
+    given: Iterable[str | Configuration] | None,
+    hidden: int = 10,
+    outputs: int = 10,
+    loss: str | None = None,
 ) -> list[Configuration]:
     """All of them; raises ConfigurationError for fewer than one, or two of one name."""
-    listed = given is None or (
-        isinstance(given, Iterable) and not isinstance(given, (str, np.ndarray))
-    )
-    require(listed, "compare", "a list of configurations", given)
-    found = [as_configuration(each, hidden, classes) for each in (given or DEFAULTS)]
+    found = [as_configuration(each, hidden, outputs, loss) for each in as_list(given)]
     names = [configuration.name for configuration in found]
     if not found or len(set(names)) < len(names):
         raise ConfigurationError(f"configurations: expected different names, got {names}")
     return found
+
+
+def as_list(given: Iterable[str | Configuration] | None) -> list[str | Configuration]:
+    """What is to be compared as a list, None as DEFAULTS."""
+    listed = given is None or (
+        isinstance(given, Iterable) and not isinstance(given, (str, np.ndarray))
+    )
+    require(listed, "compare", "a list of configurations", given)
+    return list(DEFAULTS) if given is None else list(given)

@@ -8,6 +8,7 @@ held is not found, and run again.
 from __future__ import annotations
 
 import json
+import math
 import os
 import zlib
 from collections.abc import Iterable
@@ -17,7 +18,11 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.errors import ConfigurationError
+from minitorch_np.experiments.configuration import LOSS
 from minitorch_np.experiments.diagnostics import Finding
+from minitorch_np.experiments.measure import ACCURACY, measure_for
+from minitorch_np.losses import Loss
+from minitorch_np.names import by_name
 from minitorch_np.validation import path as checked_path
 
 Result: TypeAlias = dict[str, Any]
@@ -106,20 +111,21 @@ def _check(task: Any, result: Any) -> None:
     if "error" in result:
         fits = fits and isinstance(result["error"], str)
     else:
-        fits = fits and _are_shares([result["accuracy"]])
+        key = measure_for(by_name(Loss, task["configuration"].get("loss", LOSS))).key
+        fits = fits and _are_measures(key, [result[key]])
         if not task["tuning"]:
-            fits = fits and _is_whole(result, task["configuration"]["epochs"])
+            fits = fits and _is_whole(result, task["configuration"]["epochs"], key)
     if not fits:
         raise ValueError
 
 
-def _is_whole(result: Result, epochs: int) -> bool:
+def _is_whole(result: Result, epochs: int, key: str) -> bool:
     """Whether all that was measured in a run of so many epochs is there."""
     curves, findings = result["curves"], [Finding.of(each) for each in result["findings"]]
     return (
         _are_numbers([result[name] for name in ("loss", "seconds", "steps")])
         and all(len(curve) == epochs and _are_numbers(curve) for curve in curves.values())
-        and _are_shares(curves["accuracy"] + curves["test_accuracy"])
+        and _are_measures(key, curves[key] + curves[f"test_{key}"])
         and isinstance(result["lost"], list)
         and _are_numbers(result["lost"])
         and _are_numbers(number for each in findings for number in (each.value, each.runs))
@@ -133,8 +139,9 @@ def _are_numbers(values: Iterable[Any]) -> bool:
     return all(type(each) in (int, float) for each in values)
 
 
-def _are_shares(values: Iterable[Any]) -> bool:
-    return all(type(each) in (int, float) and 0 <= each <= 1 for each in values)
+def _are_measures(key: str, values: list[Any]) -> bool:
+    least = 0 if key == ACCURACY.key else -math.inf
+    return _are_numbers(values) and all(least <= each <= 1 for each in values)
 
 
 def _checksum(arrays: tuple[AnyArray, ...]) -> int:

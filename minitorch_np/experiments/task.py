@@ -19,15 +19,16 @@ from minitorch_np.data import Digits, load_mnist
 from minitorch_np.errors import ConfigurationError, DataError, DivergenceError, ShapeError
 from minitorch_np.experiments.configuration import Configuration
 from minitorch_np.experiments.diagnostics import Diagnostics, Finding, lost_classes
+from minitorch_np.experiments.measure import ACCURACY, EXPLAINED, Measure, measure_for
 from minitorch_np.layers import Sequential
-from minitorch_np.losses import SoftmaxCrossEntropy
-from minitorch_np.training import Accuracy, Callback, History, Trainer
+from minitorch_np.losses import MeanSquaredError, SoftmaxCrossEntropy
+from minitorch_np.training import Callback, History, Trainer
 
 Data: TypeAlias = Digits | tuple[object, object, object, object] | None
 """Digits; arrays to train on and to test with, (x, y, xt, yt); or None for the digits here."""
 
 Arrays: TypeAlias = tuple[Array, AnyArray, Array, AnyArray]
-"""Inputs and labels to train on, and to test with."""
+"""Inputs and targets to train on, and to test with."""
 
 FILES = ("x", "y", "xt", "yt")
 """How they are called where they are written down."""
@@ -59,22 +60,27 @@ def as_arrays(data: Data) -> Arrays:
     return rows[0], labels[0], rows[1], labels[1]
 
 
-def class_count(arrays: Arrays) -> int:
-    """How many classes the labels name; one-hot rows have a column for each.
+def output_count(arrays: Arrays, measure: Measure) -> int:
+    """How many outputs the targets need: one for each class that they name, as one-hot rows have a
+    column for each; of numbers, one for each number a sample.
 
-    Raises ShapeError and DataError where samples and labels can't be trained on.
+    Raises ShapeError and DataError where samples and targets can't be trained on.
     """
     x, y, xt, yt = arrays
     if min(map(len, arrays)) < 2:
         raise DataError("compare: expected two or more samples to train on and to test with")
-    labels = [class_numbers(each) for each in (y, yt)]
-    classes = y.shape[1] if y.ndim == 2 else max(2, *(int(each.max()) + 1 for each in labels))
+    loss = SoftmaxCrossEntropy() if measure == ACCURACY else MeanSquaredError()
+    columns = y.shape[1] if y.ndim == 2 else 1
+    if y.ndim == 1 and measure == ACCURACY:
+        columns = max(2, *(int(class_numbers(each).max()) + 1 for each in (y, yt)))
     for rows, targets, place in ((x, y, "compare: x"), (xt, yt, "compare: x_test")):
         if len(rows) != len(targets):
             raise ShapeError(f"{place}: expected {len(targets)} rows, as labels, got {len(rows)}")
         require_finite(rows, place)
-        SoftmaxCrossEntropy().prepare(targets, (classes,))
-    return classes
+        loss.prepare(targets, (columns,))
+    if measure == EXPLAINED and not np.ptp(yt, axis=0).all():
+        raise DataError("compare: expected test targets that differ, got the same for all samples")
+    return columns
 
 
 def class_numbers(labels: AnyArray) -> AnyArray:
@@ -149,9 +155,9 @@ def train(
     if resample:
         rows = np.random.default_rng([seed, RESAMPLE]).integers(len(x), size=len(x))
         x, y = x[rows], y[rows]
-    model = configuration.model(x.shape[1:], seed)
-    optimizer = configuration.make_optimizer()
-    trainer = Trainer(model, SoftmaxCrossEntropy(), optimizer, metrics=[Accuracy()], seed=seed)
+    model, loss = configuration.model(x.shape[1:], seed), configuration.make_loss()
+    optimizer, metric = configuration.make_optimizer(), measure_for(loss).metric()
+    trainer = Trainer(model, loss, optimizer, metrics=[metric], seed=seed)
     history = trainer.fit(
         x,
         y,
@@ -172,8 +178,9 @@ def _tuning_run(
     kept = len(x) - max(1, round(TUNING_SHARE * len(x)))
     part = x[order[:kept]], y[order[:kept]], x[order[kept:]], y[order[kept:]]
     model, _ = train(configuration, seed, part, resample=resample, validate=False)
-    right = model.predict_classes(part[2]) == class_numbers(part[3])
-    return {"accuracy": float(np.mean(right))}
+    measure = measure_for(configuration.make_loss())
+    metric, scores = measure.metric(), model.predict(part[2])
+    return {measure.key: metric.value(metric.count(scores, part[3]))}
 
 
 def _run(configuration: Configuration, seed: int, resample: bool, arrays: Arrays) -> dict[str, Any]:
@@ -182,10 +189,12 @@ def _run(configuration: Configuration, seed: int, resample: bool, arrays: Arrays
     start = time.perf_counter()
     model, history = train(configuration, seed, arrays, [diagnostics], resample)
     seconds = time.perf_counter() - start
-    lost = lost_classes(class_numbers(yt), model.predict_classes(xt))
+    measure, lost = measure_for(configuration.make_loss()), list[int]()
+    if measure == ACCURACY:
+        lost = lost_classes(class_numbers(yt), model.predict_classes(xt))
     curves = {name.replace("val_", "test_"): column for name, column in history.items()}
     return {
-        "accuracy": curves["test_accuracy"][-1],
+        measure.key: curves[f"test_{measure.key}"][-1],
         "loss": curves["test_loss"][-1],
         "seconds": seconds,
         "steps": -(-len(x) // configuration.batch_size) * configuration.epochs,

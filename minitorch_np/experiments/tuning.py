@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments.configuration import Configuration
+from minitorch_np.experiments.measure import worth
 from minitorch_np.validation import is_number
 
 Result: TypeAlias = dict[str, Any]
@@ -22,7 +23,7 @@ RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """The rates that are tried at first."""
 
 TUNING_SEEDS, FINALISTS = 3, 3
-"""A rate is chosen by the mean accuracy over so many seeds, of so many that were best at first."""
+"""A rate is chosen by its mean measure over so many seeds, of so many that were best at first."""
 
 FIRST_TUNING_SEED = 1_000_000
 """Far from the seeds that are compared."""
@@ -74,24 +75,24 @@ def at(configuration: Configuration, rate: float) -> Configuration:
     return configuration._replace(learning_rate=rate)
 
 
-def mean_accuracies(name: str, tuned: Sequence[Result]) -> dict[float, tuple[float, int]]:
-    """The mean accuracy of a configuration at each rate, where training fails worth 0, and over how
-    many seeds."""
+def means_by_rate(name: str, tuned: Sequence[Result]) -> dict[float, tuple[float, int]]:
+    """The mean of a configuration's measure at each rate, where training fails worth 0, and over
+    how many seeds."""
     found: dict[float, list[float]] = {}
     for result in tuned:
         if result["name"] == name:
-            found.setdefault(result["rate"], []).append(result.get("accuracy", 0.0))
+            found.setdefault(result["rate"], []).append(worth(result))
     return {rate: (sum(each) / len(each), len(each)) for rate, each in sorted(found.items())}
 
 
 def best_rate(name: str, tuned: Sequence[Result]) -> float:
-    """The rate with the highest mean accuracy over all seeds; of several the smallest."""
+    """The rate with the highest mean over all seeds; of several the smallest."""
     return _best_rates(name, tuned)[0]
 
 
 def _best_rates(name: str, tuned: Sequence[Result]) -> list[float]:
     """Those that were tried from the most seeds, the best first."""
-    means = mean_accuracies(name, tuned)
+    means = means_by_rate(name, tuned)
     most = max(seeds for _, seeds in means.values())
     finalists = [rate for rate, (_, seeds) in means.items() if seeds == most]
     return sorted(finalists, key=lambda rate: -means[rate][0])
@@ -99,7 +100,7 @@ def _best_rates(name: str, tuned: Sequence[Result]) -> list[float]:
 
 def beyond(name: str, tuned: Sequence[Result]) -> float | None:
     """The rate to try next, where the best is at an end of what was tried; else None."""
-    rates = list(mean_accuracies(name, tuned))
+    rates = list(means_by_rate(name, tuned))
     best = best_rate(name, tuned)
     if best == rates[-1]:
         return _next(best, up=True)

@@ -15,6 +15,7 @@ import numpy as np
 from minitorch_np.arrays import Shape
 from minitorch_np.data import Digits
 from minitorch_np.experiments.comparison import Comparison
+from minitorch_np.experiments.measure import ACCURACY
 from minitorch_np.experiments.task import Data, as_arrays, train
 from minitorch_np.figures import Figure
 from minitorch_np.layers import Sequential
@@ -34,23 +35,41 @@ class Best(NamedTuple):
 
 
 def best_network(comparison: Comparison, data: Data) -> Best:
-    """Train the configuration with the highest mean accuracy again, from the first seed from which
+    """Train the configuration with the highest mean again, from the first seed from which
     it did not fail."""
     name = comparison.ranking[0]
     run = comparison.whole(name)[0]
     configuration = next(each for each in comparison.configurations if each.name == name)
     arrays, seed = as_arrays(data), run["seed"]
     model, history = train(configuration, seed, arrays, resample=comparison.resampled)
-    accuracy, before = history["val_accuracy"][-1], run["accuracy"]
-    same = "as" if math.isclose(accuracy, before) else f"not quite the {before:.4f}"
+    measure = comparison.measure
+    found, before = history[f"val_{measure.key}"][-1], run[measure.key]
+    same = "as" if math.isclose(found, before) else f"not quite the {before:.4f}"
     words = (
-        f"{name}, trained once more from seed {seed}: its test accuracy is {accuracy:.4f}, "
+        f"{name}, trained once more from seed {seed}: its test {measure.name} is {found:.4f}, "
         f"{same} in the comparison. Other seeds give other networks."
     )
-    return Best(model, words, _pictures(model, arrays, image_shape(data)))
+    shape = image_shape(data)
+    pictures = _weights(model, shape)
+    if measure == ACCURACY:
+        pictures += _errors(model, arrays, shape)
+    return Best(model, words, pictures)
 
 
-def _pictures(model: Sequential, arrays: tuple[Any, ...], shape: Shape | None) -> list[Picture]:
+def _weights(model: Sequential, shape: Shape | None) -> list[Picture]:
+    dense = model_plots.first_dense(model)
+    if shape is None or dense is None or dense.weight.shape[1] != math.prod(shape):
+        return []
+    return [
+        (
+            lambda: model_plots.plot_weights(model, shape),
+            f"The weights of the {dense.units} units of the first layer as images.",
+            "What each unit of the first layer looks for (red), and what speaks against it (blue).",
+        )
+    ]
+
+
+def _errors(model: Sequential, arrays: tuple[Any, ...], shape: Shape | None) -> list[Picture]:
     xt, yt = arrays[2:]
     true, taken = model_plots.class_numbers(yt), model.predict_classes(xt)
     counts = confusion_matrix(true, taken)
@@ -66,20 +85,7 @@ def _pictures(model: Sequential, arrays: tuple[Any, ...], shape: Shape | None) -
             "What it takes for what: a row is a true class, a column what it was taken for.",
         )
     ]
-    if shape is None:
-        return found
-    dense = model_plots.first_dense(model)
-    if dense is not None and dense.weight.shape[1] == math.prod(shape):
-        found.insert(
-            0,
-            (
-                lambda: model_plots.plot_weights(model, shape),
-                f"The weights of the {dense.units} units of the first layer as images.",
-                "What each unit of the first layer looks for (red), and what speaks against it "
-                "(blue).",
-            ),
-        )
-    if wrong.any():
+    if shape is not None and wrong.any():
         found.append(
             (
                 lambda: model_plots.plot_errors(model, xt, true, shape),

@@ -102,7 +102,8 @@ def _answer(comparison: Comparison) -> list[Part]:
         ("answer", words.headline(comparison)),
         *_picture(
             lambda: plots.runs(comparison),
-            f"Test accuracies of all runs, a row a configuration. {_ranked(comparison)}.",
+            f"Test {comparison.measure.several} of all runs, a row a configuration. "
+            f"{_ranked(comparison)}.",
             "Each configuration's runs, sorted, the best mean first. Runs that are far below the "
             "others stand at the left edge.",
         ),
@@ -144,7 +145,7 @@ def _pairs(comparison: Comparison) -> list[Part]:
     return [
         *_picture(
             lambda: plots.differences(comparison),
-            f"Differences of test accuracies, seed by seed: {described}.",
+            f"Differences of test {comparison.measure.several}, seed by seed: {described}.",
             f"Right of 0, the first of the two was better.{left}",
         ),
         _folded("Each pair in words", [("list", said)], few),
@@ -162,8 +163,9 @@ def _curves(comparison: Comparison) -> list[Part]:
     )
     pictures = _picture(
         lambda: plots.learning_curves(comparison),
-        f"Learning curves, median test accuracy from the first epoch to the last: {said}.",
-        "Median test accuracy after each epoch, from where the curves differ.",
+        f"Learning curves, median test {comparison.measure.name} from the first epoch to the last: "
+        f"{said}.",
+        f"Median test {comparison.measure.name} after each epoch, from where the curves differ.",
     ) + _picture(
         lambda: plots.times(comparison),
         f"The same curves by seconds of training: {_seconds(comparison)}.",
@@ -209,7 +211,7 @@ def _failures(comparison: Comparison) -> list[Part]:
         return []
     rows: list[tuple[str, ...]] = [("configuration", "seed", "error")]
     rows += [(run["name"], str(run["seed"]), run["error"]) for run in comparison.failures]
-    note = f"In every table and test they count as chance, {1 / comparison.classes:.4g}."
+    note = f"In every table and test they count as {text.failed_worth(comparison)}."
     return [("table", ("Runs that failed", rows)), ("paragraph", note)]
 
 
@@ -231,7 +233,8 @@ def _origin(comparison: Comparison, command: str) -> list[Part]:
     parts: list[Part] = [("facts", facts), _folded("What was trained", [("table", trained)])]
     if comparison.tuning:
         caption = (
-            "Mean accuracy by learning rate on data kept aside; in brackets, of one seed alone"
+            f"Mean {comparison.measure.name} by learning rate on data kept aside; in brackets, of "
+            "one seed alone"
         )
         rates: Table = (caption, words.rates_rows(comparison))
         parts.append(_folded("How the rates were chosen", [("table", rates)]))

@@ -69,12 +69,12 @@ def differences(comparison: Comparison) -> Figure:
 
 
 def learning_curves(comparison: Comparison) -> Figure:
-    """Median test accuracy by epoch."""
+    """The median test accuracy, or R2, by epoch."""
     return _single(_draw_curves, comparison, CURVES)
 
 
 def times(comparison: Comparison) -> Figure:
-    """Median test accuracy by seconds of training."""
+    """The median test accuracy, or R2, by seconds of training."""
     return _single(_draw_times, comparison, CURVES)
 
 
@@ -120,7 +120,7 @@ def _draw_runs(axes: Axes, comparison: Comparison) -> None:
         _row_title(axes, row, f"{name}{group}: median {summary.median:.4f}{count}")
     axes.set_xlim(low - 0.02 * (high - low), high + 0.02 * (high - low))
     axes.set_xlabel(
-        "test accuracy: a dot is a run, a cross one that\n"
+        f"test {comparison.measure.name}: a dot is a run, a cross one that\n"
         "collapsed; black: median and 95 % interval"
     )
     _rows(axes, comparison.ranking)
@@ -165,7 +165,7 @@ def _draw_differences(axes: Axes, comparison: Comparison) -> None:
         _row_title(axes, row, f"{each.first} \N{MINUS SIGN} {each.second}: {each.kind}")
     axes.set_xlim(low, high)
     axes.set_xlabel(
-        f"difference of test accuracies (grey: below {comparison.size:g})\n"
+        f"difference of test {comparison.measure.several} (grey: below {comparison.size:g})\n"
         "a dot is a seed; diamond: mean, filled if detected"
     )
     _rows(axes, pairs)
@@ -232,7 +232,7 @@ def _draw_lines(axes: Axes, comparison: Comparison, x: dict[str, Any]) -> None:
     low = max(min(early), max(tops) - ZOOM)
     room = 0.06 * (max(tops) - low) or 0.01
     axes.set_ylim(low - room, max(tops) + room)
-    axes.set_ylabel("median test accuracy")
+    axes.set_ylabel(f"median test {comparison.measure.name}")
     axes.grid(alpha=0.3)
     _legend(axes, drawn)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from minitorch_np.experiments.comparison import Comparison
+from minitorch_np.experiments.measure import ACCURACY
 from minitorch_np.reports.words import (
     counted,
     each_range,
@@ -29,7 +30,7 @@ PAIRS_NOTE = (
 )
 """How to read that table."""
 
-GROUPS_NOTE = "Configurations that share a letter were not told apart, by accuracy or by collapses."
+GROUPS_NOTE = "Configurations that share a letter were not told apart, by mean or by collapses."
 """How to read the letters."""
 
 
@@ -52,7 +53,7 @@ def configurations_table(comparison: Comparison) -> str:
 def configurations_title(comparison: Comparison) -> str:
     """What the table of configurations is of."""
     rates = "each at the best of several rates" if comparison.tuning else "rates as given"
-    return f"Test accuracy over {counted(len(comparison.seeds), 'seed')} ({rates})"
+    return f"Test {comparison.measure.name} over {counted(len(comparison.seeds), 'seed')} ({rates})"
 
 
 def configuration_rows(comparison: Comparison) -> list[tuple[str, ...]]:
@@ -119,7 +120,7 @@ def verdicts(comparison: Comparison) -> str:
 
 
 def curves(comparison: Comparison) -> str:
-    """Median test accuracy by epoch, as numbers of the first and last and a line of blocks."""
+    """The median test accuracy, or R2, by epoch: the first and last, and a line of blocks."""
     medians = {
         name: comparison.curves[name] for name in comparison.ranking if name in comparison.curves
     }
@@ -133,9 +134,8 @@ def curves(comparison: Comparison) -> str:
         shares = (curve - low) / ((high - low) or 1.0)
         drawn = "".join(SHADES[min(int(share * len(SHADES)), len(SHADES) - 1)] for share in shares)
         lines.append(f"{name:{width}}  {curve[0]:.3f} {drawn} {curve[-1]:.3f}")
-    return "\n".join(
-        [f"Median test accuracy by epoch, blocks from {low:.3f} to {high:.3f}", *lines]
-    )
+    head = f"Median test {comparison.measure.name} by epoch, blocks from {low:.3f} to {high:.3f}"
+    return "\n".join([head, *lines])
 
 
 def health(comparison: Comparison) -> str:
@@ -151,7 +151,15 @@ def failures(comparison: Comparison) -> str:
     if not comparison.failures:
         return ""
     lines = [f"  {run['name']}, seed {run['seed']}: {run['error']}" for run in comparison.failures]
-    return "\n".join(["Runs that failed; they count as chance above:", *lines])
+    head = f"Runs that failed; they count as {failed_worth(comparison)} above:"
+    return "\n".join([head, *lines])
+
+
+def failed_worth(comparison: Comparison) -> str:
+    """What a run that failed counts as: chance, or an R2 of 0."""
+    if comparison.measure == ACCURACY:
+        return f"chance ({comparison.chance:.4g})"
+    return "no better than the mean of the targets (an R2 of 0)"
 
 
 def ruled(rows: Sequence[Sequence[str]]) -> str:

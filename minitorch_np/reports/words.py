@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 
 from minitorch_np.experiments.comparison import Comparison
+from minitorch_np.experiments.measure import ACCURACY
 from minitorch_np.experiments.statistics import MOST_SEEDS, Interval, fewest_seeds
-from minitorch_np.experiments.tuning import mean_accuracies
+from minitorch_np.experiments.tuning import means_by_rate
 from minitorch_np.experiments.verdicts import Verdict
 
 MANY = 6
@@ -41,12 +42,13 @@ def headline(comparison: Comparison) -> str:
 def _standing(comparison: Comparison) -> str:
     """Who is better than whom."""
     best = comparison.summaries[comparison.ranking[0]]
+    measured = comparison.measure.name
     over = f"over {counted(len(comparison.seeds), 'seed')}"
     if len(comparison.failures) == len(comparison.results):
         return "There is no answer: all runs failed."
     if len(comparison.names) == 1:
         said = (
-            f"{best.name} has a median test accuracy of {best.median:.4f}{_within(best.interval)}"
+            f"{best.name} has a median test {measured} of {best.median:.4f}{_within(best.interval)}"
         )
         return f"{said} {over}; {_collapses(comparison, best.name)} collapsed."
     first = [n for n in comparison.ranking if comparison.summaries[n].mean == best.mean]
@@ -60,8 +62,10 @@ def _standing(comparison: Comparison) -> str:
     found = _against(comparison, centre)
     if comparison.reference:
         mean = comparison.summaries[centre].mean
-        return f"Compared with {centre} (mean test accuracy {mean:.4f} {over}): {'; '.join(found)}."
-    highest = f"highest mean test accuracy {over} ({best.mean:.4f})"
+        return (
+            f"Compared with {centre} (mean test {measured} {mean:.4f} {over}): {'; '.join(found)}."
+        )
+    highest = f"highest mean test {measured} {over} ({best.mean:.4f})"
     if alone:
         return f"{best.name} has the {highest}: it is {'; '.join(found)}."
     return f"{joined(first)} have the same, {highest}: {best.name} is {'; '.join(found)}."
@@ -231,7 +235,11 @@ def footer(comparison: Comparison) -> list[str]:
         said += f"{train:,} training samples and the "
     said += f"{test:,} test samples are always the same."
     best = comparison.summaries[comparison.ranking[0]].mean
-    if test and len(comparison.failures) < len(comparison.results):
+    if (
+        comparison.measure == ACCURACY
+        and test
+        and len(comparison.failures) < len(comparison.results)
+    ):
         error = math.sqrt(best * (1 - best) / test)
         said += (
             f" As a measure of other samples, an accuracy of {best:.4f} has a standard error of "
@@ -275,7 +283,7 @@ def rates_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     rates = sorted({run["rate"] for run in comparison.tuning})
     rows: list[tuple[str, ...]] = [("configuration", *(f"{rate:g}" for rate in rates))]
     for name in comparison.names:
-        means = mean_accuracies(name, comparison.tuning)
+        means = means_by_rate(name, comparison.tuning)
         most = max((seeds for _, seeds in means.values()), default=0)
         cells = [means.get(rate) for rate in rates]
         if most:
