@@ -47,7 +47,7 @@ def take(address: str, out: str) -> None:
         for place in places[1:]:
             view.mouse.move(*place, steps=8)
         view.mouse.up()
-        view.wait_for_function("!waiting")
+        view.wait_for_timeout(200)  # a few frames
         view.screenshot(path=out)
         browser.close()
 
