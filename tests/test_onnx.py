@@ -43,7 +43,9 @@ def test_random_models_in_onnxruntime_and_back(tmp_path: Path) -> None:
             (found,) = runs.run(None, {"input": x})
             expected = double.predict(x)
             scale = max(1.0, np.abs(expected).max())
-            if np.abs(again.predict(x) - expected).max() < 1e-6 * scale:
+            with np.errstate(invalid="ignore"):  # a flag that other libraries' threads may raise
+                near = np.abs(again.predict(x) - expected).max() < 1e-6 * scale
+            if near:
                 exact += 1
                 assert np.abs(found - expected).max() <= 1e-5 * scale, (seed, m)
         for name, array in again.state_dict().items():
