@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from minitorch_np.cli import main
 
 pytest.importorskip("jinja2")
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 DIGITS = mt.data.load_mnist()
 ACTIVATIONS: list[mt.Layer | str] = [
     *("relu", "leaky_relu(0.2)", "elu(0.7)", "selu", "relu6", "sigmoid", "hard_sigmoid", "tanh"),
@@ -55,17 +53,6 @@ NORMALIZED = square(
     mt.Conv2D(3, 5, stride=3), mt.BatchNorm(), "relu", mt.Flatten(), mt.Dropout(0.3),
     mt.Dense(20), mt.LayerNorm(), "gelu", mt.Dense(10),
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if BROWSER is None:
-        pytest.skip("no Chromium on this machine")
-    with api.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 class Opened:

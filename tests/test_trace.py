@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ import minitorch_np as mt
 from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.reports.trace_page import LARGEST
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 OPTIONS = [("relu", None), ("leaky_relu", "elu"), ("relu", "relu"), ("sigmoid", "sigmoid")]
 
 
@@ -145,17 +142,6 @@ def test_a_large_array_is_shown_in_part() -> None:
     assert arrays["W1"]["rows"] * 784 <= LARGEST
     assert arrays["Z1"]["product"] is None  # it would need all of W1
     assert arrays["Z2"]["product"] is not None
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if BROWSER is None:
-        pytest.skip("no Chromium on this machine")
-    with api.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 def test_each_number_is_the_sum_that_the_page_shows(tmp_path: Path, browser: Any) -> None:

@@ -1,9 +1,9 @@
-"""Any wiring of layers without a circle: several inputs, several outputs, branches, shared layers.
+"""Acyclic graphs of layers: several inputs, several outputs, branches, shared layers.
 
-A graph is composed by calling layers on nodes, and put into an order in which each layer comes
-after those that it needs. Forward goes through that order, backward through it in reverse; where a
-value is used in several places, what comes back from them adds up. It keeps the contract of all
-layers: x, and the outputs, are arrays, or tuples of arrays where there are several.
+A graph is composed by calling layers on nodes. The layers are sorted topologically: each one comes
+after the layers whose outputs it takes. Forward runs them in this order, backward in reverse; the
+gradients of a value that is used in several places are added. The contract is that of every layer,
+except that x and the outputs are tuples of arrays if there are several.
 """
 
 from __future__ import annotations

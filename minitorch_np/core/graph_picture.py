@@ -1,6 +1,6 @@
 """A graph as a picture: inputs at the top, outputs at the bottom, an arrow for each array.
 
-Each box stands one row below the lowest of those that it depends on.
+Each box is one row below the lowest box that feeds into it.
 """
 
 from __future__ import annotations

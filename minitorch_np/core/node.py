@@ -52,7 +52,7 @@ class Input(Node):
 
 
 def ordered(ends: Iterable[Node]) -> list[Node]:
-    """All nodes that the ends depend on, each after those that it depends on.
+    """The `ends` and all nodes that they depend on, in topological order: inputs before outputs.
 
     Raises ConfigurationError, naming a layer, for a node that depends on itself.
     """

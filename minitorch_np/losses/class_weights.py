@@ -17,8 +17,8 @@ BALANCED: Literal["balanced"] = "balanced"
 """All classes together count the same: see `balanced_weights`."""
 
 ClassWeights: TypeAlias = Sequence[float] | Mapping[int, float] | Array | Literal["balanced"]
-"""A number for each class, or Keras' dictionary of class numbers, where those that it lacks count
-1; or BALANCED, for numbers that `fit` finds from the labels."""
+"""One number per class; or, as in Keras, a dictionary from class numbers to weights, in which a
+missing class has the weight 1; or BALANCED: `fit` computes the weights from the labels."""
 
 
 def as_class_weights(given: Any) -> Array | Literal["balanced"]:

@@ -21,6 +21,7 @@ from minitorch_np.arrays import Array, Seed, StrPath, as_batch, as_generator, as
 from minitorch_np.core.layer import Backward, Cache, Forward, Layer
 from minitorch_np.core.prediction import Model
 from minitorch_np.errors import ConfigurationError, MissingExtraError, ShapeError
+from minitorch_np.gradcheck.inside import paths
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss
 from minitorch_np.names import by_name
@@ -157,8 +158,9 @@ def _recorded(model: Layer, calls: dict[str, TracedLayer]) -> Iterator[None]:
     layer that is called again at a path, or stands at several, is "0", "0 (2)", ...
     """
     places = dict[int, tuple[str, Layer]]()
-    for path, layer in inside(model):
-        places.setdefault(id(layer), (path, layer))
+    for path, layer in paths(model):
+        if not isinstance(layer, Sequential):
+            places.setdefault(id(layer), (path, layer))
     for path, layer in places.values():
         _Recorder(path, layer, calls)
     try:
@@ -166,14 +168,6 @@ def _recorded(model: Layer, calls: dict[str, TracedLayer]) -> Iterator[None]:
     finally:
         for _, layer in places.values():
             del vars(layer)["forward"], vars(layer)["backward"]
-
-
-def inside(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
-    """The layers that compute, with their paths, in order: containers are passed through."""
-    for name, part in layer.sublayers().items():
-        yield from inside(part, f"{prefix}{name}.")
-        if not isinstance(part, Sequential):
-            yield f"{prefix}{name}", part
 
 
 class _Recorder:

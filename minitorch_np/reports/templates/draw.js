@@ -66,7 +66,7 @@ function shrink(from, width, left, top, wide, high, columns, rows) {
 }
 
 /** Numbers as pixels: grey from 0 up, or blue above zero and orange below. */
-function paint(canvas, numbers, width, signed, from = 0) {
+function paint(canvas, numbers, signed, from = 0) {
   const count = canvas.width * canvas.height, pixels = new ImageData(canvas.width, canvas.height);
   let most = 0;
   for (let k = 0; k < count; k++) most = Math.max(most, Math.abs(numbers[from + k]));
@@ -90,13 +90,13 @@ const small = (width, height) => {
 function look() {
   const seen = element("seen");
   if (!image) {
-    paint(seen, zeros(SIDE * SIDE), SIDE, false);
+    paint(seen, zeros(SIDE * SIDE), false);
     element("answer").textContent = "Draw a digit.";
     for (const bar of element("bars").children) fill(bar, 0);
     element("inside").replaceChildren();
     return;
   }
-  paint(seen, image, SIDE, false);
+  paint(seen, image, false);
   const values = forward(network.layers, image), p = probabilities(values.at(-1));
   const best = p.indexOf(Math.max(...p));
   element("answer").textContent = `It reads ${network.names[best]}, with probability ${percent(p[best])}.`;
@@ -122,7 +122,7 @@ function inside(values) {
       held.append(make("h3", `${l.label}: what each unit looks for, and how it answers`));
       held.append(row(Math.min(l.units, MOST_UNITS), unit => {
         const canvas = small(SIDE, SIDE), box = make("figure");
-        paint(canvas, parameters[l.weight], SIDE, true, unit * l.inputs);
+        paint(canvas, parameters[l.weight], true, unit * l.inputs);
         const light = make("figcaption", after[unit].toFixed(2).replace(/^-0.00$/, "0.00"));
         light.style.setProperty("--light", Math.abs(after[unit]) / most);
         box.append(canvas, light);
@@ -133,7 +133,7 @@ function inside(values) {
       held.append(make("h3", `${l.label}: its maps`));
       held.append(row(Math.min(channels, MOST_MAPS), c => {
         const canvas = small(width, height), box = make("figure");
-        paint(canvas, y, width, true, c * height * width);
+        paint(canvas, y, true, c * height * width);
         box.append(canvas);
         return box;
       }));
@@ -279,7 +279,7 @@ function build() {
     const button = make("button", "", `${each.kind === "worst" ? "error" : "example"}: ${network.names[each.label]}`);
     const canvas = small(SIDE, SIDE);
     const pixels = Float64Array.from(bytesOf(each.pixels), v => v / 255);
-    paint(canvas, pixels, SIDE, false);
+    paint(canvas, pixels, false);
     button.type = "button";
     button.append(canvas);
     button.addEventListener("click", () => {
