@@ -32,6 +32,7 @@ from minitorch_np.errors import ConfigurationError, MinitorchError, RankError
 from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.text import excerpt
 from minitorch_np.training.batches import Cut, Samples
+from minitorch_np.training.callback import Callback
 from minitorch_np.training.draws import draws
 from minitorch_np.training.metric import Metric
 from minitorch_np.training.rank_sums import RankTotals, ReducedGradients, SummedLoss
@@ -74,6 +75,10 @@ class Alone:
     def first_reads(self, load: Load, begin: Callable[[Load], None]) -> None:
         """Let the first rank begin with a checkpoint; what it loads, all load."""
         begin(load)
+
+    def called(self, callbacks: Sequence[Callback]) -> list[Callback]:
+        """The callbacks that are called here: what only writes and shows, on the first rank."""
+        return [each for each in callbacks if not (self.rank and each.only_first_rank)]
 
     def part(self, loss: Loss, samples: Samples) -> Samples:
         """This rank's part of one batch."""

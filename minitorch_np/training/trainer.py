@@ -225,12 +225,11 @@ class Trainer(metaclass=Explained):
         ranks.agree(lambda: begun | identity | self._state())
         if checkpoint:
             ranks.first_reads(load, partial(checkpoint.begin, identity, epochs))
-        first = [*hooks, *shown]
-        called = [hook for hook in first if not (ranks.rank and hook.only_first_rank)]
+        called = ranks.called([*hooks, *shown])
         for hook in called:
             hook.on_train_begin(self, epochs, len(loop.batches))
         for hook, state in zip(hooks, remembered, strict=False):
-            if hook in called:
+            if ranks.called([hook]):
                 hook.load_state_dict(state)
         after_step = self._after_step(called)
         if checkpoint and checkpoint.every:
