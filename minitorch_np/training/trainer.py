@@ -156,7 +156,8 @@ class Trainer(metaclass=Explained):
             hooks = instances("fit", "callbacks", callbacks, Callback)
             samples = self.checked(x, y, sample_weight, "fit")
             divided = not is_number(validation_split) or validation_split  # if wrong, refused below
-            if hooks or checkpoint or divided:  # before anything is written
+            several = isinstance(ranks, Ranks)
+            if hooks or checkpoint or divided or several:  # before anything is written
                 require_finite(samples.x, "fit: x")
             check_samples(self.model, self.loss, samples, micro_batch_size)
             samples, held_out = self._held_out(samples, validation_data, validation_split)
@@ -255,12 +256,13 @@ class Trainer(metaclass=Explained):
         """Make sure that all ranks are equal, and end training where one wants to; the hooks that
         are called on this one.
         """
-        optimizer = self.optimizer.state_dict()
-        arrays = [value for value in optimizer.values() if isinstance(value, np.ndarray)]
+        generator = repr(self.rng.bit_generator.state).encode()
+        memory = sorted(self.optimizer.state_dict().items())
+        arrays = [value for _, value in memory if isinstance(value, np.ndarray)]
         state = {
-            "parameters and buffers": checksum(self.model.state_dict().values()),
+            "parameters (their seed)": checksum(self.model.state_dict().values()),
             "optimizer": (self.optimizer.steps, checksum(arrays)),
-            "generator": self.rng.bit_generator.state,
+            "generator (its seed)": checksum([np.frombuffer(generator, np.uint8)]),
         }
         ranks.agree({"versions": versions(), **(run or {}), **state})
         self.stop_training = any(ranks.gather(self.stop_training))
