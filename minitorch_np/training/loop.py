@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Generator, all_finite, count, keep_freed_memory
+from minitorch_np.arrays import Generator, all_finite, count, keep_freed_memory
 from minitorch_np.core.prediction import Model
 from minitorch_np.errors import DivergenceError
 from minitorch_np.losses import Loss
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.training.batches import Batches, Samples
+from minitorch_np.training.batches import Batches
 from minitorch_np.training.divergence import divergence
 from minitorch_np.training.history import History
 from minitorch_np.training.metric import Metric
@@ -55,7 +56,7 @@ class Loop:
         metrics: Sequence[Metric],
         rng: Generator,
         batches: Batches,
-        held_out: Samples | None,
+        held_out: Batches | None,
     ) -> None:
         self.model, self.loss, self.optimizer, self.metrics = model, loss, optimizer, metrics
         self.rng, self.batches, self.held_out = rng, batches, held_out
@@ -63,7 +64,7 @@ class Loop:
         self.start = self.good = Snapshot(model, optimizer)
         self.epoch = self.batch = self.since = 0
         self.epoch_began: Any = None
-        self.history, self.totals = History(), Totals(loss, metrics, batches.samples)
+        self.history, self.totals = History(), Totals(loss, metrics, batches.first)
 
     @property
     def columns(self) -> list[str]:
@@ -78,11 +79,12 @@ class Loop:
         """
         model, loss, optimizer, rng = self.model, self.loss, self.optimizer, self.rng
         order = self._begin_epoch()
-        totals, rows = self.totals, count if isinstance(self.batches.samples.x, tuple) else len
+        totals, rows = self.totals, count if isinstance(self.batches.first.x, tuple) else len
         pieces = Accumulator() if self.batches.micro_size < self.batches.size else None
         # Overflow on the way to a divergence is reported by the divergence, not by warnings.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for x, y, weights, complete in self.batches.epoch(order, rng, self.batch):
+        quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+        with quiet, closing(self.batches.epoch(order, rng, self.batch)) as epoch:
+            for x, y, weights, complete in epoch:
                 value, scores, gradients = propagate(model, loss, x, y, weights, rng)
                 if not math.isfinite(value):
                     raise self._divergence(x, y, f"step {self.batch + 1} of the epoch")
@@ -115,9 +117,10 @@ class Loop:
         """
         if self.held_out is None:
             return {}
-        measured = measure(self.model, self.loss, self.metrics, self.held_out, "validation_data")
+        measured = measure(self.model, self.loss, self.metrics, self.held_out)
         if not math.isfinite(measured["loss"]):
-            x, y, _ = self.held_out.rows(slice(EVALUATION_ROWS))
+            x, y, _ = self.held_out.first
+            x = self.held_out.converted(x)
             raise self._divergence(x, y, f"the validation after epoch {self.epoch + 1}")
         return {f"val_{name}": number for name, number in measured.items()}
 
@@ -125,16 +128,16 @@ class Loop:
         """Add an epoch's numbers to the history, and go on to the next."""
         self.history.append(numbers)
         self.epoch, self.batch = self.epoch + 1, 0
-        self.totals = Totals(self.loss, self.metrics, self.batches.samples)
+        self.totals = Totals(self.loss, self.metrics, self.batches.first)
 
-    def _begin_epoch(self) -> AnyArray | None:
+    def _begin_epoch(self) -> Any:
         """The epoch's order: a new one, or in the middle of an epoch the one that it began with."""
         generator = self.rng.bit_generator
         if not self.batch:
             self.epoch_began = generator.state
-            return self.batches.order(self.rng)
+            return self.batches.order(self.rng, self.epoch)
         now, generator.state = generator.state, self.epoch_began
-        order = self.batches.order(self.rng)
+        order = self.batches.order(self.rng, self.epoch)
         generator.state = now
         return order
 
@@ -151,6 +154,7 @@ class Loop:
             "epoch_began": self.epoch_began,
             "epoch": self.epoch,
             "batch": self.batch,
+            "seen": self.batches.seen,
             "loss": self.totals.loss,
             "weight": self.totals.weight,
             "counts": list(self.totals.counts),
@@ -169,6 +173,7 @@ class Loop:
         self.epoch_began, self.epoch, self.batch = (
             state[name] for name in ("epoch_began", "epoch", "batch")
         )
+        self.batches.seen = state.get("seen", 0)  # not in older files
         self.totals.loss, self.totals.weight = state["loss"], state["weight"]
         self.totals.counts = state["counts"]
         self.history.restore(state["history"])
@@ -176,14 +181,13 @@ class Loop:
 
 
 def measure(
-    model: Model, loss: Loss, metrics: Sequence[Metric], samples: Samples, place: str
+    model: Model, loss: Loss, metrics: Sequence[Metric], batches: Batches
 ) -> dict[str, float]:
-    """The mean loss and the metrics of a model on samples; `place` names them in errors."""
-    dtype, place = model.dtype, f"{place}: x"
-    batches = Batches(samples, EVALUATION_ROWS, shuffle=False, place=place, dtype=dtype)
-    totals = Totals(loss, metrics, samples)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for x, y, weights, _ in batches.epoch(None, None):
+    """The mean loss and the metrics of a model on all batches."""
+    totals = Totals(loss, metrics, batches.first)
+    quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    with quiet, closing(batches.epoch(None, None)) as epoch:
+        for x, y, weights, _ in epoch:
             scores = model.forward(x)[0]  # no cache is kept for a backward
             given = () if weights is None else (weights,)
             weight = totals.weigh(y, weights)

@@ -29,15 +29,25 @@ from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.signature import Explained, explained
+from minitorch_np.sources.reading import kind_of
 from minitorch_np.training.batches import Batches, Samples, Transform
 from minitorch_np.training.callback import Callback, Progress, progress
 from minitorch_np.training.checkpoint import Checkpoint
 from minitorch_np.training.divergence import first_not_finite
+from minitorch_np.training.feeds import (
+    Opened,
+    Reading,
+    as_reading,
+    fitted,
+    held_out_of,
+    make_batches,
+    open_data,
+)
 from minitorch_np.training.fingerprint import fingerprint
 from minitorch_np.training.history import History
-from minitorch_np.training.inputs import as_samples, check_arguments, check_samples, split
+from minitorch_np.training.inputs import as_samples, check_arguments, check_samples
 from minitorch_np.training.labels import as_names, checked_names, names_in, numbered
-from minitorch_np.training.loop import AfterStep, Loop, measure
+from minitorch_np.training.loop import EVALUATION_ROWS, AfterStep, Loop, measure
 from minitorch_np.training.outputs import as_loss, as_metrics
 from minitorch_np.training.step import propagate
 from minitorch_np.validation import flag, instances, is_number, require
@@ -108,7 +118,7 @@ class Trainer(metaclass=Explained):
     def fit(
         self,
         x: object,
-        y: object,
+        y: object = None,
         *,
         epochs: int = 1,
         batch_size: int | None = 64,
@@ -116,7 +126,11 @@ class Trainer(metaclass=Explained):
         sample_weight: object = None,
         validation_data: Sequence[object] | None = None,
         validation_split: float = 0.0,
+        steps_per_epoch: int | None = None,
         shuffle: bool = True,
+        shuffle_window: int | None = None,
+        scale: float | None = None,
+        prefetch: int = 2,
         transform: Transform | None = None,
         callbacks: Iterable[Callback] = (),
         checkpoint: Checkpoint | None = None,
@@ -127,6 +141,11 @@ class Trainer(metaclass=Explained):
         y is what the loss takes; class numbers may also be (n, 1), or the names of classes. Of a
         Graph, inputs and targets come in a tuple or by name where there are several.
 
+        x and y need not be in memory: a batch at a time is read of np.memmap, of what has `shape`,
+        `dtype` and slices, such as h5py's, Zarr's and Dask's arrays, and of map-style data sets,
+        where y may be omitted if x gives samples (x, y). An iterable of batches (x, y), such as a
+        generator function or a DataLoader, comes without y.
+
         - `batch_size=None` takes all samples in each step, as the notes do;
         - `micro_batch_size` processes a batch in pieces of that many samples and adds up their
           gradients. The step is the same, except with layers that couple samples. It needs less
@@ -134,6 +153,11 @@ class Trainer(metaclass=Explained):
         - `sample_weight` (n,): how much each counts in the loss;
         - `validation_data=(x, y)` or `(x, y, sample_weight)` is measured after each epoch;
         - `validation_split` holds out the last fraction of the samples for that instead;
+        - `steps_per_epoch`: how many batches of an iterable are an epoch; by default its length;
+        - `shuffle_window`: how many samples of a chunked store are kept in memory to be mixed, by
+          default 32 MB; chunks come in random order, too;
+        - `scale`: a factor for the inputs, such as 1/255;
+        - `prefetch`: how many groups of batches a thread reads ahead from a source; 0 for none;
         - `transform(batch, rng)` changes each batch of inputs before it is trained on;
         - `checkpoint` saves the run as it goes, and resumes a saved one;
         - `verbose` prints a line per epoch and shows a progress bar. None (the default) does so in
@@ -148,23 +172,26 @@ class Trainer(metaclass=Explained):
         """
         check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
         hooks = instances("fit", "callbacks", callbacks, Callback)
-        samples = self.checked(x, y, sample_weight, "fit")
+        reading = as_reading("fit", scale, prefetch, shuffle_window, steps_per_epoch)
+        data = open_data(self, (x, y, sample_weight), "fit", reading.steps)
         divided = not is_number(validation_split) or validation_split  # if wrong, refused below
-        if hooks or checkpoint or divided:  # before anything is written
-            require_finite(samples.x, "fit: x")
-        check_samples(self.model, self.loss, samples, micro_batch_size)
-        samples, held_out = self._held_out(samples, validation_data, validation_split)
-        batches = Batches(
-            samples,
+        if isinstance(data, Samples) and (hooks or checkpoint or divided):
+            require_finite(data.x, "fit: x")  # before anything is written
+        data, held_out = self._held_out(data, validation_data, validation_split, reading)
+        batches = make_batches(
+            self,
+            data,
+            "fit",
+            reading,
             batch_size,
             shuffle=flag("fit", "shuffle", shuffle),
-            place="fit: x",
-            dtype=self.model.dtype,
             micro_size=micro_batch_size,
             transform=transform,
         )
+        looked_at = data if isinstance(data, Samples) and scale is None else batches.first
+        check_samples(self.model, self.loss, looked_at, micro_batch_size)
         with self._alone("fit"):
-            self.loss = self.loss.fitted(samples.y, self.model.output_shape)
+            self.loss = fitted(self, data, batches)
             self.run = Loop(
                 self.model, self.loss, self.optimizer, self.metrics, self.rng, batches, held_out
             )
@@ -197,6 +224,7 @@ class Trainer(metaclass=Explained):
     ) -> History:
         """Run the remaining epochs and call the hooks; those in `shown` only display progress."""
         loop, remembered = self.run, list[Mapping[str, Any]]()
+        steps = len(loop.batches)
         self.stop_training = False
 
         def load(state: Mapping[str, Any]) -> None:
@@ -215,7 +243,7 @@ class Trainer(metaclass=Explained):
             checkpoint.begin(identity, epochs, load)
         called = [*hooks, *shown]
         for hook in called:
-            hook.on_train_begin(self, epochs, len(loop.batches))
+            hook.on_train_begin(self, epochs, steps)
         for hook, state in zip(hooks, remembered, strict=False):
             hook.load_state_dict(state)
         after_step = self._after_step(called)
@@ -246,33 +274,51 @@ class Trainer(metaclass=Explained):
         ]
 
     def _held_out(
-        self, samples: Samples, data: Sequence[object] | None, share: float
-    ) -> tuple[Samples, Samples | None]:
-        """The samples to train on, and those to validate with."""
-        if data is None:
-            nothing_held_out = is_number(share) and share == 0
-            return (samples, None) if nothing_held_out else split(samples, share)
-        things = len(data) if isinstance(data, (tuple, list)) else type(data).__name__
+        self, data: Opened, validation: Any, share: float, reading: Reading
+    ) -> tuple[Opened, Batches | None]:
+        """What to train on, and the batches to validate with."""
+        if validation is None:
+            if is_number(share) and share == 0:
+                return data, None
+            data, held_out = held_out_of(data, share)
+            return data, make_batches(self, held_out, "fit", reading, EVALUATION_ROWS)
+        both = kind_of(validation) in ("samples", "batches")  # inputs and targets in one
+        given = (validation, None) if both else validation
+        things = len(given) if isinstance(given, (tuple, list)) else type(given).__name__
         if things not in (2, 3) or share:
             raise ConfigurationError(
                 "validation_data: expected (x, y) or (x, y, sample_weight), and no "
                 f"validation_split beside it, got {things}"
                 + (" things" if isinstance(things, int) else "")
             )
-        x, y, *weights = data
-        held_out = self.checked(x, y, weights[0] if weights else None, "validation_data")
-        require_finite(held_out.x, "validation_data: x")
-        return samples, held_out
+        held_out = open_data(self, (*given, None)[:3], "validation_data")
+        if isinstance(held_out, Samples):
+            require_finite(held_out.x, "validation_data: x")
+        return data, make_batches(self, held_out, "validation_data", reading, EVALUATION_ROWS)
 
     def checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
         """The samples as arrays, or the error that says why they can't be used."""
         x, y = self.model.inputs_of(x, f"{place}: x"), self.model.targets_of(y, f"{place}: y")
-        names = None if isinstance(self.loss, SeveralLosses) else as_names(y)
-        if names is not None:
-            shape = self.model.output_shape
-            self.classes = self.classes or names_in(names, self.loss, shape, place)
-            y = numbered(names, self.classes, place)
+        y = self.numbers_of(y, place)
         return as_samples(self.model, self.loss, x, y, sample_weight, place)
+
+    def numbers_of(self, y: Any, place: str, *, all_known: bool = True) -> Any:
+        """Targets that are the names of classes as class numbers; others as they are.
+
+        Raises ConfigurationError where the names are to be found in targets of which not all are
+        known.
+        """
+        names = None if isinstance(self.loss, SeveralLosses) else as_names(y)
+        if names is None:
+            return y
+        if self.classes is None and not all_known:
+            raise ConfigurationError(
+                f"{place}: y: expected Trainer(..., classes=[...]) where the names of classes are "
+                f"read a batch at a time, got {str(names.flat[0])!r}"
+            )
+        shape = self.model.output_shape
+        self.classes = self.classes or names_in(names, self.loss, shape, place)
+        return numbered(names, self.classes, place)
 
     @contextmanager
     def _alone(self, place: str) -> Iterator[None]:
@@ -309,7 +355,20 @@ class Trainer(metaclass=Explained):
         return value
 
     @explained
-    def evaluate(self, x: object, y: object, sample_weight: object = None) -> dict[str, float]:
-        """Mean loss and metrics on samples x and targets y, by name. Raises as `fit`."""
-        samples = self.checked(x, y, sample_weight, "evaluate")
-        return measure(self.model, self.loss, self.metrics, samples, "evaluate")
+    def evaluate(
+        self,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
+        *,
+        scale: float | None = None,
+        prefetch: int = 2,
+    ) -> dict[str, float]:
+        """Mean loss and metrics on samples x and targets y, by name.
+
+        The arguments are those of `fit`, and so is what is raised; an iterable is read to its end.
+        """
+        data = open_data(self, (x, y, sample_weight), "evaluate")
+        reading = as_reading("evaluate", scale, prefetch)
+        batches = make_batches(self, data, "evaluate", reading, EVALUATION_ROWS)
+        return measure(self.model, self.loss, self.metrics, batches)
