@@ -1,4 +1,4 @@
-"""A model as a table: what each layer is, what shape it gives, and how many parameters it has."""
+"""A model as a table: its layers, their output shapes and their numbers of parameters."""
 
 from collections.abc import Iterator
 
@@ -9,9 +9,9 @@ from minitorch_np.text import aligned
 
 
 def summary_table(model: Layer) -> str:
-    """A row for each layer, those inside others indented; then the total.
+    """A row for each layer, nested layers indented; then the total.
 
-    A parameter that stands in several places counts once in the total.
+    A shared parameter counts once in the total.
     """
     model.require_built()
     rows = [("Layer", "Output shape", "Params"), *_rows(model, "")]
