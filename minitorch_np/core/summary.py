@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from minitorch_np.arrays import describe_batch
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Layer
-from minitorch_np.text import aligned
+from minitorch_np.text import folded, terminal_width
 
 
 def summary_table(model: Layer) -> str:
@@ -16,12 +16,12 @@ def summary_table(model: Layer) -> str:
     model.require_built()
     rows = [("Layer", "Output shape", "Params"), *_rows(model, "")]
     width = max(len(row[2]) for row in rows)
-    head, *lines = aligned([(a, b, f"{c:>{width}}") for a, b, c in rows])
-    rule = "-" * max(map(len, [head, *lines]))
+    lines = folded([(a, b, f"{c:>{width}}") for a, b, c in rows], terminal_width())
+    rule = "-" * max(map(len, lines))
     total = model.count_parameters()
     size = total * model.dtype.itemsize
     end = f"Total params: {total:,} ({size:,} bytes of {model.dtype})"
-    return "\n".join([head, rule, *lines, rule, end])
+    return "\n".join([*lines, rule, end])
 
 
 def _rows(model: Layer, indent: str) -> Iterator[tuple[str, str, str]]:
