@@ -16,7 +16,7 @@ from minitorch_np.gradcheck.cases import CASES
 from minitorch_np.gradcheck.report import FAIL, INCONCLUSIVE, PASS, ContractResult, GradientCheck
 from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss
-from minitorch_np.signature import concrete_subclasses
+from minitorch_np.signature import concrete_subclasses, explained
 from minitorch_np.text import folded, terminal_width
 
 
@@ -78,6 +78,7 @@ class AllChecks:
         return "\n".join(folded(rows, terminal_width()))
 
 
+@explained
 def gradcheck_all(package: str = "minitorch_np", *, mode: str = "auto", seed: int = 0) -> AllChecks:
     """Check every case of every component of a package; each result says how to run it alone."""
     checks = AllChecks()
