@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from minitorch_np.arrays import StrPath
-from minitorch_np.training.trainer import Callback, Trainer
+from minitorch_np.training.callback import Callback
+from minitorch_np.training.trainer import Trainer
 from minitorch_np.validation import flag
 from minitorch_np.validation import path as checked_path
 

@@ -10,11 +10,12 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, StrPath, all_finite
 from minitorch_np.errors import ConfigurationError, optional
 from minitorch_np.training.batches import Batches
+from minitorch_np.training.callback import Callback
 from minitorch_np.training.loop import EVALUATION_ROWS
 from minitorch_np.training.metrics import F1
 from minitorch_np.training.step import propagate
 from minitorch_np.training.totals import Totals
-from minitorch_np.training.trainer import Callback, Trainer
+from minitorch_np.training.trainer import Trainer
 from minitorch_np.validation import path as checked_path
 from minitorch_np.validation import whole
 

@@ -8,12 +8,11 @@ time, and calls the callbacks in between; `step` makes a single update; `evaluat
 from __future__ import annotations
 
 import math
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -29,10 +28,10 @@ from minitorch_np.errors import (
 from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.signature import Described, Explained, explained
+from minitorch_np.signature import Explained, explained
 from minitorch_np.training.batches import Batches, Samples, Transform
+from minitorch_np.training.callback import Callback, Progress, progress
 from minitorch_np.training.checkpoint import Checkpoint
-from minitorch_np.training.display import bar, in_notebook, is_watched
 from minitorch_np.training.divergence import first_not_finite
 from minitorch_np.training.fingerprint import fingerprint
 from minitorch_np.training.history import History
@@ -42,93 +41,6 @@ from minitorch_np.training.loop import AfterStep, Loop, measure
 from minitorch_np.training.outputs import as_loss, as_metrics
 from minitorch_np.training.step import propagate
 from minitorch_np.validation import flag, instances, is_number, require
-
-
-class Callback(Described):
-    """The contract of all callbacks. The hooks are Keras'; each does nothing until overridden."""
-
-    shows_progress: bool = False
-    """Whether it shows the run's progress, so that `fit` does not have to."""
-
-    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Before the first epoch; `batches` is the number of steps per epoch."""
-
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        """Before epoch number `epoch`, counted from 0."""
-
-    def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
-        """After a step, with the batch's mean loss as it was before the step."""
-
-    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
-        """After an epoch and its validation, with what goes into the history; may add to it."""
-
-    def on_train_end(self, trainer: Trainer) -> None:
-        """After the last epoch; not called where training was stopped by an error."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """What it remembers of the run, for a checkpoint: numbers, texts, arrays, lists and
-        dictionaries of these.
-        """
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set that again, in a run that is resumed: after on_train_begin, before anything else."""
-
-
-class Progress(Callback):
-    """Prints a line per epoch to `file` (None: standard output) and shows a bar during the epoch.
-
-    The bar needs tqdm (extra `progress`) and a terminal or a notebook. `fit` adds this callback by
-    itself when it runs in one of these.
-    """
-
-    shows_progress = True
-
-    def __init__(self, file: TextIO | None = None) -> None:
-        writes = file is None or hasattr(file, "write")
-        require(writes, self, "a file to write to, or None", file)
-        self.file = file
-        self._bar: Any = None
-        self._silent = False
-
-    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        self._epochs, self._batches = epochs, batches
-
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        self._bar = bar(self._batches, f"epoch {epoch + 1}/{self._epochs}", trainer.run.batch)
-
-    def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
-        if self._bar is not None:
-            self._bar.update()
-
-    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
-        self.close()
-        shown = "  ".join(f"{name} {number:.4f}" for name, number in numbers.items())
-        if self._silent:
-            return
-        line = f"epoch {epoch + 1:{len(str(self._epochs))}}/{self._epochs}  {shown}"
-        try:  # flushed, so that a log is as far as the training is
-            print(line, file=self.file, flush=True)
-        except BrokenPipeError:  # the reader is gone, as in `train | head`
-            self._silent = True
-
-    def close(self) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.close()
-        self._bar = None
-
-
-def progress(verbose: bool | int | None, hooks: Sequence[Callback]) -> list[Progress]:
-    """The callback that shows progress, if any: none where nobody is watching, or where one of
-    `hooks` does it already."""
-    if verbose is not None:  # numbers are Keras' way
-        right = isinstance(verbose, (int, np.bool_)) and verbose in (0, 1, 2)
-        require(right, "fit", "verbose to be True, False or None", verbose)
-        return [Progress()] if verbose else []
-    if not is_watched() or any(hook.shows_progress for hook in hooks):
-        return []
-    return [Progress(sys.stdout if in_notebook() else sys.stderr)]
 
 
 class Trainer(metaclass=Explained):
@@ -256,18 +168,27 @@ class Trainer(metaclass=Explained):
             self.run = Loop(
                 self.model, self.loss, self.optimizer, self.metrics, self.rng, batches, held_out
             )
-            shown = progress(verbose, hooks)
-            try:
-                return self._run(epochs, hooks, checkpoint, shown)
-            except (DataError, ShapeError, ConfigurationError, ModelFileError):
-                # A NaN in x, or targets that a metric refuses, show up only on the way: roll back.
-                self.run.start.restore()
-                raise
-            finally:
-                for each in shown:
-                    each.close()
+            return self._run(epochs, hooks, checkpoint, progress(verbose, hooks))
 
     def _run(
+        self,
+        epochs: int,
+        hooks: Sequence[Callback],
+        checkpoint: Checkpoint | None,
+        shown: Sequence[Progress],
+    ) -> History:
+        """Train, and tidy up however it ends: bad data brings the model back to where it was."""
+        try:
+            return self._run_epochs(epochs, hooks, checkpoint, shown)
+        except (DataError, ShapeError, ConfigurationError, ModelFileError):
+            # A NaN in x, or targets that a metric refuses, show up only on the way: roll back.
+            self.run.start.restore()
+            raise
+        finally:
+            for each in shown:
+                each.close()
+
+    def _run_epochs(
         self,
         epochs: int,
         hooks: Sequence[Callback],
