@@ -91,8 +91,8 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
     sequence may have any length: `step` is then `forward`."""
 
     several_inputs: bool = False
-    """Whether it takes several arrays, as Concatenate()(a, b) does: then x is a tuple of them, and
-    so are input_shape and dx."""
+    """Whether it can take several arrays, as Concatenate()(a, b) does: then x is a tuple of them,
+    and so are input_shape and dx."""
 
     frozen: bool = False
     """Whether training leaves the parameters as they are; set by `trainable`."""
