@@ -281,6 +281,8 @@ class Diagnostics(Callback):
     `epochs` is a list of Diagnosis; `findings` are those of the last, with the epoch since when.
     """
 
+    only_first_rank = True
+
     def __init__(self, x: Array, y: AnyArray) -> None:
         arrays = [as_targets(array, f"Diagnostics: {name}") for name, array in (("x", x), ("y", y))]
         require(all(array.ndim for array in arrays), self, "samples x and targets y", (x, y))
