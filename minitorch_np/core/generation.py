@@ -75,6 +75,8 @@ def _tokens(
         scores, state = model.step(as_batch([new], model.dtype, "generate: prompt"), state)
         seen = len(tokens)
         last = scores[0, -1] if scores.ndim > 2 else scores[0]
+        if np.isnan(last).any():
+            raise DataError("generate: expected finite scores, got NaN: the model has diverged")
         if model.outputs_probabilities:
             with np.errstate(divide="ignore"):
                 last = np.log(last)

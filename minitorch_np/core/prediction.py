@@ -6,7 +6,8 @@ Predictions are made one batch at a time, so memory does not grow with the numbe
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -44,6 +45,10 @@ class Model(Composite):
     exclusive_classes: bool | None = None
     """Whether each sample belongs to exactly one class; if not, each output is a yes-or-no question
     of its own. A trainer sets it from the loss; while it is None, a final Sigmoid decides."""
+
+    metadata: Mapping[str, Any] = MappingProxyType({})
+    """What is saved along with the model, such as the characters of the text it was trained on:
+    numbers, texts, lists and dictionaries. Set it with `model.metadata = {"author": "me"}`."""
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         output_shape = super().build(input_shape, rng=rng, dtype=dtype)
