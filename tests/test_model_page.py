@@ -141,7 +141,7 @@ def test_gradients_and_steps_are_the_trainers(tmp_path: Path, browser: Any, name
     x = x.reshape(1, *made.input_shape)
     step = mt.trace(made, "softmax_cross_entropy", x, label)
     gradients = page.view.evaluate(
-        "([x, label]) => { const g = lesson(Float64Array.from(x), label).gradients;"
+        "([x, label]) => { const g = lesson(Float64Array.from(x), [label]).gradients;"
         "return Object.fromEntries(Object.entries(g).map(([n, a]) => [n, Array.from(a)])) }",
         [x.ravel().tolist(), int(label[0])],
     )
@@ -154,7 +154,7 @@ def test_gradients_and_steps_are_the_trainers(tmp_path: Path, browser: Any, name
     for _ in range(20):
         trainer.step(x, label)
     page.view.evaluate(
-        "([x, label]) => { for (let k = 0; k < 20; k++) learn(Float64Array.from(x), label, 0.01) }",
+        "([x, label]) => { for (let k = 0; k < 20; k++) learn(Float64Array.from(x), [label], 0.01) }",
         [x.ravel().tolist(), int(label[0])],
     )
     for key, parameter in made.named_parameters().items():
