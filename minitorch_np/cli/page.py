@@ -13,7 +13,10 @@ from minitorch_np.reports.playground import playground
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `minitorch-np page` takes."""
     parser.add_argument(
-        "model", metavar="MODEL", nargs="?", help="a file that train has saved; not with a playground"
+        "model",
+        metavar="MODEL",
+        nargs="?",
+        help="a file that train has saved; not with a playground",
     )
     parser.add_argument("--out", default="page.html", help="the page (default: %(default)s)")
     parser.add_argument(

@@ -142,7 +142,7 @@ def as_json(points: Points | None, title: str) -> dict[str, Any]:
         "teachable": True,
         "points": None if points is None else _scaled(points, title),
         # What a model file says of each layer, for the page to write one.
-        "activations": {kind.__name__: encode_layer(kind()) for kind in activations},
+        "activations": [encode_layer(kind()) for kind in activations],
         "dense": encode_layer(nn.Dense(1)),
         "sequential": encode_layer(nn.Sequential(nn.Identity())),
         "file": {

@@ -5,6 +5,7 @@ const COLOURS = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [2
 const NONE = "Identity", OWN = "own";
 const NOTES = [["LeakyReLU", "ELU"], ["ReLU", "ReLU"], ["Sigmoid", "Sigmoid"], ["ReLU", NONE]];
 const plane = element("plane"), curve = element("curve");
+const activations = Object.fromEntries(network.activations.map(each => [each.class, each]));
 
 /** All that the address keeps. */
 const FIRST = { data: network.points ? OWN : "moons", points: 200, noise: 0.1, seed: 0,
@@ -12,7 +13,7 @@ const FIRST = { data: network.points ? OWN : "moons", points: 200, noise: 0.1, s
 let state, train, test, view, classes, order, orders, losses;
 let goal = 0, playing = false, frame = 0, frames = 0, written = "", place = [0, 0];
 
-const known = name => Object.hasOwn(network.activations, name);
+const known = name => Object.hasOwn(activations, name);
 const between = (text, least, most, fallback) => {
   const value = text === null || text === "" ? NaN : Number(text);
   return Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : fallback;
@@ -62,7 +63,7 @@ function layerList() {
 function nodes(m) {
   let inputs = 2;
   return layerList().map(([name, units], k) => {
-    if (name !== "Dense") return { kind: "activation", name, shape: [m, inputs], ...network.activations[name].config };
+    if (name !== "Dense") return { kind: "activation", name, shape: [m, inputs], ...activations[name].config };
     const node = { kind: "dense", units, inputs, shape: [m, units], weight: `${k}.weight`, bias: `${k}.bias` };
     inputs = units;
     return node;
@@ -221,13 +222,13 @@ function move(event) {
 
 /** The losses over the steps. */
 function paintCurve() {
-  const pen = curve.getContext("2d"), { width, height } = curve, left = 70, low = height - 40;
+  curve.width = 2 * curve.clientWidth;  // and so it is empty
+  const pen = curve.getContext("2d"), { width, height } = curve, left = 80, low = height - 44;
   const ink = `rgb(${inColour("--ink")})`;
-  pen.clearRect(0, 0, width, height);
   const finite = losses.filter(each => each.every(Number.isFinite));
   const most = Math.max(...finite.flatMap(each => each.slice(1)), 1e-9) * 1.05, end = state.steps || 1;
   pen.fillStyle = pen.strokeStyle = ink;
-  pen.font = "22px system-ui, sans-serif";
+  pen.font = "26px system-ui, sans-serif";
   pen.lineWidth = 1.5;
   pen.strokeRect(left, 10, width - left - 10, low - 10);
   pen.textAlign = "right";
@@ -322,24 +323,31 @@ function begin(steps = 0) {
 
 const restore = () => { state = read(location.hash); begin(state.steps); };
 
+/** The units and the activation of a hidden layer, to be chosen. */
+function layerControls(place) {
+  const item = make("li"), size = make("input", "", `units of hidden layer ${place + 1}`);
+  const kind = choices(make("select", "", `activation of hidden layer ${place + 1}`));
+  const remove = make("button", "Remove", `remove hidden layer ${place + 1}`);
+  Object.assign(size, { type: "number", min: 1, max: MOST_UNITS });
+  remove.type = "button";
+  size.addEventListener("change", () => {
+    state.layers[place][0] = whole(size.value, 1, MOST_UNITS, state.layers[place][0]);
+    begin();
+  });
+  kind.addEventListener("change", () => { state.layers[place][1] = kind.value; begin(); });
+  remove.addEventListener("click", () => { state.layers.splice(place, 1); begin(); element("add").focus(); });
+  item.append(size, kind, remove);
+  return item;
+}
+
 /** The controls as the state has them. */
 function show() {
   for (const name of ["data", "points", "noise", "seed", "output", "rate", "batch"]) element(name).value = String(state[name]);
   for (const name of ["points", "noise"]) element(name).disabled = state.data === OWN;
-  element("layers").replaceChildren(...state.layers.map(([units, name], place) => {
-    const item = make("li"), size = make("input", "", `units of hidden layer ${place + 1}`);
-    size.type = "number";
-    [size.min, size.max, size.value] = ["1", String(MOST_UNITS), String(units)];
-    const kind = choices(make("select", "", `activation of hidden layer ${place + 1}`));
-    kind.value = name;
-    const remove = make("button", "Remove", `remove hidden layer ${place + 1}`);
-    remove.type = "button";
-    size.addEventListener("change", () => { state.layers[place][0] = whole(size.value, 1, MOST_UNITS, units); begin(); });
-    kind.addEventListener("change", () => { state.layers[place][1] = kind.value; begin(); });
-    remove.addEventListener("click", () => { state.layers.splice(place, 1); begin(); element("add").focus(); });
-    item.append(size, kind, remove);
-    return item;
-  }));
+  const held = element("layers");  // the same elements as long as they are as many: one has the focus
+  if (held.children.length !== state.layers.length)
+    held.replaceChildren(...state.layers.map((_, place) => layerControls(place)));
+  state.layers.forEach((pair, place) => pair.forEach((value, k) => { held.children[place].children[k].value = value; }));
   element("add").disabled = state.layers.length >= MOST_LAYERS;
   const [first, last] = [state.layers[0]?.[1], state.output];
   element("notes").value = String(state.layers.length === 1 && state.layers[0][0] === 10
@@ -358,7 +366,7 @@ function show() {
 }
 
 function choices(select) {
-  for (const name of Object.keys(network.activations)) {
+  for (const name of Object.keys(activations)) {
     const option = make("option", name === NONE ? "none" : name);
     option.value = name;
     select.append(option);
@@ -369,7 +377,7 @@ function choices(select) {
 /** The file's description of the network, as the package would write it. */
 function architecture() {
   const layers = layerList().map(([name, units]) => units
-    ? { ...network.dense, config: { ...network.dense.config, units } } : network.activations[name]);
+    ? { ...network.dense, config: { ...network.dense.config, units } } : activations[name]);
   const model = { ...network.sequential, config: { layers } };
   return JSON.stringify({ ...network.file, model });
 }
