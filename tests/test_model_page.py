@@ -113,7 +113,8 @@ def test_gradients_and_steps_are_the_trainers(tmp_path: Path, browser: Any, name
     for _ in range(20):
         trainer.step(x, label)
     page.view.evaluate(
-        "([x, label]) => { for (let k = 0; k < 20; k++) learn(Float64Array.from(x), [label], 0.01) }",
+        "([x, label]) => { for (let k = 0; k < 20; k++) "
+        "learn(Float64Array.from(x), [label], 0.01) }",
         [x.ravel().tolist(), int(label[0])],
     )
     for key, parameter in made.named_parameters().items():

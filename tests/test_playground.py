@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -76,8 +77,9 @@ def scores_of(page: Opened, x: Array) -> Array:
 def test_numbers_and_steps_are_the_packages(path: Path, browser: Any, fragment: str) -> None:
     page = Opened(browser, path, fragment=fragment)
     model, (x, y) = model_of(page), points_of(page)
-    bound = np.sqrt(6 / sum(model[0].weight.shape))
-    assert 0.5 * bound < np.abs(model[0].weight).max() <= bound
+    first = model.named_parameters()["0.weight"]
+    bound = np.sqrt(6 / sum(first.shape))
+    assert 0.5 * bound < np.abs(first).max() <= bound
     np.testing.assert_allclose(scores_of(page, x), model(x), rtol=0, atol=1e-6)
     trainer = mt.Trainer(model, "softmax_cross_entropy", mt.SGD(0.3))
     loss = trainer.evaluate(x, y)["loss"]
@@ -165,8 +167,8 @@ def test_what_is_painted_is_what_the_network_says(path: Path, browser: Any) -> N
     model = model_of(page)
     spots = [(0.02, 0.02), (0.5, 0.55), (0.98, 0.5)]
     pixels = page.view.evaluate(
-        "spots => { const all = plane.getContext('2d').getImageData(0, 0, plane.width, plane.height)"
-        ".data; return spots.map(([x, y]) => { const at = 4 * (Math.floor(y * plane.height) * "
+        "spots => { const { data: all } = "
+        "plane.getContext('2d').getImageData(0, 0, plane.width, plane.height); return spots.map(([x, y]) => { const at = 4 * (Math.floor(y * plane.height) * "
         "plane.width + Math.floor(x * plane.width)); return Array.from(all.slice(at, at + 3)) }) }",
         spots,
     )
@@ -226,15 +228,13 @@ def test_a_loss_that_is_no_number_is_said(path: Path, browser: Any) -> None:
 
 def test_own_points_and_the_network_that_they_taught(tmp_path: Path, browser: Any) -> None:
     x, names = own_points()
-    lines = [
-        f'{a},{b},"{name.replace(chr(34), 2 * chr(34))}"'
-        for (a, b), name in zip(x, names, strict=True)
-    ]
-    (tmp_path / "own.csv").write_text("<i>long</i>,wide,kind\n" + "\n".join(lines))
-    out = tmp_path / "page.html"
-    assert (
-        main(["page", "--playground", "--data", str(tmp_path / "own.csv"), "--out", str(out)]) == 0
-    )
+    out, table = tmp_path / "page.html", tmp_path / "own.csv"
+    with open(table, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("<i>long</i>", "wide", "kind")])
+        csv.writer(file).writerows(
+            (*row, name) for row, name in zip(x.tolist(), names, strict=True)
+        )
+    assert main(["page", "--playground", "--data", str(table), "--out", str(out)]) == 0
     assert "<script>alert" not in out.read_text()
     page = Opened(browser, out, fragment="#layers=6-GELU&steps=200")
     page.wait("!playing && state.steps === 200")
