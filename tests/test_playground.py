@@ -168,7 +168,8 @@ def test_what_is_painted_is_what_the_network_says(path: Path, browser: Any) -> N
     spots = [(0.02, 0.02), (0.5, 0.55), (0.98, 0.5)]
     pixels = page.view.evaluate(
         "spots => { const { data: all } = "
-        "plane.getContext('2d').getImageData(0, 0, plane.width, plane.height); return spots.map(([x, y]) => { const at = 4 * (Math.floor(y * plane.height) * "
+        "plane.getContext('2d').getImageData(0, 0, plane.width, plane.height);"
+        "return spots.map(([x, y]) => { const at = 4 * (Math.floor(y * plane.height) * "
         "plane.width + Math.floor(x * plane.width)); return Array.from(all.slice(at, at + 3)) }) }",
         spots,
     )
