@@ -22,7 +22,7 @@ from minitorch_np.learn.task import FILES, Chapter, chapter
 PROGRESS = "learn_progress.json"
 FORMAT = 1
 TEST = "test_chapters.py"
-TEST_TEXT = '''"""All chapters as tests: `pytest`, or with a report `pytest --junitxml=result.xml`."""
+TEST_TEXT = '''"""All chapters as tests: `pytest`, or `pytest --junitxml=result.xml` for XML."""
 
 from pathlib import Path
 

@@ -76,8 +76,10 @@ def numbers(*dims: str | int, positive: bool = False) -> Maker:
             found = rng.integers(-1, 2, shape).astype(float)
         elif kind == TINY:
             found = rng.integers(1, 4, shape) * rng.choice([-1.0, 1.0], shape)
+        elif kind == LARGE:
+            found = rng.uniform(800, 2000, shape) * rng.choice([-1.0, 1.0], shape)
         else:
-            found = rng.normal(size=shape) * (1000.0 if kind == LARGE else 1.0)
+            found = rng.normal(size=shape)
         return np.asarray(np.abs(found) if positive else found)
 
     return make
@@ -100,7 +102,7 @@ def one_hot(classes: str = "classes", count: str = "m") -> Maker:
 
     def make(rng: Generator, sizes: Sizes, kind: str) -> AnyArray:
         found = labels(count, classes)(rng, sizes, kind)
-        return (np.arange(sizes[classes])[:, None] == found).astype(float)
+        return np.where(np.arange(sizes[classes])[:, None] == found, 1.0, 0.0)
 
     return make
 
