@@ -220,9 +220,7 @@ class Trainer(metaclass=Explained):
             if not ranks.rank:
                 checkpoint.save(identity, state)
 
-        identity = fingerprint(loop, hooks) if checkpoint or ranks.size > 1 else {}
-        begun = {"versions": versions(), "epochs": epochs, "every": checkpoint and checkpoint.every}
-        ranks.agree(lambda: begun | identity | self._state())
+        identity = self._identity(epochs, hooks, checkpoint)
         if checkpoint:
             ranks.first_reads(load, partial(checkpoint.begin, identity, epochs))
         called = ranks.called([*hooks, *shown])
@@ -232,8 +230,7 @@ class Trainer(metaclass=Explained):
             if ranks.called([hook]):
                 hook.load_state_dict(state)
         after_step = self._after_step(called)
-        if checkpoint and checkpoint.every:
-            every = checkpoint.every
+        if checkpoint and (every := checkpoint.every):
             after_step.append(lambda batch, loss: None if (batch + 1) % every else save())
         # An epoch that was begun is ended, also where it is the one that was to be the last.
         while loop.epoch < epochs and (loop.batch or not self.stop_training):
@@ -250,6 +247,18 @@ class Trainer(metaclass=Explained):
         for hook in called:
             hook.on_train_end(self)
         return loop.history
+
+    def _identity(
+        self, epochs: int, hooks: Sequence[Callback], checkpoint: Checkpoint | None
+    ) -> dict[str, Any]:
+        """What tells this run from others, if a checkpoint or another rank has to know it."""
+        ranks = self.run.ranks
+        if not checkpoint and ranks.size == 1:
+            return {}
+        identity = fingerprint(self.run, hooks)
+        begun = {"versions": versions(), "epochs": epochs, "every": checkpoint and checkpoint.every}
+        ranks.agree(lambda: begun | identity | self._state())
+        return identity
 
     def _state(self) -> dict[str, Any]:
         """What is the same on all ranks, always."""
