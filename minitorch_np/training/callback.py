@@ -26,6 +26,9 @@ class Callback(Described):
     shows_progress: bool = False
     """Whether it shows the run's progress, so that `fit` does not have to."""
 
+    only_first_rank: bool = False
+    """Whether it only writes or shows something, and is called on the first of several ranks."""
+
     def on_train_begin(self, trainer: Any, epochs: int, batches: int) -> None:
         """Before the first epoch; `batches` is the number of steps per epoch."""
 
@@ -58,7 +61,7 @@ class Progress(Callback):
     itself when it runs in one of these.
     """
 
-    shows_progress = True
+    shows_progress = only_first_rank = True
 
     def __init__(self, file: TextIO | None = None) -> None:
         writes = file is None or hasattr(file, "write")

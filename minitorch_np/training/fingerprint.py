@@ -1,9 +1,9 @@
-"""What identifies a run: what has to be the same for a stopped run to go on.
+"""Identifies a run: everything that must be the same for it to be resumed.
 
-Everything that the result depends on is described in texts that are the same in every process: no
-addresses, no order of sets. An object is its class and its constructor's arguments; a function is
-its code, its constants, its defaults, the values that it encloses and the globals that it uses. Of
-a class or a function of this package the name will do, since the package's version is noted too.
+Everything that the result depends on is described by text that is the same in every process: no
+addresses, no order of sets. An object is described by its class and constructor arguments, a
+function by its code, constants, defaults, the values it encloses and the globals it uses. For a
+class or function of this package the name is enough, since the package's version is recorded too.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from minitorch_np.training.batches import Batches
 from minitorch_np.training.loop import Loop
 
 DEPTH = 12
-"""How deep objects within objects are described."""
+"""How deep nested objects are described."""
 
 PLACES = frozenset({"path", "file", "state", "age"})
-"""What is no setting, under whatever object: where something is written, and what it remembers."""
+"""Attributes that are never settings: where something is written, and what it remembers."""
 
 BUILT = frozenset({"input_shape", "output_shape", "dtype", "parameter_shapes", "frozen"})
 """What a layer has beside its settings once it is built."""
@@ -48,7 +48,9 @@ def fingerprint(loop: Loop, callbacks: Sequence[object]) -> dict[str, Any]:
         "generator": type(loop.rng.bit_generator).__name__,
         "transform": loop.batches.transform and describe(loop.batches.transform),
         **_data(loop.batches),
-        "validation checksum": loop.held_out and _data(loop.held_out)["data checksum"],
+        "validation checksum": None
+        if loop.held_out is None
+        else _data(loop.held_out)["data checksum"],
     }
 
 
@@ -118,7 +120,7 @@ class _Describer:
         if isinstance(value, type):
             return self._class(value, depth)
         if _of_a_library(type(value)) and not _ours(type(value)):
-            depth = DEPTH  # its numbers and texts, and not all that hangs on it
+            depth = DEPTH  # its own numbers and texts, not the objects it refers to
         shown = [f"{name}={inner(item)}" for name, item in _settings(value)]
         return f"{inner(type(value))}({', '.join(shown)})"
 

@@ -22,6 +22,8 @@ class CSVLogger(Callback):
     the epochs that are done.
     """
 
+    only_first_rank = True
+
     def __init__(self, path: StrPath, append: bool = False) -> None:
         self.path, self.append = checked_path(self, "path", path), flag(self, "append", append)
 

@@ -24,9 +24,8 @@ from minitorch_np.training.batches import Batches
 from minitorch_np.training.divergence import divergence
 from minitorch_np.training.history import History
 from minitorch_np.training.metric import Metric
+from minitorch_np.training.ranks import Alone
 from minitorch_np.training.snapshot import Snapshot
-from minitorch_np.training.step import Accumulator, propagate
-from minitorch_np.training.totals import Totals
 
 KEEP_EVERY = 50
 """Every how many steps a snapshot is taken for the case that training diverges. At every step it
@@ -57,20 +56,25 @@ class Loop:
         rng: Generator,
         batches: Batches,
         held_out: Batches | None,
+        ranks: Alone | None = None,
     ) -> None:
         self.model, self.loss, self.optimizer, self.metrics = model, loss, optimizer, metrics
         self.rng, self.batches, self.held_out = rng, batches, held_out
+        self.ranks = ranks or Alone()
+        batches.cut = self.ranks.cut
         keep_freed_memory()
         self.start = self.good = Snapshot(model, optimizer)
         self.epoch = self.batch = self.since = 0
         self.epoch_began: Any = None
-        self.history, self.totals = History(), Totals(loss, metrics, batches.first)
+        self.steps = len(batches)  # an error of an iterable that does not tell it
+        self.history = History()
+        self.totals = self.ranks.totals(loss, metrics, batches.first)
 
     @property
     def columns(self) -> list[str]:
         """The names of the numbers that each epoch gives."""
         names = ["loss", *(metric.name for metric in self.metrics)]
-        return names + ([f"val_{name}" for name in names] if self.held_out else [])
+        return names + ([f"val_{name}" for name in names] if self.held_out is not None else [])
 
     def train_epoch(self, after_step: Sequence[AfterStep] = ()) -> dict[str, float]:
         """One pass over the data, or what is left of it: the mean loss and the metrics.
@@ -80,7 +84,9 @@ class Loop:
         model, loss, optimizer, rng = self.model, self.loss, self.optimizer, self.rng
         order = self._begin_epoch()
         totals, rows = self.totals, count if isinstance(self.batches.first.x, tuple) else len
-        pieces = Accumulator() if self.batches.micro_size < self.batches.size else None
+        propagate, several = self.ranks.propagate, self.ranks.size > 1
+        in_pieces = several or self.batches.micro_size < self.batches.size
+        pieces = self.ranks.accumulator() if in_pieces else None
         # Overflow on the way to a divergence is reported by the divergence, not by warnings.
         quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
         with quiet, closing(self.batches.epoch(order, rng, self.batch)) as epoch:
@@ -108,7 +114,7 @@ class Loop:
                     call(self.batch - 1, value)
             if not all(map(all_finite, model.named_parameters().values())):
                 raise self._divergence(x, y, f"step {self.batch} of the epoch, the last")
-        return totals.means()
+        return totals.merged().means()
 
     def validate(self) -> dict[str, float]:
         """The mean loss and the metrics on what is held out, with "val_" before their names.
@@ -117,7 +123,8 @@ class Loop:
         """
         if self.held_out is None:
             return {}
-        measured = measure(self.model, self.loss, self.metrics, self.held_out)
+        given = self.model, self.loss, self.metrics, self.held_out
+        measured = measure(*given, self.ranks)
         if not math.isfinite(measured["loss"]):
             x, y, _ = self.held_out.first
             x = self.held_out.converted(x)
@@ -128,7 +135,7 @@ class Loop:
         """Add an epoch's numbers to the history, and go on to the next."""
         self.history.append(numbers)
         self.epoch, self.batch = self.epoch + 1, 0
-        self.totals = Totals(self.loss, self.metrics, self.batches.first)
+        self.totals = self.ranks.totals(self.loss, self.metrics, self.batches.first)
 
     def _begin_epoch(self) -> Any:
         """The epoch's order: a new one, or in the middle of an epoch the one that it began with."""
@@ -146,6 +153,7 @@ class Loop:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on, as numbers, texts, arrays and lists."""
+        totals = self.totals.merged()
         return {
             "model": self.model.state_dict(),
             "frozen": [layer.frozen for layer in self.model.walk()],
@@ -155,9 +163,9 @@ class Loop:
             "epoch": self.epoch,
             "batch": self.batch,
             "seen": self.batches.seen,
-            "loss": self.totals.loss,
-            "weight": self.totals.weight,
-            "counts": list(self.totals.counts),
+            "loss": totals.loss,
+            "weight": totals.weight,
+            "counts": list(totals.counts),
             "history": self.history.history,
         }
 
@@ -174,17 +182,20 @@ class Loop:
             state[name] for name in ("epoch_began", "epoch", "batch")
         )
         self.batches.seen = state.get("seen", 0)  # not in older files
-        self.totals.loss, self.totals.weight = state["loss"], state["weight"]
-        self.totals.counts = state["counts"]
+        self.totals.restore(state)
         self.history.restore(state["history"])
         self.good = Snapshot(self.model, self.optimizer)
 
 
 def measure(
-    model: Model, loss: Loss, metrics: Sequence[Metric], batches: Batches
+    model: Model,
+    loss: Loss,
+    metrics: Sequence[Metric],
+    batches: Batches,
+    ranks: Alone | None = None,
 ) -> dict[str, float]:
-    """The mean loss and the metrics of a model on all batches."""
-    totals = Totals(loss, metrics, batches.first)
+    """The mean loss and the metrics of a model on batches; of several ranks, each has its own."""
+    totals = (ranks or Alone()).totals(loss, metrics, batches.first)
     quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
     with quiet, closing(batches.epoch(None, None)) as epoch:
         for x, y, weights, _ in epoch:
@@ -194,4 +205,4 @@ def measure(
             totals.loss += loss.forward(scores, y, *given)[0] * weight
             totals.weight += weight
             totals.count(scores, y, weights)
-    return totals.means()
+    return totals.merged().means()

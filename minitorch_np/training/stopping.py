@@ -124,6 +124,8 @@ class ModelCheckpoint(Monitor):
     as Monitor, and ConfigurationError for a path that contains other names.
     """
 
+    only_first_rank = True
+
     def __init__(
         self,
         path: StrPath,

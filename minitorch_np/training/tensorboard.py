@@ -34,6 +34,8 @@ class TensorBoardLogger(Callback):
     with the logger as without. Raises MissingExtraError without tensorboardX, when the run begins.
     """
 
+    only_first_rank = True
+
     def __init__(self, path: StrPath, histograms: int = 1) -> None:
         self.path = checked_path(self, "path", path)
         self.histograms = whole(self, "histograms", histograms, 0)

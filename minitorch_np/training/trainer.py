@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import Seed, as_generator, require_finite
+from minitorch_np.arrays import Seed, as_generator, checksum, require_finite
 from minitorch_np.core.prediction import Model
 from minitorch_np.errors import (
     ConfigurationError,
@@ -29,27 +29,24 @@ from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.signature import Explained, explained
-from minitorch_np.sources.reading import kind_of
-from minitorch_np.training.batches import Batches, Samples, Transform
+from minitorch_np.training.batches import Samples, Transform
 from minitorch_np.training.callback import Callback, Progress, progress
 from minitorch_np.training.checkpoint import Checkpoint
 from minitorch_np.training.divergence import first_not_finite
 from minitorch_np.training.feeds import (
-    Opened,
-    Reading,
     as_reading,
     fitted,
     held_out_of,
     make_batches,
     open_data,
 )
-from minitorch_np.training.fingerprint import fingerprint
+from minitorch_np.training.fingerprint import fingerprint, versions
 from minitorch_np.training.history import History
 from minitorch_np.training.inputs import as_samples, check_arguments, check_samples
 from minitorch_np.training.labels import as_names, checked_names, names_in, numbered
 from minitorch_np.training.loop import EVALUATION_ROWS, AfterStep, Loop, measure
 from minitorch_np.training.outputs import as_loss, as_metrics
-from minitorch_np.training.step import propagate
+from minitorch_np.training.ranks import Alone, ranks_of
 from minitorch_np.validation import flag, instances, is_number, require
 
 
@@ -68,6 +65,9 @@ class Trainer(metaclass=Explained):
     - `classes` are the names of classes 0, 1, ...; targets may then be names. Without it, the names
       are taken from the first targets that are texts, in sorted order. `trainer.classes[k]` is the
       name of class k;
+    - `communicator`, such as mpi4py's MPI.COMM_WORLD: `fit` and `step` are called in each of its
+      processes, with the same arguments, and each computes its part of every batch. Start them with
+      `mpiexec -n 4 python -m mpi4py script.py`. Only the first writes files and shows progress;
     - a callback that sets `stop_training` to True ends `fit` after the current epoch;
     - `run` is the state of the current `fit`.
 
@@ -86,6 +86,7 @@ class Trainer(metaclass=Explained):
         metrics: Sequence[Any] | Mapping[str, Sequence[Any]] = (),
         seed: Seed = None,
         classes: Sequence[str] | None = None,
+        communicator: Any = None,
     ) -> None:
         expected = "model to be a Sequential or a Graph"
         require(isinstance(model, Model), "Trainer", expected, model)
@@ -105,6 +106,7 @@ class Trainer(metaclass=Explained):
         self.rng = as_generator(seed)
         self.classes = checked_names(classes)
         self.stop_training = False
+        self.ranks = ranks_of(communicator, model, loss)
 
     run: Loop
 
@@ -170,31 +172,32 @@ class Trainer(metaclass=Explained):
         changed. Raises DivergenceError, naming the layer, if the loss becomes infinite or NaN; the
         model then has its parameters from at most loop.KEEP_EVERY steps earlier.
         """
-        check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
-        hooks = instances("fit", "callbacks", callbacks, Callback)
-        reading = as_reading("fit", scale, prefetch, shuffle_window, steps_per_epoch)
-        data = open_data(self, (x, y, sample_weight), "fit", reading.steps)
-        divided = not is_number(validation_split) or validation_split  # if wrong, refused below
-        if isinstance(data, Samples) and (hooks or checkpoint or divided):
-            require_finite(data.x, "fit: x")  # before anything is written
-        data, held_out = self._held_out(data, validation_data, validation_split, reading)
-        batches = make_batches(
-            self,
-            data,
-            "fit",
-            reading,
-            batch_size,
-            shuffle=flag("fit", "shuffle", shuffle),
-            micro_size=micro_batch_size,
-            transform=transform,
-        )
-        looked_at = data if isinstance(data, Samples) and scale is None else batches.first
-        check_samples(self.model, self.loss, looked_at, micro_batch_size)
-        with self._alone("fit"):
-            self.loss = fitted(self, data, batches)
-            self.run = Loop(
-                self.model, self.loss, self.optimizer, self.metrics, self.rng, batches, held_out
+        with self._alone("fit") as ranks:
+            check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
+            hooks = instances("fit", "callbacks", callbacks, Callback)
+            reading = as_reading("fit", scale, prefetch, shuffle_window, steps_per_epoch)
+            data = open_data(self, (x, y, sample_weight), "fit", reading.steps)
+            divided = not is_number(validation_split) or validation_split  # if wrong, refused below
+            if isinstance(data, Samples) and (hooks or checkpoint or divided):
+                require_finite(data.x, "fit: x")  # before anything is written
+            data, held_out = held_out_of(
+                self, data, validation_data, validation_split, reading, ranks
             )
+            batches = make_batches(
+                self,
+                data,
+                "fit",
+                reading,
+                batch_size,
+                shuffle=flag("fit", "shuffle", shuffle),
+                micro_size=micro_batch_size,
+                transform=transform,
+            )
+            check_samples(self.model, self.loss, batches.looked_at(), micro_batch_size)
+            ranks.check_samples(self.loss, batches)
+            self.loss = fitted(self, data, batches)
+            given = self.model, self.loss, self.optimizer, self.metrics, self.rng
+            self.run = Loop(*given, batches, held_out, ranks)
             return self._run(epochs, hooks, checkpoint, progress(verbose, hooks))
 
     def _run(
@@ -211,6 +214,9 @@ class Trainer(metaclass=Explained):
             # A NaN in x, or targets that a metric refuses, show up only on the way: roll back.
             self.run.start.restore()
             raise
+        except DivergenceError:  # of another rank, too
+            self.run.good.restore()
+            raise
         finally:
             for each in shown:
                 each.close()
@@ -223,8 +229,7 @@ class Trainer(metaclass=Explained):
         shown: Sequence[Callback],
     ) -> History:
         """Run the remaining epochs and call the hooks; those in `shown` only display progress."""
-        loop, remembered = self.run, list[Mapping[str, Any]]()
-        steps = len(loop.batches)
+        loop, ranks, remembered = self.run, self.run.ranks, list[Mapping[str, Any]]()
         self.stop_training = False
 
         def load(state: Mapping[str, Any]) -> None:
@@ -236,19 +241,21 @@ class Trainer(metaclass=Explained):
             assert checkpoint is not None
             callbacks = [hook.state_dict() for hook in hooks]
             own = {"stopped": self.stop_training, "callbacks": callbacks}
-            checkpoint.save(identity, loop.state_dict() | own)
+            state = loop.state_dict() | own  # of all ranks, which are asked for it together
+            if not ranks.rank:
+                checkpoint.save(identity, state)
 
-        identity = fingerprint(loop, hooks) if checkpoint else {}
+        identity = self._identity(epochs, hooks, checkpoint)
         if checkpoint:
-            checkpoint.begin(identity, epochs, load)
-        called = [*hooks, *shown]
+            ranks.first_reads(load, partial(checkpoint.begin, identity, epochs))
+        called = ranks.called([*hooks, *shown])
         for hook in called:
-            hook.on_train_begin(self, epochs, steps)
+            hook.on_train_begin(self, epochs, loop.steps)
         for hook, state in zip(hooks, remembered, strict=False):
-            hook.load_state_dict(state)
+            if ranks.called([hook]):
+                hook.load_state_dict(state)
         after_step = self._after_step(called)
-        if checkpoint and checkpoint.every:
-            every = checkpoint.every
+        if checkpoint and (every := checkpoint.every):
             after_step.append(lambda batch, loss: None if (batch + 1) % every else save())
         # An epoch that was begun is ended, also where it is the one that was to be the last.
         while loop.epoch < epochs and (loop.batch or not self.stop_training):
@@ -258,11 +265,35 @@ class Trainer(metaclass=Explained):
             for hook in called:
                 hook.on_epoch_end(self, loop.epoch, numbers)
             loop.end_epoch(numbers)
+            ranks.agree(self._state)
+            self.stop_training = ranks.any(self.stop_training)
             if checkpoint:
                 save()
         for hook in called:
             hook.on_train_end(self)
         return loop.history
+
+    def _identity(
+        self, epochs: int, hooks: Sequence[Callback], checkpoint: Checkpoint | None
+    ) -> dict[str, Any]:
+        """What tells this run from others, if a checkpoint or another rank has to know it."""
+        ranks = self.run.ranks
+        if not checkpoint and ranks.size == 1:
+            return {}
+        identity = fingerprint(self.run, hooks)
+        begun = {"versions": versions(), "epochs": epochs, "every": checkpoint and checkpoint.every}
+        ranks.agree(lambda: begun | identity | self._state())
+        return identity
+
+    def _state(self) -> dict[str, Any]:
+        """What is the same on all ranks, always."""
+        optimizer = self.optimizer.state_dict()
+        arrays = [value for value in optimizer.values() if isinstance(value, np.ndarray)]
+        return {
+            "parameters and buffers": checksum(self.model.state_dict().values()),
+            "optimizer": (self.optimizer.steps, checksum(arrays)),
+            "generator": self.rng.bit_generator.state,
+        }
 
     def _after_step(self, hooks: Sequence[Callback]) -> list[AfterStep]:
         """What is called after a step: hooks that are overridden."""
@@ -272,29 +303,6 @@ class Trainer(metaclass=Explained):
             for hook in hooks
             if type(hook).on_batch_end is not base
         ]
-
-    def _held_out(
-        self, data: Opened, validation: Any, share: float, reading: Reading
-    ) -> tuple[Opened, Batches | None]:
-        """What to train on, and the batches to validate with."""
-        if validation is None:
-            if is_number(share) and share == 0:
-                return data, None
-            data, held_out = held_out_of(data, share)
-            return data, make_batches(self, held_out, "fit", reading, EVALUATION_ROWS)
-        both = kind_of(validation) in ("samples", "batches")  # inputs and targets in one
-        given = (validation, None) if both else validation
-        things = len(given) if isinstance(given, (tuple, list)) else type(given).__name__
-        if things not in (2, 3) or share:
-            raise ConfigurationError(
-                "validation_data: expected (x, y) or (x, y, sample_weight), and no "
-                f"validation_split beside it, got {things}"
-                + (" things" if isinstance(things, int) else "")
-            )
-        held_out = open_data(self, (*given, None)[:3], "validation_data")
-        if isinstance(held_out, Samples):
-            require_finite(held_out.x, "validation_data: x")
-        return data, make_batches(self, held_out, "validation_data", reading, EVALUATION_ROWS)
 
     def checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
         """The samples as arrays, or the error that says why they can't be used."""
@@ -321,36 +329,43 @@ class Trainer(metaclass=Explained):
         return numbered(names, self.classes, place)
 
     @contextmanager
-    def _alone(self, place: str) -> Iterator[None]:
-        """Raise ConfigurationError while `fit` or `step` runs in another thread."""
+    def _alone(self, place: str) -> Iterator[Alone]:
+        """Raise ConfigurationError while `fit` or `step` runs in another thread; gives the ranks
+        that do the same together.
+        """
         me, before = threading.get_ident(), vars(self).get("_thread")
         if vars(self).setdefault("_thread", me) != me:  # one call: no other thread comes between
             raise ConfigurationError(
                 f"{place}: expected one thread at a time, but this trainer is training in another: "
                 "make a Trainer, with a model and an optimizer, for each thread"
             )
+        if before is not None:  # a step in a callback of this thread's fit
+            yield Alone()
+            return
         try:
-            yield
+            with self.ranks.together():
+                yield self.ranks
         finally:
-            if before is None:  # else it is a step in a callback of this thread's fit
-                vars(self).pop("_thread")
+            vars(self).pop("_thread")
 
     def step(self, x: object, y: object, sample_weight: object = None) -> float:
         """One update on the batch x (m, *input_shape), y; returns the mean loss before it.
 
         Raises as `fit`; where the loss is not finite, no parameter is changed.
         """
-        samples = self.checked(x, y, sample_weight, "step")
-        require_finite(samples.x, "step: x")
         quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
-        with self._alone("step"), quiet:
-            value, _, gradients = propagate(self.model, self.loss, *samples, self.rng)
+        with self._alone("step") as ranks, quiet:
+            samples = self.checked(x, y, sample_weight, "step")
+            require_finite(samples.x, "step: x")
+            samples = ranks.part(self.loss, samples)
+            value, _, gradients = ranks.propagate(self.model, self.loss, *samples, self.rng)
             if not math.isfinite(value):
                 place = first_not_finite(self.model, self.loss, samples.x, samples.y)
                 raise DivergenceError(
                     f"step: expected a finite loss, got {value}: {place or 'it is not finite'}; no "
                     "parameter was changed; try a smaller learning rate"
                 )
+            value, gradients = ranks.reduced(self.loss, samples, value, gradients)
             self.optimizer.step(self.model, gradients)
         return value
 
@@ -364,7 +379,8 @@ class Trainer(metaclass=Explained):
         scale: float | None = None,
         prefetch: int = 2,
     ) -> dict[str, float]:
-        """Mean loss and metrics on samples x and targets y, by name.
+        """Mean loss and metrics on samples x and targets y, by name. Of several ranks, each that
+        calls it measures all samples.
 
         The arguments are those of `fit`, and so is what is raised; an iterable is read to its end.
         """
