@@ -15,11 +15,11 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up: a room imports from rooms before it and from itself.
 ROOMS = (
-    *("errors", "validation", "signature", "names", "arrays", "text", "figures", "io", "numerics"),
-    *("initializers", "schedules"),
+    *("errors", "validation", "signature", "names", "arrays", "text", "figures", "io", "sources"),
+    *("numerics", "initializers", "schedules"),
     *("core", "layers", "losses", "optimizers", "data", "networks", "training", "gradcheck"),
     *("exchange", "sklearn"),
-    *("experiments", "reports", "cli", "__init__", "__main__"),
+    *("experiments", "reports", "learn", "cli", "__init__", "__main__"),
 )
 NO_DRAWS = ("default_rng", "Generator", "get_state", "set_state", "fork_rng")
 """What may be used of np.random: nothing that draws from the global generator."""

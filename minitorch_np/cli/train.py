@@ -7,13 +7,14 @@ import argparse
 import sys
 import time
 from contextlib import nullcontext
-from pathlib import Path
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray
 from minitorch_np.cli.arguments import (
     activation,
+    add_checkpoint,
+    checkpoint_of,
     learning_rate,
     listed,
     load_digits,
@@ -25,7 +26,7 @@ from minitorch_np.cli.arguments import (
     seed,
 )
 from minitorch_np.data import Digits
-from minitorch_np.errors import ConfigurationError, DataError
+from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments import Diagnostics, diagnose
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss, loss_for
@@ -61,19 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--seed", type=seed, default=0, metavar="N", help="fixes all that is random (0)")
     add("--threads", type=positive_integer, default=1, metavar="N", help="BLAS threads (1)")
-    add(
-        "--mpi",
-        action="store_true",
-        help="run on the ranks of mpiexec, in parts of each batch",
-    )
-    add("--checkpoint", metavar="DIR", help="write the run to DIR, so that it can be resumed")
-    add(
-        "--checkpoint-every",
-        type=positive_integer,
-        metavar="N",
-        help="after every N steps too, not only after each epoch",
-    )
-    add("--resume", action="store_true", help="go on with the run in --checkpoint DIR, if any")
+    add("--mpi", action="store_true", help="run on the ranks of mpiexec, in parts of each batch")
+    add_checkpoint(parser)
     add("--out", default="model.npz", metavar="FILE", help="where to save it (model.npz)")
 
 
@@ -120,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, test, save, report; of several ranks, the first reports."""
     arguments.rank = world().Get_rank() if arguments.mpi else 0
     with Together(world()) if arguments.mpi else nullcontext():  # or none of them goes on
-        checkpoint = _checkpoint(arguments)
+        checkpoint = checkpoint_of(arguments)
         require_writable("--out", arguments.out)  # before anything is trained that would be lost
         digits = load_digits(arguments.data)
         model = mlp(
@@ -172,8 +162,14 @@ def _train(
         optimizer.learning_rate = arguments.lr
     x, y = digits.train.features(), _targets(digits.train.labels, loss)
     xt, yt = digits.test.features(), _targets(digits.test.labels, loss)
-    given = {"seed": arguments.seed, "communicator": world() if arguments.mpi else None}
-    trainer = Trainer(model, loss, optimizer, metrics=[Accuracy()], **given)
+    trainer = Trainer(
+        model,
+        loss,
+        optimizer,
+        metrics=[Accuracy()],
+        seed=arguments.seed,
+        communicator=world() if arguments.mpi else None,
+    )
     health = Diagnostics(x, y)
     history = trainer.fit(
         x,
@@ -198,26 +194,6 @@ def _targets(labels: AnyArray, loss: Loss) -> AnyArray:
             "yes or no: write softmax_cross_entropy"
         )
     return labels if loss.exclusive_classes else np.eye(CLASSES, dtype=np.float32)[labels]
-
-
-def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
-    if arguments.checkpoint is None:
-        if arguments.resume or arguments.checkpoint_every:
-            raise ConfigurationError(
-                "--resume, --checkpoint-every: expected --checkpoint DIR beside it, got none"
-            )
-        return None
-    folder = Path(arguments.checkpoint)
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"--checkpoint {folder}: expected a folder or a new name, got a file")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "run.npz"
-    if path.exists() and not arguments.resume:
-        raise ConfigurationError(
-            f"--checkpoint {folder}: expected a folder without a run, found {path}: add --resume "
-            "to go on with it, or choose another folder"
-        )
-    return Checkpoint(path, every=arguments.checkpoint_every, resume=arguments.resume)
 
 
 def _batch_size(text: str) -> int | None:

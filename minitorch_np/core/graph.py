@@ -50,7 +50,7 @@ class Graph(Model):
     their layers, as in Dense(1, name="price"), or else "output0", "output1" and so on. Called on
     nodes, a graph adds its own wiring there and gives the nodes of its outputs.
 
-    Raises ConfigurationError for a circle, an input that leads to no output or is missing from the
+    Raises ConfigurationError for a cycle, an input that leads to no output or is missing from the
     list, and outputs that no layer gives; ShapeError, naming the layer's place and what it was
     called on, where a layer can't take that.
     """

@@ -162,6 +162,9 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
         Case(nn.MultiHeadAttention(2), (3, 4), 2),
         Case(nn.MultiHeadAttention(4, True, 0.0, 2, True), (3, 8), 2),
         Case(nn.MultiHeadAttention(2, True, 0.3, 1, use_bias=False), (4, 4), 4),
+        Case(nn.MultiHeadAttention(2, key_value_heads=1), ((2, 4), (3, 4)), 2),
+        Case(nn.MultiHeadAttention(2), ((3, 4), (2, 3)), 2),
+        Case(nn.MultiHeadAttention(2, dropout=0.2, use_bias=False), ((2, 4), (3, 4), (3, 5)), 2),
     ],
     nn.TransformerBlock: [
         Case(nn.TransformerBlock(2, 3), (3, 4), 2),

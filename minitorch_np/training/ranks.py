@@ -25,7 +25,8 @@ from minitorch_np.core.prediction import Model
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.text import excerpt
-from minitorch_np.training.batches import Cut, Samples
+from minitorch_np.training.batches import Batches, Cut, Samples
+from minitorch_np.training.callback import Callback
 from minitorch_np.training.draws import draws
 from minitorch_np.training.metric import Metric
 from minitorch_np.training.rank_sums import RankTotals, ReducedGradients, SummedLoss
@@ -34,7 +35,7 @@ from minitorch_np.training.together import Together
 from minitorch_np.training.totals import Totals
 
 Load: TypeAlias = Callable[[Mapping[str, Any]], None]
-"""Sets or writes the state of a run."""
+"""Sets the state of a run."""
 
 
 class Alone:
@@ -46,18 +47,27 @@ class Alone:
     propagate = staticmethod(propagate)
     accumulator, totals = Accumulator, Totals
 
-    def share(self, samples: Samples) -> Samples:
-        """The part of the samples that this rank evaluates."""
-        return samples
+    def share(self, n: int) -> slice:
+        """Which of n samples this rank evaluates."""
+        return slice(n)
+
+    def check_samples(self, loss: Loss, batches: Batches) -> None:
+        """Raise ConfigurationError for samples that can't be divided."""
+
+    def agree(self, describe: Callable[[], Mapping[str, Any]]) -> None:
+        """Raise ConfigurationError on all ranks, with what differs, unless all say the same."""
+
+    def any(self, true: bool) -> bool:
+        """Whether it is true on any rank."""
+        return true
+
+    def called(self, callbacks: list[Callback]) -> list[Callback]:
+        """The callbacks that are called here: what only writes and shows, on the first rank."""
+        return callbacks
 
     def first_reads(self, load: Load, begin: Callable[[Load], None]) -> None:
         """Let the first rank begin with a checkpoint; what it loads, all load."""
         begin(load)
-
-    def first_writes(self, write: Load, state: Mapping[str, Any]) -> None:
-        """Let the first rank write the state, to which all have contributed."""
-        if not self.rank:
-            write(state)
 
     def part(self, loss: Loss, samples: Samples) -> Samples:
         """This rank's part of one batch."""
@@ -78,16 +88,15 @@ class Ranks(Together, Alone):
         self._model = model
         self._rows, self._all_rows, self.whole = slice(0, 0), 0, False
 
-    def check_samples(self, loss: Loss, samples: Samples) -> None:
-        """Raise ConfigurationError for samples that can't be divided."""
-        n = count(samples.x)
+    def check_samples(self, loss: Loss, batches: Batches) -> None:
+        n = batches.samples_in_all
         if n < self.size:
             raise ConfigurationError(
                 f"fit: expected at least as many samples as ranks, {self.size}, got {n}: start "
                 "fewer processes"
             )
         if isinstance(loss, SeveralLosses):
-            loss.check_pieces(samples.y)
+            loss.check_pieces(batches.first.y)
 
     def first_reads(self, load: Load, begin: Callable[[Load], None]) -> None:
         found: list[Mapping[str, Any]] = []
@@ -102,9 +111,14 @@ class Ranks(Together, Alone):
             if self.rank:
                 load(state)
 
-    def agree(self, described: Mapping[str, Any]) -> None:
-        """Raise ConfigurationError on all ranks, with what differs, unless all say the same."""
-        first, *others = self.gather(described)
+    def any(self, true: bool) -> bool:
+        return any(self.gather(true))
+
+    def called(self, callbacks: list[Callback]) -> list[Callback]:
+        return [each for each in callbacks if not (self.rank and each.only_first_rank)]
+
+    def agree(self, describe: Callable[[], Mapping[str, Any]]) -> None:
+        first, *others = self.gather(dict(describe()))
         differ = [
             f"{name}: {excerpt(repr(first.get(name)), 160)} on rank 0, "
             f"{excerpt(repr(other.get(name)), 160)} on rank {number}"
@@ -142,9 +156,8 @@ class Ranks(Together, Alone):
         batch.add(value, gradients, self.weight(loss, samples.y, samples.weights))
         return batch.take()
 
-    def share(self, samples: Samples) -> Samples:
-        self.whole, n = False, count(samples.x)
-        return samples.rows(slice(n * self.rank // self.size, n * (self.rank + 1) // self.size))
+    def share(self, n: int) -> slice:
+        return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
 
     def weight(self, loss: Loss, targets: Any, weights: Array | None) -> float:
         """How much this rank's samples count in the mean loss."""
@@ -188,7 +201,8 @@ class Ranks(Together, Alone):
         return ReducedGradients(self)
 
     def totals(self, loss: Loss, metrics: Sequence[Metric], samples: Samples) -> Totals:  # type: ignore[override]
-        """What adds up an epoch."""
+        """What adds up an epoch, or an evaluation."""
+        self.whole = False
         return RankTotals(self, loss, metrics, samples)
 
 
