@@ -47,10 +47,6 @@ class Alone:
     propagate = staticmethod(propagate)
     accumulator, totals = Accumulator, Totals
 
-    def share(self, n: int) -> slice:
-        """Which of n samples this rank evaluates."""
-        return slice(n)
-
     def check_samples(self, loss: Loss, batches: Batches) -> None:
         """Raise ConfigurationError for samples that can't be divided."""
 
@@ -156,9 +152,6 @@ class Ranks(Together, Alone):
         batch.add(value, gradients, self.weight(loss, samples.y, samples.weights))
         return batch.take()
 
-    def share(self, n: int) -> slice:
-        return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
-
     def weight(self, loss: Loss, targets: Any, weights: Array | None) -> float:
         """How much this rank's samples count in the mean loss."""
         if self.whole and self.rank:
@@ -202,7 +195,6 @@ class Ranks(Together, Alone):
 
     def totals(self, loss: Loss, metrics: Sequence[Metric], samples: Samples) -> Totals:  # type: ignore[override]
         """What adds up an epoch, or an evaluation."""
-        self.whole = False
         return RankTotals(self, loss, metrics, samples)
 
 

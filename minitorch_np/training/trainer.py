@@ -181,9 +181,7 @@ class Trainer(metaclass=Explained):
             early = hooks or checkpoint or divided or ranks.size > 1
             if isinstance(data, Samples) and early:
                 require_finite(data.x, "fit: x")  # before anything is written
-            data, held_out = held_out_of(
-                self, data, validation_data, validation_split, reading, ranks
-            )
+            data, held_out = held_out_of(self, data, validation_data, validation_split, reading)
             batches = make_batches(
                 self,
                 data,
