@@ -32,8 +32,8 @@ from minitorch_np.text import aligned
 from minitorch_np.training.display import bar
 
 NOW, ONE = "as it is", "1 thread"
-"""What others are compared with: numbers of threads with what is set, kernels and the allocator with
-one thread, where times tell most."""
+"""What others are compared with: numbers of threads with what is set, the rest with one thread,
+where times tell most."""
 
 GAIN = 0.97
 """A setting is advised where it takes at most so much of the time: less is noise."""
