@@ -26,6 +26,8 @@ class Composite(Layer):
     """A layer made of `layers`. A subclass defines `build_layers`, `forward` and `backward`."""
 
     layers: tuple[Layer, ...]
+    _masks = False
+    """Whether a layer inside makes a mask; else a call spends no time on masks."""
 
     def __init__(self, *layers: Layer | str) -> None:
         kind = type(self).__name__
@@ -51,6 +53,7 @@ class Composite(Layer):
         self._learning = [
             [owner for _, owner, _ in layer.parameter_owners()] for layer in self.layers
         ]
+        self._masks = any(layer.makes_mask for layer in self.layers)
         return shape
 
     def build_layer(self, place: int, shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -116,6 +119,14 @@ class Composite(Layer):
     @property
     def couples_samples(self) -> bool:  # type: ignore[override]
         return any(layer.couples_samples for layer in self.layers)
+
+    @property
+    def makes_mask(self) -> bool:  # type: ignore[override]
+        return self._masks
+
+    @property
+    def keeps_steps(self) -> bool:  # type: ignore[override]
+        return all(layer.keeps_steps for layer in self.layers)
 
     @property
     def index_limit(self) -> int | None:  # type: ignore[override]
