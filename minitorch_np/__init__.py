@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         plot_errors,
         plot_weights,
     )
+    from minitorch_np.reports.playground import playground
     from minitorch_np.reports.plots import plot_activations
     from minitorch_np.reports.trace import Trace, trace
 else:
@@ -73,6 +74,7 @@ else:
         "plot_activations": "reports.plots",
         **dict.fromkeys(("Trace", "trace"), "reports.trace"),
         "page": "reports.model_page",
+        "playground": "reports.playground",
     }
 
     def __getattr__(name):
@@ -125,6 +127,7 @@ __all__ = [
     "notes_network",
     "optimizers",
     "page",
+    "playground",
     "plot_activations",
     "plot_calibration",
     "plot_confusion",

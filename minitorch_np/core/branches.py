@@ -1,7 +1,7 @@
-"""What joins several arrays into one: `Add` adds them, `Concatenate` puts them side by side.
+"""Layers that join several arrays into one: `Add` adds them, `Concatenate` puts them side by side.
 
-They may be the outputs of layers side by side, which all see the same input, as in Add(f, g); or,
-without layers, the arrays of several nodes of a graph, as in Add()(a, b).
+The arrays are the outputs of parallel layers, which all get the same input, as in Add(f, g); or,
+without layers, the outputs of several nodes of a graph, as in Add()(a, b).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from minitorch_np.validation import is_whole, require
 
 
 class Branches(Composite):
-    """What layers side by side share: y = combine(f(x), g(x), ...), or without layers y =
-    combine(x), x being several arrays. A subclass defines `combine`, its derivative `split`, and
+    """Base of layers that join: y = combine(f(x), g(x), ...), or without layers y = combine(x),
+    where x is a tuple of arrays. A subclass defines `combine`, its derivative `split`, and
     `combined_shape`.
     """
 
@@ -101,10 +101,10 @@ class Branches(Composite):
 
 
 class Add(Branches):
-    """y = f(x) + g(x) + ..., of layers that all give the same shape; Add()(a, b) = a + b.
+    """y = f(x) + g(x) + ..., for layers whose outputs have one shape; Add()(a, b) = a + b.
 
-    dy goes to each branch as it is; dx is the sum of what they return. Raises ShapeError for
-    branches that give different shapes.
+    Each branch gets dy; dx is the sum of the branches' dx. Raises ShapeError for branches whose
+    output shapes differ.
     """
 
     def combined_shape(self, shapes: list[Shape]) -> Shape:
@@ -155,7 +155,7 @@ class Concatenate(Branches):
 
     def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
         if self.axis in (1, -len(self.output_shape)):
-            return Layer.step(self, x)  # refused: it puts the steps of one after those of another
+            return Layer.step(self, x)  # refused: it joins along the steps
         return super().step(x, state)
 
     def split(self, dy: Array) -> list[Array]:

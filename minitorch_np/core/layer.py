@@ -6,9 +6,9 @@ A layer is a function with parameters that knows its own derivative. It does thr
 `backward` takes the gradient of the loss with respect to the outputs and that cache, and returns
 the gradients with respect to the inputs and to each parameter, by the chain rule.
 
-A call leaves nothing on the layer. Two forwards before a backward, one layer in two places, an
-evaluation in the middle of a step, two threads: all are correct, because the cache belongs to the
-caller. For the same reason there is nothing to reset between steps.
+A call stores nothing on the layer: the cache belongs to the caller. So two forwards before a
+backward, a layer used in two places, an evaluation in the middle of a step and two threads are all
+correct, and there is nothing to reset between steps.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ class Layer(Tree["Layer"], OnSequences, Described, metaclass=TreeType):
     """Whether one sample's output depends on the others of its batch, as in BatchNorm."""
 
     index_limit: int | None = None
-    """For inputs that are indices (Embedding), the number that they stay below: there is no
-    gradient with respect to them."""
+    """For inputs that are indices (Embedding), their upper bound; there is no gradient with respect
+    to them."""
 
     outputs_separate_probabilities: bool = False
-    """Whether each output is a probability on its own, as Sigmoid's are."""
+    """Whether each output is an independent probability, as Sigmoid's are."""
 
     keeps_values: bool = False
-    """Whether the outputs are the inputs in another shape, as Reshape's are."""
+    """Whether the outputs are the inputs in another shape, as in Reshape."""
 
     several_inputs: bool = False
     """Whether it can take several arrays, as Concatenate()(a, b) does: then x is a tuple of them,
@@ -152,8 +152,8 @@ class Layer(Tree["Layer"], OnSequences, Described, metaclass=TreeType):
     def build_once(self, input_shape: object, *, rng: Generator, dtype: DType) -> Shape:
         """Build the layer unless it is built; containers call this for the layers inside.
 
-        A layer that has its parameters already, because it was built elsewhere or stands in two
-        places, keeps them. Raises ShapeError if it was built for another shape or dtype.
+        A layer that already has parameters, because it was built elsewhere or is used twice, keeps
+        them. Raises ShapeError if it was built for another shape or dtype.
         """
         shape = (as_shapes if self.several_inputs else as_shape)(input_shape)
         dtype = as_float_dtype(dtype)

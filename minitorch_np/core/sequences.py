@@ -57,9 +57,9 @@ class OnSequences:
     def step(self: Any, x: Any, state: Any = None) -> tuple[Array, Any]:
         """The outputs for the next steps of sequences, when predicting, and the state after them.
 
-        x is (m, steps, ...), of however many steps there are now; the state of the start is None,
-        and a state that is handed in stays as it is. Raises ConfigurationError for a layer that
-        only sees a sequence as a whole.
+        x is (m, steps, ...), with any number of steps. The initial state is None; a state that is
+        passed in is not changed. Raises ConfigurationError for a layer that only sees a sequence as
+        a whole.
         """
         if not self.per_step:
             raise ConfigurationError(

@@ -1,7 +1,7 @@
 """Layers made of layers.
 
 `Sequential` runs its layers one after the other: the output of each is the input of the next. Its
-backward walks the same way back. It is a layer itself, so one can stand inside of another.
+backward goes through them in reverse. It is a layer itself, so models nest.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Sequential(Model):
     model is a specification until `initialize` is called, or a container that it is in is built. A
     layer that was built before keeps its parameters.
 
-    A layer that stands in two places has one set of parameters, and its gradients add up.
+    A layer used in two places has one set of parameters, and its gradients add up.
 
     Wherever x is expected, sequences that are padded at their end may come with their lengths, as
     the pair (x, lengths). Layers that take a mask then leave the padding out.
 
     Raises ConfigurationError for something that is not a layer, ShapeError, naming the layer's
-    position, where a layer can't take what the one before gives.
+    position, where a layer can't take the output of the one before.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Sequential(Model):
                 caches.append(cache)
         except ShapeError as error:
             raise self.located(error, len(caches)) from None
-        except Exception as error:  # of a user-defined layer: say which
+        except Exception as error:  # from a user-defined layer: name it
             error.add_note(f"in the forward of {self.name_of(len(caches))}")
             raise
         if x.shape[1:] != self.output_shape:
@@ -130,7 +130,7 @@ class Sequential(Model):
                 f"Sequential.backward: expected dy of shape {describe_batch(self.output_shape)}, "
                 f"as the outputs, got {dy.shape}"
             )
-        layers, first = self.layers, 0  # the layer at which the way back ends
+        layers, first = self.layers, 0  # the lowest layer that backward has to reach
         while not need_dx and first < len(layers) and all(map(_FROZEN, self._learning[first])):
             first += 1
         gradients: Gradients = {}
@@ -177,7 +177,7 @@ class Sequential(Model):
         return model
 
     def config(self) -> dict[str, Any]:
-        # A subclass with a constructor of its own is made again by its own arguments.
+        # A subclass with its own constructor is saved by that constructor's arguments.
         own = type(self).__init__ is not Sequential.__init__
         return super().config() if own else {"layers": self.layers}
 
@@ -186,7 +186,7 @@ _FROZEN = operator.attrgetter("frozen")
 
 
 def last_layer(model: Layer) -> Layer:
-    """The layer that gives a model's outputs, that of models within models too."""
+    """The layer that computes a model's outputs, also in nested models."""
     while isinstance(model, Model):
         model = model.last_layers[-1]
     return model

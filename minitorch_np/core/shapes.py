@@ -1,4 +1,4 @@
-"""Checks of the shapes of a layer's arrays, with errors that say what to do."""
+"""Checks of array shapes, with errors that name the remedy."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def require_gradient(layer: Layer, dy: Array, shape: Shape) -> None:
 
 
 def _remedy(got: Shape, sample: Shape) -> str:
-    """What to do about it, or nothing: a reshape that scrambles the numbers is no help."""
+    """The remedy, or nothing: a reshape that scrambles the numbers is not suggested."""
     if got == sample:
         return ": for a batch of one sample, pass x[np.newaxis]"
     given = got[1:]
