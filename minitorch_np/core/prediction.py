@@ -31,7 +31,7 @@ from minitorch_np.core.layer import Layer
 from minitorch_np.core.model_file import load_model, save_model
 from minitorch_np.core.parameters import ParameterVector
 from minitorch_np.core.shapes import require_input
-from minitorch_np.core.summary import summary_table
+from minitorch_np.core.summary import summary_html, summary_table
 from minitorch_np.errors import ShapeError
 from minitorch_np.numerics import sigmoid, softmax
 from minitorch_np.signature import explained
@@ -160,6 +160,9 @@ class Model(Composite):
     def summary(self) -> None:
         """Print a table: each layer, the shape that it gives, and how many parameters it has."""
         print(summary_table(self))
+
+    def _repr_html_(self) -> str | None:
+        return summary_html(self) if self.built else None  # then a notebook shows the text
 
     def save(self, path: StrPath) -> None:
         """Write architecture and parameters to one .npz file, at once or not at all."""
