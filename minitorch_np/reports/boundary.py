@@ -66,9 +66,16 @@ def plot_boundary(model: Model, x: object, y: object) -> Figure:
         raise ConfigurationError(
             f"plot_boundary: expected at most {len(COLOURS)} classes, got {classes}"
         )
+    return _drawn(points, labels, names, p, across, up)
+
+
+def _drawn(
+    points: Array, labels: AnyArray, names: list[str], p: Array, across: Array, up: Array
+) -> Figure:
+    """The probabilities p on the grid of `across` and `up`, and the points."""
     figure = new_figure(WIDTH, WIDTH)
     axes = figure.add_subplot()
-    ends = (left, right, bottom, top)
+    ends = (across[0], across[-1], up[0], up[-1])
     colours = shaded(p).reshape(GRID, GRID, 3)
     axes.imshow(colours, origin="lower", extent=ends, aspect="auto", interpolation="bilinear")
     best = p.argmax(axis=1).reshape(GRID, GRID)
@@ -79,7 +86,7 @@ def plot_boundary(model: Model, x: object, y: object) -> Figure:
         mine = points[labels == k]
         style = {"marker": MARKERS[k], "s": 26, "edgecolors": "white", "linewidths": 0.6}
         axes.scatter(mine[:, 0], mine[:, 1], color=COLOURS[k], **style, label=f"class {k}")
-    axes.set(xlim=(left, right), ylim=(bottom, top), xlabel="x1", ylabel="x2")
+    axes.set(xlim=ends[:2], ylim=ends[2:], xlabel="x1", ylabel="x2")
     legend = figure.legend(loc="outside upper center", ncols=4, frameon=False)
     for text, name in zip(legend.get_texts(), names, strict=False):
         text.set_parse_math(False)  # names are no mathematics, whatever signs are in them
