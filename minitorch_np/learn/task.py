@@ -28,6 +28,7 @@ FILES = (
     "ch01_data", "ch02_sums", "ch03_activations", "ch04_softmax", "ch05_loss", "ch06_output_error",
     "ch07_second_layer", "ch08_hidden_error", "ch09_first_layer", "ch10_update",
     "ch11_loop", "ch12_batches", "ch13_initial_weights", "ch14_gradient_check", "ch15_compare",
+    "ch16_own_activation", "ch17_own_layer", "ch18_own_loss", "ch19_residual", "ch20_attention",
 )  # fmt: skip
 """The chapters' files, in their order."""
 
