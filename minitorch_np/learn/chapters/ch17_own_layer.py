@@ -39,8 +39,8 @@ class MyDense(mt.Layer):
 
     def build(self, input_shape, *, rng, dtype):
         (features,) = input_shape
-        self.weight = rng.normal(size=(self.units, features)) * np.sqrt(2 / features)
-        self.bias = np.zeros(self.units)
+        weight = rng.normal(size=(self.units, features)) * np.sqrt(2 / features)
+        self.weight, self.bias = weight.astype(dtype), np.zeros(self.units, dtype)
         return (self.units,)
 
     def forward(self, x, *, train=False, rng=None):

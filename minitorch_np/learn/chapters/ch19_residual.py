@@ -38,8 +38,9 @@ class MyBlock(mt.Layer):
 
     def build(self, input_shape, *, rng, dtype):
         (features,) = input_shape
-        self.inner = rng.normal(size=(self.units, features)) * np.sqrt(2 / features)
-        self.outer = rng.normal(size=(features, self.units)) * np.sqrt(1 / self.units)
+        inner = rng.normal(size=(self.units, features)) * np.sqrt(2 / features)
+        outer = rng.normal(size=(features, self.units)) * np.sqrt(1 / self.units)
+        self.inner, self.outer = inner.astype(dtype), outer.astype(dtype)
         return input_shape
 
     def forward(self, x, *, train=False, rng=None):

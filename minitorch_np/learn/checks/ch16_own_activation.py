@@ -49,8 +49,6 @@ TASKS = (
                     "return s - z * s * (1 - s)"),
             mistake("derivative: it is multiplied, and not added (a product of the derivatives is "
                     "not the derivative of a product)", D, "return s * (z * s * (1 - s))"),
-            mistake("derivative: 1 - a stands where 1 - s belongs", D,
-                    "return s + z * s * (1 - a)"),
             mistake("derivative: a (1 - a) stands where z s (1 - s) belongs", D,
                     "return s + a * (1 - a)"),
             mistake("derivative: a (1 - a), the sigmoid's formula with the wrong a", D,
