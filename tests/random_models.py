@@ -296,9 +296,11 @@ ENDS = {
     "rng.integers(2, size=shape)": " > BinaryCrossEntropy() | Sigmoid() > MeanSquaredError()",
     "rng.integers(2, size=rows)": "Sigmoid(), Dense(1) > BinaryCrossEntropy()",
     "rng.random(shape)": " > BinaryCrossEntropy()",
-    "rng.normal(size=shape)": " > MeanSquaredError() |  > MeanAbsoluteError() |  > Huber()",
+    "rng.normal(size=shape)": " > MeanSquaredError() |  > MeanAbsoluteError() |  > Huber()"
+    " | {Dense} > NormalKL() | Dense(4) > NormalKL()",
     "rng.normal(size=rows)": "Dense(1) > MeanSquaredError() | Dense(1) > MeanAbsoluteError()",
-    "np.zeros(shape)": " > MeanSquaredError() |  > MeanAbsoluteError() |  > Huber(0.01)",
+    "np.zeros(shape)": " > MeanSquaredError() |  > MeanAbsoluteError() |  > Huber(0.01)"
+    " | Dense(2) > NormalKL()",
 }
 """Targets for outputs of `shape`; for each what the model may end in, and the loss."""
 

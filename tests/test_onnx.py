@@ -99,6 +99,7 @@ def components() -> list[tuple[mt.Layer | str, Any]]:
         (mt.ELU(0.3), rows),
         (mt.LeakyReLU(0.3), rows),
         (mt.Dropout(0.3), rows),
+        (mt.NormalSampling(), rows),
         (mt.SpatialDropout(0.3), images),
         (mt.SimpleRNN(3), series),
         (mt.SimpleRNN(3, activation="relu", return_sequences=True, go_backwards=True), series),

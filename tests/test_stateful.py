@@ -73,7 +73,7 @@ def test_it_is_pytorchs_loop_with_a_detached_state() -> None:
             loss.backward()
             with torch.no_grad():
                 for parameter in theirs.parameters():
-                    parameter -= 0.5 * parameter.grad
+                    parameter.sub_(0.5 * parameter.grad)
             losses.append(loss.item())
     found: list[float] = []
 

@@ -38,6 +38,7 @@ from minitorch_np.layers.positions import (
 from minitorch_np.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
 from minitorch_np.layers.reshape import Flatten, Reshape
 from minitorch_np.layers.resizing import Transpose, UpSampling2D, ZeroPadding
+from minitorch_np.layers.sampling import NormalSampling
 from minitorch_np.layers.softmax import LogSoftmax, Softmax
 from minitorch_np.layers.spatial_dropout import SpatialDropout
 from minitorch_np.layers.transformer import (
@@ -240,6 +241,11 @@ def _glu(graph: Graph, layer: GLU, x: str) -> str:
     half = layer.output_shape[-1]
     a, b = graph.part(x, 0, half), graph.part(x, half, 2 * half)
     return graph.op("Mul", a, write_layer(graph, layer.gate, b, "gate"))
+
+
+@writes(NormalSampling)
+def _normal_sampling(graph: Graph, layer: NormalSampling, x: str) -> str:
+    return graph.part(x, 0, layer.output_shape[0])  # the means
 
 
 @writes(PositionalEmbedding)

@@ -15,6 +15,7 @@ from minitorch_np.losses import (
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
+    NormalKL,
     SeveralLosses,
     SoftmaxCrossEntropy,
 )
@@ -210,6 +211,11 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
         Case(nn.SpatialDropout(0.3), (4, 3), 3),
         Case(nn.SpatialDropout(0.6), (3, 2, 2), 3),
     ],
+    nn.NormalSampling: [
+        Case(nn.NormalSampling(), (6,), 3),
+        Case(nn.NormalSampling(), (4,), 4),
+        Case(nn.Sequential(nn.Dense(4), nn.NormalSampling(), nn.Dense(3)), (5,), 3),
+    ],
     nn.Dropout: [Case(nn.Dropout(0.3), (5,)), Case(nn.Dropout(0.6), (3, 3), 3)],
     nn.Flatten: [Case(nn.Flatten(), (2, 3)), Case(nn.Flatten(), (3, 3, 3), 3)],
     nn.Reshape: [Case(nn.Reshape((2, -1)), (3, 4)), Case(nn.Reshape((4,)), (2, 2), 4)],
@@ -275,6 +281,10 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
     MeanSquaredError: _numbers(MeanSquaredError()),
     MeanAbsoluteError: _numbers(MeanAbsoluteError()),
     Huber: _numbers(Huber(0.7)),
+    NormalKL: [
+        Case(NormalKL(), (6,), 3, "numbers"),
+        Case(NormalKL(), (4,), 4, "numbers", weighted=True),
+    ],
     BinaryCrossEntropy: [
         Case(BinaryCrossEntropy(), (5,), 3, "shares"),
         Case(BinaryCrossEntropy(), (4,), 4, "shares", weighted=True),

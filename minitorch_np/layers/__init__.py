@@ -46,6 +46,7 @@ from minitorch_np.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
 from minitorch_np.layers.reshape import Flatten, Reshape
 from minitorch_np.layers.residual import Residual
 from minitorch_np.layers.resizing import Transpose, UpSampling2D, ZeroPadding
+from minitorch_np.layers.sampling import NormalSampling
 from minitorch_np.layers.softmax import LogSoftmax, Softmax
 from minitorch_np.layers.spatial_dropout import SpatialDropout
 from minitorch_np.layers.transformer import TransformerBlock, Unembedding
@@ -90,6 +91,7 @@ __all__ = [
     "MaxPool2D",
     "Mish",
     "MultiHeadAttention",
+    "NormalSampling",
     "Normalization",
     "PReLU",
     "PositionalEmbedding",
