@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from benchmarks.pages import draw, drawings
 from minitorch_np.cli import main
 from tests.pages import Opened
 
@@ -124,36 +125,22 @@ def test_gradients_and_steps_are_the_trainers(tmp_path: Path, browser: Any, name
     assert not page.wrong
 
 
-STROKES = {
-    0: [[(0.5, 0.2), (0.3, 0.35), (0.3, 0.65), (0.5, 0.8), (0.7, 0.65), (0.7, 0.35), (0.5, 0.2)]],
-    1: [[(0.5, 0.2), (0.5, 0.8)]],
-    3: [[(0.3, 0.2), (0.65, 0.2), (0.5, 0.45), (0.7, 0.65), (0.5, 0.85), (0.3, 0.8)]],
-    4: [[(0.35, 0.2), (0.3, 0.5), (0.7, 0.5)], [(0.65, 0.2), (0.65, 0.85)]],
-    7: [[(0.3, 0.2), (0.7, 0.2), (0.45, 0.85)]],
-}
-
-
 def test_what_is_drawn_is_read_as_python_reads_it(
     tmp_path: Path, browser: Any, trained: mt.Sequential
 ) -> None:
     page = opened(browser, tmp_path, trained)
-    rng, right, count = np.random.default_rng(0), 0, 0
-    for digit, strokes in STROKES.items():
-        for _ in range(6):
-            size, turn = rng.uniform(0.5, 1.2), rng.uniform(-0.15, 0.15)
-            shift = rng.uniform(-0.1, 0.1, 2)
-            page.view.click("#clear")
-            for stroke in strokes:
-                points = size * (np.array(stroke) - 0.5) @ [[1, turn], [-turn, 1]] + 0.5 + shift
-                page.draw(*np.clip(points, 0.02, 0.98).tolist())
-            seen = page.seen()
-            p = trained.predict_proba(seen[np.newaxis].astype(np.float32))[0]
-            said = page.view.inner_text("#answer")
-            assert said.startswith(f"It reads {p.argmax()}, with probability {100 * p.max():.1f}")
-            assert seen.max() == 1.0
-            rows, columns = seen.reshape(28, 28).nonzero()
-            assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20
-            right, count = right + (p.argmax() == digit), count + 1
+    right = count = 0
+    for digit, strokes in drawings(np.random.default_rng(0), 3):
+        page.view.click("#clear")
+        draw(page.view, strokes)
+        seen = page.seen()
+        p = trained.predict_proba(seen[np.newaxis].astype(np.float32))[0]
+        said = page.view.inner_text("#answer")
+        assert said.startswith(f"It reads {p.argmax()}, with probability {100 * p.max():.1f}")
+        assert seen.max() == 1.0
+        rows, columns = seen.reshape(28, 28).nonzero()
+        assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20
+        right, count = right + (p.argmax() == digit), count + 1
     assert count == 30
     assert right > 15  # a small network, and strokes of straight lines
     assert not page.wrong
@@ -230,7 +217,7 @@ def test_no_wider_than_the_screen_and_accessible(
     named = mt.data.Images(part.images, part.labels, class_names=[EVIL, *map(str, range(1, 10))])
     mt.page(model, tmp_path / "page.html", named)
     page = Opened(browser, tmp_path / "page.html", width, scheme=scheme)
-    page.draw((0.3, 0.2), (0.7, 0.2), (0.4, 0.8))
+    draw(page.view, [[(0.3, 0.2), (0.7, 0.2), (0.4, 0.8)]])
     assert EVIL in page.view.inner_text("#bars")
     assert page.view.evaluate("document.documentElement.scrollWidth") <= width
     assert page.violations(axe) == []

@@ -21,11 +21,11 @@ function normal(z) {
   let share = 0;
   if (x < 4) {
     let term = x, sum = x;
-    for (let n = 1; n < 80; n++) { term *= x * x / (2 * n + 1); sum += term; }
+    for (let n = 1; term > 1e-17 * sum; n++) { term *= x * x / (2 * n + 1); sum += term; }
     share = 0.5 - density(x) * sum;
   } else if (x < 38) {
     let part = 0;
-    for (let n = 60; n > 0; n--) part = n / (x + part);
+    for (let n = Math.ceil(10 + 800 / (x * x)); n > 0; n--) part = n / (x + part);
     share = density(x) / (x + part);
   }
   return z > 0 ? 1 - share : share;
