@@ -293,8 +293,9 @@ def main() -> None:
     seen = 0
     with ThreadPoolExecutor(given.jobs) as pool:
         results = pool.map(lambda mutant: is_seen(mutant, covered), chosen)
-        for mutant, found in zip(chosen, results, strict=True):
+        for n, (mutant, found) in enumerate(zip(chosen, results, strict=True), 1):
             seen += found
+            print(f"{seen} of {n} are seen so far", file=sys.stderr, flush=True)
             if not found:
                 run = covered.of(mutant)
                 where = f"{mutant.file}:{mutant.line}" + ("" if run else " (no test runs it)")

@@ -16,6 +16,7 @@ from minitorch_np import (
     initializers,
     layers,
     losses,
+    networks,
     optimizers,
     schedules,
     training,
@@ -34,7 +35,7 @@ from minitorch_np.gradcheck import (
 )
 from minitorch_np.layers import *
 from minitorch_np.losses import *
-from minitorch_np.networks import char_rnn, gpt, lenet5, mlp, notes_network
+from minitorch_np.networks import *
 from minitorch_np.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSprop
 from minitorch_np.training import *
 
@@ -112,7 +113,6 @@ __all__ = [
     "Report",
     "Trace",
     "assert_gradients",
-    "char_rnn",
     "check_step",
     "compare",
     "data",
@@ -120,7 +120,6 @@ __all__ = [
     "from_onnx",
     "from_torch",
     "generate",
-    "gpt",
     "gradcheck",
     "gradcheck_all",
     "gradcheck_function",
@@ -128,10 +127,7 @@ __all__ = [
     "gradcheck_torch",
     "hessian_vector_product",
     "initializers",
-    "lenet5",
     "losses",
-    "mlp",
-    "notes_network",
     "optimizers",
     "page",
     "playground",
@@ -152,4 +148,5 @@ __all__ = [
 __all__ += errors.__all__
 __all__ += layers.__all__
 __all__ += losses.__all__
+__all__ += networks.__all__
 __all__ += training.__all__

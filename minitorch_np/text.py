@@ -1,5 +1,6 @@
 """Text: tables, and what came from outside shown safely."""
 
+import textwrap
 from collections.abc import Sequence
 
 SHADES = " .:-=+*#%@"
@@ -38,8 +39,10 @@ def folded(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     names = max(map(len, head[1:]), default=0)
     found = []
     for first, *cells in body:
-        found.append(first)
-        found += [f"  {name:<{names}}  {cell}" for name, cell in zip(head[1:], cells, strict=True)]
+        found += textwrap.wrap(first, width, subsequent_indent="  ") or [""]
+        for name, cell in zip(head[1:], cells, strict=True):
+            start, indent = f"  {name:<{names}}  ", " " * (names + 4)
+            found += textwrap.wrap(start + cell.strip(), width, subsequent_indent=indent)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The command line: train, evaluate, predict, info, export, page, gradcheck, compare.
+"""The command line, `minitorch-np VERB`: one module a verb, listed in `VERBS`.
 
 Each verb is a module with two functions: `add_arguments` says what it takes, `run` does it and
 returns the exit code. Results go to standard output; everything else, including errors, to
@@ -14,7 +14,18 @@ import sys
 from collections.abc import Sequence
 
 from minitorch_np import __version__
-from minitorch_np.cli import compare, evaluate, export, gradcheck, info, page, predict, train
+from minitorch_np.cli import (
+    compare,
+    evaluate,
+    export,
+    gradcheck,
+    info,
+    learn,
+    page,
+    predict,
+    text,
+    train,
+)
 from minitorch_np.cli.arguments import import_file
 from minitorch_np.cli.parser import Parser
 from minitorch_np.cli.threads import pin_threads
@@ -28,8 +39,10 @@ VERBS = {
     "info": info,
     "export": export,
     "page": page,
+    "text": text,
     "gradcheck": gradcheck,
     "compare": compare,
+    "learn": learn,
 }
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130

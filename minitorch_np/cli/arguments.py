@@ -26,6 +26,7 @@ from minitorch_np.layers import (
 )
 from minitorch_np.names import by_name
 from minitorch_np.signature import concrete_subclasses
+from minitorch_np.training import Checkpoint
 from minitorch_np.validation import number, whole
 
 MODULE = "minitorch_np_imported"
@@ -173,3 +174,37 @@ def require_writable(option: str, out: str) -> None:
         raise DataError(
             f"{option} {out}: expected a folder that can be written to, got {path.parent}"
         )
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """`--checkpoint DIR` and what goes with it: a run that may be interrupted."""
+    add = parser.add_argument
+    add("--checkpoint", metavar="DIR", help="write the run to DIR, so that it can be resumed")
+    add(
+        "--checkpoint-every",
+        type=positive_integer,
+        metavar="N",
+        help="after every N steps too, not only after each epoch",
+    )
+    add("--resume", action="store_true", help="go on with the run in --checkpoint DIR, if any")
+
+
+def checkpoint_of(arguments: argparse.Namespace) -> Checkpoint | None:
+    """The checkpoint that these options ask for, if any. Raises ConfigurationError, DataError."""
+    if arguments.checkpoint is None:
+        if arguments.resume or arguments.checkpoint_every:
+            raise ConfigurationError(
+                "--resume, --checkpoint-every: expected --checkpoint DIR beside it, got none"
+            )
+        return None
+    folder = Path(arguments.checkpoint)
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"--checkpoint {folder}: expected a folder or a new name, got a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "run.npz"
+    if path.exists() and not arguments.resume:
+        raise ConfigurationError(
+            f"--checkpoint {folder}: expected a folder without a run, found {path}: add --resume "
+            "to go on with it, or choose another folder"
+        )
+    return Checkpoint(path, every=arguments.checkpoint_every, resume=arguments.resume)

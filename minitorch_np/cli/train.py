@@ -6,13 +6,14 @@ Without arguments it is the notes' network on the digits in this package.
 import argparse
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray
 from minitorch_np.cli.arguments import (
     activation,
+    add_checkpoint,
+    checkpoint_of,
     learning_rate,
     listed,
     load_digits,
@@ -24,7 +25,7 @@ from minitorch_np.cli.arguments import (
     seed,
 )
 from minitorch_np.data import Digits
-from minitorch_np.errors import ConfigurationError, DataError
+from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments import Diagnostics, diagnose
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss, loss_for
@@ -59,14 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--seed", type=seed, default=0, metavar="N", help="fixes all that is random (0)")
     add("--threads", type=positive_integer, default=1, metavar="N", help="BLAS threads (1)")
-    add("--checkpoint", metavar="DIR", help="write the run to DIR, so that it can be resumed")
-    add(
-        "--checkpoint-every",
-        type=positive_integer,
-        metavar="N",
-        help="after every N steps too, not only after each epoch",
-    )
-    add("--resume", action="store_true", help="go on with the run in --checkpoint DIR, if any")
+    add_checkpoint(parser)
     add("--out", default="model.npz", metavar="FILE", help="where to save it (model.npz)")
 
 
@@ -111,7 +105,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, test, save, report."""
-    checkpoint = _checkpoint(arguments)
+    checkpoint = checkpoint_of(arguments)
     require_writable("--out", arguments.out)  # before anything is trained that could then be lost
     digits = load_digits(arguments.data)
     model = mlp(
@@ -181,26 +175,6 @@ def _targets(labels: AnyArray, loss: Loss) -> AnyArray:
             "yes or no: write softmax_cross_entropy"
         )
     return labels if loss.exclusive_classes else np.eye(CLASSES, dtype=np.float32)[labels]
-
-
-def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
-    if arguments.checkpoint is None:
-        if arguments.resume or arguments.checkpoint_every:
-            raise ConfigurationError(
-                "--resume, --checkpoint-every: expected --checkpoint DIR beside it, got none"
-            )
-        return None
-    folder = Path(arguments.checkpoint)
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"--checkpoint {folder}: expected a folder or a new name, got a file")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "run.npz"
-    if path.exists() and not arguments.resume:
-        raise ConfigurationError(
-            f"--checkpoint {folder}: expected a folder without a run, found {path}: add --resume "
-            "to go on with it, or choose another folder"
-        )
-    return Checkpoint(path, every=arguments.checkpoint_every, resume=arguments.resume)
 
 
 def _batch_size(text: str) -> int | None:

@@ -1,23 +1,23 @@
-"""A model as a table: what each layer is, what shape it gives, and how many parameters it has."""
+"""A model as a table: its layers, their output shapes and their numbers of parameters."""
 
 from collections.abc import Iterator
 
 from minitorch_np.arrays import describe_batch
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Layer
-from minitorch_np.text import aligned, as_html
+from minitorch_np.text import as_html, folded, terminal_width
 
 
 def summary_table(model: Layer) -> str:
-    """A row for each layer, those inside others indented; then the total.
+    """A row for each layer, nested layers indented; then the total.
 
-    A parameter that stands in several places counts once in the total.
+    A shared parameter counts once in the total.
     """
     rows = _table(model)
     width = max(len(row[2]) for row in rows)
-    head, *lines = aligned([(a, b, f"{c:>{width}}") for a, b, c in rows])
-    rule = "-" * max(map(len, [head, *lines]))
-    return "\n".join([head, rule, *lines, rule, _total(model)])
+    lines = folded([(a, b, f"{c:>{width}}") for a, b, c in rows], terminal_width())
+    rule = "-" * max(map(len, lines))
+    return "\n".join([*lines, rule, _total(model)])
 
 
 def summary_html(model: Layer) -> str:

@@ -111,10 +111,14 @@ class TextWindows(metaclass=Explained):
 
 @explained
 def load_text(path: StrPath) -> str:
-    """The text in a file. Raises DataError, with the place, for one that is not UTF-8."""
+    """The text in a file; line breaks of any kind become "\\n", a byte order mark is left out.
+
+    Raises DataError, with the place, for a file that is not UTF-8.
+    """
     raw = read_bytes(path_of("load_text", "path", path))
     try:
-        return raw.decode("utf-8")
+        text = raw.decode("utf-8").removeprefix("\ufeff")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: expected a text in UTF-8, got byte {raw[error.start]:#04x} at byte "

@@ -1,9 +1,9 @@
-"""What identifies a run: what has to be the same for a stopped run to go on.
+"""Identifies a run: everything that must be the same for it to be resumed.
 
-Everything that the result depends on is described in texts that are the same in every process: no
-addresses, no order of sets. An object is its class and its constructor's arguments; a function is
-its code, its constants, its defaults, the values that it encloses and the globals that it uses. Of
-a class or a function of this package the name will do, since the package's version is noted too.
+Everything that the result depends on is described by text that is the same in every process: no
+addresses, no order of sets. An object is described by its class and constructor arguments, a
+function by its code, constants, defaults, the values it encloses and the globals it uses. For a
+class or function of this package the name is enough, since the package's version is recorded too.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from minitorch_np.signature import arguments_of
 from minitorch_np.training.loop import Loop
 
 DEPTH = 12
-"""How deep objects within objects are described."""
+"""How deep nested objects are described."""
 
 PLACES = frozenset({"path", "file", "state", "age"})
-"""What is no setting, under whatever object: where something is written, and what it remembers."""
+"""Attributes that are never settings: where something is written, and what it remembers."""
 
 BUILT = frozenset({"input_shape", "output_shape", "dtype", "parameter_shapes", "frozen"})
 """What a layer has beside its settings once it is built."""
@@ -126,7 +126,7 @@ class _Describer:
         if isinstance(value, type):
             return self._class(value, depth)
         if _of_a_library(type(value)) and not _ours(type(value)):
-            depth = DEPTH  # its numbers and texts, and not all that hangs on it
+            depth = DEPTH  # its own numbers and texts, not the objects it refers to
         shown = [f"{name}={inner(item)}" for name, item in _settings(value)]
         return f"{inner(type(value))}({', '.join(shown)})"
 
