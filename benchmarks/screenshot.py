@@ -15,7 +15,7 @@ import minitorch_np as mt
 from benchmarks.pages import STROKES, draw, trained
 from minitorch_np.errors import optional
 
-SPIRAL = "#data=spiral&noise=0.03&points=300&layers=16-Tanh_16-ReLU&rate=0.1&steps=6000"
+SPIRAL = "#data=spirals&noise=0.05&points=300&layers=20-ELU_20-Tanh&rate=0.1&batch=4&steps=8000"
 """What the playground is to show."""
 
 

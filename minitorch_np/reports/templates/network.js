@@ -105,6 +105,29 @@ function counts(l) {
   return found;
 }
 
+/** Which entry of its parameters a layer takes for the k-th number of a sample. */
+const entryOf = (l, k) => Math.floor(k / l.repeat) % l.entries;
+
+/** Groups of l.size numbers with mean 0, if they are centred, and mean square 1. */
+function standardized(l, x) {
+  const unit = zeros(x.length), inverse = zeros(x.length / l.size);
+  for (let from = 0; from < x.length; from += l.size) {
+    const part = x.subarray(from, from + l.size);
+    const mean = l.centred ? part.reduce((a, v) => a + v, 0) / l.size : 0;
+    const square = part.reduce((a, v) => a + (v - mean) ** 2, 0) / l.size;
+    inverse[from / l.size] = 1 / Math.sqrt(square + l.epsilon);
+    part.forEach((v, k) => { unit[from + k] = (v - mean) * inverse[from / l.size]; });
+  }
+  return { unit, inverse };
+}
+
+/** f(row, where it begins) of each row along a sample's last axis. */
+function eachRow(l, x, f) {
+  const y = zeros(x.length), length = l.shape.at(-1);
+  for (let from = 0; from < x.length; from += length) y.set(f(x.subarray(from, from + length), from), from);
+  return y;
+}
+
 const KINDS = {
   same: { forward: (l, x) => x, backward: (l, x, y, dy) => dy },
   activation: {
@@ -187,21 +210,56 @@ const KINDS = {
     forward: (l, x) => x.map((v, k) => l.scale[Math.floor(k / l.repeat)] * v
       + l.shift[Math.floor(k / l.repeat)]),
   },
-  "layer norm": {
+  norm: {
     forward(l, x) {
-      const w = parameters[l.weight], b = parameters[l.bias], y = zeros(x.length);
+      const w = parameters[l.weight], b = l.bias && parameters[l.bias];
+      return standardized(l, x).unit.map((u, k) => w[entryOf(l, k)] * u + (b ? b[entryOf(l, k)] : 0));
+    },
+    backward(l, x, y, dy, gradients) {
+      const { unit, inverse } = standardized(l, x), dx = zeros(x.length);
+      const g = dy.map((d, k) => d * parameters[l.weight][entryOf(l, k)]);
+      dy.forEach((d, k) => {
+        gradients[l.weight][entryOf(l, k)] += d * unit[k];
+        if (l.bias) gradients[l.bias][entryOf(l, k)] += d;
+      });
       for (let from = 0; from < x.length; from += l.size) {
-        const part = x.slice(from, from + l.size);
-        const mean = part.reduce((a, v) => a + v, 0) / l.size;
-        const variance = part.reduce((a, v) => a + (v - mean) ** 2, 0) / l.size;
-        part.forEach((v, k) => {
-          y[from + k] = w[k] * (v - mean) / Math.sqrt(variance + l.epsilon) + b[k];
-        });
+        let mean = 0, along = 0;
+        for (let k = from; k < from + l.size; k++) {
+          mean += l.centred ? g[k] / l.size : 0;
+          along += g[k] * unit[k] / l.size;
+        }
+        for (let k = from; k < from + l.size; k++)
+          dx[k] = (g[k] - mean - unit[k] * along) * inverse[from / l.size];
       }
-      return y;
+      return dx;
     },
   },
-  softmax: { forward: (l, x) => softmax(x) },
+  prelu: {
+    forward: (l, x) => x.map((v, k) => v > 0 ? v : parameters[l.weight][entryOf(l, k)] * v),
+    backward: (l, x, y, dy, gradients) => dy.map((d, k) => {
+      if (x[k] > 0) return d;
+      gradients[l.weight][entryOf(l, k)] += d * x[k];
+      return d * parameters[l.weight][entryOf(l, k)];
+    }),
+  },
+  softmax: {
+    forward: (l, x) => eachRow(l, x, softmax),
+    backward: (l, x, y, dy) => eachRow(l, y, (p, from) => {
+      const sum = p.reduce((total, share, k) => total + share * dy[from + k], 0);
+      return p.map((share, k) => share * (dy[from + k] - sum));
+    }),
+  },
+  "log softmax": {
+    forward: (l, x) => eachRow(l, x, s => {
+      const largest = Math.max(...s);
+      const sum = s.reduce((total, each) => total + Math.exp(each - largest), 0);
+      return s.map(each => each - largest - Math.log(sum));
+    }),
+    backward: (l, x, y, dy) => eachRow(l, y, (logs, from) => {
+      const sum = logs.reduce((total, _, k) => total + dy[from + k], 0);
+      return logs.map((each, k) => dy[from + k] - Math.exp(each) * sum);
+    }),
+  },
   add: {
     forward(l, x) {
       l.made = l.branches.map(nodes => forward(nodes, x));
@@ -229,8 +287,8 @@ function backward(nodes, values, dy, gradients) {
 }
 
 function probabilities(outputs) {
-  if (network.outputs === "probabilities") return outputs;
-  return network.outputs === "scores" ? softmax(outputs) : outputs.map(sigmoid);
+  if (network.outputs === "scores") return softmax(outputs);
+  return network.outputs === "logits" ? outputs.map(sigmoid) : outputs;
 }
 
 /** Whether every layer of some nodes can send gradients back. */
@@ -253,9 +311,22 @@ function crossEntropy(scores, labels) {
   return { loss, dy };
 }
 
+/** The same of rows of probabilities: the mean of -log p of the right classes. */
+function crossEntropyOf(p, labels) {
+  const m = labels.length, classes = p.length / m, dy = zeros(p.length);
+  let loss = 0;
+  labels.forEach((label, row) => {
+    const share = p[row * classes + label];
+    loss -= Math.log(share) / m;
+    dy[row * classes + label] = -1 / (m * share);
+  });
+  return { loss, dy };
+}
+
 /** The loss of samples, and its gradients. Nodes of shape [m, ...] take m samples at once. */
 function lesson(x, labels, nodes = network.layers) {
-  const values = forward(nodes, x), { loss, dy } = crossEntropy(values.at(-1), labels);
+  const measured = network.outputs === "probabilities" ? crossEntropyOf : crossEntropy;
+  const values = forward(nodes, x), { loss, dy } = measured(values.at(-1), labels);
   const gradients = {};
   for (const name of Object.keys(parameters)) gradients[name] = zeros(parameters[name].length);
   const dx = backward(nodes, values, dy, gradients);
