@@ -62,12 +62,19 @@ class Branches(Composite):
         return self.combined_shape(shapes)
 
     def forward(
-        self, x: Any, *, train: bool = False, rng: Generator | None = None, mask: Mask = None
+        self,
+        x: Any,
+        *,
+        train: bool = False,
+        rng: Generator | None = None,
+        mask: Mask = None,
+        state: Any = None,
     ) -> Forward:
         outputs, caches = list(x) if self.several_inputs else [], []
         try:
-            for layer in self.layers:
-                y, cache, _ = forward_masked(layer, x, mask, train=train, rng=rng)
+            for place, layer in enumerate(self.layers):
+                own = state and state[place]
+                y, cache, _ = forward_masked(layer, x, mask, own, train=train, rng=rng)
                 if y.shape[1:] != layer.output_shape:
                     raise ShapeError(
                         f"{layer.label}: expected outputs of shape {layer.output_shape}, as its "

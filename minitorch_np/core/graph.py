@@ -159,10 +159,16 @@ class Graph(Model):
         return (found if len(found) > 1 else found[0]), kept
 
     def forward(
-        self, x: Any, *, train: bool = False, rng: Generator | None = None, mask: Mask = None
+        self,
+        x: Any,
+        *,
+        train: bool = False,
+        rng: Generator | None = None,
+        mask: Mask = None,
+        state: Any = None,
     ) -> Forward:
         self.check_input(x)
-        y, caches = self._run(x, self._calls(mask, train=train, rng=rng))
+        y, caches = self._run(x, self._calls(mask, state, train=train, rng=rng))
         if tuple(part.shape[1:] for part in parts(y)) != parts(self.output_shape):
             raise ShapeError(
                 f"Graph: expected outputs of shape {describe_batch(self.output_shape)}, as its "
@@ -171,9 +177,11 @@ class Graph(Model):
             )
         return y, caches
 
-    def _calls(self, mask: Mask = None, **options: Any) -> Callable[[int, Any], tuple[Array, Any]]:
-        """The forward of the layer at a place, given its inputs; masks go along."""
-        if not self._masks and mask is None:
+    def _calls(
+        self, mask: Mask = None, state: Any = None, **options: Any
+    ) -> Callable[[int, Any], tuple[Array, Any]]:
+        """The forward of the layer at a place, given its inputs; masks and states go along."""
+        if not self._masks and mask is None and state is None:
             return lambda place, h: self.layers[place].forward(h, **options)
         masks = dict(enumerate(mask if isinstance(mask, tuple) else (mask,)))
 
@@ -181,7 +189,8 @@ class Graph(Model):
             given = tuple(masks.get(one) for one in self.wiring[place])
             came = given if any(one is not None for one in given) else None
             came = came[0] if came and len(given) == 1 else came
-            y, cache, after = forward_masked(self.layers[place], h, came, **options)
+            own = state and state[place]
+            y, cache, after = forward_masked(self.layers[place], h, came, own, **options)
             masks[len(self.input_shapes) + place] = after
             return y, cache
 

@@ -39,6 +39,17 @@ class OnSequences:
     keeps_steps: bool = True
     """Whether a first axis that keeps its length in the output still counts the steps."""
 
+    takes_state: bool = False
+    """Whether its `forward` takes `state=` too, the state in which it begins; `state_of` says in
+    which it ends. Training on a long sequence in stretches needs that."""
+
+    stateless: str = ""
+    """Why it can't go on in training where the stretch before has ended, if it can't."""
+
+    def state_of(self, cache: Any) -> Any:
+        """The state after the last step of a forward, from its cache; None for a layer without."""
+        return None
+
     def mask_of(self, x: Any) -> Mask:
         """Which steps of the inputs count."""
         return None
@@ -75,8 +86,14 @@ def mask_before(layer: OnSequences, x: Any, mask: Mask) -> Mask:
     return mask if made is None else made if mask is None else made & mask
 
 
-def forward_masked(layer: Any, x: Any, mask: Mask, **options: Any) -> tuple[Array, Any, Mask]:
-    """A layer's forward with the mask, if it takes one: the outputs, the cache and their mask."""
+def forward_masked(
+    layer: Any, x: Any, mask: Mask, state: Any = None, **options: Any
+) -> tuple[Array, Any, Mask]:
+    """A layer's forward with the mask and the state, if it takes them: the outputs, the cache, and
+    the outputs' mask.
+    """
+    if state is not None and layer.takes_state:
+        options["state"] = state
     mask = mask_before(layer, x, mask)
     if mask is not None and layer.takes_mask:
         options["mask"] = mask

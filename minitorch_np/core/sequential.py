@@ -77,20 +77,27 @@ class Sequential(Model):
         return input_shape
 
     def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None, mask: Mask = None
+        self,
+        x: Array,
+        *,
+        train: bool = False,
+        rng: Generator | None = None,
+        mask: Mask = None,
+        state: Any = None,
     ) -> Forward:
         if isinstance(x, tuple):
             x, mask = with_lengths(self, x)
         if x.shape[1:] != getattr(self, "input_shape", None):
             require_input(self, x, self.name_of(0))
         caches: list[Cache] = []
-        masked = self._masks or mask is not None
+        plain = not self._masks and mask is None and state is None
         try:
-            for layer in self.layers:
-                if masked:
-                    x, cache, mask = forward_masked(layer, x, mask, train=train, rng=rng)
-                else:
+            for place, layer in enumerate(self.layers):
+                if plain:
                     x, cache = layer.forward(x, train=train, rng=rng)
+                else:
+                    own = state and state[place]
+                    x, cache, mask = forward_masked(layer, x, mask, own, train=train, rng=rng)
                 caches.append(cache)
         except ShapeError as error:
             raise self.located(error, len(caches)) from None
@@ -109,13 +116,6 @@ class Sequential(Model):
         for place, layer in enumerate(self.layers):
             x, states[place] = layer.step(x, states[place])
         return x, states
-
-    def mask_of(self, x: Array) -> Mask:
-        """What the first layer makes of x. A mask that a later one makes stays inside."""
-        mask = self.layers[0].mask_of(x)
-        for layer in self.layers:
-            mask = None if mask is None else layer.mask_after(mask)
-        return mask
 
     def check_input(self, x: Array) -> None:
         """Raise ShapeError, naming the first layer, unless x is (m, *input_shape)."""

@@ -62,6 +62,7 @@ class MultiHeadAttention(Layer):
     """
 
     several_inputs = takes_mask = True
+    stateless = "would have to look at all batches before"
     parameter_names: tuple[str, ...] = ("in_proj_weight", "in_proj_bias")
     in_proj_weight: Array
     in_proj_bias: Array

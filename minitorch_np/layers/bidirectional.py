@@ -25,6 +25,7 @@ class Bidirectional(Layer):
     """
 
     takes_mask = True
+    stateless = "begins at both ends of a sequence"
 
     def __init__(self, layer: Recurrent | str) -> None:
         self.layer: Recurrent = by_name(Recurrent, layer, place="Bidirectional")

@@ -49,7 +49,7 @@ class Recurrent(Layer):
     bias_hh_l0: Array
     n_gates: int
     n_states = 1
-    takes_mask = True
+    takes_mask = takes_state = True
 
     def __init__(
         self, units: int, return_sequences: bool = False, go_backwards: bool = False
@@ -57,6 +57,7 @@ class Recurrent(Layer):
         self.units = whole(self, "units", units)
         self.return_sequences = flag(self, "return_sequences", return_sequences)
         self.go_backwards = flag(self, "go_backwards", go_backwards)
+        self.stateless = "begins at the end of a sequence" if go_backwards else ""
 
     @abstractmethod
     def run(self, z: Array, start: Array) -> tuple[Array, Any]:
@@ -88,7 +89,13 @@ class Recurrent(Layer):
         return (input_shape[0], self.units) if self.return_sequences else (self.units,)
 
     def forward(
-        self, x: Array, *, train: bool = False, rng: Generator | None = None, mask: Mask = None
+        self,
+        x: Array,
+        *,
+        train: bool = False,
+        rng: Generator | None = None,
+        mask: Mask = None,
+        state: Any = None,
     ) -> Forward:
         require_input(self, x)
         xs = np.ascontiguousarray((x[:, ::-1] if self.go_backwards else x).transpose(1, 0, 2))
@@ -96,7 +103,7 @@ class Recurrent(Layer):
         if mask is not None:
             packing = Packing.of(mask[:, ::-1] if self.go_backwards else mask)
             xs = packing.pack(xs)
-        hs, cache = self.run(self._products(xs), self._start(x))
+        hs, cache = self.run(self._products(xs), self._start(x, state))
         if packing is not None:
             np.copyto(hs[1:], 0, where=~packing.counts)  # what the padding gave
         return self._outputs(hs, packing), (xs, hs, cache, packing)
@@ -130,17 +137,24 @@ class Recurrent(Layer):
                 "at the end of a sequence"
             )
         require_trailing(self, x)
-        if state is not None and state.shape[1] != len(x):
-            raise DataError(
-                f"{self!r}.step: expected a state of {len(x)} sequences, as the batch, got one of "
-                f"{state.shape[1]}"
-            )
         xs = np.ascontiguousarray(x.transpose(1, 0, 2))
-        hs, cache = self.run(self._products(xs), self._start(x) if state is None else state)
+        hs, cache = self.run(self._products(xs), self._start(x, state))
         return self._outputs(hs), cache[-1]
 
-    def _start(self, x: Array) -> Array:
-        return np.zeros((self.n_states, len(x), self.units), x.dtype)
+    def state_of(self, cache: Any) -> Any:
+        return cache[2][-1].copy()
+
+    def _start(self, x: Array, state: Any) -> Array:
+        """The state before the first step: what is given, or zeros."""
+        if state is None:
+            return np.zeros((self.n_states, len(x), self.units), x.dtype)
+        if state.shape[1] != len(x):
+            raise DataError(
+                f"{self!r}: expected a state of {len(x)} sequences, as the batch, got one of "
+                f"{state.shape[1]}"
+            )
+        start: Array = state
+        return start
 
     def _products(self, xs: Array) -> Array:
         """All steps' products with the inputs' weights, with halves where sigmoids follow."""

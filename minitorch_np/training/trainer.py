@@ -40,6 +40,7 @@ from minitorch_np.training.labels import as_names, checked_names, names_in, numb
 from minitorch_np.training.loop import AfterStep, Loop, measure
 from minitorch_np.training.outputs import as_loss, as_metrics
 from minitorch_np.training.ranks import Alone, Ranks, ranks_of
+from minitorch_np.training.stateful import carried
 from minitorch_np.validation import flag, instances, is_number, require
 
 
@@ -122,6 +123,7 @@ class Trainer(metaclass=Explained):
         validation_data: Sequence[object] | None = None,
         validation_split: float = 0.0,
         shuffle: bool = True,
+        stateful: bool = False,
         transform: Transform | None = None,
         callbacks: Iterable[Callback] = (),
         checkpoint: Checkpoint | None = None,
@@ -139,6 +141,9 @@ class Trainer(metaclass=Explained):
         - `sample_weight` (n,): how much each counts in the loss;
         - `validation_data=(x, y)` or `(x, y, sample_weight)` is measured after each epoch;
         - `validation_split` holds out the last fraction of the samples for that instead;
+        - `stateful` begins each batch with the recurrent layers' state after the batch before, row
+          by row, and each epoch with zeros (truncated back-propagation); it needs shuffle=False and
+          batches of one size, as TextWindows.streams gives them;
         - `transform(batch, rng)` changes each batch of inputs before it is trained on;
         - `checkpoint` saves the run as it goes, and resumes a saved one;
         - `verbose` prints a line per epoch and shows a progress bar. None (the default) does so in
@@ -174,6 +179,8 @@ class Trainer(metaclass=Explained):
             self.loss = self.loss.fitted(samples.y, self.model.output_shape)
             given = self.model, self.loss, self.optimizer, self.metrics, self.rng
             self.run = Loop(*given, batches, held_out, ranks)
+            if stateful:
+                self.run.carried = carried(self.model, batches, stateful, shuffle, ranks.size)
             return self._run(epochs, hooks, checkpoint, progress(verbose, hooks))
 
     def _run(
