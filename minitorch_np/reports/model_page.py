@@ -177,18 +177,19 @@ def _parameters(layer: Any, path: str) -> Node:
     return {"weight": f"{path}.weight", "bias": bias}
 
 
-def _grid(layer: Any) -> Node:
+def grid_of(layer: Any) -> Node:
+    """The image that a convolution or pooling sees, and the windows on it."""
     c, h, w = layer.input_shape
     return {"channels": c, "height": h, "width": w, **layer.grid._asdict()}
 
 
 def _convolution(layer: Any, path: str) -> Node:
     own = {"kind": "convolution", "filters": layer.filters, "groups": layer.groups}
-    return own | _grid(layer) | _parameters(layer, path)
+    return own | grid_of(layer) | _parameters(layer, path)
 
 
 def _pool(kind: str) -> Callable[[Any, str], Node]:
-    return lambda layer, path: {"kind": kind, **_grid(layer)}
+    return lambda layer, path: {"kind": kind, **grid_of(layer)}
 
 
 def _global_pool(layer: Any, path: str) -> Node:
