@@ -303,7 +303,7 @@ def test_a_graph_is_diagnosed_along_its_wiring() -> None:
     graph, x, y = two_ended()
     run = mt.Trainer(graph, ["mse", "softmax_cross_entropy"], mt.Adam(0.01), seed=0)
     diagnostics = mt.Diagnostics(x, y)
-    run.fit(x, y, epochs=15, callbacks=[diagnostics])
+    run.fit(x, y, epochs=60, batch_size=16, callbacks=[diagnostics])
     last = diagnostics.epochs[-1]
     paths = [each.path for each in last.layers]
     hidden = paths[paths.index("first") + 1]  # the ReLU after it
