@@ -51,6 +51,8 @@ if TYPE_CHECKING:
         diagnose,
     )
     from minitorch_np.reports import Report, report
+    from minitorch_np.reports.animation import Animation
+    from minitorch_np.reports.boundary import plot_boundary
     from minitorch_np.reports.model_page import page
     from minitorch_np.reports.model_plots import (
         plot_calibration,
@@ -58,7 +60,9 @@ if TYPE_CHECKING:
         plot_errors,
         plot_weights,
     )
+    from minitorch_np.reports.playground import playground
     from minitorch_np.reports.plots import plot_activations
+    from minitorch_np.reports.saliency import plot_saliency, saliency
     from minitorch_np.reports.trace import Trace, trace
 else:
     # Imported when they are asked for: most programs only train.
@@ -73,7 +77,11 @@ else:
         ),
         "plot_activations": "reports.plots",
         **dict.fromkeys(("Trace", "trace"), "reports.trace"),
+        "Animation": "reports.animation",
         "page": "reports.model_page",
+        "plot_boundary": "reports.boundary",
+        **dict.fromkeys(("plot_saliency", "saliency"), "reports.saliency"),
+        "playground": "reports.playground",
     }
 
     def __getattr__(name):
@@ -93,6 +101,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Animation",
     "Comparison",
     "Configuration",
     "Diagnosis",
@@ -121,12 +130,16 @@ __all__ = [
     "losses",
     "optimizers",
     "page",
+    "playground",
     "plot_activations",
+    "plot_boundary",
     "plot_calibration",
     "plot_confusion",
     "plot_errors",
+    "plot_saliency",
     "plot_weights",
     "report",
+    "saliency",
     "schedules",
     "to_onnx",
     "to_torch",

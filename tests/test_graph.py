@@ -378,12 +378,12 @@ def test_a_divergence_names_the_layer() -> None:
         trainer(graph).fit(x, y, verbose=False)
 
 
-def test_a_circle_is_refused() -> None:
+def test_a_cycle_is_refused() -> None:
     a = mt.Input(3)
     first = mt.Dense(3)(a)
     second = mt.Tanh()(first)
     first.inputs = (second,)
-    with pytest.raises(mt.ConfigurationError, match=r"no circle, got <node of Tanh\(\)>"):
+    with pytest.raises(mt.ConfigurationError, match=r"no cycle, got <node of Tanh\(\)>"):
         mt.Graph(a, mt.Dense(2)(second))
 
 

@@ -67,6 +67,7 @@ def components() -> list[tuple[mt.Layer | str, Any]]:
         (mt.ConvTranspose2D(4, 3, stride=2, padding=1, output_padding=1, groups=2), images),
         (mt.ConvTranspose1D(3, 3, stride=2), series),
         (mt.MaxPool1D(2), series),
+        (mt.Masking(), series),
         (mt.MaxPool2D(3, 2, "same"), images),
         (mt.AveragePool1D(2), series),
         (mt.AveragePool2D(3, stride=2, padding=1), images),

@@ -19,7 +19,7 @@ ROOMS = (
     *("initializers", "schedules"),
     *("core", "layers", "losses", "optimizers", "data", "networks", "training", "gradcheck"),
     *("exchange", "sklearn"),
-    *("experiments", "reports", "cli", "__init__", "__main__"),
+    *("experiments", "reports", "learn", "cli", "__init__", "__main__"),
 )
 NO_DRAWS = ("default_rng", "Generator", "get_state", "set_state", "fork_rng")
 """What may be used of np.random: nothing that draws from the global generator."""

@@ -1,5 +1,4 @@
-"""The command line: train, evaluate, predict, info, export, page, text, gradcheck,
-compare.
+"""The command line, `minitorch-np VERB`: one module a verb, listed in `VERBS`.
 
 Each verb is a module with two functions: `add_arguments` says what it takes, `run` does it and
 returns the exit code. Results go to standard output; everything else, including errors, to
@@ -21,6 +20,7 @@ from minitorch_np.cli import (
     export,
     gradcheck,
     info,
+    learn,
     page,
     predict,
     text,
@@ -42,6 +42,7 @@ VERBS = {
     "text": text,
     "gradcheck": gradcheck,
     "compare": compare,
+    "learn": learn,
 }
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130

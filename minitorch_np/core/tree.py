@@ -139,7 +139,8 @@ class Tree(Generic[P]):
         """
         named = {}
         for name, owner, key in self.parameter_owners():
-            owner.require_built()
+            if "output_shape" not in vars(owner):  # as `built`, without a call
+                owner.require_built()
             named[name] = getattr(owner, key)
         return named
 

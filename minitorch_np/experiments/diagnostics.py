@@ -29,7 +29,7 @@ from minitorch_np.experiments.health import (
 from minitorch_np.layers import Activation, Layer, Sequential
 from minitorch_np.losses import CrossEntropy, Loss, SoftmaxCrossEntropy, loss_for
 from minitorch_np.signature import explained
-from minitorch_np.text import aligned
+from minitorch_np.text import folded, terminal_width
 from minitorch_np.training import Callback, Trainer
 from minitorch_np.validation import instance, require
 
@@ -156,7 +156,7 @@ class Diagnosis(NamedTuple):
                 )
             )
         minor = [f"{each} (harmless)" for each in self.findings if not each.ill]
-        return "\n".join([*aligned(rows), *self.words, *minor])
+        return "\n".join([*folded(rows, terminal_width()), *self.words, *minor])
 
 
 @explained
@@ -280,6 +280,8 @@ class Diagnostics(Callback):
 
     `epochs` is a list of Diagnosis; `findings` are those of the last, with the epoch since when.
     """
+
+    only_first_rank = True
 
     def __init__(self, x: Array, y: AnyArray) -> None:
         arrays = [as_targets(array, f"Diagnostics: {name}") for name, array in (("x", x), ("y", y))]

@@ -23,6 +23,7 @@ from minitorch_np.gradcheck.targets import TrainingTarget, in_float64
 from minitorch_np.layers import Sequential
 from minitorch_np.losses.base import check_weights
 from minitorch_np.optimizers import SGD, Adagrad, Adam, Lion, Optimizer, RMSprop
+from minitorch_np.signature import explained
 from minitorch_np.training import Trainer
 from minitorch_np.validation import instance, require, whole
 
@@ -34,6 +35,7 @@ NEAR = 1e-9
 """A step may be off by this share of its length."""
 
 
+@explained
 def check_step(
     trainer: Trainer,
     x: object,

@@ -31,6 +31,7 @@ from minitorch_np.layers.dropout import Dropout
 from minitorch_np.layers.embedding import Embedding
 from minitorch_np.layers.gated import GLU
 from minitorch_np.layers.group_norm import GroupNorm, RMSNorm
+from minitorch_np.layers.masking import Masking
 from minitorch_np.layers.normalization import BatchNorm, LayerNorm, Normalization
 from minitorch_np.layers.pooling import (
     AveragePool1D,
@@ -85,6 +86,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "Masking",
     "MaxPool1D",
     "MaxPool2D",
     "Mish",

@@ -9,7 +9,6 @@ before anything is written.
 from __future__ import annotations
 
 import base64
-import io
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -114,7 +113,7 @@ def as_json(model: nn.Sequential, examples: Images | None) -> dict[str, Any]:
         if exclusive
         else "logits",
         "arrays": {name: _array(array) for name, array in arrays.items()},
-        "architecture": _base64(_npy(np.array(json.dumps(architecture(model))))),
+        "architecture": json.dumps(architecture(model)),
         "teachable": not isinstance(model[-1], nn.Softmax) and exclusive,
         "examples": [] if examples is None else _examples(model, examples),
     }
@@ -230,20 +229,8 @@ def _bytes(image: Array) -> bytes:
 
 
 def _array(array: AnyArray) -> dict[str, Any]:
-    """An array's numbers, and the head of its .npy file, for the page to write one again."""
-    plain = np.ascontiguousarray(array)
-    head = len(_npy(plain)) - plain.nbytes
-    single = plain.astype("<f4")
-    return {
-        "numbers": _base64(single.tobytes()),
-        "head": _base64(_npy(single)[:head]),
-    }
-
-
-def _npy(array: AnyArray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
-    return file.getvalue()
+    single = np.ascontiguousarray(array, "<f4")
+    return {"shape": array.shape, "numbers": _base64(single.tobytes())}
 
 
 def _base64(content: bytes) -> str:

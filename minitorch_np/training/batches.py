@@ -36,6 +36,10 @@ Transform: TypeAlias = Callable[[Any, Generator], Any]
 augmentation."""
 
 
+Cut: TypeAlias = Callable[[int, int], tuple[int, int]]
+"""Given where a piece of a batch begins and ends, where this process's part of it does."""
+
+
 class Samples(NamedTuple):
     """Inputs, targets, and the samples' weights, or None if all count the same.
 
@@ -81,6 +85,7 @@ class Batches:
         # The order within a batch is of no consequence, so all rows at once are never copied.
         self.shuffle = shuffle and self.size < n
         self.checked = False
+        self.cut: Cut | None = None
 
     def __len__(self) -> int:
         return math.ceil(self.samples_in_all / self.size)
@@ -103,10 +108,18 @@ class Batches:
         several = isinstance(x, tuple) or isinstance(y, tuple)
         room = 0 if order is None else micro_size
         buffer = each(lambda array: aligned_empty((room, *array.shape[1:]), array.dtype), x)
+        part: slice | None = None
         for start in range(done * size, n, size):
             stop = min(start + size, n)
             for first in range(start, stop, micro_size):
                 last = min(first + micro_size, stop)
+                complete = last == stop
+                if self.cut is not None:
+                    begin, end = self.cut(first, last)
+                    if transform is None:
+                        first, last = begin, end  # noqa: PLW2901
+                    else:  # which draws for the whole piece
+                        part = slice(begin - first, end - first)
                 if order is None:
                     x, y, weights = self.samples.rows(slice(first, last))
                 else:
@@ -128,7 +141,9 @@ class Batches:
                     require_finite(all_x, self.place)  # all of it, for the row's number
                 if transform is not None:
                     x = self._transformed(each(np.copy, x) if order is None else x, rng)
-                yield x, y, weights, last == stop
+                    if part is not None:
+                        x, y, weights = Samples(x, y, weights).rows(part)
+                yield x, y, weights, complete
         self.checked = checked or not done
 
     def _transformed(self, x: Any, rng: Generator | None) -> Any:

@@ -49,7 +49,7 @@ def fingerprint(loop: Loop, callbacks: Sequence[object]) -> dict[str, Any]:
         "samples": batches.samples_in_all,
         "batch size": batches.size,
         "micro-batch size": batches.micro_size,
-        "shuffle": batches.shuffle,
+        "shuffle": "stateful" if loop.carried else batches.shuffle,
         "transform": batches.transform and describe(batches.transform),
         "data checksum": checksum(batches.samples),
         "validation checksum": loop.held_out and checksum(loop.held_out),

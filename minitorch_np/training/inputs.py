@@ -125,6 +125,7 @@ def warn_of_size(model: Model, x: Any) -> None:
         for number, (name, part) in enumerate(zip(model.input_names, parts(x), strict=True)):
             _warn_of_size(model.takers(number), model.dtype, part, f"x: {name}")
     else:
+        x = x[0] if isinstance(x, tuple) else x  # which may come with lengths
         _warn_of_size(model, model.dtype, x, "x")
 
 

@@ -23,9 +23,8 @@ from minitorch_np.training.batches import Batches, Samples
 from minitorch_np.training.divergence import divergence
 from minitorch_np.training.history import History
 from minitorch_np.training.metric import Metric
+from minitorch_np.training.ranks import Alone
 from minitorch_np.training.snapshot import Snapshot
-from minitorch_np.training.step import Accumulator, propagate
-from minitorch_np.training.totals import Totals
 
 KEEP_EVERY = 50
 """Every how many steps a snapshot is taken for the case that training diverges. At every step it
@@ -44,7 +43,9 @@ class Loop:
     - `epoch` counts the epochs that are done, `batch` the steps of this epoch;
     - `totals` are this epoch's sums so far, `history` the numbers of the epochs before;
     - `epoch_began` is the generator's state from which this epoch's order was drawn;
-    - `start` is a snapshot of how it began.
+    - `start` is a snapshot of how it began;
+    - `carried` is what trains in place of the model where a batch goes on with the state of the one
+      before.
     """
 
     def __init__(
@@ -56,14 +57,19 @@ class Loop:
         rng: Generator,
         batches: Batches,
         held_out: Samples | None,
+        ranks: Alone | None = None,
     ) -> None:
         self.model, self.loss, self.optimizer, self.metrics = model, loss, optimizer, metrics
         self.rng, self.batches, self.held_out = rng, batches, held_out
+        self.ranks = ranks or Alone()
+        batches.cut = self.ranks.cut
         keep_freed_memory()
         self.start = self.good = Snapshot(model, optimizer)
         self.epoch = self.batch = self.since = 0
         self.epoch_began: Any = None
-        self.history, self.totals = History(), Totals(loss, metrics, batches.samples)
+        self.carried: Any = None  # a Carried, in the place of a model
+        self.history = History()
+        self.totals = self.ranks.totals(loss, metrics, batches.samples)
 
     @property
     def columns(self) -> list[str]:
@@ -77,13 +83,15 @@ class Loop:
         Raises DivergenceError, back at the last snapshot, for a loss or parameters not finite.
         """
         model, loss, optimizer, rng = self.model, self.loss, self.optimizer, self.rng
-        order = self._begin_epoch()
+        order, trained = self._begin_epoch(), self.carried or model
         totals, rows = self.totals, count if isinstance(self.batches.samples.x, tuple) else len
-        pieces = Accumulator() if self.batches.micro_size < self.batches.size else None
+        propagate, several = self.ranks.propagate, self.ranks.size > 1
+        in_pieces = several or self.batches.micro_size < self.batches.size
+        pieces = self.ranks.accumulator() if in_pieces else None
         # Overflow on the way to a divergence is reported by the divergence, not by warnings.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for x, y, weights, complete in self.batches.epoch(order, rng, self.batch):
-                value, scores, gradients = propagate(model, loss, x, y, weights, rng)
+                value, scores, gradients = propagate(trained, loss, x, y, weights, rng)
                 if not math.isfinite(value):
                     raise self._divergence(x, y, f"step {self.batch + 1} of the epoch")
                 weight = rows(x) if totals.even else totals.weigh(y, weights)
@@ -106,7 +114,7 @@ class Loop:
                     call(self.batch - 1, value)
             if not all(map(all_finite, model.named_parameters().values())):
                 raise self._divergence(x, y, f"step {self.batch} of the epoch, the last")
-        return totals.means()
+        return totals.merged().means()
 
     def validate(self) -> dict[str, float]:
         """The mean loss and the metrics on what is held out, with "val_" before their names.
@@ -115,7 +123,8 @@ class Loop:
         """
         if self.held_out is None:
             return {}
-        measured = measure(self.model, self.loss, self.metrics, self.held_out, "validation_data")
+        given = self.model, self.loss, self.metrics, self.held_out, "validation_data"
+        measured = measure(*given, self.ranks)
         if not math.isfinite(measured["loss"]):
             x, y, _ = self.held_out.rows(slice(EVALUATION_ROWS))
             raise self._divergence(x, y, f"the validation after epoch {self.epoch + 1}")
@@ -125,13 +134,15 @@ class Loop:
         """Add an epoch's numbers to the history, and go on to the next."""
         self.history.append(numbers)
         self.epoch, self.batch = self.epoch + 1, 0
-        self.totals = Totals(self.loss, self.metrics, self.batches.samples)
+        self.totals = self.ranks.totals(self.loss, self.metrics, self.batches.samples)
 
     def _begin_epoch(self) -> AnyArray | None:
         """The epoch's order: a new one, or in the middle of an epoch the one that it began with."""
         generator = self.rng.bit_generator
         if not self.batch:
             self.epoch_began = generator.state
+            if self.carried:
+                self.carried.state = None
             return self.batches.order(self.rng)
         now, generator.state = generator.state, self.epoch_began
         order = self.batches.order(self.rng)
@@ -143,6 +154,7 @@ class Loop:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on, as numbers, texts, arrays and lists."""
+        totals = self.totals.merged()
         return {
             "model": self.model.state_dict(),
             "frozen": [layer.frozen for layer in self.model.walk()],
@@ -151,10 +163,11 @@ class Loop:
             "epoch_began": self.epoch_began,
             "epoch": self.epoch,
             "batch": self.batch,
-            "loss": self.totals.loss,
-            "weight": self.totals.weight,
-            "counts": list(self.totals.counts),
+            "loss": totals.loss,
+            "weight": totals.weight,
+            "counts": list(totals.counts),
             "history": self.history.history,
+            "carried": self.carried and self.carried.state,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -169,19 +182,28 @@ class Loop:
         self.epoch_began, self.epoch, self.batch = (
             state[name] for name in ("epoch_began", "epoch", "batch")
         )
-        self.totals.loss, self.totals.weight = state["loss"], state["weight"]
-        self.totals.counts = state["counts"]
+        self.totals.restore(state)
         self.history.restore(state["history"])
+        if self.carried:
+            self.carried.state = state["carried"]
         self.good = Snapshot(self.model, self.optimizer)
 
 
 def measure(
-    model: Model, loss: Loss, metrics: Sequence[Metric], samples: Samples, place: str
+    model: Model,
+    loss: Loss,
+    metrics: Sequence[Metric],
+    samples: Samples,
+    place: str,
+    ranks: Alone | None = None,
 ) -> dict[str, float]:
-    """The mean loss and the metrics of a model on samples; `place` names them in errors."""
-    dtype, place = model.dtype, f"{place}: x"
-    batches = Batches(samples, EVALUATION_ROWS, shuffle=False, place=place, dtype=dtype)
-    totals = Totals(loss, metrics, samples)
+    """The mean loss and the metrics of a model on samples, of which each rank measures its part;
+    `place` names them in errors.
+    """
+    ranks = ranks or Alone()
+    dtype, place, totals = model.dtype, f"{place}: x", ranks.totals(loss, metrics, samples)
+    part = ranks.share(samples)
+    batches = Batches(part, EVALUATION_ROWS, shuffle=False, place=place, dtype=dtype)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for x, y, weights, _ in batches.epoch(None, None):
             scores = model.forward(x)[0]  # no cache is kept for a backward
@@ -190,4 +212,4 @@ def measure(
             totals.loss += loss.forward(scores, y, *given)[0] * weight
             totals.weight += weight
             totals.count(scores, y, weights)
-    return totals.means()
+    return totals.merged().means()

@@ -10,11 +10,12 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, StrPath, all_finite
 from minitorch_np.errors import ConfigurationError, optional
 from minitorch_np.training.batches import Batches
+from minitorch_np.training.callback import Callback
 from minitorch_np.training.loop import EVALUATION_ROWS
 from minitorch_np.training.metrics import F1
 from minitorch_np.training.step import propagate
 from minitorch_np.training.totals import Totals
-from minitorch_np.training.trainer import Callback, Trainer
+from minitorch_np.training.trainer import Trainer
 from minitorch_np.validation import path as checked_path
 from minitorch_np.validation import whole
 
@@ -33,6 +34,8 @@ class TensorBoardLogger(Callback):
     A resumed run goes on in the same folder; another run takes another folder. Training is the same
     with the logger as without. Raises MissingExtraError without tensorboardX, when the run begins.
     """
+
+    only_first_rank = True
 
     def __init__(self, path: StrPath, histograms: int = 1) -> None:
         self.path = checked_path(self, "path", path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ class Totals:
     """
 
     def __init__(self, loss_function: Loss, metrics: Sequence[Metric], samples: Samples) -> None:
-        self.loss_function, self.metrics = loss_function, metrics
+        self.loss_function, self.metrics, self.samples = loss_function, metrics, samples
         _, targets, weights = samples.rows(slice(1))
         self.even = loss_function.weights(targets, weights) is None
         self.loss, self.weight = 0.0, 0.0
@@ -40,6 +40,14 @@ class Totals:
             scores, targets = (each(operator.getitem, part, counted) for part in (scores, targets))
         for place, metric in enumerate(self.metrics):
             self.counts[place] = metric.merge(self.counts[place], metric.count(scores, targets))
+
+    def merged(self) -> Totals:
+        """The sums over all processes that train together: here there is one."""
+        return self
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from the sums that were written down."""
+        self.loss, self.weight, self.counts = state["loss"], state["weight"], state["counts"]
 
     def means(self) -> dict[str, float]:
         """The loss and the metrics, by name."""

@@ -8,12 +8,11 @@ time, and calls the callbacks in between; `step` makes a single update; `evaluat
 from __future__ import annotations
 
 import math
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -29,106 +28,20 @@ from minitorch_np.errors import (
 from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.signature import Described, Explained, explained
+from minitorch_np.signature import Explained, explained
 from minitorch_np.training.batches import Batches, Samples, Transform
+from minitorch_np.training.callback import Callback, Progress, progress
 from minitorch_np.training.checkpoint import Checkpoint
-from minitorch_np.training.display import bar, in_notebook, is_watched
 from minitorch_np.training.divergence import first_not_finite
-from minitorch_np.training.fingerprint import fingerprint
+from minitorch_np.training.fingerprint import checksum, fingerprint, versions
 from minitorch_np.training.history import History
 from minitorch_np.training.inputs import as_samples, check_arguments, check_samples, split
 from minitorch_np.training.labels import as_names, checked_names, names_in, numbered
 from minitorch_np.training.loop import AfterStep, Loop, measure
 from minitorch_np.training.outputs import as_loss, as_metrics
-from minitorch_np.training.step import propagate
+from minitorch_np.training.ranks import Alone, Ranks, ranks_of
+from minitorch_np.training.stateful import carried
 from minitorch_np.validation import flag, instances, is_number, require
-
-
-class Callback(Described):
-    """The contract of all callbacks. The hooks are Keras'; each does nothing until overridden."""
-
-    shows_progress: bool = False
-    """Whether it shows the run's progress, so that `fit` does not have to."""
-
-    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Before the first epoch; `batches` is the number of steps per epoch."""
-
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        """Before epoch number `epoch`, counted from 0."""
-
-    def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
-        """After a step, with the batch's mean loss as it was before the step."""
-
-    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
-        """After an epoch and its validation, with what goes into the history; may add to it."""
-
-    def on_train_end(self, trainer: Trainer) -> None:
-        """After the last epoch; not called where training was stopped by an error."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """What it remembers of the run, for a checkpoint: numbers, texts, arrays, lists and
-        dictionaries of these.
-        """
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set that again, in a run that is resumed: after on_train_begin, before anything else."""
-
-
-class Progress(Callback):
-    """Prints a line per epoch to `file` (None: standard output) and shows a bar during the epoch.
-
-    The bar needs tqdm (extra `progress`) and a terminal or a notebook. `fit` adds this callback by
-    itself when it runs in one of these.
-    """
-
-    shows_progress = True
-
-    def __init__(self, file: TextIO | None = None) -> None:
-        writes = file is None or hasattr(file, "write")
-        require(writes, self, "a file to write to, or None", file)
-        self.file = file
-        self._bar: Any = None
-        self._silent = False
-
-    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        self._epochs, self._batches = epochs, batches
-
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        self._bar = bar(self._batches, f"epoch {epoch + 1}/{self._epochs}", trainer.run.batch)
-
-    def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
-        if self._bar is not None:
-            self._bar.update()
-
-    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
-        self.close()
-        shown = "  ".join(f"{name} {number:.4f}" for name, number in numbers.items())
-        if self._silent:
-            return
-        line = f"epoch {epoch + 1:{len(str(self._epochs))}}/{self._epochs}  {shown}"
-        try:  # flushed, so that a log is as far as the training is
-            print(line, file=self.file, flush=True)
-        except BrokenPipeError:  # the reader is gone, as in `train | head`
-            self._silent = True
-
-    def close(self) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.close()
-        self._bar = None
-
-
-def progress(verbose: bool | int | None, hooks: Sequence[Callback]) -> list[Progress]:
-    """The callback that shows progress, if any: none where nobody is watching, or where one of
-    `hooks` does it already."""
-    if verbose is not None:  # numbers are Keras' way
-        right = isinstance(verbose, (int, np.bool_)) and verbose in (0, 1, 2)
-        require(right, "fit", "verbose to be True, False or None", verbose)
-        return [Progress()] if verbose else []
-    if not is_watched() or any(hook.shows_progress for hook in hooks):
-        return []
-    return [Progress(sys.stdout if in_notebook() else sys.stderr)]
 
 
 class Trainer(metaclass=Explained):
@@ -146,6 +59,9 @@ class Trainer(metaclass=Explained):
     - `classes` are the names of classes 0, 1, ...; targets may then be names. Without it, the names
       are taken from the first targets that are texts, in sorted order. `trainer.classes[k]` is the
       name of class k;
+    - `communicator`, such as mpi4py's MPI.COMM_WORLD: `fit` and `step` are called in each of its
+      processes, with the same arguments, and each computes its part of every batch. Start them with
+      `mpiexec -n 4 python -m mpi4py script.py`. Only the first writes files and shows progress;
     - a callback that sets `stop_training` to True ends `fit` after the current epoch;
     - `run` is the state of the current `fit`.
 
@@ -164,6 +80,7 @@ class Trainer(metaclass=Explained):
         metrics: Sequence[Any] | Mapping[str, Sequence[Any]] = (),
         seed: Seed = None,
         classes: Sequence[str] | None = None,
+        communicator: Any = None,
     ) -> None:
         expected = "model to be a Sequential or a Graph"
         require(isinstance(model, Model), "Trainer", expected, model)
@@ -183,6 +100,7 @@ class Trainer(metaclass=Explained):
         self.rng = as_generator(seed)
         self.classes = checked_names(classes)
         self.stop_training = False
+        self.ranks = ranks_of(communicator, model, loss)
 
     run: Loop
 
@@ -205,6 +123,7 @@ class Trainer(metaclass=Explained):
         validation_data: Sequence[object] | None = None,
         validation_split: float = 0.0,
         shuffle: bool = True,
+        stateful: bool = False,
         transform: Transform | None = None,
         callbacks: Iterable[Callback] = (),
         checkpoint: Checkpoint | None = None,
@@ -222,6 +141,9 @@ class Trainer(metaclass=Explained):
         - `sample_weight` (n,): how much each counts in the loss;
         - `validation_data=(x, y)` or `(x, y, sample_weight)` is measured after each epoch;
         - `validation_split` holds out the last fraction of the samples for that instead;
+        - `stateful` begins each batch with the recurrent layers' state after the batch before, row
+          by row, and each epoch with zeros (truncated back-propagation); it needs shuffle=False and
+          batches of one size, as TextWindows.streams gives them;
         - `transform(batch, rng)` changes each batch of inputs before it is trained on;
         - `checkpoint` saves the run as it goes, and resumes a saved one;
         - `verbose` prints a line per epoch and shows a progress bar. None (the default) does so in
@@ -234,40 +156,55 @@ class Trainer(metaclass=Explained):
         changed. Raises DivergenceError, naming the layer, if the loss becomes infinite or NaN; the
         model then has its parameters from at most loop.KEEP_EVERY steps earlier.
         """
-        check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
-        hooks = instances("fit", "callbacks", callbacks, Callback)
-        samples = self.checked(x, y, sample_weight, "fit")
-        divided = not is_number(validation_split) or validation_split  # if wrong, refused below
-        if hooks or checkpoint or divided:  # before anything is written
-            require_finite(samples.x, "fit: x")
-        check_samples(self.model, self.loss, samples, micro_batch_size)
-        samples, held_out = self._held_out(samples, validation_data, validation_split)
-        batches = Batches(
-            samples,
-            batch_size,
-            shuffle=flag("fit", "shuffle", shuffle),
-            place="fit: x",
-            dtype=self.model.dtype,
-            micro_size=micro_batch_size,
-            transform=transform,
-        )
-        with self._alone("fit"):
-            self.loss = self.loss.fitted(samples.y, self.model.output_shape)
-            self.run = Loop(
-                self.model, self.loss, self.optimizer, self.metrics, self.rng, batches, held_out
+        with self._alone("fit") as ranks:
+            check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
+            hooks = instances("fit", "callbacks", callbacks, Callback)
+            samples = self.checked(x, y, sample_weight, "fit")
+            divided = not is_number(validation_split) or validation_split  # if wrong, refused below
+            if hooks or checkpoint or divided:  # before anything is written
+                require_finite(samples.x, "fit: x")
+            check_samples(self.model, self.loss, samples, micro_batch_size)
+            samples, held_out = self._held_out(samples, validation_data, validation_split)
+            if isinstance(ranks, Ranks):
+                ranks.check_samples(self.loss, samples)
+            batches = Batches(
+                samples,
+                batch_size,
+                shuffle=flag("fit", "shuffle", shuffle),
+                place="fit: x",
+                dtype=self.model.dtype,
+                micro_size=micro_batch_size,
+                transform=transform,
             )
-            shown = progress(verbose, hooks)
-            try:
-                return self._run(epochs, hooks, checkpoint, shown)
-            except (DataError, ShapeError, ConfigurationError, ModelFileError):
-                # A NaN in x, or targets that a metric refuses, show up only on the way: roll back.
-                self.run.start.restore()
-                raise
-            finally:
-                for each in shown:
-                    each.close()
+            self.loss = self.loss.fitted(samples.y, self.model.output_shape)
+            given = self.model, self.loss, self.optimizer, self.metrics, self.rng
+            self.run = Loop(*given, batches, held_out, ranks)
+            if stateful:
+                self.run.carried = carried(self.model, batches, stateful, shuffle, ranks.size)
+            return self._run(epochs, hooks, checkpoint, progress(verbose, hooks))
 
     def _run(
+        self,
+        epochs: int,
+        hooks: Sequence[Callback],
+        checkpoint: Checkpoint | None,
+        shown: Sequence[Progress],
+    ) -> History:
+        """Train, and tidy up however it ends: bad data brings the model back to where it was."""
+        try:
+            return self._run_epochs(epochs, hooks, checkpoint, shown)
+        except (DataError, ShapeError, ConfigurationError, ModelFileError):
+            # A NaN in x, or targets that a metric refuses, show up only on the way: roll back.
+            self.run.start.restore()
+            raise
+        except DivergenceError:  # of another rank, too
+            self.run.good.restore()
+            raise
+        finally:
+            for each in shown:
+                each.close()
+
+    def _run_epochs(
         self,
         epochs: int,
         hooks: Sequence[Callback],
@@ -275,8 +212,8 @@ class Trainer(metaclass=Explained):
         shown: Sequence[Callback],
     ) -> History:
         """Run the remaining epochs and call the hooks; those in `shown` only display progress."""
-        loop, remembered = self.run, list[Mapping[str, Any]]()
-        self.stop_training = False
+        loop, ranks, remembered = self.run, self.run.ranks, list[Mapping[str, Any]]()
+        called, every, self.stop_training = [*hooks, *shown], checkpoint and checkpoint.every, False
 
         def load(state: Mapping[str, Any]) -> None:
             loop.load_state_dict(state)
@@ -287,19 +224,21 @@ class Trainer(metaclass=Explained):
             assert checkpoint is not None
             callbacks = [hook.state_dict() for hook in hooks]
             own = {"stopped": self.stop_training, "callbacks": callbacks}
-            checkpoint.save(identity, loop.state_dict() | own)
+            ranks.first_writes(partial(checkpoint.save, identity), loop.state_dict() | own)
 
-        identity = fingerprint(loop, hooks) if checkpoint else {}
+        identity = fingerprint(loop, hooks) if checkpoint or ranks.size > 1 else {}
+        if isinstance(ranks, Ranks):
+            given = {"epochs": epochs, "checkpoint every": every} | identity
+            called = self._together(ranks, called, given)
         if checkpoint:
-            checkpoint.begin(identity, epochs, load)
-        called = [*hooks, *shown]
+            ranks.first_reads(load, partial(checkpoint.begin, identity, epochs))
         for hook in called:
             hook.on_train_begin(self, epochs, len(loop.batches))
         for hook, state in zip(hooks, remembered, strict=False):
-            hook.load_state_dict(state)
+            if hook in called:
+                hook.load_state_dict(state)
         after_step = self._after_step(called)
-        if checkpoint and checkpoint.every:
-            every = checkpoint.every
+        if every:
             after_step.append(lambda batch, loss: None if (batch + 1) % every else save())
         # An epoch that was begun is ended, also where it is the one that was to be the last.
         while loop.epoch < epochs and (loop.batch or not self.stop_training):
@@ -309,11 +248,30 @@ class Trainer(metaclass=Explained):
             for hook in called:
                 hook.on_epoch_end(self, loop.epoch, numbers)
             loop.end_epoch(numbers)
+            if isinstance(ranks, Ranks):
+                called = self._together(ranks, called)
             if checkpoint:
                 save()
         for hook in called:
             hook.on_train_end(self)
         return loop.history
+
+    def _together(
+        self, ranks: Ranks, hooks: list[Callback], run: Mapping[str, Any] | None = None
+    ) -> list[Callback]:
+        """Make sure that all ranks are equal, and end training where one wants to; the hooks that
+        are called on this one.
+        """
+        optimizer = self.optimizer.state_dict()
+        arrays = [value for value in optimizer.values() if isinstance(value, np.ndarray)]
+        state = {
+            "parameters and buffers": checksum(self.model.state_dict().values()),
+            "optimizer": (self.optimizer.steps, checksum(arrays)),
+            "generator": self.rng.bit_generator.state,
+        }
+        ranks.agree({"versions": versions(), **(run or {}), **state})
+        self.stop_training = any(ranks.gather(self.stop_training))
+        return [hook for hook in hooks if not (ranks.rank and hook.only_first_rank)]
 
     def _after_step(self, hooks: Sequence[Callback]) -> list[AfterStep]:
         """What is called after a step: hooks that are overridden."""
@@ -354,41 +312,53 @@ class Trainer(metaclass=Explained):
         return as_samples(self.model, self.loss, x, y, sample_weight, place)
 
     @contextmanager
-    def _alone(self, place: str) -> Iterator[None]:
-        """Raise ConfigurationError while `fit` or `step` runs in another thread."""
+    def _alone(self, place: str) -> Iterator[Alone]:
+        """Raise ConfigurationError while `fit` or `step` runs in another thread; gives the ranks
+        that do the same together.
+        """
         me, before = threading.get_ident(), vars(self).get("_thread")
         if vars(self).setdefault("_thread", me) != me:  # one call: no other thread comes between
             raise ConfigurationError(
                 f"{place}: expected one thread at a time, but this trainer is training in another: "
                 "make a Trainer, with a model and an optimizer, for each thread"
             )
+        if before is not None:  # a step in a callback of this thread's fit
+            yield Alone()
+            return
         try:
-            yield
+            if isinstance(self.ranks, Ranks):
+                with self.ranks:
+                    yield self.ranks
+            else:
+                yield self.ranks
         finally:
-            if before is None:  # else it is a step in a callback of this thread's fit
-                vars(self).pop("_thread")
+            vars(self).pop("_thread")
 
     def step(self, x: object, y: object, sample_weight: object = None) -> float:
         """One update on the batch x (m, *input_shape), y; returns the mean loss before it.
 
         Raises as `fit`; where the loss is not finite, no parameter is changed.
         """
-        samples = self.checked(x, y, sample_weight, "step")
-        require_finite(samples.x, "step: x")
         quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
-        with self._alone("step"), quiet:
-            value, _, gradients = propagate(self.model, self.loss, *samples, self.rng)
+        with self._alone("step") as ranks, quiet:
+            samples = self.checked(x, y, sample_weight, "step")
+            require_finite(samples.x, "step: x")
+            samples = ranks.part(self.loss, samples)
+            value, _, gradients = ranks.propagate(self.model, self.loss, *samples, self.rng)
             if not math.isfinite(value):
                 place = first_not_finite(self.model, self.loss, samples.x, samples.y)
                 raise DivergenceError(
                     f"step: expected a finite loss, got {value}: {place or 'it is not finite'}; no "
                     "parameter was changed; try a smaller learning rate"
                 )
+            value, gradients = ranks.reduced(self.loss, samples, value, gradients)
             self.optimizer.step(self.model, gradients)
         return value
 
     @explained
     def evaluate(self, x: object, y: object, sample_weight: object = None) -> dict[str, float]:
-        """Mean loss and metrics on samples x and targets y, by name. Raises as `fit`."""
+        """Mean loss and metrics on samples x and targets y, by name. Of several ranks, each that
+        calls it measures all samples. Raises as `fit`.
+        """
         samples = self.checked(x, y, sample_weight, "evaluate")
         return measure(self.model, self.loss, self.metrics, samples, "evaluate")

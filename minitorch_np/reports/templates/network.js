@@ -8,6 +8,7 @@ const bytesOf = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
 const parameters = {};
 for (const [name, array] of Object.entries(network.arrays))
   parameters[name] = Float64Array.from(new Float32Array(bytesOf(array.numbers).buffer));
+const shapes = Object.fromEntries(Object.entries(network.arrays).map(([n, a]) => [n, a.shape]));
 
 const sigmoid = z => z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z));
 const softplus = z => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
@@ -237,20 +238,34 @@ const learns = nodes => nodes.every(l => KINDS[l.kind].backward
   && (!l.branches || l.branches.every(learns)));
 const teachable = network.teachable && learns(network.layers);
 
-/** Softmax cross-entropy of one image, and its gradients. */
-function lesson(x, label) {
-  const values = forward(network.layers, x), p = softmax(values.at(-1));
-  const gradients = {};
-  for (const name of Object.keys(parameters)) gradients[name] = zeros(parameters[name].length);
-  const dy = p.map((share, k) => share - (k === label ? 1 : 0));
-  const dx = backward(network.layers, values, dy, gradients);
-  return { loss: -Math.log(p[label]), gradients, dx, values };
+/** Softmax cross-entropy of rows of scores: the mean loss, and its gradient (P - Y) / m. */
+function crossEntropy(scores, labels) {
+  const m = labels.length, classes = scores.length / m, dy = zeros(scores.length);
+  let loss = 0;
+  labels.forEach((label, row) => {
+    const s = scores.subarray(row * classes, (row + 1) * classes), largest = Math.max(...s);
+    const sum = s.reduce((total, each) => total + Math.exp(each - largest), 0);
+    loss += (largest + Math.log(sum) - s[label]) / m;
+    s.forEach((each, k) => {
+      dy[row * classes + k] = (Math.exp(each - largest) / sum - (k === label ? 1 : 0)) / m;
+    });
+  });
+  return { loss, dy };
 }
 
-/** One step of plain gradient descent. */
-function learn(x, label, rate) {
-  const { gradients, loss } = lesson(x, label);
-  for (const [name, gradient] of Object.entries(gradients))
+/** The loss of samples, and its gradients. Nodes of shape [m, ...] take m samples at once. */
+function lesson(x, labels, nodes = network.layers) {
+  const values = forward(nodes, x), { loss, dy } = crossEntropy(values.at(-1), labels);
+  const gradients = {};
+  for (const name of Object.keys(parameters)) gradients[name] = zeros(parameters[name].length);
+  const dx = backward(nodes, values, dy, gradients);
+  return { loss, gradients, dx, values };
+}
+
+/** One step of plain gradient descent, unless the loss is no number. */
+function learn(x, labels, rate, nodes = network.layers) {
+  const { gradients, loss } = lesson(x, labels, nodes);
+  if (Number.isFinite(loss)) for (const [name, gradient] of Object.entries(gradients))
     gradient.forEach((g, k) => { parameters[name][k] -= rate * g; });
   return loss;
 }

@@ -1,0 +1,332 @@
+"""What a check answers: for each function whether it is right, and if not, what is known.
+
+The mistake by name where it could be reproduced; else the shape, the error with its line, or where
+the numbers differ. Then the smallest example on which it goes wrong, with the numbers.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray
+from minitorch_np.gradcheck.wording import beyond, where
+from minitorch_np.learn.inputs import RANDOM, SQUARE, TINY, Case
+from minitorch_np.learn.naming import Evidence, agree, names_of, reference, same
+from minitorch_np.learn.outcome import Outcome
+from minitorch_np.learn.process import Ran
+from minitorch_np.learn.task import Chapter, Task
+from minitorch_np.text import printable
+
+PASSED, WRONG, UNWRITTEN = "passed", "wrong", "not written"
+
+SHOWN = 400
+"""Arrays of more numbers than fit into so many characters are shown by their shape."""
+
+
+@dataclass
+class Answer:
+    """What there is to say of one function.
+
+    `mistake` is its name, where the learner's numbers are those of exactly this mistake; `known`
+    says what is known otherwise; `lines` are the example and the rest.
+    """
+
+    name: str
+    status: str
+    mistake: str = ""
+    known: str = ""
+    lines: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        head = {PASSED: "right", WRONG: "WRONG", UNWRITTEN: "to do"}[self.status]
+        what = self.mistake or self.known
+        text = "\n".join([f"{head}  {self.name}{': ' if what else ''}{what}", *self.lines])
+        return text.replace("\n", "\n       ")
+
+
+@dataclass
+class ChapterAnswer:
+    """What there is to say of a chapter; `problem` where its file could not be read at all; `uses`
+    are the chapters that it imports and that are not right themselves."""
+
+    file: str
+    title: str
+    problem: str = ""
+    functions: list[Answer] = field(default_factory=list)
+    total: int = 0
+    uses: list[str] = field(default_factory=list)
+
+    @property
+    def right(self) -> int:
+        """How many functions are right."""
+        return sum(answer.status == PASSED for answer in self.functions)
+
+    @property
+    def passed(self) -> bool:
+        """Whether all of them are."""
+        return not self.problem and self.right == self.total
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was written."""
+        return bool(self.problem) or any(a.status != UNWRITTEN for a in self.functions)
+
+    def __str__(self) -> str:
+        head = f"{self.file}: {self.right} of {self.total} right"
+        body = [self.problem] if self.problem else [str(answer) for answer in self.functions]
+        if self.uses:
+            body.insert(0, f"It uses {', '.join(self.uses)}, not right yet: put that right first.")
+        return printable("\n".join([head, *body]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain dictionaries, for JSON."""
+        counts = {"right": self.right, "passed": self.passed}
+        return {**asdict(self), **counts}
+
+
+def answer_of(chapter: Chapter, ran: dict[str, Ran] | str) -> ChapterAnswer:
+    """The answer to a chapter, from what its functions did."""
+    result = ChapterAnswer(chapter.file, chapter.title, total=len(chapter.tasks))
+    if isinstance(ran, str):
+        result.problem = ran
+        return result
+    result.functions = [judged(chapter, task, ran[task.name]) for task in chapter.tasks]
+    return result
+
+
+def judged(chapter: Chapter, task: Task, ran: Ran) -> Answer:
+    """The answer to one function."""
+    printed = _printed(ran)
+    if ran.refused:
+        return Answer(task.name, WRONG, known=ran.refused, lines=[*_expected(task), *printed])
+    if all(one.unwritten for one in ran.outcomes):
+        return Answer(task.name, UNWRITTEN)
+    evidence = Evidence(chapter, task, task.used(), ran.outcomes, reference(chapter, task))
+    bad = [i for i in range(len(evidence.cases)) if _is_bad(evidence, i)]
+    if not bad:
+        problem, remark = ran.second
+        if problem:
+            return Answer(task.name, WRONG, known=problem, lines=printed)
+        return Answer(task.name, PASSED, known=remark, lines=[*_remarks(evidence), *printed])
+    named = _names(evidence, bad)
+    known = "" if named else _known(evidence, bad)
+    lines = [*_expected(task), *_example(evidence, _smallest(evidence, bad)), *printed]
+    return Answer(task.name, WRONG, " or ".join(named), known, lines)
+
+
+def _names(evidence: Evidence, bad: list[int]) -> list[str]:
+    """The mistake by name, if one can be reproduced."""
+    if evidence.task.judged:
+        said = [evidence.task.judge(one.values) for one in evidence.learner if one.complete]
+        if any(said):
+            return [next(filter(None, said))]
+    numbers = [i for i in bad if evidence.learner[i].values and _differs(evidence, i)]
+    return names_of(evidence) if numbers else []
+
+
+def _differs(evidence: Evidence, i: int) -> bool:
+    if evidence.task.judged:
+        return False
+    return not agree(evidence.learner[i], evidence.reference[i], evidence.task.tolerance)
+
+
+def _is_bad(evidence: Evidence, i: int) -> bool:
+    one = evidence.learner[i]
+    if not one.complete or one.changed:
+        return True
+    if evidence.task.judged:
+        return bool(evidence.task.judge(one.values))
+    return _differs(evidence, i)
+
+
+def _smallest(evidence: Evidence, bad: list[int]) -> int:
+    """The first case that shows what is known: of numbers, where there are numbers."""
+    differing = [i for i in bad if evidence.learner[i].complete and _differs(evidence, i)]
+    return (differing or bad)[0]
+
+
+def _known(evidence: Evidence, bad: list[int]) -> str:
+    """What can be said where no mistake is known by name."""
+    task, first = evidence.task, evidence.learner[_smallest(evidence, bad)]
+    if first.raised:
+        line = f"line {first.line}: {first.source}\n" if first.line else ""
+        return f"it raises an error\n{line}{first.raised}{_advice(first)}"
+    if first.unwritten:
+        return "a part of it is not written yet: it returns `...`"
+    if first.problem:
+        right = all(agree(evidence.learner[i], evidence.reference[i], task.tolerance) for i in bad)
+        numbers = "the numbers are right, but " if right and first.values else ""
+        advice = ": is a `return` missing?" if "nothing" in first.problem else ""
+        advice = (
+            ": np.array(...) makes an array of it" if "not an array" in first.problem else advice
+        )
+        return f"{numbers}it returns {first.problem}{advice}"
+    if first.changed and not any(_differs(evidence, i) for i in bad):
+        names = list(inspect.signature(_solution(evidence)).parameters)
+        return (
+            f"the result is right, but the function changes its argument {names[first.changed[0]]}"
+            ", which the caller still needs: work on a copy, or make a new array"
+        )
+    return _difference(evidence, bad)
+
+
+def _difference(evidence: Evidence, bad: list[int]) -> str:
+    """Where numbers differ: results, shapes, kinds of inputs, entries."""
+    i = _smallest(evidence, bad)
+    mine, right = evidence.learner[i], evidence.reference[i]
+    parts = []
+    wrong = [n for n in right.values if _wrong_anywhere(evidence, n)]
+    if len(right.values) > 1:
+        fine = [n for n in right.values if n not in wrong]
+        parts.append(f"wrong: {', '.join(wrong)}{'; right: ' * bool(fine)}{', '.join(fine)}")
+    for name in wrong:
+        a, b = mine.values.get(name), right.values[name]
+        if a is not None and a.shape != b.shape:
+            of = f" for {name}" if name else ""
+            parts.append(f"expected the shape {b.shape}{of}, got {a.shape}")
+            return "; ".join(parts)
+    kinds = _kinds(evidence, bad)
+    if kinds:
+        parts.append(kinds)
+    place = _places(evidence, bad, wrong[0]) if wrong else ""
+    return "; ".join([*parts, *([place] if place else [])]) or "the numbers are not those expected"
+
+
+def _wrong_anywhere(evidence: Evidence, name: str) -> bool:
+    return any(
+        name in mine.values and not same(mine.values[name], right.values[name], 1e-4)
+        for mine, right in zip(evidence.learner, evidence.reference, strict=True)
+    )
+
+
+def _kinds(evidence: Evidence, bad: list[int]) -> str:
+    """'right but for large numbers', if some kinds of inputs are right and others wrong."""
+    kinds = [case.kind for case in evidence.cases]
+    wrong = {kinds[i] for i in bad}
+    if {RANDOM, SQUARE} & wrong:
+        fine = [k for k in dict.fromkeys(kinds) if k not in wrong and k != TINY]
+        return f"right for {', '.join(fine)}, wrong elsewhere" if "one sample" in fine else ""
+    return f"right for random numbers, wrong for {', '.join(sorted(wrong))}"
+
+
+def _places(evidence: Evidence, bad: list[int], name: str) -> str:
+    """In which entries a result differs, if that is a simple set in several cases."""
+    texts = set()
+    for i in bad:
+        a, b = evidence.learner[i].values.get(name), evidence.reference[i].values.get(name)
+        if a is None or b is None or a.shape != b.shape or evidence.cases[i].kind != RANDOM:
+            continue
+        scale = float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
+        mask = np.asarray(~(np.abs(a.astype(float) - b) <= 1e-4 * scale + 1e-7))
+        texts.add(_place(mask, evidence, i, name))
+    return texts.pop() if len(texts) == 1 else ""
+
+
+def _place(mask: AnyArray, evidence: Evidence, i: int, name: str) -> str:
+    if mask.all():
+        return ""
+    inputs = evidence.task.made(evidence.cases[i])
+    known = np.ones(mask.shape, bool)
+    for argument, value in zip(_parameters(evidence), inputs, strict=False):
+        fits = isinstance(value, np.ndarray) and value.shape == mask.shape
+        if found := beyond(mask, known, value, argument, []) if fits else "":
+            return f"wrong {found}"
+    found = where(mask, known, name or "the result")
+    return f"wrong {found}" if found else ""
+
+
+def _solution(evidence: Evidence) -> Any:
+    return getattr(evidence.chapter.module, evidence.task.name)
+
+
+def _parameters(evidence: Evidence) -> list[str]:
+    solution = _solution(evidence)
+    return [] if isinstance(solution, type) else list(inspect.signature(solution).parameters)
+
+
+def _advice(first: Outcome) -> str:
+    """What to do about some errors that learners meet."""
+    text = first.raised
+    if "matmul" in text or "not aligned" in text:
+        return (
+            "\nA product of matrices (a, b) @ (b, c) needs the inner sizes to be equal. "
+            "Print the shapes; a transpose may be missing, or the two are exchanged."
+        )
+    if "could not be broadcast" in text:
+        return "\nEntry by entry, the shapes have to be equal, or 1 where they differ."
+    if "read-only" in text or "casting rule" in text:
+        return "\n`/=` and `-=` write into the array that came in: write Z = Z / 2 instead."
+    if text.startswith("RecursionError"):
+        return "\nThe function calls itself without an end."
+    if text.startswith("MemoryError") or "Unable to allocate" in text:
+        return "\nIt makes an array that is far too large."
+    if text.startswith(("FileNotFoundError", "PermissionError", "IsADirectoryError")):
+        return "\nNo chapter needs a file: what a function works on are its arguments."
+    return ""
+
+
+def _expected(task: Task) -> list[str]:
+    lines = [f"expected: {task.says}"]
+    return [*lines, f"notes: {task.notes}"] if task.notes else lines
+
+
+def _example(evidence: Evidence, i: int) -> list[str]:
+    """The inputs of a case, what was expected, what came."""
+    mine, right = evidence.learner[i], evidence.reference[i]
+    inputs = evidence.task.made(evidence.cases[i])
+    lines = [f"example ({_case(evidence.cases[i])}):"]
+    names = _parameters(evidence) or [f"input {n + 1}" for n in range(len(inputs))]
+    for name, value in zip(names, inputs, strict=False):
+        lines.append(_shown(f"  {name} = ", value))
+    if evidence.task.judged:
+        return lines
+    for name in right.values:
+        a, b = mine.values.get(name), right.values[name]
+        if a is not None and same(a, b, evidence.task.tolerance) and len(right.values) > 1:
+            continue
+        of = f"{name} " if name else ""
+        lines.append(_shown(f"  expected {of}", b))
+        if a is not None:
+            lines.append(_shown(f"  got {of}", a))
+    return lines
+
+
+def _case(case: Case) -> str:
+    return "the smallest" if case.kind == TINY else case.kind
+
+
+def _shown(head: str, value: Any) -> str:
+    """`Z = [[1. 2.]]`, each line of it under the one before; only the shape of a large one."""
+    if isinstance(value, np.ndarray):
+        text = np.array2string(value, precision=4, suppress_small=True, max_line_width=76)
+        if len(text) > SHOWN:
+            text = f"an array of shape {value.shape}"
+    else:
+        text = getattr(value, "__name__", None) or (
+            f"{value:.6g}" if isinstance(value, float) else repr(value)[:SHOWN]
+        )
+        text = "a random generator" if isinstance(value, np.random.Generator) else text
+    return head + text.replace("\n", "\n" + " " * len(head))
+
+
+def _remarks(evidence: Evidence) -> list[str]:
+    """What need not be changed, and is good to know."""
+    arrays = [array for one in evidence.learner for array in one.values.values()]
+    if any(a.dtype == bool for a in arrays) and not any(
+        a.dtype == bool for one in evidence.reference for a in one.values.values()
+    ):
+        return ["(True and False count as 1 and 0 in a product, but `-` does not take them.)"]
+    return []
+
+
+def _printed(ran: Ran) -> list[str]:
+    """What the function has printed, a few lines of it."""
+    lines = ran.printed.rstrip("\n").split("\n")
+    if not ran.printed.strip():
+        return []
+    more = f" (the first 5 of {ran.lines} lines)" if ran.lines > 5 else ""
+    return [f"it printed{more}:", *(f"  | {line[:100]}" for line in lines[:5])]

@@ -1,0 +1,1 @@
+"""The chapters: texts for learners, with the solutions in them. Plain NumPy, without types."""

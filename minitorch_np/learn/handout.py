@@ -1,0 +1,58 @@
+"""A chapter's file as the learner gets it, made from the one with the solutions.
+
+The body of each function that has a docstring is taken out, and `return ...` put in its place;
+functions without a docstring are given. Imports of other chapters become imports of the learner's
+own files beside it.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import textwrap
+from typing import Any
+
+from minitorch_np.learn.task import PACKAGE, Chapter
+
+PLACE = "return ...  # write this"
+
+
+def _to_write(tree: ast.AST) -> list[ast.FunctionDef]:
+    return [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and ast.get_docstring(n)]
+
+
+@functools.cache
+def handed_out(file: str, source: str) -> str:
+    """A chapter's source without its solutions."""
+    lines = source.splitlines()
+    for function in sorted(_to_write(ast.parse(source)), key=lambda f: -f.lineno):
+        start, end = function.body[0].end_lineno, function.end_lineno
+        assert start is not None
+        indent = " " * function.body[0].col_offset
+        lines[start:end] = [indent + PLACE]
+    return "\n".join(lines).replace(f"from {PACKAGE}.chapters.", "from ") + "\n"
+
+
+def chapter_source(chapter: Chapter) -> str:
+    """A chapter's file with the solutions."""
+    return inspect.getsource(chapter.module)
+
+
+def text_of(chapter: Chapter) -> str:
+    """What `learn start` writes."""
+    return handed_out(chapter.file, chapter_source(chapter))
+
+
+def function_source(module: Any, name: str) -> str:
+    """The source of one solution."""
+    return textwrap.dedent(inspect.getsource(getattr(module, name)))
+
+
+def without_docstrings(source: str) -> str:
+    """The source without comments and docstrings, in the form that all changes are made in."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)

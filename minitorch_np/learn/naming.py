@@ -1,0 +1,234 @@
+"""Which mistake is it?
+
+A mistake is reproduced: the solution is run with the mistake in it, on the same inputs. It is named
+only where the learner's numbers are those of the mistake in all cases in which both ran, several
+random ones among them. The chapter's own mistakes come first, then whole results that are turned
+round, of the other sign or off by a factor, then every small change of the solution, then two
+mistakes at once. Where two of one kind fit, both are said; where none does, none.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import itertools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray
+from minitorch_np.learn.child import outcome
+from minitorch_np.learn.handout import function_source, without_docstrings
+from minitorch_np.learn.inputs import RANDOM, SQUARE, Case, Sizes
+from minitorch_np.learn.mutations import mutants
+from minitorch_np.learn.outcome import Outcome
+from minitorch_np.learn.task import Chapter, Task
+
+NEEDED = 2
+"""In so many random cases must a mistake have given the same wrong numbers."""
+
+MOST_PAIRS = 1500
+"""So many pairs of mistakes are tried."""
+
+FAINT = 1e-7
+"""Numbers this small are zero, beside zeros."""
+
+Form = Callable[[AnyArray, Sizes], AnyArray]
+
+
+def _factor(name: str, power: int) -> Form:
+    return lambda y, sizes: y * float(sizes[name]) ** power
+
+
+FORMS: list[tuple[str, Form]] = [
+    ("the sign is wrong: all numbers are those expected with the other sign", lambda y, _: -y),
+    ("the result is transposed: rows stand where columns belong", lambda y, _: y.T),
+    ("all numbers are twice as large as expected", lambda y, _: 2 * y),
+    ("all numbers are half of what is expected", lambda y, _: y / 2),
+]
+for _name in ("m", "classes", "units", "inputs"):
+    FORMS += [
+        (f"all numbers are {_name} times too large: divide by {_name}", _factor(_name, 1)),
+        (f"all numbers are {_name} times too small: a division by {_name} too much",
+         _factor(_name, -1)),
+    ]  # fmt: skip
+"""What may be wrong with a whole result. A size that is not the function's does no harm: it would
+have to be the factor in each case."""
+
+
+def same(a: AnyArray, b: AnyArray, tolerance: float) -> bool:
+    """Whether two results are equal: shapes, numbers, and where they are not finite."""
+    if a.shape != b.shape and not (a.size == b.size == 1 and 0 in (a.ndim, b.ndim)):
+        return False
+    x, y = np.asarray(a, float).reshape(-1), np.asarray(b, float).reshape(-1)
+    finite = np.isfinite(y)
+    if not np.array_equal(finite, np.isfinite(x)):
+        return False
+    if not np.array_equal(x[~finite], y[~finite], equal_nan=True):
+        return False
+    scale = float(np.abs(y[finite]).max(initial=0.0))
+    apart = np.abs(x[finite] - y[finite])
+    return bool(apart.max(initial=0.0) <= tolerance * scale + FAINT)
+
+
+def agree(one: Outcome, other: Outcome, tolerance: float) -> bool:
+    """Whether two calls that went well gave the same results."""
+    return one.values.keys() == other.values.keys() and all(
+        same(array, other.values[name], tolerance) for name, array in one.values.items()
+    )
+
+
+class Evidence(NamedTuple):
+    """A task, and what learner and solution made of each of its cases."""
+
+    chapter: Chapter
+    task: Task
+    cases: list[Case]
+    learner: list[Outcome]
+    reference: list[Outcome]
+
+    def run(self, function: Any) -> list[Outcome]:
+        """What a function of our own makes of the cases."""
+        return [outcome(self.task, function, self.task.made(case), None) for case in self.cases]
+
+    def explained(self, others: list[Outcome]) -> bool:
+        """Whether the learner's numbers are these, wherever both have numbers."""
+        seen = 0
+        for case, mine, other, right in zip(
+            self.cases, self.learner, others, self.reference, strict=True
+        ):
+            if not mine.values or not other.values:
+                continue
+            if not agree(mine, other, self.task.tolerance):
+                return False
+            wrong = not agree(mine, right, self.task.tolerance)
+            random = case.kind in (RANDOM, SQUARE)
+            seen += wrong and (random or not self._wrong_at_random)
+        return seen >= (NEEDED if self._wrong_at_random else 1)
+
+    @property
+    def _wrong_at_random(self) -> bool:
+        return any(
+            mine.values and not agree(mine, right, self.task.tolerance)
+            for case, mine, right in zip(self.cases, self.learner, self.reference, strict=True)
+            if case.kind in (RANDOM, SQUARE)
+        )
+
+
+def reference(chapter: Chapter, task: Task) -> list[Outcome]:
+    """What the solution makes of each case."""
+    solution = getattr(chapter.module, task.name)
+    return [outcome(task, solution, task.made(case), None) for case in task.used()]
+
+
+def names_of(evidence: Evidence) -> list[str]:
+    """The mistakes that explain the learner's numbers, in words; empty if none does."""
+    if not any(one.values for one in evidence.learner):
+        return []
+    listed, small = _listed(evidence), _small(evidence)
+    for source in (listed, _whole(evidence), small):
+        found = []
+        for words, others in source:
+            if evidence.explained(others()) and words not in found:
+                found.append(words)
+        if found:
+            return found
+    return _pairs(evidence)
+
+
+Tried = tuple[str, Callable[[], list[Outcome]]]
+
+
+def made_function(chapter: Chapter, name: str, source: str) -> Any:
+    """The function or class of a changed source of a solution of ours."""
+    scope = {**vars(chapter.module), "__name__": "changed"}
+    exec(compile(source, f"<{name}>", "exec"), scope)
+    return scope[name]
+
+
+def edited(source: str, edits: tuple[tuple[str, str], ...]) -> str:
+    """The source with the pieces replaced; "" where one is not there."""
+    for old, new in edits:
+        if old not in source:
+            return ""
+        source = source.replace(old, new)
+    return source
+
+
+def _source(evidence: Evidence) -> str:
+    return function_source(evidence.chapter.module, evidence.task.name)
+
+
+def _outcomes(evidence: Evidence, source: str) -> list[Outcome]:
+    try:
+        function = made_function(evidence.chapter, evidence.task.name, source)
+        return evidence.run(function)
+    except Exception:  # a change that can't be run explains nothing
+        return [Outcome() for _ in evidence.cases]
+
+
+def _listed(evidence: Evidence) -> list[Tried]:
+    """The mistakes that the chapter lists."""
+    source = without_docstrings(_source(evidence))
+    return [
+        (m.words, functools.partial(_outcomes, evidence, edited(source, m.edits)))
+        for m in evidence.task.mistakes
+    ]
+
+
+def _small(evidence: Evidence) -> list[Tried]:
+    """All small changes of the solution."""
+    plain = without_docstrings(_source(evidence))
+    return [(m.words, functools.partial(_outcomes, evidence, m.source)) for m in mutants(plain)]
+
+
+def _pairs(evidence: Evidence) -> list[str]:
+    """Two mistakes at once: a listed one or a small change, and a small change on top."""
+    plain = without_docstrings(_source(evidence))
+    first = [(m.words, edited(plain, m.edits)) for m in evidence.task.mistakes]
+    first += [(m.words, m.source) for m in mutants(plain)]
+    pairs = (
+        (words, other.words, other.source)
+        for words, source in first
+        if source
+        for other in _mutants(source)
+    )
+    for words, others, source in itertools.islice(pairs, MOST_PAIRS):
+        if words != others and evidence.explained(_outcomes(evidence, source)):
+            return [f"two mistakes: {words}; and {others}"]
+    return []
+
+
+def _mutants(source: str) -> list[Any]:
+    try:
+        return list(mutants(ast.unparse(ast.parse(source))))
+    except SyntaxError:
+        return []
+
+
+def _whole(evidence: Evidence) -> list[Tried]:
+    """Results that are right but for their sign, a factor, a transposition."""
+    wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
+    where = f", in {', '.join(wrong)}" if wrong != [""] else ""
+    return [
+        (words + where, functools.partial(_formed, evidence, wrong, form)) for words, form in FORMS
+    ]
+
+
+def _is_wrong(evidence: Evidence, name: str) -> bool:
+    """Whether a result differs in any case."""
+    return any(
+        name in mine.values
+        and name in right.values
+        and not same(mine.values[name], right.values[name], evidence.task.tolerance)
+        for mine, right in zip(evidence.learner, evidence.reference, strict=True)
+    )
+
+
+def _formed(evidence: Evidence, wrong: list[str], form: Form) -> list[Outcome]:
+    """The reference's outcomes, with some of the results changed."""
+    return [
+        Outcome({n: form(y, case.sizes) if n in wrong else y for n, y in right.values.items()})
+        for case, right in zip(evidence.cases, evidence.reference, strict=True)
+    ]

@@ -1,0 +1,133 @@
+"""What a chapter is: data.
+
+Its text is a Python file in `chapters`, with the solutions in it; what is handed out is the same
+file with the bodies of the functions taken out (`handout`). The same functions are the reference
+that a learner's functions are compared with. What a chapter's checks say beside that, a module of
+`checks` lists: a `Task` for each function, with makers of its inputs, hints, the line of the notes,
+and the mistakes that people make in it, each an edit of the solution's source.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from minitorch_np.arrays import AnyArray, Generator
+from minitorch_np.errors import ConfigurationError
+from minitorch_np.learn.inputs import CASES, Case, Maker, Sizes, generator
+from minitorch_np.signature import nearest
+
+PACKAGE = "minitorch_np.learn"
+
+Observe = Callable[[Any, tuple[Any, ...]], Any]
+"""(function or class of the learner's, inputs) -> what is compared: what a call returns, or a
+dictionary of several results."""
+
+FILES = (
+    "ch01_data", "ch02_sums", "ch03_activations", "ch04_softmax", "ch05_loss", "ch06_output_error",
+    "ch07_second_layer", "ch08_hidden_error", "ch09_first_layer", "ch10_update",
+    "ch11_loop", "ch12_batches", "ch13_initial_weights", "ch14_gradient_check", "ch15_compare",
+    "ch16_own_activation", "ch17_own_layer", "ch18_own_loss", "ch19_residual", "ch20_attention",
+)  # fmt: skip
+"""The chapters' files, in their order."""
+
+
+class Mistake(NamedTuple):
+    """A mistake by name: edits of the solution's source, as (old, new), that reproduce it."""
+
+    words: str
+    edits: tuple[tuple[str, str], ...]
+
+
+def mistake(words: str, *pieces: str) -> Mistake:
+    """`mistake("...", old, new, old, new)`."""
+    return Mistake(words, tuple(zip(pieces[::2], pieces[1::2], strict=True)))
+
+
+def call(function: Any, inputs: tuple[Any, ...]) -> Any:
+    """What most tasks look at: what the function returns."""
+    return function(*inputs)
+
+
+def _no_judge(values: dict[str, AnyArray]) -> str:
+    return ""
+
+
+class Task(NamedTuple):
+    """One function, or class, to write.
+
+    - `inputs` are makers, one an argument; or one function that makes all of them together;
+    - `says` is what is expected, in words and shapes; `notes` the line of the notes;
+    - `outputs` are the results' names where there are several;
+    - `observe` runs the learner's function; `changes_nothing` is whether arguments are compared;
+    - `without` are kinds of cases that have no meaning here;
+    - `judge` says what is wrong with results that need not equal the reference's; "" if nothing;
+    - `second` looks once more where all results are right: at a class's gradients, at what a
+      network learns. It returns what is wrong, or "", and what is good to know, or "".
+    """
+
+    name: str
+    inputs: tuple[Maker, ...] | Callable[[Generator, Sizes, str], tuple[Any, ...]]
+    says: str
+    notes: str = ""
+    hints: tuple[str, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+    outputs: tuple[str, ...] = ()
+    observe: Observe = call
+    without: tuple[str, ...] = ()
+    cases: tuple[Case, ...] = CASES
+    judge: Callable[[dict[str, AnyArray]], str] = _no_judge
+    judged: bool = False
+    second: Callable[[Any], tuple[str, str]] | None = None
+    tolerance: float = 1e-4
+
+    def made(self, case: Case) -> tuple[Any, ...]:
+        """The inputs of a case."""
+        rng = generator(self.name, case)
+        if callable(self.inputs):
+            return self.inputs(rng, case.sizes, case.kind)
+        return tuple(make(rng, case.sizes, case.kind) for make in self.inputs)
+
+    def used(self) -> list[Case]:
+        """The cases that have a meaning here."""
+        return [case for case in self.cases if case.kind not in self.without]
+
+
+class Chapter(NamedTuple):
+    """A chapter: its file's name without .py, its title, what there is to write."""
+
+    file: str
+    title: str
+    tasks: tuple[Task, ...]
+
+    @property
+    def number(self) -> int:
+        """From 1."""
+        return FILES.index(self.file) + 1
+
+    @property
+    def module(self) -> Any:
+        """The module with the text and the solutions."""
+        return importlib.import_module(f"{PACKAGE}.chapters.{self.file}")
+
+
+def chapter(file: str) -> Chapter:
+    """The chapter of a file's name, as "ch04_softmax"."""
+    found = importlib.import_module(f"{PACKAGE}.checks.{file}")
+    return Chapter(file, found.TITLE, found.TASKS)
+
+
+def chapter_named(text: str) -> Chapter:
+    """A chapter by its number, its name or its file. Raises ConfigurationError."""
+    wanted = text.rpartition("/")[2].removesuffix(".py")
+    if wanted.isdigit() and 1 <= int(wanted) <= len(FILES):
+        return chapter(FILES[int(wanted) - 1])
+    for file in FILES:
+        if wanted in (file, file[:4], file[5:]):
+            return chapter(file)
+    meant = nearest(wanted, [name for file in FILES for name in (file, file[5:])])
+    advice = f"did you mean {meant}?" if meant else "`minitorch-np learn` lists them"
+    raise ConfigurationError(
+        f"learn: expected a chapter from 1 to {len(FILES)} or its name, got {text!r}: {advice}"
+    )
