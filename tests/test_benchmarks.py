@@ -213,3 +213,22 @@ def test_sequences_are_the_same_work_in_pytorch(monkeypatch: pytest.MonkeyPatch)
         assert "torch " in line[2]
     ids = torch.randint(65, (2, 64))
     assert sequences.torch_gpt()(ids).shape == (2, 64, 65)
+
+
+def test_the_network_for_clothes_is_small_and_learns() -> None:
+    from benchmarks.accuracy import SETTINGS
+
+    network, optimizer, _, _, transform = SETTINGS["clothes"]
+    model = network(0)
+    assert model.count_parameters() < 100_000
+    assert sum(isinstance(layer, mt.Conv2D) for layer in model) == 2
+    part = load_mnist().train.take(slice(32))
+    x = part.features().reshape(-1, *model.input_shape)
+    trainer = mt.Trainer(model, "softmax_cross_entropy", optimizer(100), seed=0)
+    losses = [trainer.step(x, part.labels) for _ in range(8)]
+    assert losses[-1] < 0.6 * losses[0]
+    assert transform is not None
+    mirrored = transform(x, np.random.default_rng(0))
+    same = (mirrored == x).all(axis=(1, 2, 3))
+    assert 8 < same.sum() < 24
+    np.testing.assert_array_equal(mirrored[~same], x[~same, :, :, ::-1])
