@@ -246,12 +246,11 @@ def test_no_wider_than_the_screen_and_accessible(
 
 def test_a_finger_draws_too(tmp_path: Path, browser: Any) -> None:
     mt.page(mt.notes_network(seed=0), tmp_path / "page.html")
-    view = browser.new_page(has_touch=True, viewport={"width": 320, "height": 600})
-    view.goto((tmp_path / "page.html").as_uri())
-    assert view.inner_text("#answer") == "Draw a digit."
-    view.tap("#paper", position={"x": 100, "y": 80})
-    view.wait_for_timeout(100)
-    assert view.inner_text("#answer").startswith("It reads ")
+    page = Opened(browser, tmp_path / "page.html", 320, has_touch=True)
+    assert page.view.inner_text("#answer") == "Draw a digit."
+    page.view.tap("#paper", position={"x": 100, "y": 80})
+    page.said("It reads ")
+    assert not page.wrong
 
 
 def test_what_the_page_can_not_run_is_refused(tmp_path: Path) -> None:
