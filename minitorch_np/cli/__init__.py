@@ -84,6 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (MinitorchError, OSError, KeyboardInterrupt, MemoryError) as error:
         if arguments.debug:
             raise
+        if getattr(arguments, "rank", 0):  # what fails on one rank fails on all; the first says it
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # for the rest of the process
         kept = getattr(arguments, "checkpoint", None) or getattr(arguments, "folder", None)
         return _explain(error, kept)
     return code
