@@ -244,6 +244,15 @@ def test_no_wider_than_the_screen_and_accessible(
     assert not page.wrong
 
 
+def test_a_finger_draws_too(tmp_path: Path, browser: Any) -> None:
+    mt.page(mt.notes_network(seed=0), tmp_path / "page.html")
+    page = Opened(browser, tmp_path / "page.html", 320, has_touch=True)
+    assert page.view.inner_text("#answer") == "Draw a digit."
+    page.view.tap("#paper", position={"x": 100, "y": 80})
+    page.said("It reads ")
+    assert not page.wrong
+
+
 def test_what_the_page_can_not_run_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     with pytest.raises(mt.ConfigurationError, match="got GLU at 1"):
