@@ -47,6 +47,7 @@ from minitorch_np.training.labels import as_names, checked_names, names_in, numb
 from minitorch_np.training.loop import EVALUATION_ROWS, AfterStep, Loop, measure
 from minitorch_np.training.outputs import as_loss, as_metrics
 from minitorch_np.training.ranks import Alone, Ranks, ranks_of
+from minitorch_np.training.stateful import carried
 from minitorch_np.validation import flag, instances, is_number, require
 
 
@@ -130,6 +131,7 @@ class Trainer(metaclass=Explained):
         validation_split: float = 0.0,
         steps_per_epoch: int | None = None,
         shuffle: bool = True,
+        stateful: bool = False,
         shuffle_window: int | None = None,
         scale: float | None = None,
         prefetch: int = 2,
@@ -155,6 +157,9 @@ class Trainer(metaclass=Explained):
         - `sample_weight` (n,): how much each counts in the loss;
         - `validation_data=(x, y)` or `(x, y, sample_weight)` is measured after each epoch;
         - `validation_split` holds out the last fraction of the samples for that instead;
+        - `stateful` begins each batch with the recurrent layers' state after the batch before, row
+          by row, and each epoch with zeros (truncated back-propagation); it needs shuffle=False and
+          batches of one size, as TextWindows.streams gives them;
         - `steps_per_epoch`: how many batches of an iterable are an epoch; by default its length;
         - `shuffle_window`: how many samples of a chunked store are kept in memory to be mixed, by
           default 32 MB; chunks come in random order, too;
@@ -197,6 +202,7 @@ class Trainer(metaclass=Explained):
             self.loss = fitted(self, data, batches)
             given = self.model, self.loss, self.optimizer, self.metrics, self.rng
             self.run = Loop(*given, batches, held_out, ranks)
+            self.run.carried = carried(self.model, batches, stateful, shuffle, ranks.size)
             return self._run(epochs, hooks, checkpoint, progress(verbose, hooks))
 
     def _run(
