@@ -60,3 +60,20 @@ def excerpt(value: object, most: int = 60) -> str:
     text = value if isinstance(value, str) else repr(value)
     shown = printable(text[:most]).replace("\n", "\\n")
     return shown + ("..." if len(text) > most else "")
+
+
+def as_html(caption: str, rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first row is the head, as a notebook shows it; every text in it is escaped."""
+    from html import escape
+
+    def row(cells: Sequence[str], first: str) -> str:
+        head, *others = map(escape, cells)
+        kind = "th" if first == "col" else "td"
+        rest = "".join(f"<{kind}>{cell}</{kind}>" for cell in others)
+        return f'<tr><th scope="{first}" style="text-align: left">{head}</th>{rest}</tr>'
+
+    body = "".join(row(cells, "row") for cells in rows[1:])
+    return (
+        f"<table><caption>{escape(caption)}</caption><thead>{row(rows[0], 'col')}</thead>"
+        f"<tbody>{body}</tbody></table>"
+    )

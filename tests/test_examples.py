@@ -1,5 +1,7 @@
 """Every example runs and says what it promises; the code on the pages runs as it stands there."""
 
+import ast
+import itertools
 import os
 import re
 import subprocess
@@ -16,6 +18,7 @@ ONE_THREAD = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 # What the last line of each example has to look like.
 ENDINGS = {
     "notes_network": r"It reads \d, with probability \d\.\d\d\.",
+    "notes_step_by_step": r"relu \+ softmax: test accuracy 0\.8\d\d",
     "custom_activation": r"ReLU\(\)\s+test accuracy 0\.[89]\d\d",
     "gradcheck_tour": r"found: True",
     "mlp": r"test accuracy 0\.9\d\d, F1 0\.9\d\d",
@@ -31,7 +34,7 @@ ENDINGS = {
 }
 
 
-NEEDS = {"optuna_search": "optuna"}
+NEEDS = {"optuna_search": "optuna", "notes_step_by_step": "matplotlib"}
 """What an example needs beyond the package."""
 
 
@@ -60,6 +63,36 @@ def test_example(name: str, tmp_path: Path) -> None:
         pytest.importorskip(NEEDS[name], reason=f"{NEEDS[name]} is not installed")
     printed = output(tmp_path, str(ROOT / "examples" / f"{name}.py"))
     assert re.fullmatch(ENDINGS[name], printed.strip().splitlines()[-1]), printed
+
+
+def test_the_notes_open_as_a_notebook_with_a_picture_for_each_equation() -> None:
+    text = (ROOT / "examples" / "notes_step_by_step.py").read_text()
+    assert text.startswith("# %% [markdown]\n")
+    cells = re.split(r"^# %%", text, flags=re.M)[1:]
+    pictures, equations = 0, 0
+    for cell, after in itertools.pairwise([*cells, ""]):
+        kind, _, body = cell.partition("\n")
+        if kind == " [markdown]":
+            assert all(not line or line[0] == "#" for line in body.splitlines()), cell
+            if "$$" in body:
+                equations += 1
+                assert not after.startswith(" [markdown]"), cell
+            continue
+        assert kind == ""
+        last = ast.parse(body).body[-1]
+        if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):
+            pictures += ast.unparse(last.value.func) not in ("print", "model.summary")
+    assert equations >= 9
+    assert pictures == 17
+    for symbol in (
+        "A^{[0]} = X",
+        "Z^{[1]} =",
+        "Z^{[2]} =",
+        "dZ^{[2]} =",
+        "dW^{[1]} =",
+        "db^{[1]} =",
+    ):
+        assert symbol in text
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / ".github").glob("*.md"))]

@@ -218,13 +218,23 @@ def test_pictures_from_files(tmp_path: Path, browser: Any, trained: mt.Sequentia
     assert not page.wrong
 
 
-@pytest.mark.parametrize("width", [320, 768, 1440])
-def test_no_wider_than_the_screen(
-    tmp_path: Path, browser: Any, trained: mt.Sequential, width: int
+EVIL = "</script><script>alert(1)</script>\"' \N{SNOWMAN}"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (768, "light"), (1440, "dark")])
+def test_no_wider_than_the_screen_and_accessible(
+    tmp_path: Path, browser: Any, axe: str, width: int, scheme: str
 ) -> None:
-    page = opened(browser, tmp_path, trained, DIGITS.test, width)
+    model = mt.notes_network(seed=0)
+    part = DIGITS.test.take(slice(30))
+    named = mt.data.Images(part.images, part.labels, class_names=[EVIL, *map(str, range(1, 10))])
+    mt.page(model, tmp_path / "page.html", named)
+    page = Opened(browser, tmp_path / "page.html", width, scheme=scheme)
     page.draw((0.3, 0.2), (0.7, 0.2), (0.4, 0.8))
+    assert EVIL in page.view.inner_text("#bars")
     assert page.view.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.violations(axe) == []
+    assert not page.wrong
 
 
 def test_what_the_page_can_not_run_is_refused(tmp_path: Path) -> None:

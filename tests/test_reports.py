@@ -267,6 +267,7 @@ def test_one_that_collapses_more_often_is_told_apart(rng: np.random.Generator) -
 
 def test_a_notebook_shows_the_tables(comparison: mt.Comparison) -> None:
     shown = mt.report(comparison)._repr_html_()
+    assert comparison._repr_html_() == shown
     assert shown is not None
     reader = Reader(shown)
     assert reader.count("table") == 2

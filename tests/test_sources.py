@@ -63,7 +63,13 @@ def batches_of(size: int = 32, x: AnyArray = X, y: AnyArray = Y) -> Callable[[],
 
 
 def trainer_for(**options: Any) -> mt.Trainer:
-    layers = [mt.Dense(6), mt.BatchNorm(), "relu", mt.Dropout(0.2), mt.Dense(3)]
+    layers: list[mt.Layer | str] = [
+        mt.Dense(6),
+        mt.BatchNorm(),
+        "relu",
+        mt.Dropout(0.2),
+        mt.Dense(3),
+    ]
     model = mt.Sequential(*layers, input_shape=12, seed=0)
     settings: dict[str, Any] = {"metrics": [mt.Accuracy()], "seed": 3} | options
     return mt.Trainer(model, mt.SoftmaxCrossEntropy(), mt.Adam(0.01), **settings)
@@ -90,7 +96,7 @@ def assert_same(found: Any, expected: Any) -> None:
 def memmap(folder: Path) -> tuple[Any, Any]:
     for name, array in {"x": X, "y": Y}.items():
         np.save(folder / f"{name}.npy", array)
-    return tuple(np.load(folder / f"{name}.npy", mmap_mode="r") for name in "xy")  # type: ignore[return-value]
+    return tuple(np.load(folder / f"{name}.npy", mmap_mode="r") for name in "xy")
 
 
 def hdf5(folder: Path) -> tuple[Any, Any]:
@@ -391,13 +397,12 @@ class Stops(mt.Callback):
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt(), RuntimeError("own")])
 def test_the_thread_ends_with_the_run(error: BaseException | None, endless: bool) -> None:
     x: Any = Endless() if endless else Slices(X, 0.002)
-    y, options = (None, {"steps_per_epoch": 8}) if endless else (Y, {})
+    y, steps = (None, 8) if endless else (Y, None)
     caught = pytest.raises(type(error)) if error else contextlib.nullcontext()
     with caught, pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "BLOCK_BYTES", 12 * 32)
-        trainer_for().fit(
-            x, y, epochs=3, batch_size=32, callbacks=[Stops(error)], scale=SCALE, **options
-        )
+        settings: dict[str, Any] = {"epochs": 3, "batch_size": 32, "scale": SCALE}
+        trainer_for().fit(x, y, steps_per_epoch=steps, callbacks=[Stops(error)], **settings)
     assert not readers()
 
 

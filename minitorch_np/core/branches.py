@@ -15,6 +15,7 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape, parts
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
+from minitorch_np.core.sequences import Mask, forward_masked
 from minitorch_np.errors import ShapeError
 from minitorch_np.validation import is_whole, require
 
@@ -24,6 +25,8 @@ class Branches(Composite):
     where x is a tuple of arrays. A subclass defines `combine`, its derivative `split`, and
     `combined_shape`.
     """
+
+    takes_mask = True
 
     def __init__(self, *layers: Layer | str) -> None:
         if layers:
@@ -58,11 +61,20 @@ class Branches(Composite):
         self._joined = len(shapes)
         return self.combined_shape(shapes)
 
-    def forward(self, x: Any, *, train: bool = False, rng: Generator | None = None) -> Forward:
+    def forward(
+        self,
+        x: Any,
+        *,
+        train: bool = False,
+        rng: Generator | None = None,
+        mask: Mask = None,
+        state: Any = None,
+    ) -> Forward:
         outputs, caches = list(x) if self.several_inputs else [], []
         try:
-            for layer in self.layers:
-                y, cache = layer.forward(x, train=train, rng=rng)
+            for place, layer in enumerate(self.layers):
+                own = state and state[place]
+                y, cache, _ = forward_masked(layer, x, mask, own, train=train, rng=rng)
                 if y.shape[1:] != layer.output_shape:
                     raise ShapeError(
                         f"{layer.label}: expected outputs of shape {layer.output_shape}, as its "

@@ -17,6 +17,7 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Gradients, Layer
 from minitorch_np.core.room import require_sample
+from minitorch_np.core.sequences import Mask
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.names import by_name
 from minitorch_np.validation import is_whole, require
@@ -26,6 +27,8 @@ class Composite(Layer):
     """A layer made of `layers`. A subclass defines `build_layers`, `forward` and `backward`."""
 
     layers: tuple[Layer, ...]
+    _masks = False
+    """Whether a layer inside makes a mask; else a call spends no time on masks."""
 
     def __init__(self, *layers: Layer | str) -> None:
         kind = type(self).__name__
@@ -51,6 +54,7 @@ class Composite(Layer):
         self._learning = [
             [owner for _, owner, _ in layer.parameter_owners()] for layer in self.layers
         ]
+        self._masks = any(layer.makes_mask for layer in self.layers)
         return shape
 
     def build_layer(self, place: int, shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
@@ -116,6 +120,29 @@ class Composite(Layer):
     @property
     def couples_samples(self) -> bool:  # type: ignore[override]
         return any(layer.couples_samples for layer in self.layers)
+
+    @property
+    def takes_state(self) -> bool:  # type: ignore[override]
+        return any(layer.takes_state for layer in self.layers)
+
+    def state_of(self, cache: Any) -> Any:
+        pairs = zip(self.layers, cache, strict=False)  # of branches that join nodes there is none
+        return [layer.state_of(own) for layer, own in pairs]
+
+    @property
+    def makes_mask(self) -> bool:  # type: ignore[override]
+        return self._masks
+
+    def mask_of(self, x: Any) -> Mask:
+        """What the first layer makes of x. A mask that a later one makes stays inside."""
+        mask = self.layers[0].mask_of(x) if self.layers else None
+        for layer in self.layers:
+            mask = None if mask is None else layer.mask_after(mask)
+        return mask
+
+    @property
+    def keeps_steps(self) -> bool:  # type: ignore[override]
+        return all(layer.keeps_steps for layer in self.layers)
 
     @property
     def index_limit(self) -> int | None:  # type: ignore[override]

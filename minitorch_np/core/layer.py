@@ -32,6 +32,7 @@ from minitorch_np.arrays import (
     each,
 )
 from minitorch_np.core.node import Node
+from minitorch_np.core.sequences import OnSequences
 from minitorch_np.core.tree import Tree, TreeType, own_array
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.names import by_name
@@ -55,7 +56,7 @@ _INSIDE: ContextVar[list[Any] | None] = ContextVar("inside", default=None)
 """The layers inside the one whose `build` is running."""
 
 
-class Layer(Tree["Layer"], Described, metaclass=TreeType):
+class Layer(Tree["Layer"], OnSequences, Described, metaclass=TreeType):
     """The contract of all layers. A subclass defines `forward` and `backward`, and, if it has
     parameters, `parameter_names` and `build`.
 
@@ -85,10 +86,6 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
 
     keeps_values: bool = False
     """Whether the outputs are the inputs in another shape, as in Reshape."""
-
-    per_step: bool = False
-    """Whether each step of a sequence, the first axis of a sample, is treated on its own and a
-    sequence may have any length: `step` is then `forward`."""
 
     several_inputs: bool = False
     """Whether it can take several arrays, as Concatenate()(a, b) does: then x is a tuple of them,
@@ -132,20 +129,6 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
         `need_dx=False` lets it skip dL/dx and return None for it: nobody needs the gradient of the
         model's inputs.
         """
-
-    def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
-        """The outputs for the next steps of sequences, when predicting, and the state after them.
-
-        x is (m, steps, ...), with any number of steps. The initial state is None; a state that is
-        passed in is not changed. Raises ConfigurationError for a layer that
-        only sees a sequence as a whole.
-        """
-        if not self.per_step:
-            raise ConfigurationError(
-                f"{self.label}.step: expected a layer that goes step by step, got one that needs "
-                "the sequence as a whole"
-            )
-        return self.forward(x)[0], None
 
     def initialize(self, input_shape: object, *, rng: Generator, dtype: DType) -> Shape:
         """Build the layer, and all layers inside, for samples of `input_shape` (784, or (28, 28)).

@@ -34,7 +34,7 @@ from minitorch_np.core.layer import Layer
 from minitorch_np.core.model_file import load_model, save_model
 from minitorch_np.core.parameters import ParameterVector
 from minitorch_np.core.shapes import require_input
-from minitorch_np.core.summary import summary_table
+from minitorch_np.core.summary import summary_html, summary_table
 from minitorch_np.errors import ShapeError
 from minitorch_np.numerics import sigmoid, softmax
 from minitorch_np.signature import explained
@@ -200,6 +200,9 @@ class Model(Composite):
     def summary(self) -> None:
         """Print a table of the layers, their output shapes and their numbers of parameters."""
         print(summary_table(self))
+
+    def _repr_html_(self) -> str | None:
+        return summary_html(self) if self.built else None  # then a notebook shows the text
 
     def save(self, path: StrPath) -> None:
         """Write architecture and parameters to one .npz file, completely or not at all."""

@@ -25,6 +25,7 @@ from minitorch_np.arrays import (
 )
 from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
 from minitorch_np.core.prediction import Model
+from minitorch_np.core.sequences import Mask, forward_masked, with_lengths
 from minitorch_np.core.shapes import require_input
 from minitorch_np.errors import ShapeError
 from minitorch_np.names import by_name
@@ -41,6 +42,9 @@ class Sequential(Model):
     layer that was built before keeps its parameters.
 
     A layer used in two places has one set of parameters, and its gradients add up.
+
+    Wherever x is expected, sequences that are padded at their end may come with their lengths, as
+    the pair (x, lengths). Layers that take a mask then leave the padding out.
 
     Raises ConfigurationError for something that is not a layer, ShapeError, naming the layer's
     position, where a layer can't take the output of the one before.
@@ -65,18 +69,35 @@ class Sequential(Model):
         if input_shape is not None:
             self.initialize(input_shape, rng=as_generator(seed), dtype=dtype)
 
+    takes_mask = True
+
     def build_layers(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         for place in range(len(self.layers)):
             input_shape = self.build_layer(place, input_shape, rng=rng, dtype=dtype)
         return input_shape
 
-    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+    def forward(
+        self,
+        x: Array,
+        *,
+        train: bool = False,
+        rng: Generator | None = None,
+        mask: Mask = None,
+        state: Any = None,
+    ) -> Forward:
+        if isinstance(x, tuple):
+            x, mask = with_lengths(self, x)
         if x.shape[1:] != getattr(self, "input_shape", None):
             require_input(self, x, self.name_of(0))
         caches: list[Cache] = []
+        plain = not self._masks and mask is None and state is None
         try:
-            for layer in self.layers:
-                x, cache = layer.forward(x, train=train, rng=rng)
+            for place, layer in enumerate(self.layers):
+                if plain:
+                    x, cache = layer.forward(x, train=train, rng=rng)
+                else:
+                    own = state and state[place]
+                    x, cache, mask = forward_masked(layer, x, mask, own, train=train, rng=rng)
                 caches.append(cache)
         except ShapeError as error:
             raise self.located(error, len(caches)) from None
@@ -98,6 +119,8 @@ class Sequential(Model):
 
     def check_input(self, x: Array) -> None:
         """Raise ShapeError, naming the first layer, unless x is (m, *input_shape)."""
+        if isinstance(x, tuple):
+            x, _ = with_lengths(self, x)
         if x.shape[1:] != getattr(self, "input_shape", None):
             require_input(self, x, self.name_of(0))
 
@@ -133,9 +156,10 @@ class Sequential(Model):
         or what `named` gave it.
         """
         self.require_built()
-        h, found = as_batch(x, self.dtype, "outputs"), dict[str, Array]()
+        h, found, mask = as_batch(x, self.dtype, "outputs"), dict[str, Array](), None
         for name, layer in self.sublayers().items():
-            found[name] = h = layer.forward(h)[0]
+            h, _, mask = forward_masked(layer, h, mask)
+            found[name] = h
         return found
 
     @overload

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from minitorch_np.arrays import describe_batch
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Layer
-from minitorch_np.text import folded, terminal_width
+from minitorch_np.text import as_html, folded, terminal_width
 
 
 def summary_table(model: Layer) -> str:
@@ -13,15 +13,28 @@ def summary_table(model: Layer) -> str:
 
     A shared parameter counts once in the total.
     """
-    model.require_built()
-    rows = [("Layer", "Output shape", "Params"), *_rows(model, "")]
+    rows = _table(model)
     width = max(len(row[2]) for row in rows)
     lines = folded([(a, b, f"{c:>{width}}") for a, b, c in rows], terminal_width())
     rule = "-" * max(map(len, lines))
+    return "\n".join([*lines, rule, _total(model)])
+
+
+def summary_html(model: Layer) -> str:
+    """The same as a notebook shows it."""
+    rows = [(a.replace(" ", "\N{NO-BREAK SPACE}"), b, c) for a, b, c in _table(model)]
+    return as_html(_total(model), rows)
+
+
+def _total(model: Layer) -> str:
     total = model.count_parameters()
     size = total * model.dtype.itemsize
-    end = f"Total params: {total:,} ({size:,} bytes of {model.dtype})"
-    return "\n".join([*lines, rule, end])
+    return f"Total params: {total:,} ({size:,} bytes of {model.dtype})"
+
+
+def _table(model: Layer) -> list[tuple[str, str, str]]:
+    model.require_built()
+    return [("Layer", "Output shape", "Params"), *_rows(model, "")]
 
 
 def _rows(model: Layer, indent: str) -> Iterator[tuple[str, str, str]]:

@@ -19,6 +19,7 @@ from minitorch_np.arrays import StrPath
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.model_file import encode_layer
 from minitorch_np.errors import ConfigurationError, optional
+from minitorch_np.exchange.masks import refuse_masks
 from minitorch_np.exchange.onnx_graph import Graph, write_layer
 from minitorch_np.io.atomic import replacing
 from minitorch_np.signature import explained
@@ -50,6 +51,7 @@ def onnx_model(model: Layer) -> Any:
     onnx = optional("onnx", "onnx", "to_onnx")
     instance("to_onnx", "model", model, Layer)
     model.require_built()
+    refuse_masks(model, "to_onnx")
     owners = model.owners("parameter_names") + model.owners("buffer_names")
     names = {(id(layer), key): name for name, layer, key in reversed(owners)}
     graph = Graph(onnx, names)

@@ -19,6 +19,7 @@ from minitorch_np.layers.dropout import Dropout
 from minitorch_np.layers.embedding import Embedding
 from minitorch_np.layers.gated import GLU
 from minitorch_np.layers.group_norm import GroupNorm, RMSNorm
+from minitorch_np.layers.masking import Masking
 from minitorch_np.layers.normalization import BatchNorm, LayerNorm
 from minitorch_np.layers.pooling import (
     AveragePool1D,
@@ -37,6 +38,7 @@ from minitorch_np.layers.positions import (
 from minitorch_np.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
 from minitorch_np.layers.reshape import Flatten, Reshape
 from minitorch_np.layers.resizing import Transpose, UpSampling2D, ZeroPadding
+from minitorch_np.layers.sampling import NormalSampling
 from minitorch_np.layers.softmax import LogSoftmax, Softmax
 from minitorch_np.layers.spatial_dropout import SpatialDropout
 from minitorch_np.layers.transformer import (
@@ -146,7 +148,12 @@ def _dropout(graph: Graph, layer: Dropout, x: str) -> str:
 @writes(Embedding)
 def _embedding(graph: Graph, layer: Embedding, x: str) -> str:
     indices = graph.op("Cast", x, to=graph.onnx.TensorProto.INT64)
-    return graph.op("Gather", graph.parameter(layer, "weight"), indices)
+    y = graph.op("Gather", graph.parameter(layer, "weight"), indices)
+    if layer.padding_id is None:
+        return y
+    padding = graph.op("Equal", indices, graph.number(layer.padding_id, integer=True))
+    kept = graph.op("Cast", graph.op("Not", padding), to=graph.onnx.TensorProto.FLOAT)
+    return graph.op("Mul", y, graph.op("Unsqueeze", kept, graph.number(-1, integer=True)))
 
 
 def _same(kind: str, *names: str, **constants: Any) -> Writer:
@@ -170,6 +177,7 @@ WRITERS |= {
     act.HardSwish: _same("HardSwish"),
     act.Tanh: _same("Tanh"),
     act.Identity: _same("Identity"),
+    Masking: _same("Identity"),  # nothing in the model takes its mask
     act.SiLU: lambda g, layer, x: g.op("Mul", x, g.op("Sigmoid", x)),
     act.Mish: lambda g, layer, x: g.op("Mul", x, g.op("Tanh", g.op("Softplus", x))),
     Softmax: _same("Softmax", axis=-1),
@@ -233,6 +241,11 @@ def _glu(graph: Graph, layer: GLU, x: str) -> str:
     half = layer.output_shape[-1]
     a, b = graph.part(x, 0, half), graph.part(x, half, 2 * half)
     return graph.op("Mul", a, write_layer(graph, layer.gate, b, "gate"))
+
+
+@writes(NormalSampling)
+def _normal_sampling(graph: Graph, layer: NormalSampling, x: str) -> str:
+    return graph.part(x, 0, layer.output_shape[0])  # the means
 
 
 @writes(PositionalEmbedding)

@@ -22,6 +22,7 @@ from minitorch_np.core.branches import Add, Concatenate
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.sequential import Sequential
 from minitorch_np.errors import ConfigurationError, MinitorchError, optional
+from minitorch_np.exchange.masks import refuse_masks
 from minitorch_np.exchange.torch_kinds import KINDS, UnlikeError
 from minitorch_np.exchange.torch_sequences import (
     ORIGIN,
@@ -56,6 +57,7 @@ def to_torch(model: Layer) -> Any:
     torch = optional("torch", "torch", "to_torch")
     instance("to_torch", "model", model, Layer)
     model.require_built()
+    refuse_masks(model, "to_torch")
     module = _Translation(torch).of(model, ())
     arrays = model.named_parameters() | model.named_buffers()
     state = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}

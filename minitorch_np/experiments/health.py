@@ -12,6 +12,7 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.core.branches import Branches
+from minitorch_np.core.sequences import Mask, forward_masked, mask_before
 from minitorch_np.layers import Activation, Layer, Sequential
 
 FLAT = 0.05
@@ -75,21 +76,26 @@ def _walked(layer: Any, kind: Any) -> bool:
     return isinstance(layer, kind) and type(layer).forward is kind.forward
 
 
-def forward(layer: Any, x: Array, visits: list[Visit], path: str = "") -> tuple[Array, Any]:
+def forward(
+    layer: Any, x: Array, visits: list[Visit], path: str = "", mask: Mask = None
+) -> tuple[Array, Any]:
     """The layer's forward, which notes each layer inside."""
     if _walked(layer, Sequential):
         caches = []
         for place, inner in enumerate(layer.layers):
-            x, cache = forward(inner, x, visits, f"{path}{place}.")
+            mask = mask_before(inner, x, mask)
+            x, cache = forward(inner, x, visits, f"{path}{place}.", mask)
+            mask = None if mask is None else inner.mask_after(mask)
             caches.append(cache)
         return x, caches
     if _walked(layer, Branches):
         pairs = [
-            forward(inner, x, visits, f"{path}{place}.") for place, inner in enumerate(layer.layers)
+            forward(inner, x, visits, f"{path}{place}.", mask)
+            for place, inner in enumerate(layer.layers)
         ]
         return layer.combine([y for y, _ in pairs]), [cache for _, cache in pairs]
     y: Array
-    y, cache = layer.forward(x)
+    y, cache, _ = forward_masked(layer, x, mask)
     visits.append(Visit(path.rstrip("."), layer, x, y))
     return y, cache
 

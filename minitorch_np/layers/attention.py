@@ -20,6 +20,7 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape, parts
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.room import require_parameters
+from minitorch_np.core.sequences import Mask
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.initializers import glorot_uniform
@@ -53,13 +54,15 @@ class MultiHeadAttention(Layer):
     - `rotary` turns queries and keys as RotaryPositions does;
     - `dropout` is the rate of Dropout on the softmax.
 
-    With a the softmax and da = dy v.T, the gradient of the scores is a (da - the sum of a da).
-    Raises ConfigurationError for arguments that have no meaning, ShapeError for samples that are
-    not (steps, width), a width that the heads do not divide, and several sequences where causal or
-    rotary needs one. Source: Vaswani et al. 2017 (arXiv:1706.03762).
+    A mask says which keys count; where none does, y = b_o. With a the softmax and da = dy v.T, the
+    gradient of the scores is a (da - the sum of a da). Raises ConfigurationError for arguments that
+    have no meaning, ShapeError for samples that are not (steps, width), a width that the heads do
+    not divide, and several sequences where causal or rotary needs one. Source: Vaswani et al. 2017
+    (arXiv:1706.03762).
     """
 
-    several_inputs = True
+    several_inputs = takes_mask = True
+    stateless = "would have to look at all batches before"
     parameter_names: tuple[str, ...] = ("in_proj_weight", "in_proj_bias")
     in_proj_weight: Array
     in_proj_bias: Array
@@ -131,10 +134,15 @@ class MultiHeadAttention(Layer):
                 f"{shapes[0][1] // self.heads}"
             )
 
-    def forward(self, x: Any, *, train: bool = False, rng: Generator | None = None) -> Forward:
+    def mask_after(self, mask: Mask) -> Mask:
+        return mask[0] if isinstance(mask, tuple) else mask
+
+    def forward(
+        self, x: Any, *, train: bool = False, rng: Generator | None = None, mask: Mask = None
+    ) -> Forward:
         require_input(self, x)
         q, k, v = self._heads_of(x, 0)
-        a = self._weights(q, k, 0)
+        a = self._weights(q, k, 0, mask[1] if isinstance(mask, tuple) else mask)
         dropped, factors = a, None
         if self.dropout and train:
             dropped, factors = Dropout(self.dropout).forward(a, train=True, rng=rng)
@@ -251,14 +259,25 @@ class MultiHeadAttention(Layer):
         rows: Array = heads.transpose(0, 3, 1, 2, 4)
         return rows.reshape(*rows.shape[:2], -1)
 
-    def _weights(self, q: Array, k: Array, start: int) -> Array:
-        """The softmax of the scores, queries in rows: (m, shared, groups, steps, all steps)."""
+    def _weights(self, q: Array, k: Array, start: int, mask: Mask = None) -> Array:
+        """The softmax of the scores, queries in rows: (m, shared, groups, steps, all steps).
+
+        `mask` says which keys count; a query that sees none of these gets zeros.
+        """
         a: Array = q @ k.swapaxes(-1, -2)
         if self.causal and q.shape[-2] > 1:  # one step may see all that there are
             a += _mask(start, q.shape[-2], a.dtype)
-        a -= np.maximum.reduce(a, axis=-1, keepdims=True)
+        if mask is not None:
+            np.copyto(a, -np.inf, where=~mask[:, np.newaxis, np.newaxis, np.newaxis])
+        largest = np.maximum.reduce(a, axis=-1, keepdims=True)
+        if mask is not None:
+            np.maximum(largest, np.finfo(a.dtype).min, out=largest)  # where no key counts
+        a -= largest
         np.exp(a, out=a)
-        a /= np.add.reduce(a, axis=-1, keepdims=True)
+        sums = np.add.reduce(a, axis=-1, keepdims=True)
+        if mask is not None:
+            sums += sums == 0
+        a /= sums
         return a
 
 

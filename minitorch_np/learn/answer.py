@@ -108,9 +108,10 @@ def judged(chapter: Chapter, task: Task, ran: Ran) -> Answer:
     evidence = Evidence(chapter, task, task.used(), ran.outcomes, reference(chapter, task))
     bad = [i for i in range(len(evidence.cases)) if _is_bad(evidence, i)]
     if not bad:
-        if ran.second:
-            return Answer(task.name, WRONG, known=ran.second, lines=printed)
-        return Answer(task.name, PASSED, lines=[*_remarks(evidence), *printed])
+        problem, remark = ran.second
+        if problem:
+            return Answer(task.name, WRONG, known=problem, lines=printed)
+        return Answer(task.name, PASSED, known=remark, lines=[*_remarks(evidence), *printed])
     named = _names(evidence, bad)
     known = "" if named else _known(evidence, bad)
     lines = [*_expected(task), *_example(evidence, _smallest(evidence, bad)), *printed]

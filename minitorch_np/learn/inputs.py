@@ -78,6 +78,7 @@ def numbers(*dims: str | int, positive: bool = False) -> Maker:
             found = rng.integers(1, 4, shape) * rng.choice([-1.0, 1.0], shape)
         elif kind == LARGE:
             found = rng.uniform(800, 2000, shape) * rng.choice([-1.0, 1.0], shape)
+            found.reshape(-1, shape[-1])[:, -1] *= -np.sign(found.reshape(-1, shape[-1])[:, -1])
         else:
             found = rng.normal(size=shape)
         return np.asarray(np.abs(found) if positive else found)

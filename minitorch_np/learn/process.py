@@ -35,7 +35,7 @@ class Ran:
 
     outcomes: list[Outcome] = field(default_factory=list)
     refused: str = ""
-    second: str = ""
+    second: tuple[str, str] = ("", "")
     printed: str = ""
     lines: int = 0
 

@@ -25,7 +25,10 @@ Observe = Callable[[Any, tuple[Any, ...]], Any]
 dictionary of several results."""
 
 FILES = (
-    "ch01_data", "ch02_sums", "ch03_activations",
+    "ch01_data", "ch02_sums", "ch03_activations", "ch04_softmax", "ch05_loss", "ch06_output_error",
+    "ch07_second_layer", "ch08_hidden_error", "ch09_first_layer", "ch10_update",
+    "ch11_loop", "ch12_batches", "ch13_initial_weights", "ch14_gradient_check", "ch15_compare",
+    "ch16_own_activation", "ch17_own_layer", "ch18_own_loss", "ch19_residual", "ch20_attention",
 )  # fmt: skip
 """The chapters' files, in their order."""
 
@@ -60,7 +63,8 @@ class Task(NamedTuple):
     - `observe` runs the learner's function; `changes_nothing` is whether arguments are compared;
     - `without` are kinds of cases that have no meaning here;
     - `judge` says what is wrong with results that need not equal the reference's; "" if nothing;
-    - `second` looks at a class once more where all results are right: "" or a report.
+    - `second` looks once more where all results are right: at a class's gradients, at what a
+      network learns. It returns what is wrong, or "", and what is good to know, or "".
     """
 
     name: str
@@ -75,7 +79,7 @@ class Task(NamedTuple):
     cases: tuple[Case, ...] = CASES
     judge: Callable[[dict[str, AnyArray]], str] = _no_judge
     judged: bool = False
-    second: Callable[[Any], str] | None = None
+    second: Callable[[Any], tuple[str, str]] | None = None
     tolerance: float = 1e-4
 
     def made(self, case: Case) -> tuple[Any, ...]:

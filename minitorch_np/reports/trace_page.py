@@ -68,5 +68,5 @@ def _product(array: TracedArray, shown: set[str]) -> dict[str, Any] | None:
     product = array.product
     if product is None or array.name not in shown:
         return None
-    parts = {name for name in product if isinstance(name, str) and name}
+    parts = {product.left, product.right, product.minus, product.times, *product.plus} - {""}
     return product._asdict() if parts <= shown else None

@@ -65,6 +65,10 @@ def as_source(x: Any, place: str, in_memory: Callable[[Any], AnyArray]) -> Sourc
     return Mapped(x, place) if isinstance(x, np.memmap) else Sliced(x, place)
 
 
+Rows: TypeAlias = Sequence[Any] | AnyArray
+"""The names of samples in errors: their row numbers, or texts."""
+
+
 class Span(NamedTuple):
     """A batch, or a piece of one: how many samples, and whether it is the last of its batch."""
 
@@ -76,7 +80,7 @@ class Group(NamedTuple):
     """Samples for some spans, as a tree of arrays, and the rows that they come from."""
 
     samples: Any
-    rows: Sequence[Any] | AnyArray
+    rows: Rows
     spans: list[Span]
 
 
@@ -169,7 +173,7 @@ def converted(x: Any, dtype: DType, scale: float | None, place: str) -> Any:
     return made
 
 
-def checked_at(check: Callable[[Any], T], samples: Any, rows: Sequence[Any] | AnyArray) -> T:
+def checked_at(check: Callable[[Any], T], samples: Any, rows: Rows) -> T:
     """What `check` makes of the samples. Raises its error with the row of the source: that of the
     first sample for which it fails by itself.
     """
@@ -200,13 +204,13 @@ def inputs_in(
             yield checked_at(batch, samples[0] if isinstance(samples, tuple) else samples, rows)
 
 
-def _of_stream(x: Any, place: str) -> Iterator[tuple[Any, Sequence[Any]]]:
+def _of_stream(x: Any, place: str) -> Iterator[tuple[Any, Rows]]:
     for number, given in enumerate(Stream(x, None, place).opened()):
         batch = tree(np.asarray, given)
         yield batch, [f"{row} of batch {number}" for row in range(rows_of(batch))]
 
 
-def _of_source(x: Any, batch_size: int, place: str) -> Iterator[tuple[Any, AnyArray]]:
+def _of_source(x: Any, batch_size: int, place: str) -> Iterator[tuple[Any, Rows]]:
     def source(part: Any) -> Source:
         return as_source(part, place, np.asarray)
 

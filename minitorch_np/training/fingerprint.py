@@ -48,6 +48,7 @@ def fingerprint(loop: Loop, callbacks: Sequence[object]) -> dict[str, Any]:
         "generator": type(loop.rng.bit_generator).__name__,
         "transform": loop.batches.transform and describe(loop.batches.transform),
         **_data(loop.batches),
+        **({"shuffle": "stateful"} if loop.carried else {}),
         "validation checksum": None
         if loop.held_out is None
         else _data(loop.held_out)["data checksum"],

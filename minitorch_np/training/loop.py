@@ -44,7 +44,9 @@ class Loop:
     - `epoch` counts the epochs that are done, `batch` the steps of this epoch;
     - `totals` are this epoch's sums so far, `history` the numbers of the epochs before;
     - `epoch_began` is the generator's state from which this epoch's order was drawn;
-    - `start` is a snapshot of how it began.
+    - `start` is a snapshot of how it began;
+    - `carried` is what trains in place of the model where a batch goes on with the state of the one
+      before.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Loop:
         self.epoch = self.batch = self.since = 0
         self.epoch_began: Any = None
         self.steps = len(batches)  # an error of an iterable that does not tell it
+        self.carried: Any = None  # a Carried, in the place of a model
         self.history = History()
         self.totals = self.ranks.totals(loss, metrics, batches.first)
 
@@ -82,7 +85,7 @@ class Loop:
         Raises DivergenceError, back at the last snapshot, for a loss or parameters not finite.
         """
         model, loss, optimizer, rng = self.model, self.loss, self.optimizer, self.rng
-        order = self._begin_epoch()
+        order, trained = self._begin_epoch(), self.carried or model
         totals, rows = self.totals, count if isinstance(self.batches.first.x, tuple) else len
         propagate, several = self.ranks.propagate, self.ranks.size > 1
         in_pieces = several or self.batches.micro_size < self.batches.size
@@ -91,7 +94,7 @@ class Loop:
         quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
         with quiet, closing(self.batches.epoch(order, rng, self.batch)) as epoch:
             for x, y, weights, complete in epoch:
-                value, scores, gradients = propagate(model, loss, x, y, weights, rng)
+                value, scores, gradients = propagate(trained, loss, x, y, weights, rng)
                 if not math.isfinite(value):
                     raise self._divergence(x, y, f"step {self.batch + 1} of the epoch")
                 weight = rows(x) if totals.even else totals.weigh(y, weights)
@@ -142,6 +145,8 @@ class Loop:
         generator = self.rng.bit_generator
         if not self.batch:
             self.epoch_began = generator.state
+            if self.carried:
+                self.carried.state = None
             return self.batches.order(self.rng, self.epoch)
         now, generator.state = generator.state, self.epoch_began
         order = self.batches.order(self.rng, self.epoch)
@@ -167,6 +172,7 @@ class Loop:
             "weight": totals.weight,
             "counts": list(totals.counts),
             "history": self.history.history,
+            "carried": self.carried and self.carried.state,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -184,6 +190,8 @@ class Loop:
         self.batches.seen = state.get("seen", 0)  # not in older files
         self.totals.restore(state)
         self.history.restore(state["history"])
+        if self.carried:
+            self.carried.state = state["carried"]
         self.good = Snapshot(self.model, self.optimizer)
 
 

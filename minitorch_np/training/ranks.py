@@ -18,9 +18,8 @@ from __future__ import annotations
 import functools
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
@@ -32,7 +31,6 @@ from minitorch_np.errors import ConfigurationError, MinitorchError, RankError
 from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.text import excerpt
 from minitorch_np.training.batches import Batches, Cut, Samples
-from minitorch_np.training.callback import Callback
 from minitorch_np.training.draws import draws
 from minitorch_np.training.metric import Metric
 from minitorch_np.training.rank_sums import RankTotals, ReducedGradients, SummedLoss
@@ -40,7 +38,7 @@ from minitorch_np.training.step import Accumulator, propagate
 from minitorch_np.training.totals import Totals
 
 Load: TypeAlias = Callable[[Mapping[str, Any]], None]
-"""Sets the state of a run."""
+"""Sets or writes the state of a run."""
 
 FAILED = 1
 """The tag of the message that a rank sends to all others when it fails."""
@@ -62,23 +60,14 @@ class Alone:
         """Which of n samples this rank evaluates."""
         return slice(n)
 
-    def check_samples(self, loss: Loss, batches: Batches) -> None:
-        """Raise ConfigurationError for samples that can't be divided."""
-
-    def agree(self, describe: Callable[[], Mapping[str, Any]]) -> None:
-        """Raise ConfigurationError on all ranks, with what differs, unless all say the same."""
-
-    def any(self, true: bool) -> bool:
-        """Whether it is true on any rank."""
-        return true
-
     def first_reads(self, load: Load, begin: Callable[[Load], None]) -> None:
         """Let the first rank begin with a checkpoint; what it loads, all load."""
         begin(load)
 
-    def called(self, callbacks: Sequence[Callback]) -> list[Callback]:
-        """The callbacks that are called here: what only writes and shows, on the first rank."""
-        return [each for each in callbacks if not (self.rank and each.only_first_rank)]
+    def first_writes(self, write: Load, state: Mapping[str, Any]) -> None:
+        """Let the first rank write the state, to which all have contributed."""
+        if not self.rank:
+            write(state)
 
     def part(self, loss: Loss, samples: Samples) -> Samples:
         """This rank's part of one batch."""
@@ -90,16 +79,11 @@ class Alone:
         """The loss and the gradients of the whole of that batch."""
         return value, gradients
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """What all ranks begin and end together; an error of one is raised on all."""
-        yield
-
 
 class Ranks(Alone):
     """The processes of an MPI communicator, of which this one has the number `rank`.
 
-    Raises ConfigurationError for anything but a communicator of mpi4py.
+    What they do together stands in a `with` block: it ends on all of them, or with an error on all.
     """
 
     def __init__(self, communicator: Any, model: Model) -> None:
@@ -111,21 +95,29 @@ class Ranks(Alone):
 
     # Together, or not at all
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        quiet = warnings.catch_warnings(action="ignore", category=UserWarning)
+    def __enter__(self) -> Self:
         # Others' failures arrive on a communicator of our own, and none is used after one.
         if self._here is None:
             self._here = self._parent.Dup()
+        if self.rank:  # the first one warns
+            self._quiet = warnings.catch_warnings(action="ignore", category=UserWarning)
+            self._quiet.__enter__()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self.rank:
+            self._quiet.__exit__(None, None, None)
         try:
-            with quiet if self.rank else nullcontext():  # the first rank warns
-                yield
-            self._arrive()
-        except BaseException as error:
-            if not isinstance(error, MinitorchError) or not vars(error).get("rank_that_failed"):
-                self._tell(error)
-            self._here = None
+            if error is None:
+                self._arrive()
+        except BaseException as found:
+            error = found
             raise
+        finally:
+            if error is not None:
+                if not hasattr(error, "rank_that_failed"):
+                    self._tell(error)
+                self._here = None
 
     def _tell(self, error: BaseException) -> None:
         """Send an error to all other ranks, whatever they wait for."""
@@ -169,11 +161,13 @@ class Ranks(Alone):
         self._here.Allreduce(own, total)
 
     def gather(self, own: Any) -> list[Any]:
+        """What each rank has to say, in their order."""
         self._arrive()
         found: list[Any] = self._here.allgather(own)
         return found
 
     def check_samples(self, loss: Loss, batches: Batches) -> None:
+        """Raise ConfigurationError for samples that can't be divided."""
         n = batches.samples_in_all
         if n < self.size:
             raise ConfigurationError(
@@ -182,9 +176,6 @@ class Ranks(Alone):
             )
         if isinstance(loss, SeveralLosses):
             loss.check_pieces(batches.first.y)
-
-    def any(self, true: bool) -> bool:
-        return any(self.gather(true))
 
     def first_reads(self, load: Load, begin: Callable[[Load], None]) -> None:
         found: list[Mapping[str, Any]] = []
@@ -199,8 +190,9 @@ class Ranks(Alone):
             if self.rank:
                 load(state)
 
-    def agree(self, describe: Callable[[], Mapping[str, Any]]) -> None:
-        first, *others = self.gather(dict(describe()))
+    def agree(self, described: Mapping[str, Any]) -> None:
+        """Raise ConfigurationError on all ranks, with what differs, unless all say the same."""
+        first, *others = self.gather(described)
         differ = [
             f"{name}: {excerpt(repr(first.get(name)), 160)} on rank 0, "
             f"{excerpt(repr(other.get(name)), 160)} on rank {number}"

@@ -46,7 +46,8 @@ from minitorch_np.training.inputs import as_samples, check_arguments, check_samp
 from minitorch_np.training.labels import as_names, checked_names, names_in, numbered
 from minitorch_np.training.loop import EVALUATION_ROWS, AfterStep, Loop, measure
 from minitorch_np.training.outputs import as_loss, as_metrics
-from minitorch_np.training.ranks import Alone, ranks_of
+from minitorch_np.training.ranks import Alone, Ranks, ranks_of
+from minitorch_np.training.stateful import carried
 from minitorch_np.validation import flag, instances, is_number, require
 
 
@@ -130,6 +131,7 @@ class Trainer(metaclass=Explained):
         validation_split: float = 0.0,
         steps_per_epoch: int | None = None,
         shuffle: bool = True,
+        stateful: bool = False,
         shuffle_window: int | None = None,
         scale: float | None = None,
         prefetch: int = 2,
@@ -160,6 +162,9 @@ class Trainer(metaclass=Explained):
           default 32 MB; chunks come in random order, too;
         - `scale`: a factor for the inputs, such as 1/255;
         - `prefetch`: how many groups of batches a thread reads ahead from a source; 0 for none;
+        - `stateful` begins each batch with the recurrent layers' state after the batch before, row
+          by row, and each epoch with zeros (truncated back-propagation); it needs shuffle=False and
+          batches of one size, as TextWindows.streams gives them;
         - `transform(batch, rng)` changes each batch of inputs before it is trained on;
         - `checkpoint` saves the run as it goes, and resumes a saved one;
         - `verbose` prints a line per epoch and shows a progress bar. None (the default) does so in
@@ -194,10 +199,13 @@ class Trainer(metaclass=Explained):
                 transform=transform,
             )
             check_samples(self.model, self.loss, batches.looked_at(), micro_batch_size)
-            ranks.check_samples(self.loss, batches)
+            if isinstance(ranks, Ranks):
+                ranks.check_samples(self.loss, batches)
             self.loss = fitted(self, data, batches)
             given = self.model, self.loss, self.optimizer, self.metrics, self.rng
             self.run = Loop(*given, batches, held_out, ranks)
+            if stateful:
+                self.run.carried = carried(self.model, batches, stateful, shuffle, ranks.size)
             return self._run(epochs, hooks, checkpoint, progress(verbose, hooks))
 
     def _run(
@@ -230,7 +238,7 @@ class Trainer(metaclass=Explained):
     ) -> History:
         """Run the remaining epochs and call the hooks; those in `shown` only display progress."""
         loop, ranks, remembered = self.run, self.run.ranks, list[Mapping[str, Any]]()
-        self.stop_training = False
+        called, every, self.stop_training = [*hooks, *shown], checkpoint and checkpoint.every, False
 
         def load(state: Mapping[str, Any]) -> None:
             loop.load_state_dict(state)
@@ -241,21 +249,21 @@ class Trainer(metaclass=Explained):
             assert checkpoint is not None
             callbacks = [hook.state_dict() for hook in hooks]
             own = {"stopped": self.stop_training, "callbacks": callbacks}
-            state = loop.state_dict() | own  # of all ranks, which are asked for it together
-            if not ranks.rank:
-                checkpoint.save(identity, state)
+            ranks.first_writes(partial(checkpoint.save, identity), loop.state_dict() | own)
 
-        identity = self._identity(epochs, hooks, checkpoint)
+        identity = fingerprint(loop, hooks) if checkpoint or ranks.size > 1 else {}
+        if isinstance(ranks, Ranks):
+            given = {"epochs": epochs, "checkpoint every": every} | identity
+            called = self._together(ranks, called, given)
         if checkpoint:
             ranks.first_reads(load, partial(checkpoint.begin, identity, epochs))
-        called = ranks.called([*hooks, *shown])
         for hook in called:
             hook.on_train_begin(self, epochs, loop.steps)
         for hook, state in zip(hooks, remembered, strict=False):
-            if ranks.called([hook]):
+            if hook in called:
                 hook.load_state_dict(state)
         after_step = self._after_step(called)
-        if checkpoint and (every := checkpoint.every):
+        if every:
             after_step.append(lambda batch, loss: None if (batch + 1) % every else save())
         # An epoch that was begun is ended, also where it is the one that was to be the last.
         while loop.epoch < epochs and (loop.batch or not self.stop_training):
@@ -265,35 +273,30 @@ class Trainer(metaclass=Explained):
             for hook in called:
                 hook.on_epoch_end(self, loop.epoch, numbers)
             loop.end_epoch(numbers)
-            ranks.agree(self._state)
-            self.stop_training = ranks.any(self.stop_training)
+            if isinstance(ranks, Ranks):
+                called = self._together(ranks, called)
             if checkpoint:
                 save()
         for hook in called:
             hook.on_train_end(self)
         return loop.history
 
-    def _identity(
-        self, epochs: int, hooks: Sequence[Callback], checkpoint: Checkpoint | None
-    ) -> dict[str, Any]:
-        """What tells this run from others, if a checkpoint or another rank has to know it."""
-        ranks = self.run.ranks
-        if not checkpoint and ranks.size == 1:
-            return {}
-        identity = fingerprint(self.run, hooks)
-        begun = {"versions": versions(), "epochs": epochs, "every": checkpoint and checkpoint.every}
-        ranks.agree(lambda: begun | identity | self._state())
-        return identity
-
-    def _state(self) -> dict[str, Any]:
-        """What is the same on all ranks, always."""
+    def _together(
+        self, ranks: Ranks, hooks: list[Callback], run: Mapping[str, Any] | None = None
+    ) -> list[Callback]:
+        """Make sure that all ranks are equal, and end training where one wants to; the hooks that
+        are called on this one.
+        """
         optimizer = self.optimizer.state_dict()
         arrays = [value for value in optimizer.values() if isinstance(value, np.ndarray)]
-        return {
+        state = {
             "parameters and buffers": checksum(self.model.state_dict().values()),
             "optimizer": (self.optimizer.steps, checksum(arrays)),
             "generator": self.rng.bit_generator.state,
         }
+        ranks.agree({"versions": versions(), **(run or {}), **state})
+        self.stop_training = any(ranks.gather(self.stop_training))
+        return [hook for hook in hooks if not (ranks.rank and hook.only_first_rank)]
 
     def _after_step(self, hooks: Sequence[Callback]) -> list[AfterStep]:
         """What is called after a step: hooks that are overridden."""
@@ -343,7 +346,10 @@ class Trainer(metaclass=Explained):
             yield Alone()
             return
         try:
-            with self.ranks.together():
+            if isinstance(self.ranks, Ranks):
+                with self.ranks:
+                    yield self.ranks
+            else:
                 yield self.ranks
         finally:
             vars(self).pop("_thread")
