@@ -181,8 +181,9 @@ def test_weights_are_a_source_too(tmp_path: Path) -> None:
 class Endless:
     """An iterator that begins anew where the data ends."""
 
-    def __init__(self) -> None:
-        self.batches = itertools.chain.from_iterable(batches_of()() for _ in itertools.count())
+    def __init__(self, epoch: Callable[[], Iterator[Any]] | None = None) -> None:
+        once = epoch or batches_of()
+        self.batches = itertools.chain.from_iterable(once() for _ in itertools.count())
 
     def __iter__(self) -> Iterator[Any]:
         return self
