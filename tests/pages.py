@@ -30,17 +30,6 @@ class Opened:
         if request.url.split(":")[0] not in ("file", "blob", "data"):
             self.wrong.append(request.url)
 
-    def draw(self, *points: tuple[float, float]) -> None:
-        """A stroke through points, as shares of the paper, with the mouse."""
-        box = self.view.locator("#paper").bounding_box()
-        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-        self.view.mouse.move(*places[0])
-        self.view.mouse.down()
-        for place in places[1:]:
-            self.view.mouse.move(*place)  # strokes are straight
-        self.view.mouse.up()
-        self.wait("!waiting")
-
     def wait(self, expression: str) -> None:
         """Until something is true. (Playwright's own way evaluates text: the page forbids it.)"""
         for _ in range(200):

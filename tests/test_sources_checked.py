@@ -243,7 +243,15 @@ def cut_zarr(folder: Path) -> tuple[Any, Callable[[], object]]:
     ]
 
 
-@pytest.mark.parametrize("kind", [memmap, removed_memmap, hdf5, closed_hdf5, zarr, cut_zarr])
+def lost_zarr(folder: Path) -> tuple[Any, Callable[[], object]]:
+    array, _ = zarr(folder)
+    chunks = sorted(path for path in (folder / "x.zarr" / "c").rglob("*") if path.is_file())
+    return array, chunks[-3].unlink
+
+
+@pytest.mark.parametrize(
+    "kind", [memmap, removed_memmap, hdf5, closed_hdf5, zarr, cut_zarr, lost_zarr]
+)
 def test_a_store_that_is_damaged_in_the_middle(
     kind: Callable[[Path], tuple[Any, Callable[[], object]]],
     tmp_path: Path,
@@ -253,7 +261,8 @@ def test_a_store_that_is_damaged_in_the_middle(
     monkeypatch.setattr(reading, "BLOCK_BYTES", 12 * 32)
     x, damage = kind(tmp_path)
 
-    path, settings = tmp_path / "run.npz", {"epochs": 3, "scale": SCALE, "batch_size": 32}
+    path = tmp_path / "run.npz"
+    settings: dict[str, Any] = {"epochs": 3, "scale": SCALE, "batch_size": 32}
     with monkeypatch.context() as patch, pytest.raises(mt.DataError, match=r"fit: x: .*rows? \d+"):
         patch.setattr(Loop, "validate", lambda loop: (damage() and {}) or {})  # after an epoch
         trainer_for().fit(x, Y, checkpoint=mt.Checkpoint(path, every=2), **settings)

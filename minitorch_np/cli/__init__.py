@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from minitorch_np import __version__
 from minitorch_np.cli import (
     compare,
+    convert,
     evaluate,
     export,
     gradcheck,
@@ -41,6 +42,7 @@ VERBS = {
     "page": page,
     "text": text,
     "gradcheck": gradcheck,
+    "convert": convert,
     "compare": compare,
     "learn": learn,
 }
@@ -84,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (MinitorchError, OSError, KeyboardInterrupt, MemoryError) as error:
         if arguments.debug:
             raise
+        if getattr(arguments, "rank", 0):  # what fails on one rank fails on all; the first says it
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # for the rest of the process
         kept = getattr(arguments, "checkpoint", None) or getattr(arguments, "folder", None)
         return _explain(error, kept)
     return code

@@ -114,6 +114,12 @@ def judged(chapter: Chapter, task: Task, ran: Ran) -> Answer:
         return Answer(task.name, PASSED, known=remark, lines=[*_remarks(evidence), *printed])
     named = _names(evidence, bad)
     known = "" if named else _known(evidence, bad)
+    changed = _changed(evidence, bad)
+    if changed and changed not in known:
+        named, known = (
+            [f"{words}; and {changed}" for words in named],
+            known and f"{known}; {changed}",
+        )
     lines = [*_expected(task), *_example(evidence, _smallest(evidence, bad)), *printed]
     return Answer(task.name, WRONG, " or ".join(named), known, lines)
 
@@ -166,12 +172,21 @@ def _known(evidence: Evidence, bad: list[int]) -> str:
         )
         return f"{numbers}it returns {first.problem}{advice}"
     if first.changed and not any(_differs(evidence, i) for i in bad):
-        names = list(inspect.signature(_solution(evidence)).parameters)
-        return (
-            f"the result is right, but the function changes its argument {names[first.changed[0]]}"
-            ", which the caller still needs: work on a copy, or make a new array"
-        )
+        return f"the result is right, but {_changed(evidence, bad)}"
     return _difference(evidence, bad)
+
+
+def _changed(evidence: Evidence, bad: list[int]) -> str:
+    """Which argument is changed, and what to do; "" if none is."""
+    numbers = [number for i in bad for number in evidence.learner[i].changed]
+    if not numbers:
+        return ""
+    names = _parameters(evidence)
+    which = f" {names[numbers[0]]}" if numbers[0] < len(names) else ""
+    return (
+        f"the function changes its argument{which}, which the caller still needs: work on a copy, "
+        "or make a new array"
+    )
 
 
 def _difference(evidence: Evidence, bad: list[int]) -> str:

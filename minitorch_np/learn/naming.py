@@ -20,13 +20,15 @@ import numpy as np
 from minitorch_np.arrays import AnyArray
 from minitorch_np.learn.child import outcome
 from minitorch_np.learn.handout import function_source, without_docstrings
-from minitorch_np.learn.inputs import RANDOM, SQUARE, Case, Sizes
+from minitorch_np.learn.inputs import ONE, RANDOM, SQUARE, TINY, Case, Sizes
 from minitorch_np.learn.mutations import mutants
 from minitorch_np.learn.outcome import Outcome
 from minitorch_np.learn.task import Chapter, Task
 
 NEEDED = 2
 """In so many random cases must a mistake have given the same wrong numbers."""
+
+ORDINARY = (TINY, RANDOM, SQUARE, ONE)
 
 MOST_PAIRS = 1500
 """So many pairs of mistakes are tried."""
@@ -108,6 +110,11 @@ class Evidence(NamedTuple):
         return seen >= (NEEDED if self._wrong_at_random else 1)
 
     @property
+    def special(self) -> bool:
+        """Whether there are cases of special numbers, on which a second mistake may show."""
+        return self._wrong_at_random and any(case.kind not in ORDINARY for case in self.cases)
+
+    @property
     def _wrong_at_random(self) -> bool:
         return any(
             mine.values and not agree(mine, right, self.task.tolerance)
@@ -126,6 +133,22 @@ def names_of(evidence: Evidence) -> list[str]:
     """The mistakes that explain the learner's numbers, in words; empty if none does."""
     if not any(one.values for one in evidence.learner):
         return []
+    found = _explanations(evidence)
+    if found or not evidence.special:
+        return found
+    ordinary = [i for i, case in enumerate(evidence.cases) if case.kind in ORDINARY]
+    found = _explanations(
+        Evidence(
+            evidence.chapter,
+            evidence.task,
+            *([every[i] for i in ordinary] for every in evidence[2:]),  # type: ignore[arg-type]
+        )
+    )
+    return [f"{words}; and something else where numbers are special" for words in found]
+
+
+def _explanations(evidence: Evidence) -> list[str]:
+    """Mistakes that give the learner's numbers in all cases of the evidence."""
     listed, small = _listed(evidence), _small(evidence)
     for source in (listed, _whole(evidence), small):
         found = []

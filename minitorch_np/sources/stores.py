@@ -190,7 +190,7 @@ class Sliced(Source):
                 f"{self.place}: expected rows {first} to {last - 1} of shape {self.sample_shape}, "
                 f"got {found.shape}"
             )
-        if self._written and not found[:: self.chunk].any():
+        if self._written and self._has_blank_rows(found[:: self.chunk]):
             self._require_written(first, last)
         return found
 
@@ -205,12 +205,16 @@ class Sliced(Source):
                 last = middle
         return first
 
+    def _has_blank_rows(self, rows: AnyArray) -> bool:
+        blank: AnyArray = (rows == self.x.fill_value).reshape(len(rows), -1).all(axis=1)
+        return bool(blank.any())
+
     def _chunks_written(self) -> int:
         written = getattr(self.x, "nchunks_initialized", 0)
         return int(written) if isinstance(written, (int, np.integer)) else 0
 
     def _require_written(self, first: int, last: int) -> None:
-        """Raise DataError where zeros in these rows may be those of a chunk that was removed."""
+        """Raise DataError where a blank row may be that of a chunk that was removed."""
         written = self._chunks_written()
         if written < self._written:
             raise DataError(

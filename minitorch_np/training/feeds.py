@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, as_targets, count, parts, require_finite
+from minitorch_np.arrays import AnyArray, as_targets, parts, require_finite
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.losses import Loss
 from minitorch_np.sources.reading import as_source, converted, kind_of
@@ -21,7 +21,6 @@ from minitorch_np.sources.stream import Stream
 from minitorch_np.training.batches import Batches, Samples, Transform
 from minitorch_np.training.inputs import split, split_at
 from minitorch_np.training.loop import EVALUATION_ROWS
-from minitorch_np.training.ranks import Alone
 from minitorch_np.training.read_batches import Reading, SourceBatches, StreamBatches
 from minitorch_np.validation import is_number, number, whole
 
@@ -95,7 +94,7 @@ def _joined(columns: list[Source]) -> Any:
 
 
 def held_out_of(
-    trainer: Any, data: Opened, validation: Any, share: float, reading: Reading, ranks: Alone
+    trainer: Any, data: Opened, validation: Any, share: float, reading: Reading
 ) -> tuple[Opened, Batches | None]:
     """What to train on, and the batches to validate with: of other data, or the last part."""
     place = "validation_data"
@@ -117,8 +116,7 @@ def held_out_of(
         held_out = open_data(trainer, (*given, None)[:3], place)
         if isinstance(held_out, Samples):
             require_finite(held_out.x, f"{place}: x")
-    own = _share_of(held_out, ranks)
-    return data, make_batches(trainer, own, place, reading, EVALUATION_ROWS)
+    return data, make_batches(trainer, held_out, place, reading, EVALUATION_ROWS)
 
 
 def _divided(data: Opened, share: float) -> tuple[Opened, Opened]:
@@ -132,14 +130,6 @@ def _divided(data: Opened, share: float) -> tuple[Opened, Opened]:
         )
     kept = split_at(len(data), share)
     return Part(data, 0, kept), Part(data, kept, len(data))
-
-
-def _share_of(data: Opened, ranks: Alone) -> Opened:
-    """What a rank evaluates of the data: its part, but of an iterable all."""
-    if isinstance(data, Stream) or ranks.size == 1:
-        return data
-    part = ranks.share(len(data) if isinstance(data, Source) else count(data.x))
-    return data.rows(part) if isinstance(data, Samples) else Part(data, part.start, part.stop)
 
 
 def make_batches(

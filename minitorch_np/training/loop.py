@@ -63,13 +63,15 @@ class Loop:
         self.model, self.loss, self.optimizer, self.metrics = model, loss, optimizer, metrics
         self.rng, self.batches, self.held_out = rng, batches, held_out
         self.ranks = ranks or Alone()
-        batches.cut = self.ranks.cut
+        for parts in (batches, held_out):
+            if parts is not None:
+                parts.cut = self.ranks.cut
         keep_freed_memory()
         self.start = self.good = Snapshot(model, optimizer)
         self.epoch = self.batch = self.since = 0
         self.epoch_began: Any = None
-        self.steps = len(batches)  # an error of an iterable that does not tell it
         self.carried: Any = None  # a Carried, in the place of a model
+        self.steps = len(batches)  # an error of an iterable that does not tell it
         self.history = History()
         self.totals = self.ranks.totals(loss, metrics, batches.first)
 
@@ -202,7 +204,7 @@ def measure(
     batches: Batches,
     ranks: Alone | None = None,
 ) -> dict[str, float]:
-    """The mean loss and the metrics of a model on batches; of several ranks, each has its own."""
+    """The mean loss and the metrics of a model on batches; of several ranks, each has a part."""
     totals = (ranks or Alone()).totals(loss, metrics, batches.first)
     quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
     with quiet, closing(batches.epoch(None, None)) as epoch:

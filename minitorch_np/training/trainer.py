@@ -157,14 +157,14 @@ class Trainer(metaclass=Explained):
         - `sample_weight` (n,): how much each counts in the loss;
         - `validation_data=(x, y)` or `(x, y, sample_weight)` is measured after each epoch;
         - `validation_split` holds out the last fraction of the samples for that instead;
+        - `stateful` begins each batch with the recurrent layers' state after the batch before, row
+          by row, and each epoch with zeros (truncated back-propagation); it needs shuffle=False and
+          batches of one size, as TextWindows.streams gives them;
         - `steps_per_epoch`: how many batches of an iterable are an epoch; by default its length;
         - `shuffle_window`: how many samples of a chunked store are kept in memory to be mixed, by
           default 32 MB; chunks come in random order, too;
         - `scale`: a factor for the inputs, such as 1/255;
         - `prefetch`: how many groups of batches a thread reads ahead from a source; 0 for none;
-        - `stateful` begins each batch with the recurrent layers' state after the batch before, row
-          by row, and each epoch with zeros (truncated back-propagation); it needs shuffle=False and
-          batches of one size, as TextWindows.streams gives them;
         - `transform(batch, rng)` changes each batch of inputs before it is trained on;
         - `checkpoint` saves the run as it goes, and resumes a saved one;
         - `verbose` prints a line per epoch and shows a progress bar. None (the default) does so in
@@ -183,11 +183,10 @@ class Trainer(metaclass=Explained):
             reading = as_reading("fit", scale, prefetch, shuffle_window, steps_per_epoch)
             data = open_data(self, (x, y, sample_weight), "fit", reading.steps)
             divided = not is_number(validation_split) or validation_split  # if wrong, refused below
-            if isinstance(data, Samples) and (hooks or checkpoint or divided):
+            early = hooks or checkpoint or divided or ranks.size > 1
+            if isinstance(data, Samples) and early:
                 require_finite(data.x, "fit: x")  # before anything is written
-            data, held_out = held_out_of(
-                self, data, validation_data, validation_split, reading, ranks
-            )
+            data, held_out = held_out_of(self, data, validation_data, validation_split, reading)
             batches = make_batches(
                 self,
                 data,
@@ -199,13 +198,11 @@ class Trainer(metaclass=Explained):
                 transform=transform,
             )
             check_samples(self.model, self.loss, batches.looked_at(), micro_batch_size)
-            if isinstance(ranks, Ranks):
-                ranks.check_samples(self.loss, batches)
+            ranks.check_samples(self.loss, batches)
             self.loss = fitted(self, data, batches)
             given = self.model, self.loss, self.optimizer, self.metrics, self.rng
             self.run = Loop(*given, batches, held_out, ranks)
-            if stateful:
-                self.run.carried = carried(self.model, batches, stateful, shuffle, ranks.size)
+            self.run.carried = carried(self.model, batches, stateful, shuffle, ranks.size)
             return self._run(epochs, hooks, checkpoint, progress(verbose, hooks))
 
     def _run(
@@ -238,7 +235,7 @@ class Trainer(metaclass=Explained):
     ) -> History:
         """Run the remaining epochs and call the hooks; those in `shown` only display progress."""
         loop, ranks, remembered = self.run, self.run.ranks, list[Mapping[str, Any]]()
-        called, every, self.stop_training = [*hooks, *shown], checkpoint and checkpoint.every, False
+        self.stop_training = False
 
         def load(state: Mapping[str, Any]) -> None:
             loop.load_state_dict(state)
@@ -249,21 +246,21 @@ class Trainer(metaclass=Explained):
             assert checkpoint is not None
             callbacks = [hook.state_dict() for hook in hooks]
             own = {"stopped": self.stop_training, "callbacks": callbacks}
-            ranks.first_writes(partial(checkpoint.save, identity), loop.state_dict() | own)
+            state = loop.state_dict() | own  # of all ranks, which are asked for it together
+            if not ranks.rank:
+                checkpoint.save(identity, state)
 
-        identity = fingerprint(loop, hooks) if checkpoint or ranks.size > 1 else {}
-        if isinstance(ranks, Ranks):
-            given = {"epochs": epochs, "checkpoint every": every} | identity
-            called = self._together(ranks, called, given)
+        identity = self._identity(epochs, hooks, checkpoint)
         if checkpoint:
             ranks.first_reads(load, partial(checkpoint.begin, identity, epochs))
+        called = ranks.called([*hooks, *shown])
         for hook in called:
             hook.on_train_begin(self, epochs, loop.steps)
         for hook, state in zip(hooks, remembered, strict=False):
-            if hook in called:
+            if ranks.called([hook]):
                 hook.load_state_dict(state)
         after_step = self._after_step(called)
-        if every:
+        if checkpoint and (every := checkpoint.every):
             after_step.append(lambda batch, loss: None if (batch + 1) % every else save())
         # An epoch that was begun is ended, also where it is the one that was to be the last.
         while loop.epoch < epochs and (loop.batch or not self.stop_training):
@@ -273,30 +270,36 @@ class Trainer(metaclass=Explained):
             for hook in called:
                 hook.on_epoch_end(self, loop.epoch, numbers)
             loop.end_epoch(numbers)
-            if isinstance(ranks, Ranks):
-                called = self._together(ranks, called)
+            ranks.agree(self._state)
+            self.stop_training = ranks.any(self.stop_training)
             if checkpoint:
                 save()
         for hook in called:
             hook.on_train_end(self)
         return loop.history
 
-    def _together(
-        self, ranks: Ranks, hooks: list[Callback], run: Mapping[str, Any] | None = None
-    ) -> list[Callback]:
-        """Make sure that all ranks are equal, and end training where one wants to; the hooks that
-        are called on this one.
-        """
-        optimizer = self.optimizer.state_dict()
-        arrays = [value for value in optimizer.values() if isinstance(value, np.ndarray)]
-        state = {
-            "parameters and buffers": checksum(self.model.state_dict().values()),
+    def _identity(
+        self, epochs: int, hooks: Sequence[Callback], checkpoint: Checkpoint | None
+    ) -> dict[str, Any]:
+        """What tells this run from others, if a checkpoint or another rank has to know it."""
+        ranks = self.run.ranks
+        if not checkpoint and ranks.size == 1:
+            return {}
+        identity = fingerprint(self.run, hooks)
+        begun = {"versions": versions(), "epochs": epochs, "every": checkpoint and checkpoint.every}
+        ranks.agree(lambda: begun | identity | self._state())
+        return identity
+
+    def _state(self) -> dict[str, Any]:
+        """What is the same on all ranks, always."""
+        memory = sorted(self.optimizer.state_dict().items())
+        arrays = [value for _, value in memory if isinstance(value, np.ndarray)]
+        generator = repr(self.rng.bit_generator.state).encode()
+        return {
+            "parameters (their seed)": checksum(self.model.state_dict().values()),
             "optimizer": (self.optimizer.steps, checksum(arrays)),
-            "generator": self.rng.bit_generator.state,
+            "generator (its seed)": checksum([np.frombuffer(generator, np.uint8)]),
         }
-        ranks.agree({"versions": versions(), **(run or {}), **state})
-        self.stop_training = any(ranks.gather(self.stop_training))
-        return [hook for hook in hooks if not (ranks.rank and hook.only_first_rank)]
 
     def _after_step(self, hooks: Sequence[Callback]) -> list[AfterStep]:
         """What is called after a step: hooks that are overridden."""
