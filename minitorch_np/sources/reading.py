@@ -56,8 +56,16 @@ def _is_buffer(x: Any) -> bool:
 
 
 def as_source(x: Any, place: str, in_memory: Callable[[Any], AnyArray]) -> Source:
-    """x as a source; what is none is an array in memory, as the function makes it."""
+    """x as a source; what is none is an array in memory, as the function makes it.
+
+    Raises DataError for an iterable of batches.
+    """
     kind = kind_of(x)
+    if kind == "batches":
+        raise DataError(
+            f"{place}: expected an array, or a data set with a length, got {type(x).__name__}: an "
+            "iterable of batches is given as x, alone, and gives (x, y)"
+        )
     if kind == "memory":
         return InMemory(in_memory(x), place)
     if kind == "samples":
