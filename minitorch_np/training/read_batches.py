@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Generator, count
-from minitorch_np.errors import ConfigurationError, DataError, ShapeError
+from minitorch_np.arrays import AnyArray, Generator
+from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.sources.ahead import ReadAhead
 from minitorch_np.sources.order import BLOCK_BYTES, WINDOW_BYTES, in_turn, windows, without_first
-from minitorch_np.sources.reading import Span, read, reraised_at, spans
-from minitorch_np.sources.stores import ByIndex, Source, tree
+from minitorch_np.sources.reading import Span, block_rows, checked_at, read, rows_of, spans
+from minitorch_np.sources.stores import Source
 from minitorch_np.sources.stream import Stream
 from minitorch_np.training.batches import Batches, Pieces, Samples, Transform
 
@@ -79,17 +79,9 @@ class _ReadBatches(Batches):
 
     def checked_rows(self, samples: Any, rows: Sequence[Any] | AnyArray) -> Samples:
         """The samples of these rows, converted. Raises ShapeError and DataError with the row."""
-
-        def check(samples: Any) -> Samples:
-            return self.check(samples[0], samples[1], samples[2] if samples[2:] else None)
-
-        def check_one(place: int) -> Samples:
-            return check(tree(lambda leaf: leaf[place : place + 1], samples))
-
-        try:
-            return check(samples)
-        except (DataError, ShapeError) as error:
-            raise reraised_at(error, check_one, rows) from None
+        return checked_at(
+            lambda one: self.check(one[0], one[1], one[2] if one[2:] else None), samples, rows
+        )
 
 
 class SourceBatches(_ReadBatches):
@@ -139,16 +131,12 @@ class SourceBatches(_ReadBatches):
 
     def _blocks(self, order: Any) -> Iterator[AnyArray]:
         """The rows of an epoch, as many at a time as are read at a time."""
-        n, row_bytes = self.samples_in_all, self.source.row_bytes
+        n = self.samples_in_all
         if self.window is not None and order is not None:
             return windows(n, self.chunk or 1, self.window, order)
         if self.chunk and order is not None:
             return in_turn(order, n, n)  # in ascending order: each chunk is read once
-        most = max(1, BLOCK_BYTES // row_bytes)
-        unit = self.source.chunk or min(self.size, self.micro_size)
-        if isinstance(self.source, ByIndex):
-            most = 1
-        return in_turn(order, n, unit * max(1, most // unit))
+        return in_turn(order, n, block_rows(self.source, min(self.size, self.micro_size)))
 
     def identity(self) -> dict[str, Any]:
         mixed = f"windows of {self.window}, chunks of {self.chunk}"
@@ -176,7 +164,7 @@ class StreamBatches(_ReadBatches):
         super().__init__(check, reading, transform, stream.place)
         self.stream, self.shuffle = stream, False
         first = stream.first()
-        rows = [f"{row} of batch 0" for row in range(_count(first))]
+        rows = [f"{row} of batch 0" for row in range(rows_of(first))]
         self.first = self.checked_rows(first, rows)
         self.samples_in_all = len(rows)  # at least
         self.micro_size = micro_size or len(rows)
@@ -198,7 +186,7 @@ class StreamBatches(_ReadBatches):
 
     def groups(self, order: Any, done: int) -> Iterator[tuple[Samples, list[Span], int]]:
         for batch, place, seen in self.stream.epoch(order or 0, done, self.seen):
-            n = _count(batch)
+            n = rows_of(batch)
             rows = [f"{row} of batch {place}" for row in range(n)]
             cuts = list(spans(n, n, self._micro or n))
             yield self.checked_rows(batch, rows), cuts, seen
@@ -221,10 +209,3 @@ def _pair(samples: Any, row: object) -> Any:
         f"x: expected samples (x, y) or (x, y, sample_weight), where no y is given, got "
         f"{type(samples).__name__} at row {row}"
     )
-
-
-def _count(batch: Any) -> int:
-    """How many samples a batch has."""
-    leaves = list[AnyArray]()
-    tree(leaves.append, batch[0])
-    return count(leaves[0]) if leaves and leaves[0].ndim else 0
