@@ -15,10 +15,19 @@ class Opened:
     """A page in the browser, of which nothing may go wrong and nothing be sent."""
 
     def __init__(
-        self, browser: Any, path: Path, width: int = 1000, fragment: str = "", scheme: str = "dark"
+        self,
+        browser: Any,
+        path: Path,
+        width: int = 1000,
+        fragment: str = "",
+        scheme: str = "dark",
+        **options: Any,
     ) -> None:
         self.view = browser.new_page(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            accept_downloads=True,
+            **options,
         )
         self.wrong: list[str] = []
         self.view.on("pageerror", lambda error: self.wrong.append(str(error)))
@@ -29,17 +38,6 @@ class Opened:
     def _request(self, request: Any) -> None:
         if request.url.split(":")[0] not in ("file", "blob", "data"):
             self.wrong.append(request.url)
-
-    def draw(self, *points: tuple[float, float]) -> None:
-        """A stroke through points, as shares of the paper, with the mouse."""
-        box = self.view.locator("#paper").bounding_box()
-        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-        self.view.mouse.move(*places[0])
-        self.view.mouse.down()
-        for place in places[1:]:
-            self.view.mouse.move(*place)  # strokes are straight
-        self.view.mouse.up()
-        self.wait("!waiting")
 
     def wait(self, expression: str) -> None:
         """Until something is true. (Playwright's own way evaluates text: the page forbids it.)"""
@@ -58,6 +56,6 @@ class Opened:
 
     def violations(self, axe: str) -> list[str]:
         """What axe-core finds wrong with the page for people who can't see or hear it well."""
-        self.view.add_script_tag(content=axe)
+        self.view.evaluate(axe)  # not as a script of the page, which its policy may forbid
         found = self.view.evaluate("axe.run().then(each => each.violations)")
         return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]

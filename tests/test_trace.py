@@ -201,6 +201,16 @@ def graph_trace() -> mt.Trace:
     return mt.trace(model, losses, x, (rng.normal(size=(6, 1)), np.arange(6) % 2))
 
 
+def convolution_trace() -> mt.Trace:
+    model = mt.Sequential(
+        mt.Conv2D(4, (3, 2), stride=(1, 2), padding="same", bias_initializer="uniform"), "tanh",
+        mt.Conv2D(2, 2, padding=1, dilation=2, groups=2, use_bias=False), mt.Flatten(),
+        mt.Dense(3), input_shape=(2, 5, 4), seed=0, dtype="float64",
+    )  # fmt: skip
+    x = np.random.default_rng(2).normal(size=(3, 2, 5, 4))
+    return mt.trace(model, "softmax_cross_entropy", x, np.arange(3))
+
+
 SUMS: dict[str, tuple[Callable[[], mt.Trace], set[str]]] = {
     "notes": (
         lambda: notes_trace("leaky_relu", "elu")[1],
@@ -214,6 +224,14 @@ SUMS: dict[str, tuple[Callable[[], mt.Trace], set[str]]] = {
             *(f"{path}.bias gradient" for path in ("0", "1.0.0", "3.0", "3.1")),
             *("1.0.1.input gradient", "1.1.input gradient", "2.input gradient"),
             *("1.output", "1.input gradient", "3.output", "3.input gradient"),
+        },
+    ),
+    "convolution": (
+        convolution_trace,
+        {
+            *(f"{path}.{what}" for path in ("0", "2", "4")
+              for what in ("output", "input gradient", "weight gradient")),
+            *("0.bias gradient", "4.bias gradient", "1.input gradient"),
         },
     ),
     "graph": (

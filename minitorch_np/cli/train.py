@@ -6,6 +6,7 @@ Without arguments it is the notes' network on the digits in this package.
 import argparse
 import sys
 import time
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from minitorch_np.networks import mlp
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.text import printable
 from minitorch_np.training import Accuracy, Checkpoint, History, Progress, Trainer
+from minitorch_np.training.together import Together, world
 
 CLASSES = 10
 """The digits."""
@@ -60,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--seed", type=seed, default=0, metavar="N", help="fixes all that is random (0)")
     add("--threads", type=positive_integer, default=1, metavar="N", help="BLAS threads (1)")
+    add("--mpi", action="store_true", help="run on the ranks of mpiexec, in parts of each batch")
     add_checkpoint(parser)
     add("--out", default="model.npz", metavar="FILE", help="where to save it (model.npz)")
 
@@ -104,20 +107,25 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, test, save, report."""
-    checkpoint = checkpoint_of(arguments)
-    require_writable("--out", arguments.out)  # before anything is trained that could then be lost
-    digits = load_digits(arguments.data)
-    model = mlp(
-        [digits.train.images[0].size, *arguments.hidden, CLASSES],
-        arguments.activation,
-        arguments.output_activation,
-        seed=arguments.seed,
-    )
+    """Train, test, save, report; of several ranks, the first reports."""
+    arguments.rank = world().Get_rank() if arguments.mpi else 0
+    with Together(world()) if arguments.mpi else nullcontext():  # or none of them goes on
+        checkpoint = checkpoint_of(arguments)
+        require_writable("--out", arguments.out)  # before anything is trained that would be lost
+        digits = load_digits(arguments.data)
+        model = mlp(
+            [digits.train.images[0].size, *arguments.hidden, CLASSES],
+            arguments.activation,
+            arguments.output_activation,
+            seed=arguments.seed,
+        )
     start = time.perf_counter()
     # With --json, standard output is for the result, so progress goes to standard error.
     progress = Progress(sys.stderr if arguments.json else None)
-    history, test, ill = _train(model, digits, arguments, progress, checkpoint)
+    found = _train(model, digits, arguments, progress, checkpoint)
+    if found is None:
+        return 0
+    history, test, ill = found
     seconds = time.perf_counter() - start
     require_finite_result(test, "test")  # the last step of all may have gone too far
     model.save(arguments.out)
@@ -145,14 +153,23 @@ def _train(
     arguments: argparse.Namespace,
     progress: Progress,
     checkpoint: Checkpoint | None,
-) -> tuple[History, dict[str, float], list[str]]:
-    """The history, what was measured on the test digits, and what is ill in the network."""
+) -> tuple[History, dict[str, float], list[str]] | None:
+    """The history, what was measured on the test digits, and what is ill in the network; None on
+    any but the first of several ranks.
+    """
     loss, optimizer = arguments.loss or loss_for(model), arguments.optimizer
     if arguments.lr is not None:
         optimizer.learning_rate = arguments.lr
     x, y = digits.train.features(), _targets(digits.train.labels, loss)
     xt, yt = digits.test.features(), _targets(digits.test.labels, loss)
-    trainer = Trainer(model, loss, optimizer, metrics=[Accuracy()], seed=arguments.seed)
+    trainer = Trainer(
+        model,
+        loss,
+        optimizer,
+        metrics=[Accuracy()],
+        seed=arguments.seed,
+        communicator=world() if arguments.mpi else None,
+    )
     health = Diagnostics(x, y)
     history = trainer.fit(
         x,
@@ -162,6 +179,8 @@ def _train(
         callbacks=[progress, health],
         checkpoint=checkpoint,
     )
+    if trainer.ranks.rank:
+        return None
     # Where a resumed run was already at its end, no epoch was diagnosed.
     ill = health.words if health.epochs else diagnose(model, x, y, loss).words
     return history, trainer.evaluate(xt, yt), ill

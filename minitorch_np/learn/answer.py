@@ -14,6 +14,7 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray
 from minitorch_np.gradcheck.wording import beyond, where
+from minitorch_np.learn.handout import function_source
 from minitorch_np.learn.inputs import RANDOM, SQUARE, TINY, Case
 from minitorch_np.learn.naming import Evidence, agree, names_of, reference, same
 from minitorch_np.learn.outcome import Outcome
@@ -94,7 +95,13 @@ def answer_of(chapter: Chapter, ran: dict[str, Ran] | str) -> ChapterAnswer:
     if isinstance(ran, str):
         result.problem = ran
         return result
-    result.functions = [judged(chapter, task, ran[task.name]) for task in chapter.tasks]
+    for task in chapter.tasks:
+        answer = judged(chapter, task, ran[task.name])
+        source = function_source(chapter.module, task.name)
+        for before in result.functions:
+            if WRONG == before.status == answer.status and f" {before.name}(" in source:
+                answer.lines.append(f"{before.name} is wrong too: if you call it, begin there")
+        result.functions.append(answer)
     return result
 
 
@@ -114,6 +121,12 @@ def judged(chapter: Chapter, task: Task, ran: Ran) -> Answer:
         return Answer(task.name, PASSED, known=remark, lines=[*_remarks(evidence), *printed])
     named = _names(evidence, bad)
     known = "" if named else _known(evidence, bad)
+    changed = _changed(evidence, bad)
+    if changed and changed not in known:
+        named, known = (
+            [f"{words}; and {changed}" for words in named],
+            known and f"{known}; {changed}",
+        )
     lines = [*_expected(task), *_example(evidence, _smallest(evidence, bad)), *printed]
     return Answer(task.name, WRONG, " or ".join(named), known, lines)
 
@@ -166,12 +179,21 @@ def _known(evidence: Evidence, bad: list[int]) -> str:
         )
         return f"{numbers}it returns {first.problem}{advice}"
     if first.changed and not any(_differs(evidence, i) for i in bad):
-        names = list(inspect.signature(_solution(evidence)).parameters)
-        return (
-            f"the result is right, but the function changes its argument {names[first.changed[0]]}"
-            ", which the caller still needs: work on a copy, or make a new array"
-        )
+        return f"the result is right, but {_changed(evidence, bad)}"
     return _difference(evidence, bad)
+
+
+def _changed(evidence: Evidence, bad: list[int]) -> str:
+    """Which argument is changed, and what to do; "" if none is."""
+    numbers = [number for i in bad for number in evidence.learner[i].changed]
+    if not numbers:
+        return ""
+    names = _parameters(evidence)
+    which = f" {names[numbers[0]]}" if numbers[0] < len(names) else ""
+    return (
+        f"the function changes its argument{which}, which the caller still needs: work on a copy, "
+        "or make a new array"
+    )
 
 
 def _difference(evidence: Evidence, bad: list[int]) -> str:

@@ -49,6 +49,9 @@ CASES = (
     Case(RANDOM, _sizes(3, 4, 6, 5, 6, 4), 5),
     Case(SQUARE, _sizes(4, 4, 4, 4, 4, 4), 6),
     Case(SQUARE, _sizes(3, 3, 3, 3, 3, 3), 7),
+    Case(RANDOM, _sizes(6, 5, 3, 2, 3, 5), 13),
+    Case(SQUARE, _sizes(5, 5, 5, 5, 5, 5), 14),
+    Case(SQUARE, _sizes(2, 2, 2, 2, 2, 2), 15),
     Case(ONE, _sizes(1, 4, 3, 5, 2, 3), 8),
     Case(ZEROS, _SMALL, 9),
     Case(ONES, _SMALL, 10),
@@ -91,6 +94,8 @@ def labels(count: str = "m", classes: str | int = "classes") -> Maker:
 
     def make(rng: Generator, sizes: Sizes, kind: str) -> AnyArray:
         most = sizes[classes] if isinstance(classes, str) else classes
+        if kind == RANDOM:  # a class that does not occur is a class
+            most = max(most - 1, 2)
         if kind in (ZEROS, ONES):
             return np.full(sizes[count], 0 if kind == ZEROS else 1)
         return np.asarray(rng.integers(0, most, sizes[count]))

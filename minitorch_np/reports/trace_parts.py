@@ -71,6 +71,29 @@ class Product(NamedTuple):
     times: str = ""
     scale: float = 1.0
 
+    @property
+    def parts(self) -> set[str]:
+        """The names of the arrays that it is made of."""
+        return {self.left, self.right, self.minus, self.times, *self.plus} - {""}
+
+
+class Windows(NamedTuple):
+    """How an array of a convolution is made of others, by name: of the input `x`, the weights `w`
+    and the gradient `dy` of the output, those that are factors of each term. `grid` says which
+    input an output sees through which weight. Of an output, its filter's entry of `plus` is added.
+    """
+
+    grid: Mapping[str, Any]
+    x: str = ""
+    w: str = ""
+    dy: str = ""
+    plus: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> set[str]:
+        """The names of the arrays that it is made of."""
+        return {self.x, self.w, self.dy, *self.plus} - {""}
+
 
 class TracedArray(NamedTuple):
     """An array of the step, its name and formula, the part of the step that it belongs to, and, if
@@ -81,7 +104,7 @@ class TracedArray(NamedTuple):
     name: str
     formula: str
     value: AnyArray
-    product: Product | None = None
+    product: Product | Windows | None = None
 
 
 Link = tuple[TracedLayer, TracedLayer | None]

@@ -1,8 +1,9 @@
 """The arrays of a step of any model, named by its layers: "0.output", "0.weight gradient".
 
-Samples are in rows, as everywhere in this package. Of `Dense`, of activations and of what adds its
-inputs or branches up, each number can be taken apart into the sum that made it: y = x W.T + b, dx =
-dy W, dW = dy.T x, db = the sum of dy over the samples; dz = da g'(z); y = f(x) + g(x).
+Samples are in rows, as everywhere in this package. Of `Dense` and `Conv2D`, of activations and of
+what adds its inputs or branches up, each number can be taken apart into the sum that made it: y = x
+W.T + b, dx = dy W, dW = dy.T x, db = the sum of dy over the samples; dz = da g'(z); y = f(x) +
+g(x). A convolution's sums are those of a dense layer over what each window sees.
 """
 
 from __future__ import annotations
@@ -10,14 +11,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.prediction import Model
-from minitorch_np.layers import Activation, Add, Dense, Graph, Sequential
-from minitorch_np.reports.trace_parts import Product, TracedArray, TracedLayer, TracedParameter
+from minitorch_np.layers import Activation, Add, Conv2D, Dense, Graph, Sequential
+from minitorch_np.reports.model_page import grid_of
+from minitorch_np.reports.trace_parts import (
+    Product,
+    TracedArray,
+    TracedLayer,
+    TracedParameter,
+    Windows,
+)
 
 Calls = Mapping[str, TracedLayer]
 
@@ -50,16 +59,16 @@ def in_plain_names(
             words, product = "dL/dx, for the layers before it", _input_sum(call, calls)
             for name, array in numbered(call, "input gradient", call.input_gradient):
                 yield TracedArray(part, name, words, array, product)
-    of_dense = {
+    sums = {
         name: product
         for call in calls.values()
-        if times[id(call.layer)] == 1 and is_dense(call)
+        if times[id(call.layer)] == 1
         for name, product in _parameter_sums(call)
     }
     for each in parameters.values():
         if each.gradient is not None:
             name, words = f"{each.name} gradient", "dL/dw, summed over the samples"
-            yield TracedArray("Update", name, words, each.gradient, of_dense.get(each.name))
+            yield TracedArray("Update", name, words, each.gradient, sums.get(each.name))
             words = "what the optimizer adds to the parameter"
             yield TracedArray("Update", f"{each.name} update", words, each.update)
 
@@ -83,11 +92,14 @@ def is_dense(call: TracedLayer) -> bool:
     return isinstance(call.layer, Dense) and call.input.ndim == 2
 
 
-def _output_sum(call: TracedLayer, calls: Calls) -> Product | None:
+def _output_sum(call: TracedLayer, calls: Calls) -> Product | Windows | None:
     if is_dense(call):
         bias = (f"{owner(call)}.bias",) if "bias" in call.layer.parameter_names else ()
         weight = f"{owner(call)}.weight"
         return Product(f"{call.path}.input", weight, right_transposed=True, plus=bias)
+    if isinstance(call.layer, Conv2D):
+        plus = (f"{owner(call)}.bias",) if call.layer.use_bias else ()
+        return Windows(_grid(call), x=f"{call.path}.input", w=f"{owner(call)}.weight", plus=plus)
     if isinstance(call.layer, Add):
         added = _branches(call, calls, -1, "output")
         if call.layer.several_inputs:
@@ -96,10 +108,12 @@ def _output_sum(call: TracedLayer, calls: Calls) -> Product | None:
     return None
 
 
-def _input_sum(call: TracedLayer, calls: Calls) -> Product | None:
+def _input_sum(call: TracedLayer, calls: Calls) -> Product | Windows | None:
     dy = f"{call.path}.output gradient"
     if is_dense(call):
         return Product(dy, f"{owner(call)}.weight")
+    if isinstance(call.layer, Conv2D):
+        return Windows(_grid(call), w=f"{owner(call)}.weight", dy=dy)
     if isinstance(call.layer, Activation):
         return Product(plus=(dy,), times=f"{call.path}.slope")
     if isinstance(call.layer, Add):
@@ -109,10 +123,20 @@ def _input_sum(call: TracedLayer, calls: Calls) -> Product | None:
     return None
 
 
-def _parameter_sums(call: TracedLayer) -> Iterator[tuple[str, Product]]:
+def _parameter_sums(call: TracedLayer) -> Iterator[tuple[str, Product | Windows]]:
     dy, x = f"{call.path}.output gradient", f"{call.path}.input"
-    yield f"{owner(call)}.weight", Product(dy, x, left_transposed=True)
-    yield f"{owner(call)}.bias", Product(right=dy)
+    if is_dense(call):
+        yield f"{owner(call)}.weight", Product(dy, x, left_transposed=True)
+        yield f"{owner(call)}.bias", Product(right=dy)
+    elif isinstance(call.layer, Conv2D):
+        yield f"{owner(call)}.weight", Windows(_grid(call), x=x, dy=dy)
+        yield f"{owner(call)}.bias", Windows(_grid(call), dy=dy)
+
+
+def _grid(call: TracedLayer) -> dict[str, Any]:
+    layer = call.layer
+    assert isinstance(layer, Conv2D)
+    return {"filters": layer.filters, "groups": layer.groups, **grid_of(layer)}
 
 
 def _branches(call: TracedLayer, calls: Calls, end: int, what: str) -> tuple[str, ...]:

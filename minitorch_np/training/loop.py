@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Generator, all_finite, count, keep_freed_memory
+from minitorch_np.arrays import Generator, all_finite, count, keep_freed_memory
 from minitorch_np.core.prediction import Model
 from minitorch_np.errors import DivergenceError
 from minitorch_np.losses import Loss
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.training.batches import Batches, Samples
+from minitorch_np.training.batches import Batches
 from minitorch_np.training.divergence import divergence
 from minitorch_np.training.history import History
 from minitorch_np.training.metric import Metric
@@ -56,26 +57,29 @@ class Loop:
         metrics: Sequence[Metric],
         rng: Generator,
         batches: Batches,
-        held_out: Samples | None,
+        held_out: Batches | None,
         ranks: Alone | None = None,
     ) -> None:
         self.model, self.loss, self.optimizer, self.metrics = model, loss, optimizer, metrics
         self.rng, self.batches, self.held_out = rng, batches, held_out
         self.ranks = ranks or Alone()
-        batches.cut = self.ranks.cut
+        for parts in (batches, held_out):
+            if parts is not None:
+                parts.cut = self.ranks.cut
         keep_freed_memory()
         self.start = self.good = Snapshot(model, optimizer)
         self.epoch = self.batch = self.since = 0
         self.epoch_began: Any = None
         self.carried: Any = None  # a Carried, in the place of a model
+        self.steps = len(batches)  # an error of an iterable that does not tell it
         self.history = History()
-        self.totals = self.ranks.totals(loss, metrics, batches.samples)
+        self.totals = self.ranks.totals(loss, metrics, batches.first)
 
     @property
     def columns(self) -> list[str]:
         """The names of the numbers that each epoch gives."""
         names = ["loss", *(metric.name for metric in self.metrics)]
-        return names + ([f"val_{name}" for name in names] if self.held_out else [])
+        return names + ([f"val_{name}" for name in names] if self.held_out is not None else [])
 
     def train_epoch(self, after_step: Sequence[AfterStep] = ()) -> dict[str, float]:
         """One pass over the data, or what is left of it: the mean loss and the metrics.
@@ -84,13 +88,14 @@ class Loop:
         """
         model, loss, optimizer, rng = self.model, self.loss, self.optimizer, self.rng
         order, trained = self._begin_epoch(), self.carried or model
-        totals, rows = self.totals, count if isinstance(self.batches.samples.x, tuple) else len
+        totals, rows = self.totals, count if isinstance(self.batches.first.x, tuple) else len
         propagate, several = self.ranks.propagate, self.ranks.size > 1
         in_pieces = several or self.batches.micro_size < self.batches.size
         pieces = self.ranks.accumulator() if in_pieces else None
         # Overflow on the way to a divergence is reported by the divergence, not by warnings.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for x, y, weights, complete in self.batches.epoch(order, rng, self.batch):
+        quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+        with quiet, closing(self.batches.epoch(order, rng, self.batch)) as epoch:
+            for x, y, weights, complete in epoch:
                 value, scores, gradients = propagate(trained, loss, x, y, weights, rng)
                 if not math.isfinite(value):
                     raise self._divergence(x, y, f"step {self.batch + 1} of the epoch")
@@ -123,10 +128,11 @@ class Loop:
         """
         if self.held_out is None:
             return {}
-        given = self.model, self.loss, self.metrics, self.held_out, "validation_data"
+        given = self.model, self.loss, self.metrics, self.held_out
         measured = measure(*given, self.ranks)
         if not math.isfinite(measured["loss"]):
-            x, y, _ = self.held_out.rows(slice(EVALUATION_ROWS))
+            x, y, _ = self.held_out.first
+            x = self.held_out.converted(x)
             raise self._divergence(x, y, f"the validation after epoch {self.epoch + 1}")
         return {f"val_{name}": number for name, number in measured.items()}
 
@@ -134,18 +140,18 @@ class Loop:
         """Add an epoch's numbers to the history, and go on to the next."""
         self.history.append(numbers)
         self.epoch, self.batch = self.epoch + 1, 0
-        self.totals = self.ranks.totals(self.loss, self.metrics, self.batches.samples)
+        self.totals = self.ranks.totals(self.loss, self.metrics, self.batches.first)
 
-    def _begin_epoch(self) -> AnyArray | None:
+    def _begin_epoch(self) -> Any:
         """The epoch's order: a new one, or in the middle of an epoch the one that it began with."""
         generator = self.rng.bit_generator
         if not self.batch:
             self.epoch_began = generator.state
             if self.carried:
                 self.carried.state = None
-            return self.batches.order(self.rng)
+            return self.batches.order(self.rng, self.epoch)
         now, generator.state = generator.state, self.epoch_began
-        order = self.batches.order(self.rng)
+        order = self.batches.order(self.rng, self.epoch)
         generator.state = now
         return order
 
@@ -163,6 +169,7 @@ class Loop:
             "epoch_began": self.epoch_began,
             "epoch": self.epoch,
             "batch": self.batch,
+            "seen": self.batches.seen,
             "loss": totals.loss,
             "weight": totals.weight,
             "counts": list(totals.counts),
@@ -182,6 +189,7 @@ class Loop:
         self.epoch_began, self.epoch, self.batch = (
             state[name] for name in ("epoch_began", "epoch", "batch")
         )
+        self.batches.seen = state.get("seen", 0)  # not in older files
         self.totals.restore(state)
         self.history.restore(state["history"])
         if self.carried:
@@ -193,19 +201,14 @@ def measure(
     model: Model,
     loss: Loss,
     metrics: Sequence[Metric],
-    samples: Samples,
-    place: str,
+    batches: Batches,
     ranks: Alone | None = None,
 ) -> dict[str, float]:
-    """The mean loss and the metrics of a model on samples, of which each rank measures its part;
-    `place` names them in errors.
-    """
-    ranks = ranks or Alone()
-    dtype, place, totals = model.dtype, f"{place}: x", ranks.totals(loss, metrics, samples)
-    part = ranks.share(samples)
-    batches = Batches(part, EVALUATION_ROWS, shuffle=False, place=place, dtype=dtype)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for x, y, weights, _ in batches.epoch(None, None):
+    """The mean loss and the metrics of a model on batches; of several ranks, each has a part."""
+    totals = (ranks or Alone()).totals(loss, metrics, batches.first)
+    quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    with quiet, closing(batches.epoch(None, None)) as epoch:
+        for x, y, weights, _ in epoch:
             scores = model.forward(x)[0]  # no cache is kept for a backward
             given = () if weights is None else (weights,)
             weight = totals.weigh(y, weights)

@@ -8,43 +8,34 @@ whole batch.
 The mean over a batch is that over all of its samples, wherever they are. So a rank sums its
 gradients (its dy is multiplied by what its samples weigh), and the sum over all ranks is divided by
 the weight of all samples: parts of different sizes and samples of different weights come out right.
-
-A rank that waits for others also looks for a message that one of them has failed, and then raises
-the same error: nobody waits for a rank that does not come.
 """
 
 from __future__ import annotations
 
 import functools
-import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Generator, count
+from minitorch_np.arrays import Array, Generator, count
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Gradients
 from minitorch_np.core.prediction import Model
-from minitorch_np.errors import ConfigurationError, MinitorchError, RankError
+from minitorch_np.errors import ConfigurationError
 from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.text import excerpt
-from minitorch_np.training.batches import Cut, Samples
+from minitorch_np.training.batches import Batches, Cut, Samples
+from minitorch_np.training.callback import Callback
 from minitorch_np.training.draws import draws
 from minitorch_np.training.metric import Metric
 from minitorch_np.training.rank_sums import RankTotals, ReducedGradients, SummedLoss
 from minitorch_np.training.step import Accumulator, propagate
+from minitorch_np.training.together import Together
 from minitorch_np.training.totals import Totals
 
 Load: TypeAlias = Callable[[Mapping[str, Any]], None]
-"""Sets or writes the state of a run."""
-
-FAILED = 1
-"""The tag of the message that a rank sends to all others when it fails."""
-
-PATIENCE = 2_000
-"""After so many looks, about a millisecond, a rank that waits leaves the core to others."""
+"""Sets the state of a run."""
 
 
 class Alone:
@@ -56,18 +47,23 @@ class Alone:
     propagate = staticmethod(propagate)
     accumulator, totals = Accumulator, Totals
 
-    def share(self, samples: Samples) -> Samples:
-        """The part of the samples that this rank evaluates."""
-        return samples
+    def check_samples(self, loss: Loss, batches: Batches) -> None:
+        """Raise ConfigurationError for samples that can't be divided."""
+
+    def agree(self, describe: Callable[[], Mapping[str, Any]]) -> None:
+        """Raise ConfigurationError on all ranks, with what differs, unless all say the same."""
+
+    def any(self, true: bool) -> bool:
+        """Whether it is true on any rank."""
+        return true
+
+    def called(self, callbacks: list[Callback]) -> list[Callback]:
+        """The callbacks that are called here: what only writes and shows, on the first rank."""
+        return callbacks
 
     def first_reads(self, load: Load, begin: Callable[[Load], None]) -> None:
         """Let the first rank begin with a checkpoint; what it loads, all load."""
         begin(load)
-
-    def first_writes(self, write: Load, state: Mapping[str, Any]) -> None:
-        """Let the first rank write the state, to which all have contributed."""
-        if not self.rank:
-            write(state)
 
     def part(self, loss: Loss, samples: Samples) -> Samples:
         """This rank's part of one batch."""
@@ -80,102 +76,23 @@ class Alone:
         return value, gradients
 
 
-class Ranks(Alone):
-    """The processes of an MPI communicator, of which this one has the number `rank`.
-
-    What they do together stands in a `with` block: it ends on all of them, or with an error on all.
-    """
+class Ranks(Together, Alone):
+    """The processes of an MPI communicator, of which this one has the number `rank`."""
 
     def __init__(self, communicator: Any, model: Model) -> None:
-        self.rank, self.size = communicator.Get_rank(), communicator.Get_size()
-        self._parent, self._model = communicator, model
-        self._here: Any = None
-        self._unfinished: list[Any] = []
+        super().__init__(communicator)
+        self._model = model
         self._rows, self._all_rows, self.whole = slice(0, 0), 0, False
 
-    # Together, or not at all
-
-    def __enter__(self) -> Self:
-        # Others' failures arrive on a communicator of our own, and none is used after one.
-        if self._here is None:
-            self._here = self._parent.Dup()
-        if self.rank:  # the first one warns
-            self._quiet = warnings.catch_warnings(action="ignore", category=UserWarning)
-            self._quiet.__enter__()
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if self.rank:
-            self._quiet.__exit__(None, None, None)
-        try:
-            if error is None:
-                self._arrive()
-        except BaseException as found:
-            error = found
-            raise
-        finally:
-            if error is not None:
-                if not hasattr(error, "rank_that_failed"):
-                    self._tell(error)
-                self._here = None
-
-    def _tell(self, error: BaseException) -> None:
-        """Send an error to all other ranks, whatever they wait for."""
-        error.add_note(f"on rank {self.rank} of {self.size}")
-        kind, text = type(error).__name__, str(error)
-        said = text if isinstance(error, MinitorchError) else f"{kind}: {text}"
-        for other in range(self.size):
-            if other != self.rank:
-                message = (self.rank, kind, said)
-                self._unfinished.append(self._here.isend(message, other, FAILED))
-
-    def _finish(self, request: Any, *buffers: AnyArray) -> None:
-        """Wait for a request. Raises the error of a rank that failed meanwhile."""
-        looks = 0
-        while not request.Test():
-            looks += 1
-            if not looks % 64 and self._here.Iprobe(tag=FAILED):
-                self._unfinished += [request, *buffers]  # MPI may still write to them
-                rank, kind, said = self._here.recv(tag=FAILED)
-                known = {cls.__name__: cls for cls in MinitorchError.__subclasses__()}
-                cls = known.get(kind, RankError)
-                cls = RankError if "__init__" in vars(cls) else cls
-                error = cls(f"rank {rank}: {said}")
-                vars(error)["rank_that_failed"] = rank
-                raise error
-            if looks > PATIENCE:
-                time.sleep(1e-5)
-
-    def _arrive(self) -> None:
-        """Wait until all ranks are here."""
-        self._finish(self._here.Ibarrier())
-
-    def total(self, own: Array) -> Array:
-        """The sum of the arrays of all ranks."""
-        found = np.empty_like(own)
-        self._finish(self._here.Iallreduce(own, found), own, found)
-        return found
-
-    def reduce(self, own: Array, total: Array) -> None:
-        """The same for ranks that are all here, into an array that is there."""
-        self._here.Allreduce(own, total)
-
-    def gather(self, own: Any) -> list[Any]:
-        """What each rank has to say, in their order."""
-        self._arrive()
-        found: list[Any] = self._here.allgather(own)
-        return found
-
-    def check_samples(self, loss: Loss, samples: Samples) -> None:
-        """Raise ConfigurationError for samples that can't be divided."""
-        n = count(samples.x)
+    def check_samples(self, loss: Loss, batches: Batches) -> None:
+        n = batches.samples_in_all
         if n < self.size:
             raise ConfigurationError(
                 f"fit: expected at least as many samples as ranks, {self.size}, got {n}: start "
                 "fewer processes"
             )
         if isinstance(loss, SeveralLosses):
-            loss.check_pieces(samples.y)
+            loss.check_pieces(batches.first.y)
 
     def first_reads(self, load: Load, begin: Callable[[Load], None]) -> None:
         found: list[Mapping[str, Any]] = []
@@ -190,9 +107,14 @@ class Ranks(Alone):
             if self.rank:
                 load(state)
 
-    def agree(self, described: Mapping[str, Any]) -> None:
-        """Raise ConfigurationError on all ranks, with what differs, unless all say the same."""
-        first, *others = self.gather(described)
+    def any(self, true: bool) -> bool:
+        return any(self.gather(true))
+
+    def called(self, callbacks: list[Callback]) -> list[Callback]:
+        return [each for each in callbacks if not (self.rank and each.only_first_rank)]
+
+    def agree(self, describe: Callable[[], Mapping[str, Any]]) -> None:
+        first, *others = self.gather(dict(describe()))
         differ = [
             f"{name}: {excerpt(repr(first.get(name)), 160)} on rank 0, "
             f"{excerpt(repr(other.get(name)), 160)} on rank {number}"
@@ -229,10 +151,6 @@ class Ranks(Alone):
         batch = self.accumulator()
         batch.add(value, gradients, self.weight(loss, samples.y, samples.weights))
         return batch.take()
-
-    def share(self, samples: Samples) -> Samples:
-        n = count(samples.x)
-        return samples.rows(slice(n * self.rank // self.size, n * (self.rank + 1) // self.size))
 
     def weight(self, loss: Loss, targets: Any, weights: Array | None) -> float:
         """How much this rank's samples count in the mean loss."""
@@ -276,7 +194,7 @@ class Ranks(Alone):
         return ReducedGradients(self)
 
     def totals(self, loss: Loss, metrics: Sequence[Metric], samples: Samples) -> Totals:  # type: ignore[override]
-        """What adds up an epoch."""
+        """What adds up an epoch, or an evaluation."""
         return RankTotals(self, loss, metrics, samples)
 
 

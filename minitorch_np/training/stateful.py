@@ -33,13 +33,16 @@ class Carried:
         return self.model.backward(dy, cache, need_dx=need_dx)
 
 
-def carried(model: Model, batches: Batches, stateful: object, shuffle: bool, ranks: int) -> Carried:
-    """The model for `fit(stateful=True)`.
+def carried(
+    model: Model, batches: Batches, stateful: object, shuffle: bool, ranks: int
+) -> Carried | None:
+    """The model for `fit(stateful=True)`; None where `stateful` is False.
 
     Raises ConfigurationError for a model that can't go on from a batch to the next or arguments
     that would tear the batches apart, DataError for batches that change in size.
     """
-    flag("fit", "stateful", stateful)
+    if not flag("fit", "stateful", stateful):
+        return None
     for layer in model.walk():
         if layer.stateless:
             raise ConfigurationError(

@@ -23,7 +23,7 @@ class Totals:
 
     def __init__(self, loss_function: Loss, metrics: Sequence[Metric], samples: Samples) -> None:
         self.loss_function, self.metrics, self.samples = loss_function, metrics, samples
-        _, targets, weights = samples.rows(slice(1))
+        _, targets, weights = samples
         self.even = loss_function.weights(targets, weights) is None
         self.loss, self.weight = 0.0, 0.0
         self.counts: list[AnyArray | int] = [0] * len(metrics)

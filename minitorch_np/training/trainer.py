@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import Seed, as_generator, require_finite
+from minitorch_np.arrays import Seed, as_generator, checksum, require_finite
 from minitorch_np.core.prediction import Model
 from minitorch_np.errors import (
     ConfigurationError,
@@ -29,15 +29,22 @@ from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.signature import Explained, explained
-from minitorch_np.training.batches import Batches, Samples, Transform
+from minitorch_np.training.batches import Samples, Transform
 from minitorch_np.training.callback import Callback, Progress, progress
 from minitorch_np.training.checkpoint import Checkpoint
 from minitorch_np.training.divergence import first_not_finite
-from minitorch_np.training.fingerprint import checksum, fingerprint, versions
+from minitorch_np.training.feeds import (
+    as_reading,
+    fitted,
+    held_out_of,
+    make_batches,
+    open_data,
+)
+from minitorch_np.training.fingerprint import fingerprint, versions
 from minitorch_np.training.history import History
-from minitorch_np.training.inputs import as_samples, check_arguments, check_samples, split
+from minitorch_np.training.inputs import as_samples, check_arguments, check_samples
 from minitorch_np.training.labels import as_names, checked_names, names_in, numbered
-from minitorch_np.training.loop import AfterStep, Loop, measure
+from minitorch_np.training.loop import EVALUATION_ROWS, AfterStep, Loop, measure
 from minitorch_np.training.outputs import as_loss, as_metrics
 from minitorch_np.training.ranks import Alone, Ranks, ranks_of
 from minitorch_np.training.stateful import carried
@@ -114,7 +121,7 @@ class Trainer(metaclass=Explained):
     def fit(
         self,
         x: object,
-        y: object,
+        y: object = None,
         *,
         epochs: int = 1,
         batch_size: int | None = 64,
@@ -122,8 +129,12 @@ class Trainer(metaclass=Explained):
         sample_weight: object = None,
         validation_data: Sequence[object] | None = None,
         validation_split: float = 0.0,
+        steps_per_epoch: int | None = None,
         shuffle: bool = True,
         stateful: bool = False,
+        shuffle_window: int | None = None,
+        scale: float | None = None,
+        prefetch: int = 2,
         transform: Transform | None = None,
         callbacks: Iterable[Callback] = (),
         checkpoint: Checkpoint | None = None,
@@ -133,6 +144,11 @@ class Trainer(metaclass=Explained):
 
         y is what the loss takes; class numbers may also be (n, 1), or the names of classes. Of a
         Graph, inputs and targets come in a tuple or by name where there are several.
+
+        x and y need not be in memory: a batch at a time is read of np.memmap, of what has `shape`,
+        `dtype` and slices, such as h5py's, Zarr's and Dask's arrays, and of map-style data sets,
+        where y may be omitted if x gives samples (x, y). An iterable of batches (x, y), such as a
+        generator function or a DataLoader, comes without y.
 
         - `batch_size=None` takes all samples in each step, as the notes do;
         - `micro_batch_size` processes a batch in pieces of that many samples and adds up their
@@ -144,6 +160,11 @@ class Trainer(metaclass=Explained):
         - `stateful` begins each batch with the recurrent layers' state after the batch before, row
           by row, and each epoch with zeros (truncated back-propagation); it needs shuffle=False and
           batches of one size, as TextWindows.streams gives them;
+        - `steps_per_epoch`: how many batches of an iterable are an epoch; by default its length;
+        - `shuffle_window`: how many samples of a chunked store are kept in memory to be mixed, by
+          default 32 MB; chunks come in random order, too;
+        - `scale`: a factor for the inputs, such as 1/255;
+        - `prefetch`: how many groups of batches a thread reads ahead from a source; 0 for none;
         - `transform(batch, rng)` changes each batch of inputs before it is trained on;
         - `checkpoint` saves the run as it goes, and resumes a saved one;
         - `verbose` prints a line per epoch and shows a progress bar. None (the default) does so in
@@ -159,28 +180,29 @@ class Trainer(metaclass=Explained):
         with self._alone("fit") as ranks:
             check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
             hooks = instances("fit", "callbacks", callbacks, Callback)
-            samples = self.checked(x, y, sample_weight, "fit")
+            reading = as_reading("fit", scale, prefetch, shuffle_window, steps_per_epoch)
+            data = open_data(self, (x, y, sample_weight), "fit", reading.steps)
             divided = not is_number(validation_split) or validation_split  # if wrong, refused below
-            if hooks or checkpoint or divided:  # before anything is written
-                require_finite(samples.x, "fit: x")
-            check_samples(self.model, self.loss, samples, micro_batch_size)
-            samples, held_out = self._held_out(samples, validation_data, validation_split)
-            if isinstance(ranks, Ranks):
-                ranks.check_samples(self.loss, samples)
-            batches = Batches(
-                samples,
+            early = hooks or checkpoint or divided or ranks.size > 1
+            if isinstance(data, Samples) and early:
+                require_finite(data.x, "fit: x")  # before anything is written
+            data, held_out = held_out_of(self, data, validation_data, validation_split, reading)
+            batches = make_batches(
+                self,
+                data,
+                "fit",
+                reading,
                 batch_size,
                 shuffle=flag("fit", "shuffle", shuffle),
-                place="fit: x",
-                dtype=self.model.dtype,
                 micro_size=micro_batch_size,
                 transform=transform,
             )
-            self.loss = self.loss.fitted(samples.y, self.model.output_shape)
+            check_samples(self.model, self.loss, batches.looked_at(), micro_batch_size)
+            ranks.check_samples(self.loss, batches)
+            self.loss = fitted(self, data, batches)
             given = self.model, self.loss, self.optimizer, self.metrics, self.rng
             self.run = Loop(*given, batches, held_out, ranks)
-            if stateful:
-                self.run.carried = carried(self.model, batches, stateful, shuffle, ranks.size)
+            self.run.carried = carried(self.model, batches, stateful, shuffle, ranks.size)
             return self._run(epochs, hooks, checkpoint, progress(verbose, hooks))
 
     def _run(
@@ -213,7 +235,7 @@ class Trainer(metaclass=Explained):
     ) -> History:
         """Run the remaining epochs and call the hooks; those in `shown` only display progress."""
         loop, ranks, remembered = self.run, self.run.ranks, list[Mapping[str, Any]]()
-        called, every, self.stop_training = [*hooks, *shown], checkpoint and checkpoint.every, False
+        self.stop_training = False
 
         def load(state: Mapping[str, Any]) -> None:
             loop.load_state_dict(state)
@@ -224,21 +246,21 @@ class Trainer(metaclass=Explained):
             assert checkpoint is not None
             callbacks = [hook.state_dict() for hook in hooks]
             own = {"stopped": self.stop_training, "callbacks": callbacks}
-            ranks.first_writes(partial(checkpoint.save, identity), loop.state_dict() | own)
+            state = loop.state_dict() | own  # of all ranks, which are asked for it together
+            if not ranks.rank:
+                checkpoint.save(identity, state)
 
-        identity = fingerprint(loop, hooks) if checkpoint or ranks.size > 1 else {}
-        if isinstance(ranks, Ranks):
-            given = {"epochs": epochs, "checkpoint every": every} | identity
-            called = self._together(ranks, called, given)
+        identity = self._identity(epochs, hooks, checkpoint)
         if checkpoint:
             ranks.first_reads(load, partial(checkpoint.begin, identity, epochs))
+        called = ranks.called([*hooks, *shown])
         for hook in called:
-            hook.on_train_begin(self, epochs, len(loop.batches))
+            hook.on_train_begin(self, epochs, loop.steps)
         for hook, state in zip(hooks, remembered, strict=False):
-            if hook in called:
+            if ranks.called([hook]):
                 hook.load_state_dict(state)
         after_step = self._after_step(called)
-        if every:
+        if checkpoint and (every := checkpoint.every):
             after_step.append(lambda batch, loss: None if (batch + 1) % every else save())
         # An epoch that was begun is ended, also where it is the one that was to be the last.
         while loop.epoch < epochs and (loop.batch or not self.stop_training):
@@ -248,30 +270,36 @@ class Trainer(metaclass=Explained):
             for hook in called:
                 hook.on_epoch_end(self, loop.epoch, numbers)
             loop.end_epoch(numbers)
-            if isinstance(ranks, Ranks):
-                called = self._together(ranks, called)
+            ranks.agree(self._state)
+            self.stop_training = ranks.any(self.stop_training)
             if checkpoint:
                 save()
         for hook in called:
             hook.on_train_end(self)
         return loop.history
 
-    def _together(
-        self, ranks: Ranks, hooks: list[Callback], run: Mapping[str, Any] | None = None
-    ) -> list[Callback]:
-        """Make sure that all ranks are equal, and end training where one wants to; the hooks that
-        are called on this one.
-        """
-        optimizer = self.optimizer.state_dict()
-        arrays = [value for value in optimizer.values() if isinstance(value, np.ndarray)]
-        state = {
-            "parameters and buffers": checksum(self.model.state_dict().values()),
+    def _identity(
+        self, epochs: int, hooks: Sequence[Callback], checkpoint: Checkpoint | None
+    ) -> dict[str, Any]:
+        """What tells this run from others, if a checkpoint or another rank has to know it."""
+        ranks = self.run.ranks
+        if not checkpoint and ranks.size == 1:
+            return {}
+        identity = fingerprint(self.run, hooks)
+        begun = {"versions": versions(), "epochs": epochs, "every": checkpoint and checkpoint.every}
+        ranks.agree(lambda: begun | identity | self._state())
+        return identity
+
+    def _state(self) -> dict[str, Any]:
+        """What is the same on all ranks, always."""
+        memory = sorted(self.optimizer.state_dict().items())
+        arrays = [value for _, value in memory if isinstance(value, np.ndarray)]
+        generator = repr(self.rng.bit_generator.state).encode()
+        return {
+            "parameters (their seed)": checksum(self.model.state_dict().values()),
             "optimizer": (self.optimizer.steps, checksum(arrays)),
-            "generator": self.rng.bit_generator.state,
+            "generator (its seed)": checksum([np.frombuffer(generator, np.uint8)]),
         }
-        ranks.agree({"versions": versions(), **(run or {}), **state})
-        self.stop_training = any(ranks.gather(self.stop_training))
-        return [hook for hook in hooks if not (ranks.rank and hook.only_first_rank)]
 
     def _after_step(self, hooks: Sequence[Callback]) -> list[AfterStep]:
         """What is called after a step: hooks that are overridden."""
@@ -282,34 +310,29 @@ class Trainer(metaclass=Explained):
             if type(hook).on_batch_end is not base
         ]
 
-    def _held_out(
-        self, samples: Samples, data: Sequence[object] | None, share: float
-    ) -> tuple[Samples, Samples | None]:
-        """The samples to train on, and those to validate with."""
-        if data is None:
-            nothing_held_out = is_number(share) and share == 0
-            return (samples, None) if nothing_held_out else split(samples, share)
-        things = len(data) if isinstance(data, (tuple, list)) else type(data).__name__
-        if things not in (2, 3) or share:
-            raise ConfigurationError(
-                "validation_data: expected (x, y) or (x, y, sample_weight), and no "
-                f"validation_split beside it, got {things}"
-                + (" things" if isinstance(things, int) else "")
-            )
-        x, y, *weights = data
-        held_out = self.checked(x, y, weights[0] if weights else None, "validation_data")
-        require_finite(held_out.x, "validation_data: x")
-        return samples, held_out
-
     def checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
         """The samples as arrays, or the error that says why they can't be used."""
         x, y = self.model.inputs_of(x, f"{place}: x"), self.model.targets_of(y, f"{place}: y")
-        names = None if isinstance(self.loss, SeveralLosses) else as_names(y)
-        if names is not None:
-            shape = self.model.output_shape
-            self.classes = self.classes or names_in(names, self.loss, shape, place)
-            y = numbered(names, self.classes, place)
+        y = self.numbers_of(y, place)
         return as_samples(self.model, self.loss, x, y, sample_weight, place)
+
+    def numbers_of(self, y: Any, place: str, *, all_known: bool = True) -> Any:
+        """Targets that are the names of classes as class numbers; others as they are.
+
+        Raises ConfigurationError where the names are to be found in targets of which not all are
+        known.
+        """
+        names = None if isinstance(self.loss, SeveralLosses) else as_names(y)
+        if names is None:
+            return y
+        if self.classes is None and not all_known:
+            raise ConfigurationError(
+                f"{place}: y: expected Trainer(..., classes=[...]) where the names of classes are "
+                f"read a batch at a time, got {str(names.flat[0])!r}"
+            )
+        shape = self.model.output_shape
+        self.classes = self.classes or names_in(names, self.loss, shape, place)
+        return numbered(names, self.classes, place)
 
     @contextmanager
     def _alone(self, place: str) -> Iterator[Alone]:
@@ -356,9 +379,21 @@ class Trainer(metaclass=Explained):
         return value
 
     @explained
-    def evaluate(self, x: object, y: object, sample_weight: object = None) -> dict[str, float]:
+    def evaluate(
+        self,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
+        *,
+        scale: float | None = None,
+        prefetch: int = 2,
+    ) -> dict[str, float]:
         """Mean loss and metrics on samples x and targets y, by name. Of several ranks, each that
-        calls it measures all samples. Raises as `fit`.
+        calls it measures all samples.
+
+        The arguments are those of `fit`, and so is what is raised; an iterable is read to its end.
         """
-        samples = self.checked(x, y, sample_weight, "evaluate")
-        return measure(self.model, self.loss, self.metrics, samples, "evaluate")
+        data = open_data(self, (x, y, sample_weight), "evaluate")
+        reading = as_reading("evaluate", scale, prefetch)
+        batches = make_batches(self, data, "evaluate", reading, EVALUATION_ROWS)
+        return measure(self.model, self.loss, self.metrics, batches)

@@ -27,8 +27,12 @@ def _observe(cls: Any, inputs: tuple[Any, ...]) -> Any:
 
 
 def _second(cls: Any) -> tuple[str, str]:
+    class Unweighted(cls):  # type: ignore[misc]  # a mean over weights is no part of the chapter
+        def forward(self, scores: Any, targets: Any) -> Any:
+            return super().forward(scores, targets)
+
     rng = np.random.default_rng(0)
-    return gradcheck(cls(), rng.normal(size=(5, 4)), np.eye(4)[[0, 3, 1, 1, 2]])
+    return gradcheck(Unweighted(), rng.normal(size=(5, 4)), np.eye(4)[[0, 3, 1, 1, 2]])
 
 
 G = "(p - targets) / len(p)"

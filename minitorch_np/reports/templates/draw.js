@@ -208,8 +208,8 @@ function build() {
     element(each.kind).append(button);
   }
   element("given").hidden = !network.examples.length;
-  element("lessons").hidden = !teachable;
-  element("no-lessons").hidden = teachable;
+  element("lessons").hidden = !network.teachable;
+  element("no-lessons").hidden = network.teachable;
   for (const l of network.layers) if (l.kind === "activation") {
     const select = make("select", "", `activation of layer ${l.path}`);
     for (const name of Object.keys(ACTIVATIONS)) select.append(make("option", name));
@@ -243,7 +243,7 @@ function stroke(event) {
   pen.lineCap = pen.lineJoin = "round";
   pen.beginPath();
   pen.moveTo(...(last ?? [x, y]));
-  pen.lineTo(x, y);
+  pen.lineTo(x + 0.01, y);  // a line of no length, as of a tap, is not drawn
   pen.stroke();
   last = [x, y];
   changed();

@@ -1,6 +1,6 @@
 // The playground: a small network that is composed and trained here, and what it makes of the plane.
 
-const GRID = 72, UNIT_GRID = 24, MOST_LAYERS = 6, MOST_UNITS = 32, FRAME = 10;
+const FINEST = 72, ANSWERS = 3e5, UNIT_GRID = 24, MOST_LAYERS = 6, MOST_UNITS = 32, FRAME = 10;
 const COLOURS = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233]];
 const NONE = "Identity", OWN = "own";
 const NOTES = [["LeakyReLU", "ELU"], ["ReLU", "ReLU"], ["Sigmoid", "Sigmoid"], ["ReLU", NONE]];
@@ -150,9 +150,11 @@ const inColour = name => {
 
 /** Each square in the colour of its most probable class, the paler the less sure; then the points. */
 function paintPlane() {
-  const scores = overPlane(GRID).at(-1), paper = inColour("--paper");
-  const pixels = new ImageData(GRID, GRID), ground = small(GRID, GRID);
-  for (let k = 0; k < GRID * GRID; k++) {
+  const units = state.layers.reduce((sum, [count]) => sum + count, classes);
+  const side = Math.min(FINEST, Math.floor(Math.sqrt(ANSWERS / units)));  // so that a frame is short
+  const scores = overPlane(side).at(-1), paper = inColour("--paper");
+  const pixels = new ImageData(side, side), ground = small(side, side);
+  for (let k = 0; k < side * side; k++) {
     const p = softmax(scores.subarray(k * classes, (k + 1) * classes));
     const most = Math.max(...p), best = p.indexOf(most);
     const share = Number.isFinite(most) ? 0.75 * (most - 1 / classes) / (1 - 1 / classes) : 0;

@@ -23,10 +23,10 @@ function generator(seed) {
   return { uniform, normal, shuffled };
 }
 
-/** A point of a spiral with some arms, a turn and a half long. */
+/** A point of a spiral with some arms, a turn and a quarter long. */
 const arm = arms => (k, share) => {
-  const turn = 3 * Math.PI * share + 2 * Math.PI * k / arms;
-  return [1.3 * share * Math.cos(turn), 1.3 * share * Math.sin(turn)];
+  const turn = 2.5 * Math.PI * share + 2 * Math.PI * k / arms, radius = 0.15 + 1.7 * share;
+  return [radius * Math.cos(turn), radius * Math.sin(turn)];
 };
 
 /** Each data set: its name, its number of classes, and a point of class k from a share in [0, 1)
