@@ -43,7 +43,7 @@ def test_listed_mistakes_are_wrong_and_differ_from_each_other(file: str, task: T
     for listed in task.mistakes:
         changed = edited(source, listed.edits)
         assert changed, f"{listed.words}: no such piece in\n{source}"
-        made = evidence.run(made_function(about, task.name, changed))
+        made = list(evidence.run(made_function(about, task.name, changed)))
         assert any(one.values for one in made), f"{listed.words}: {made[0]}"
         if task.judged:
             assert any(task.judge(one.values) for one in made), listed.words
