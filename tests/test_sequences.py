@@ -239,7 +239,7 @@ def test_sequences_of_another_length_than_the_models_are_refused() -> None:
     trainer = mt.Trainer(model, mt.SoftmaxCrossEntropy(), mt.SGD(0.1), seed=0)
     x = np.zeros((2, 12), int)
     message = (
-        "sequences of 8 numbers, for which the model was built, got sequences of 12: cut longer"
+        "sequences of 8 numbers, for which the model was built, got sequences of 12: cut longer,"
     )
     for call in (lambda: trainer.fit(x, x), lambda: model.predict(x), lambda: model(x)):
         with pytest.raises(mt.ShapeError, match=message):

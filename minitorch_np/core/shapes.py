@@ -32,7 +32,7 @@ def require_input(layer: Layer, x: Any, place: str = "") -> None:
     if layer.index_limit is not None and len(wanted) == 1 and x.ndim == 2:
         raise ShapeError(
             f"{place or repr(layer)}: expected sequences of {wanted[0]} numbers, for which the "
-            f"model was built, got sequences of {x.shape[1]}: cut longer ones and pad shorter ones, "
+            f"model was built, got sequences of {x.shape[1]}: cut longer, pad shorter ones, "
             "or build it for more steps"
         )
     raise ShapeError(
