@@ -40,11 +40,9 @@ def require_trailing(layer: Layer, x: Array, axes: int = 1) -> None:
 
     For layers that treat each step of a sequence alike: it may have any length.
     """
-    layer.require_built()
-    if (
-        x.ndim != len(layer.input_shape) + 1
-        or x.shape[x.ndim - axes :] != layer.input_shape[len(layer.input_shape) - axes :]
-    ):
+    wanted: Shape | None = getattr(layer, "input_shape", None)
+    shape, first = x.shape, x.ndim - axes
+    if wanted is None or len(shape) != len(wanted) + 1 or shape[first:] != wanted[first - 1 :]:
         require_input(layer, x)
 
 

@@ -66,7 +66,7 @@ class Loop:
         self.ranks = ranks or Alone()
         for parts in (batches, held_out):
             if parts is not None:
-                parts.cut = self.ranks.cut
+                parts.cut, parts.own = self.ranks.cut, self.ranks.own
         keep_freed_memory()
         self.start = self.good = Snapshot(model, optimizer)
         self.epoch = self.batch = self.since = 0

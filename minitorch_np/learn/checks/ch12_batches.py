@@ -27,12 +27,13 @@ def _data(rng: Generator, sizes: Sizes, kind: str) -> tuple[Any, ...]:
 def _facts(function: Any, inputs: tuple[Any, ...]) -> Any:
     """What is true of the batches, whatever their order is."""
     X, Y, batch_size, rng = inputs
+    X0, Y0 = X.copy(), Y.copy()
     numbers = X[0].copy()
     got = function(X, Y, batch_size, rng)
     if got is ... or got is None:
         return got
-    first, second = _pairs(got), _pairs(function(X, Y, batch_size, rng))
-    again = _pairs(function(X, Y, batch_size, np.random.default_rng(X.shape[1])))
+    first, second = _pairs(got), _pairs(function(X0.copy(), Y0.copy(), batch_size, rng))
+    again = _pairs(function(X0, Y0, batch_size, np.random.default_rng(X.shape[1])))
     ids = _ids(first, 0)
     labels = _ids(first, 1) / 100
     return {
