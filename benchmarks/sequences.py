@@ -3,8 +3,8 @@
 Each task is trained by `Trainer.fit`, by a loop in PyTorch with the same optimizer, and, where it
 has any, done as nothing but its matrix products in NumPy. The three take turns in one process; what
 is printed are medians of milliseconds a step, and of ratios of neighbours in time. GELU and
-LayerNorm are forward and backward alone. Generation is 64 tokens after 1 and after 64, with the cache
-beside without.
+LayerNorm are forward and backward alone. Generation is 64 tokens after 1 and after 64, with the
+cache beside without.
 
     python -m benchmarks.sequences [--rounds 15] [--only gpt,gru]
 
