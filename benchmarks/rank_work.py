@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ def reduction(folder: Path, number: int) -> None:
                 ranks.total(np.ones(2))
                 ranks.reduce(own, total)
 
-            found[n] = timed((lambda own=own: ranks.total(own)) if n <= 2**16 else long, 0.5)
+            found[str(n)] = timed(partial(ranks.total, own) if n <= 2**16 else long, 0.5)
     say(found)
 
 

@@ -250,7 +250,7 @@ def each_reads_its_own(communicator: Any) -> None:
     path = FOLDER / f"x_{communicator.size}_{communicator.rank}.npy"
     np.save(path, X)
     data, mapped = Counting(), np.load(path, mmap_mode="r")
-    given = {"epochs": 2, "batch_size": 64, "micro_batch_size": 40, "verbose": False}
+    given: Any = {"epochs": 2, "batch_size": 64, "micro_batch_size": 40, "verbose": False}
     found = []
     for x, y, each in ((X, Y, None), (data, None, communicator), (mapped, Y, communicator)):
         trainer = mt.Trainer(normed(), mt.SoftmaxCrossEntropy(), "adam", seed=1, communicator=each)
