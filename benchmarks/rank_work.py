@@ -2,8 +2,8 @@
 
     mpiexec -n 2 python -m benchmarks.rank_work MODE FOLDER [NUMBER]
 
-MODE is numbers, resumed, killed, speed or reduction. What there is to say is one line of JSON, by
-the first rank.
+MODE is numbers, resumed, killed, speed, reduction or model. What there is to say is one line of
+JSON, by the first rank.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ import numpy as np
 from mpi4py import MPI
 
 import minitorch_np as mt
+from benchmarks.rank_models import BATCH as BATCH_OF_ALL
+from benchmarks.rank_models import WORKS, steps
 from minitorch_np.training.together import Together
 
 WORLD: Any = MPI.COMM_WORLD
@@ -114,28 +117,12 @@ def timed(run: Callable[[], object], seconds: float = 1.0) -> float:
     return float(WORLD.allreduce(statistics.median(times), op=MPI.MAX))
 
 
-def mlp_steps(batch: int) -> tuple[float, int]:
-    """Seconds a step of 784-512-512-10 with Adam at this global batch, and its parameters."""
-    model = mt.mlp([784, 512, 512, 10], seed=0)
-    trainer = mt.Trainer(model, "softmax_cross_entropy", "adam", seed=0, communicator=WORLD)
-    x, y = (
-        np.random.default_rng(0).random((20 * batch, 784), np.float32),
-        np.arange(20 * batch) % 10,
-    )
-    times: list[float] = []
-
-    class Watch(mt.Callback):
-        def on_batch_end(self, trainer: Any, batch: int, loss: float) -> None:
-            times.append(time.perf_counter())
-
-    trainer.fit(x, y, epochs=5, batch_size=batch, callbacks=[Watch()], verbose=False)
-    steps = np.diff(times[20:])
-    return float(WORLD.allreduce(float(np.median(steps)), op=MPI.MAX)), model.count_parameters()
-
-
 def speed(folder: Path, batch: int) -> None:
     """The time of a step, of its Allreduce, and of one that overlaps with a product."""
-    step, parameters = mlp_steps(batch)
+    work = WORKS[1]
+    times = steps(work, batch, WORLD if WORLD.size > 1 else None)
+    step = WORLD.allreduce(statistics.median(times), op=MPI.MAX)
+    parameters = work.make().count_parameters()
     found = {"ranks": WORLD.size, "step": step, "parameters": parameters}
     if WORLD.size > 1:
         gradient, total = np.ones(parameters, np.float32), np.empty(parameters, np.float32)
@@ -172,10 +159,15 @@ def reduction(folder: Path, number: int) -> None:
                 ranks.total(np.ones(2))
                 ranks.reduce(own, total)
 
-            found[n] = timed((lambda own=own: ranks.total(own)) if n <= 2**16 else long, 0.5)
+            found[str(n)] = timed(partial(ranks.total, own) if n <= 2**16 else long, 0.5)
     say(found)
 
 
+def model(folder: Path, place: int) -> None:
+    """The median time of a step of one of the networks."""
+    say({"step": statistics.median(steps(WORKS[place], BATCH_OF_ALL, WORLD))})
+
+
 if __name__ == "__main__":
-    modes = {f.__name__: f for f in (numbers, resumed, killed, speed, reduction)}
+    modes = {f.__name__: f for f in (numbers, resumed, killed, speed, reduction, model)}
     modes[sys.argv[1]](Path(sys.argv[2]), int((*sys.argv[3:], "0")[0]))

@@ -81,7 +81,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, features: set[str], kernels: str | 
     monkeypatch.setattr(machine, "processor", lambda: ("one", frozenset(features)))
     monkeypatch.setattr(machine, "_openblas", lambda: kernels and object())
     monkeypatch.setattr(machine, "blas", lambda: machine.Blas("openblas", "0.3", kernels, 1))
-    monkeypatch.setattr(machine.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
 
 
 def test_the_best_known_kernels(monkeypatch: pytest.MonkeyPatch) -> None:

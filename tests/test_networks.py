@@ -250,3 +250,16 @@ def test_gradients_of_networks(name: str) -> None:
 def test_what_makes_no_sense_is_refused(make: Any, message: str) -> None:
     with pytest.raises(mt.MinitorchError, match=message):
         make()
+
+
+def test_many_samples_of_a_large_network_are_measured_a_few_at_a_time() -> None:
+    from minitorch_np.training.loop import evaluation_rows
+
+    assert evaluation_rows(mt.notes_network()) == evaluation_rows(mt.lenet5()) == 256
+    assert 8 <= evaluation_rows(mt.gpt(65, 64)) < 128
+    assert evaluation_rows(mt.unet((1, 64, 64), 2, width=16)) < 64
+    small = mt.gpt(5, 2048, 1, 1, 8)
+    assert 1 <= evaluation_rows(small) < 256
+    a, b = mt.Input(2), mt.Input(3)
+    joined = mt.Graph([a, b], [mt.Dense(2)(mt.Concatenate()(a, b)), mt.Dense(1)(a)])
+    assert evaluation_rows(joined) == 256

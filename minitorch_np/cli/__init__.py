@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from minitorch_np import __version__
 from minitorch_np.cli import (
     compare,
+    convert,
     doctor,
     evaluate,
     export,
@@ -42,6 +43,7 @@ VERBS = {
     "page": page,
     "text": text,
     "gradcheck": gradcheck,
+    "convert": convert,
     "compare": compare,
     "learn": learn,
     "doctor": doctor,

@@ -15,6 +15,7 @@ from minitorch_np.cli.arguments import (
     activation,
     add_checkpoint,
     checkpoint_of,
+    inputs_in,
     learning_rate,
     listed,
     load_digits,
@@ -28,6 +29,7 @@ from minitorch_np.cli.arguments import (
 from minitorch_np.data import Digits
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments import Diagnostics, diagnose
+from minitorch_np.experiments.diagnostics import PROBE
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss, loss_for
 from minitorch_np.networks import mlp
@@ -49,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--data",
         metavar="PATH",
-        help='folder with the MNIST files, a CSV, or "full", all of MNIST; else the digits here',
+        help='folder with the MNIST files, a CSV, a .npy of convert, or "full", all of MNIST; else '
+        "the digits here",
     )
     _add_model(parser)
     add("--epochs", type=positive_integer, default=25, metavar="N", help="rounds (25)")
@@ -160,8 +163,8 @@ def _train(
     loss, optimizer = arguments.loss or loss_for(model), arguments.optimizer
     if arguments.lr is not None:
         optimizer.learning_rate = arguments.lr
-    x, y = digits.train.features(), _targets(digits.train.labels, loss)
-    xt, yt = digits.test.features(), _targets(digits.test.labels, loss)
+    (x, scale), y = inputs_in(digits.train), _targets(digits.train.labels, loss)
+    (xt, _), yt = inputs_in(digits.test), _targets(digits.test.labels, loss)
     trainer = Trainer(
         model,
         loss,
@@ -170,20 +173,22 @@ def _train(
         seed=arguments.seed,
         communicator=world() if arguments.mpi else None,
     )
-    health = Diagnostics(x, y)
+    probe = digits.train.take(slice(PROBE)).features()
+    health = Diagnostics(probe, y[:PROBE])
     history = trainer.fit(
         x,
         y,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
+        scale=scale,
         callbacks=[progress, health],
         checkpoint=checkpoint,
     )
     if trainer.ranks.rank:
         return None
     # Where a resumed run was already at its end, no epoch was diagnosed.
-    ill = health.words if health.epochs else diagnose(model, x, y, loss).words
-    return history, trainer.evaluate(xt, yt), ill
+    ill = health.words if health.epochs else diagnose(model, probe, y[:PROBE], loss).words
+    return history, trainer.evaluate(xt, yt, scale=scale), ill
 
 
 def _targets(labels: AnyArray, loss: Loss) -> AnyArray:

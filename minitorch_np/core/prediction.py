@@ -6,7 +6,8 @@ Predictions are made one batch at a time, so memory does not grow with the numbe
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -21,6 +22,7 @@ from minitorch_np.arrays import (
     StrPath,
     all_finite,
     as_batch,
+    as_rows,
     count,
     describe_batch,
     each,
@@ -36,7 +38,8 @@ from minitorch_np.core.summary import summary_html, summary_table
 from minitorch_np.errors import ShapeError
 from minitorch_np.numerics import sigmoid, softmax
 from minitorch_np.signature import explained
-from minitorch_np.validation import whole
+from minitorch_np.sources.reading import converted, inputs_in, kind_of
+from minitorch_np.validation import number, whole
 
 
 class Model(Composite):
@@ -73,14 +76,26 @@ class Model(Composite):
         return y
 
     @explained
-    def predict(self, x: object, batch_size: int = 256) -> Any:
+    def predict(self, x: object, batch_size: int = 256, *, scale: float | None = None) -> Any:
         """The outputs (m, *output_shape) for x (m, *input_shape), `batch_size` samples at a time;
         a tuple if the model has several.
 
-        Raises DataError, with row and column, for a NaN or infinity in x.
+        x may be whatever `fit` takes, and is multiplied by `scale`; of data sets and iterables that
+        give targets too, these are left aside. Raises DataError, with row and column, for a NaN or
+        infinity in x.
         """
         whole("predict", "batch_size", batch_size)
+        scale = None if scale is None else number("predict", "scale", scale)
         self.require_built()
+        whole_in_memory = kind_of(x) == "memory" and all(
+            kind_of(part) == "memory" for part in parts(self.inputs_of(x, "predict: x"))
+        )
+        batches = self._batches if whole_in_memory else self._read_batches
+        outputs = [self.forward(given)[0] for given in batches(x, batch_size, scale)]
+        return each(lambda *pieces: np.concatenate(pieces), *outputs) if outputs[1:] else outputs[0]
+
+    def _batches(self, x: Any, batch_size: int, scale: float | None) -> Iterator[Any]:
+        """The batches of inputs in memory."""
 
         def batch(part: Any) -> Array:
             return as_batch(part, self.dtype, "predict")
@@ -91,24 +106,41 @@ class Model(Composite):
             return part if sliced else batch(part)
 
         rows = each(sliceable, self.inputs_of(x, "predict: x"))
-        outputs = []
         for start in range(0, count(rows), batch_size):
             piece = slice(start, start + batch_size)
             given = each(lambda part, piece=piece: batch(part[piece]), rows)
             if not all_finite(given):
                 require_finite(each(batch, rows), "predict: x")
-            outputs.append(self.forward(given)[0])
-        return each(lambda *pieces: np.concatenate(pieces), *outputs) if outputs[1:] else outputs[0]
+            yield (
+                given if scale is None else each(lambda part: part * part.dtype.type(scale), given)
+            )
+
+    def _read_batches(self, x: Any, batch_size: int, scale: float | None) -> Iterator[Any]:
+        """The batches of inputs that are read."""
+        place = "predict: x"
+
+        def batch(samples: Any) -> Any:
+            rows = each(lambda part: as_rows(part, place), self.inputs_of(samples, place))
+            self.check_input(rows)
+            return converted(rows, self.dtype, scale, place)
+
+        kind = kind_of(x)
+        given = x if kind in ("samples", "batches") else self.inputs_of(x, place)
+        with closing(inputs_in(given, batch_size, place, batch)) as batches:
+            yield from batches
 
     @explained
-    def predict_proba(self, x: object, batch_size: int = 256) -> Array:
+    def predict_proba(
+        self, x: object, batch_size: int = 256, *, scale: float | None = None
+    ) -> Array:
         """Probabilities (m, classes): the softmax of the outputs, unless they are that already.
 
         If classes do not exclude each other (BinaryCrossEntropy, a final Sigmoid): the sigmoid of
         each output. A single output is the probability of class 1; both columns are returned.
         Raises ShapeError for a model whose outputs are not class scores.
         """
-        exclusive, outputs = self._exclusive("predict_proba"), self.predict(x, batch_size)
+        exclusive = self._exclusive("predict_proba")
+        outputs = self.predict(x, batch_size, scale=scale)
         if exclusive:
             p: Array = outputs if self.outputs_probabilities else softmax(outputs)
             return p
@@ -117,13 +149,16 @@ class Model(Composite):
         return both
 
     @explained
-    def predict_classes(self, x: object, batch_size: int = 256) -> AnyArray:
+    def predict_classes(
+        self, x: object, batch_size: int = 256, *, scale: float | None = None
+    ) -> AnyArray:
         """The most probable class of each sample, as integers (m,).
 
         If classes do not exclude each other: 1 or 0 for each, (m, classes). Raises as
         predict_proba.
         """
-        exclusive, outputs = self._exclusive("predict_classes"), self.predict(x, batch_size)
+        exclusive = self._exclusive("predict_classes")
+        outputs = self.predict(x, batch_size, scale=scale)
         if exclusive:
             classes: AnyArray = np.argmax(outputs, axis=-1)
             return classes

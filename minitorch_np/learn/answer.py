@@ -96,16 +96,16 @@ def answer_of(chapter: Chapter, ran: dict[str, Ran] | str) -> ChapterAnswer:
         result.problem = ran
         return result
     for task in chapter.tasks:
-        answer = judged(chapter, task, ran[task.name])
         source = function_source(chapter.module, task.name)
-        for before in result.functions:
-            if WRONG == before.status == answer.status and f" {before.name}(" in source:
-                answer.lines.append(f"{before.name} is wrong too: if you call it, begin there")
+        called = [f.name for f in result.functions if f.status == WRONG and f"{f.name}(" in source]
+        answer = judged(chapter, task, ran[task.name], deep=not called)
+        if answer.status == WRONG and called:
+            answer.lines.append(f"{called[0]} is wrong too: if you call it, begin there")
         result.functions.append(answer)
     return result
 
 
-def judged(chapter: Chapter, task: Task, ran: Ran) -> Answer:
+def judged(chapter: Chapter, task: Task, ran: Ran, deep: bool = True) -> Answer:
     """The answer to one function."""
     printed = _printed(ran)
     if ran.refused:
@@ -119,7 +119,7 @@ def judged(chapter: Chapter, task: Task, ran: Ran) -> Answer:
         if problem:
             return Answer(task.name, WRONG, known=problem, lines=printed)
         return Answer(task.name, PASSED, known=remark, lines=[*_remarks(evidence), *printed])
-    named = _names(evidence, bad)
+    named = _names(evidence, bad, deep)
     known = "" if named else _known(evidence, bad)
     changed = _changed(evidence, bad)
     if changed and changed not in known:
@@ -131,14 +131,14 @@ def judged(chapter: Chapter, task: Task, ran: Ran) -> Answer:
     return Answer(task.name, WRONG, " or ".join(named), known, lines)
 
 
-def _names(evidence: Evidence, bad: list[int]) -> list[str]:
+def _names(evidence: Evidence, bad: list[int], deep: bool) -> list[str]:
     """The mistake by name, if one can be reproduced."""
     if evidence.task.judged:
         said = [evidence.task.judge(one.values) for one in evidence.learner if one.complete]
         if any(said):
             return [next(filter(None, said))]
     numbers = [i for i in bad if evidence.learner[i].values and _differs(evidence, i)]
-    return names_of(evidence) if numbers else []
+    return names_of(evidence, deep) if numbers else []
 
 
 def _differs(evidence: Evidence, i: int) -> bool:

@@ -28,6 +28,10 @@ NEEDED = 2
 """In so many random cases must a mistake have given the same wrong numbers."""
 
 ORDINARY = (TINY, RANDOM, SQUARE, ONE)
+"""Kinds of cases that come first; the special ones come last."""
+
+NEARLY, FITS = 1, 2
+BESIDES = "and something else where numbers are special"
 
 MOST_PAIRS = 500
 """So many pairs of mistakes of a kind are tried."""
@@ -97,25 +101,22 @@ class Evidence(NamedTuple):
             made = outcome(self.task, function, self.task.made(case), None)
             yield _alone(made, self.only) if self.only else made
 
-    def explained(self, others: Iterable[Outcome]) -> bool:
-        """Whether the learner's numbers are these, wherever both have numbers."""
-        seen = 0
+    def explained(self, others: Iterable[Outcome]) -> int:
+        """Whether the learner's numbers are these, wherever both have numbers: FITS, or NEARLY if
+        they differ where numbers are special, or 0."""
+        seen, needed = 0, NEEDED if self._wrong_at_random else 1
         for case, mine, other, right in zip(
             self.cases, self.learner, others, self.reference, strict=False
         ):
             if not mine.values or not other.values:
                 continue
             if not agree(mine, other, self.task.tolerance):
-                return False
+                special = self._wrong_at_random and case.kind not in ORDINARY
+                return NEARLY if special and seen >= needed else 0
             wrong = not agree(mine, right, self.task.tolerance)
             random = case.kind in (RANDOM, SQUARE)
             seen += wrong and (random or not self._wrong_at_random)
-        return seen >= (NEEDED if self._wrong_at_random else 1)
-
-    @property
-    def special(self) -> bool:
-        """Whether there are cases of special numbers, on which a second mistake may show."""
-        return self._wrong_at_random and any(case.kind not in ORDINARY for case in self.cases)
+        return FITS if seen >= needed else 0
 
     @property
     def _wrong_at_random(self) -> bool:
@@ -132,35 +133,23 @@ def reference(chapter: Chapter, task: Task) -> list[Outcome]:
     return [outcome(task, solution, task.made(case), None) for case in task.used()]
 
 
-def names_of(evidence: Evidence) -> list[str]:
-    """The mistakes that explain the learner's numbers, in words; empty if none does."""
+def names_of(evidence: Evidence, deep: bool = True) -> list[str]:
+    """The mistakes that explain the learner's numbers, in words; empty if none does.
+
+    Not `deep`: without two mistakes at once.
+    """
     if not any(one.values for one in evidence.learner):
         return []
-    found = _explanations(evidence)
-    if found or not evidence.special:
-        return found
-    ordinary = [i for i, case in enumerate(evidence.cases) if case.kind in ORDINARY]
-    found = _explanations(
-        Evidence(
-            evidence.chapter,
-            evidence.task,
-            *([every[i] for i in ordinary] for every in evidence[2:5]),  # type: ignore[arg-type]
-        )
-    )
-    return [f"{words}; and something else where numbers are special" for words in found]
-
-
-def _explanations(evidence: Evidence) -> list[str]:
-    """Mistakes that give the learner's numbers in all cases of the evidence."""
-    listed, small = _listed(evidence), _small(evidence)
-    for source in (listed, _whole(evidence), small):
-        found = []
-        for words, others in source:
-            if evidence.explained(others()) and words not in found:
-                found.append(words)
+    nearly: list[str] = []
+    for kind in (_listed, _whole, _small):
+        fitting = [(evidence.explained(others()), words) for words, others in kind(evidence)]
+        found = dict.fromkeys(words for fit, words in fitting if fit == FITS)
         if found:
-            return found
-    return _each_result(evidence) or _pairs(evidence)
+            return list(found)
+        nearly = nearly or [f"{words}; {BESIDES}" for fit, words in fitting if fit == NEARLY]
+    if nearly:
+        return nearly[:1]
+    return (_each_result(evidence) or _pairs(evidence)) if deep else []
 
 
 def _each_result(evidence: Evidence) -> list[str]:

@@ -8,16 +8,20 @@ groups are taken out of the window.
 
 from __future__ import annotations
 
+from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, DType, aligned_empty, each, require_finite
-from minitorch_np.errors import ConfigurationError, MinitorchError
+from minitorch_np.errors import DataError, ShapeError
 from minitorch_np.sources.ahead import ReadAhead
-from minitorch_np.sources.order import BLOCK_BYTES
-from minitorch_np.sources.stores import ByIndex, InMemory, Mapped, Sliced, Source, tree
+from minitorch_np.sources.order import BLOCK_BYTES, in_turn
+from minitorch_np.sources.stores import ByIndex, Columns, InMemory, Mapped, Sliced, Source, tree
+from minitorch_np.sources.stream import Stream
+
+T = TypeVar("T")
 
 Kind: TypeAlias = Literal["memory", "store", "samples", "batches"]
 """Where data is: in memory, as whatever NumPy takes for an array; in something with `shape`,
@@ -52,8 +56,16 @@ def _is_buffer(x: Any) -> bool:
 
 
 def as_source(x: Any, place: str, in_memory: Callable[[Any], AnyArray]) -> Source:
-    """x as a source; what is none is an array in memory, as the function makes it."""
+    """x as a source; what is none is an array in memory, as the function makes it.
+
+    Raises DataError for an iterable of batches.
+    """
     kind = kind_of(x)
+    if kind == "batches":
+        raise DataError(
+            f"{place}: expected an array, or a data set with a length, got {type(x).__name__}: an "
+            "iterable of batches is given as x, alone, and gives (x, y)"
+        )
     if kind == "memory":
         return InMemory(in_memory(x), place)
     if kind == "samples":
@@ -61,18 +73,26 @@ def as_source(x: Any, place: str, in_memory: Callable[[Any], AnyArray]) -> Sourc
     return Mapped(x, place) if isinstance(x, np.memmap) else Sliced(x, place)
 
 
+Rows: TypeAlias = Sequence[Any] | AnyArray
+"""The names of samples in errors: their row numbers, or texts."""
+
+
 class Span(NamedTuple):
-    """A batch, or a piece of one: how many samples, and whether it is the last of its batch."""
+    """A batch, or a piece of one: how many samples, and whether it is the last of its batch.
+
+    Where only one process's part of it is read, `in_all` is how many samples all parts have.
+    """
 
     size: int
     complete: bool = True
+    in_all: int | None = None
 
 
 class Group(NamedTuple):
     """Samples for some spans, as a tree of arrays, and the rows that they come from."""
 
     samples: Any
-    rows: Sequence[Any] | AnyArray
+    rows: Rows
     spans: list[Span]
 
 
@@ -165,19 +185,68 @@ def converted(x: Any, dtype: DType, scale: float | None, place: str) -> Any:
     return made
 
 
-def reraised_at(
-    error: MinitorchError, check: Callable[[int], object], rows: Sequence[Any] | AnyArray
-) -> MinitorchError:
-    """The error of a group as one that names the row of the source: that of the first sample for
-    which `check(place)` fails by itself.
+def checked_at(check: Callable[[Any], T], samples: Any, rows: Rows) -> T:
+    """What `check` makes of the samples. Raises its error with the row of the source: that of the
+    first sample for which it fails by itself.
     """
-    for place, row in enumerate(rows):
-        try:
-            check(place)
-        except ConfigurationError:
-            raise
-        except MinitorchError as own:
-            text = str(own)
-            named = text.replace("row 0", f"row {row}", 1)
-            return type(own)(named if named != text else f"{text} (row {row})")
-    return error
+    try:
+        return check(samples)
+    except (DataError, ShapeError) as error:
+        for place, row in enumerate(rows):
+            try:
+                check(tree(lambda leaf, at=place: leaf[at : at + 1], samples))
+            except (DataError, ShapeError) as own:
+                text = str(own)
+                named = text.replace("row 0", f"row {row}", 1)
+                named = named if named != text else f"{text} (row {row})"
+                raise type(own)(named) from None
+        raise error
+
+
+def inputs_in(
+    x: Any, batch_size: int, place: str, batch: Callable[[Any], T]
+) -> abc.Generator[T, None, None]:
+    """What `batch` makes of inputs that are read: `batch_size` samples at a time, or as an iterable
+    gives them. Of samples and batches (x, y), the inputs are x.
+    """
+    stream = kind_of(x) == "batches"
+    groups = _of_stream(x, place) if stream else _of_source(x, batch_size, place)
+    with ReadAhead(groups, 2) as ahead:
+        for samples, rows in ahead:
+            yield checked_at(batch, samples[0] if isinstance(samples, tuple) else samples, rows)
+
+
+def _of_stream(x: Any, place: str) -> Iterator[tuple[Any, Rows]]:
+    for number, given in enumerate(Stream(x, None, place).opened()):
+        batch = tree(np.asarray, given)
+        yield batch, [f"{row} of batch {number}" for row in range(rows_of(batch))]
+
+
+def _of_source(x: Any, batch_size: int, place: str) -> Iterator[tuple[Any, Rows]]:
+    def source(part: Any) -> Source:
+        return as_source(part, place, np.asarray)
+
+    several = isinstance(x, tuple)
+    whole = Columns(tuple(map(source, x)), (), None, place) if several else source(x)
+    n = len(whole)
+    blocks = in_turn(None, n, block_rows(whole, batch_size))
+    for group in read(whole, blocks, spans(n, batch_size, batch_size), 2):
+        first = 0
+        for span in group.spans:
+            part = slice(first, first + span.size)
+            yield tree(lambda leaf, part=part: leaf[part], group.samples), group.rows[part]
+            first += span.size
+
+
+def block_rows(source: Source, unit: int) -> int:
+    """How many rows to read at a time: whole chunks, or so many times `unit`."""
+    most = 1 if isinstance(source, ByIndex) else max(1, BLOCK_BYTES // source.row_bytes)
+    unit = source.chunk or unit
+    return unit * max(1, most // unit)
+
+
+def rows_of(tree_of_arrays: Any) -> int:
+    """How many samples a batch has."""
+    leaves = list[AnyArray]()
+    tree(leaves.append, tree_of_arrays)
+    return len(leaves[0]) if leaves and leaves[0].ndim else 0

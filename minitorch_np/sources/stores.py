@@ -103,29 +103,40 @@ class InMemory(Source):
         return f"{self.n} x {self.x.shape[1:]} {self.x.dtype.str}, all {checksum([self.x]):08x}"
 
 
-class Mapped(InMemory):
-    """A file that is mapped into memory: np.memmap.
-
-    To touch a part of it that is no longer in the file would end the process. So the size of the
-    file is looked at before each reading.
+class _File:
+    """The file that a source is in. A part of it that is no longer there is read as zeros by HDF5,
+    and ends the process where it is mapped into memory, so its size is looked at before it is read.
     """
 
+    def __init__(self, path: str | None) -> None:
+        self.path = path if path and os.path.isfile(path) else None
+        self.size = os.stat(self.path).st_size if self.path else 0
+
+    def check(self, source: Source, row: object) -> None:
+        """Raise DataError, with the row that was to be read, where it is smaller than it was."""
+        if self.path is None:
+            return
+        try:
+            size = os.stat(self.path).st_size
+        except OSError as error:
+            raise source.unreadable(row, error) from error
+        if size < self.size:
+            raise DataError(
+                f"{source.place}: expected {self.path} with {self.size:,} bytes, as at the "
+                f"beginning, got {size:,} when row {row} was to be read"
+            )
+
+
+class Mapped(InMemory):
+    """A file that is mapped into memory: np.memmap."""
+
     def __init__(self, x: AnyArray, place: str) -> None:
-        self.file = getattr(x, "filename", None)
-        self.size = 0 if self.file is None else os.stat(self.file).st_size
+        name = getattr(x, "filename", None)
+        self.file = _File(None if name is None else os.fspath(name))
         super().__init__(np.asarray(x), place)
 
     def read(self, rows: AnyArray) -> AnyArray:
-        if self.file is not None:
-            try:
-                size = os.stat(self.file).st_size
-            except OSError as error:
-                raise self.unreadable(rows[0], error) from error
-            if size < self.size:
-                raise DataError(
-                    f"{self.place}: expected {self.file} with {self.size:,} bytes, as at the "
-                    f"beginning, got {size:,} when row {rows[0]} was to be read"
-                )
+        self.file.check(self, rows[0])
         return super().read(rows)
 
     identity = Source.identity
@@ -144,6 +155,8 @@ class Sliced(Source):
         chunks = getattr(x, "shards", None) or getattr(x, "chunks", None)
         along = chunks[0] if chunks else max(1, BLOCK_BYTES // self.row_bytes)
         self.chunk = int(max(along) if isinstance(along, tuple) else along)  # Dask's differ
+        name = getattr(getattr(x, "file", None), "filename", None)  # h5py's
+        self.file = _File(name if isinstance(name, str) else None)
         # Zarr reads a chunk that is missing as zeros, and does not say so.
         self._written = self._chunks_written()
 
@@ -155,6 +168,7 @@ class Sliced(Source):
 
     def read(self, rows: AnyArray) -> AnyArray:
         self.require_length(rows[0])
+        self.file.check(self, rows[0])
         edges = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
         if len(edges) == 2:
             return self._run(int(rows[0]), int(rows[-1]) + 1)
@@ -176,7 +190,7 @@ class Sliced(Source):
                 f"{self.place}: expected rows {first} to {last - 1} of shape {self.sample_shape}, "
                 f"got {found.shape}"
             )
-        if self._written and not found[:: self.chunk].any():
+        if self._written and self._has_blank_rows(found[:: self.chunk]):
             self._require_written(first, last)
         return found
 
@@ -191,12 +205,16 @@ class Sliced(Source):
                 last = middle
         return first
 
+    def _has_blank_rows(self, rows: AnyArray) -> bool:
+        blank: AnyArray = (rows == self.x.fill_value).reshape(len(rows), -1).all(axis=1)
+        return bool(blank.any())
+
     def _chunks_written(self) -> int:
         written = getattr(self.x, "nchunks_initialized", 0)
         return int(written) if isinstance(written, (int, np.integer)) else 0
 
     def _require_written(self, first: int, last: int) -> None:
-        """Raise DataError where zeros in these rows may be those of a chunk that was removed."""
+        """Raise DataError where a blank row may be that of a chunk that was removed."""
         written = self._chunks_written()
         if written < self._written:
             raise DataError(

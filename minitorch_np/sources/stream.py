@@ -47,7 +47,7 @@ class Stream:
 
     def first(self) -> tuple[Any, ...]:
         """The first batch; the first epoch gets it, too."""
-        opened = self._open(0)
+        opened = self.opened()
         batch = self._next(opened, 0)
         self._ready = itertools.chain([batch], opened)
         return self._as_batch(batch, 0)
@@ -72,7 +72,7 @@ class Stream:
 
     def _run(self, number: int) -> Iterator[Given]:
         """All batches of an epoch."""
-        opened = self._open(number)
+        opened = self.opened(number)
         if self.by_epoch:
             self._seen = 0
         for step in itertools.count() if self.steps is None else range(self.steps):
@@ -84,7 +84,7 @@ class Stream:
             yield Given(arrays, step, self._seen)
         self._epoch = number + 1
 
-    def _open(self, number: int) -> Iterator[Any]:
+    def opened(self, number: int = 0) -> Iterator[Any]:
         """An iterator that is at the beginning of an epoch."""
         if self._ready is not None and (self._goes_on or not number):
             opened = self._ready

@@ -12,12 +12,19 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Generator, count
-from minitorch_np.errors import ConfigurationError, DataError, ShapeError
+from minitorch_np.arrays import AnyArray, Generator
+from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.sources.ahead import ReadAhead
-from minitorch_np.sources.order import BLOCK_BYTES, WINDOW_BYTES, in_turn, windows, without_first
-from minitorch_np.sources.reading import Span, read, reraised_at, spans
-from minitorch_np.sources.stores import ByIndex, Source, tree
+from minitorch_np.sources.order import (
+    BLOCK_BYTES,
+    WINDOW_BYTES,
+    in_turn,
+    own_rows,
+    windows,
+    without_first,
+)
+from minitorch_np.sources.reading import Span, block_rows, checked_at, read, rows_of, spans
+from minitorch_np.sources.stores import Source
 from minitorch_np.sources.stream import Stream
 from minitorch_np.training.batches import Batches, Pieces, Samples, Transform
 
@@ -48,7 +55,7 @@ class _ReadBatches(Batches):
         self, check: Check, reading: Reading, transform: Transform | None, place: str
     ) -> None:
         self.check, self.reading, self.transform, self.place = check, reading, transform, place
-        self.seen, self.cut = 0, None
+        self.seen, self.cut, self.own = 0, None, None
 
     @abstractmethod
     def groups(self, order: Any, done: int) -> Iterator[tuple[Samples, list[Span], int]]:
@@ -66,8 +73,9 @@ class _ReadBatches(Batches):
                     if self.transform is not None:  # here, since it draws from the run's generator
                         x = self._transformed(x, rng)
                     if self.cut is not None:
-                        part = slice(*self.cut(0, span.size))
-                        x, y, weights = Samples(x, y, weights).rows(part)
+                        part = slice(*self.cut(0, span.in_all or span.size))
+                        if span.in_all is None:  # else it is this rank's part already
+                            x, y, weights = Samples(x, y, weights).rows(part)
                     self.seen = seen
                     yield x, y, weights, span.complete
 
@@ -79,17 +87,9 @@ class _ReadBatches(Batches):
 
     def checked_rows(self, samples: Any, rows: Sequence[Any] | AnyArray) -> Samples:
         """The samples of these rows, converted. Raises ShapeError and DataError with the row."""
-
-        def check(samples: Any) -> Samples:
-            return self.check(samples[0], samples[1], samples[2] if samples[2:] else None)
-
-        def check_one(place: int) -> Samples:
-            return check(tree(lambda leaf: leaf[place : place + 1], samples))
-
-        try:
-            return check(samples)
-        except (DataError, ShapeError) as error:
-            raise reraised_at(error, check_one, rows) from None
+        return checked_at(
+            lambda one: self.check(one[0], one[1], one[2] if one[2:] else None), samples, rows
+        )
 
 
 class SourceBatches(_ReadBatches):
@@ -131,24 +131,23 @@ class SourceBatches(_ReadBatches):
         )
 
     def groups(self, order: Any, done: int) -> Iterator[tuple[Samples, list[Span], int]]:
-        cuts = spans(self.samples_in_all, self.size, self.micro_size, done)
-        blocks = without_first(self._blocks(order), done * self.size)
+        given = self.samples_in_all, self.size, self.micro_size, done
+        cuts, blocks = spans(*given), without_first(self._blocks(order), done * self.size)
+        if (own := self.own) is not None and self.transform is None:  # which is given all rows
+            blocks = own_rows(blocks, (span.size for span in spans(*given)), own)
+            cuts = (Span(len(range(n)[own(n)]), last, n) for n, last, _ in cuts)
         for group in read(self.source, blocks, cuts, self.reading.prefetch):
             samples = _pair(group.samples, group.rows[0])
             yield self.checked_rows(samples, group.rows), group.spans, 0
 
     def _blocks(self, order: Any) -> Iterator[AnyArray]:
         """The rows of an epoch, as many at a time as are read at a time."""
-        n, row_bytes = self.samples_in_all, self.source.row_bytes
+        n = self.samples_in_all
         if self.window is not None and order is not None:
             return windows(n, self.chunk or 1, self.window, order)
         if self.chunk and order is not None:
             return in_turn(order, n, n)  # in ascending order: each chunk is read once
-        most = max(1, BLOCK_BYTES // row_bytes)
-        unit = self.source.chunk or min(self.size, self.micro_size)
-        if isinstance(self.source, ByIndex):
-            most = 1
-        return in_turn(order, n, unit * max(1, most // unit))
+        return in_turn(order, n, block_rows(self.source, min(self.size, self.micro_size)))
 
     def identity(self) -> dict[str, Any]:
         mixed = f"windows of {self.window}, chunks of {self.chunk}"
@@ -176,7 +175,7 @@ class StreamBatches(_ReadBatches):
         super().__init__(check, reading, transform, stream.place)
         self.stream, self.shuffle = stream, False
         first = stream.first()
-        rows = [f"{row} of batch 0" for row in range(_count(first))]
+        rows = [f"{row} of batch 0" for row in range(rows_of(first))]
         self.first = self.checked_rows(first, rows)
         self.samples_in_all = len(rows)  # at least
         self.micro_size = micro_size or len(rows)
@@ -198,7 +197,7 @@ class StreamBatches(_ReadBatches):
 
     def groups(self, order: Any, done: int) -> Iterator[tuple[Samples, list[Span], int]]:
         for batch, place, seen in self.stream.epoch(order or 0, done, self.seen):
-            n = _count(batch)
+            n = rows_of(batch)
             rows = [f"{row} of batch {place}" for row in range(n)]
             cuts = list(spans(n, n, self._micro or n))
             yield self.checked_rows(batch, rows), cuts, seen
@@ -221,10 +220,3 @@ def _pair(samples: Any, row: object) -> Any:
         f"x: expected samples (x, y) or (x, y, sample_weight), where no y is given, got "
         f"{type(samples).__name__} at row {row}"
     )
-
-
-def _count(batch: Any) -> int:
-    """How many samples a batch has."""
-    leaves = list[AnyArray]()
-    tree(leaves.append, batch[0])
-    return count(leaves[0]) if leaves and leaves[0].ndim else 0

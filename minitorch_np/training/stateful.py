@@ -53,7 +53,7 @@ def carried(
         raise ConfigurationError(
             "fit: stateful: expected a model with a recurrent layer, got one without a state"
         )
-    lengths = isinstance(batches.samples.x, tuple) and isinstance(model, Sequential)
+    lengths = isinstance(batches.first.x, tuple) and isinstance(model, Sequential)
     for wrong, what in (
         (model.makes_mask or lengths, "sequences without padding: no mask, no lengths"),
         (shuffle, "shuffle=False: in another order no batch goes on where the last one ended"),
