@@ -254,9 +254,24 @@ def _whole(evidence: Evidence) -> list[Tried]:
     """Results that are right but for their sign, a factor, a transposition."""
     wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
     where = f", in {', '.join(wrong)}" if wrong != [""] else ""
+    forms, factor = list(FORMS), _constant(evidence, wrong)
+    if factor is not None:
+        forms.append(
+            (f"all numbers are {factor:.4g} times those expected", lambda y, _: y * factor)
+        )
     return [
-        (words + where, functools.partial(_formed, evidence, wrong, form)) for words, form in FORMS
+        (words + where, functools.partial(_formed, evidence, wrong, form)) for words, form in forms
     ]
+
+
+def _constant(evidence: Evidence, wrong: list[str]) -> float | None:
+    """The ratio of the results' sizes where they are random, if it is a number."""
+    for case, mine, right in zip(evidence.cases, evidence.learner, evidence.reference, strict=True):
+        for name in wrong if case.kind == RANDOM and mine.values.keys() >= set(wrong) else ():
+            size = float(np.linalg.norm(right.values[name].astype(float)))
+            ratio = float(np.linalg.norm(mine.values[name].astype(float))) / size if size else 0.0
+            return ratio if np.isfinite(ratio) and ratio > 0 else None
+    return None
 
 
 def _is_wrong(evidence: Evidence, name: str) -> bool:
@@ -272,6 +287,11 @@ def _is_wrong(evidence: Evidence, name: str) -> bool:
 def _formed(evidence: Evidence, wrong: list[str], form: Form) -> list[Outcome]:
     """The reference's outcomes, with some of the results changed."""
     return [
-        Outcome({n: form(y, case.sizes) if n in wrong else y for n, y in right.values.items()})
+        Outcome(
+            {
+                n: form(y.astype(float), case.sizes) if n in wrong else y
+                for n, y in right.values.items()
+            }
+        )
         for case, right in zip(evidence.cases, evidence.reference, strict=True)
     ]
