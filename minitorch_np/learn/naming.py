@@ -141,7 +141,7 @@ def names_of(evidence: Evidence, deep: bool = True) -> list[str]:
     if not any(one.values for one in evidence.learner):
         return []
     nearly: list[str] = []
-    for kind in (_listed, _whole, _small):
+    for kind in (_listed, _whole, _small, _scaled):
         fitting = [(evidence.explained(others()), words) for words, others in kind(evidence)]
         found = dict.fromkeys(words for fit, words in fitting if fit == FITS)
         if found:
@@ -155,8 +155,9 @@ def names_of(evidence: Evidence, deep: bool = True) -> list[str]:
 def _each_result(evidence: Evidence) -> list[str]:
     """Where several results are wrong, the mistake of each."""
     wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
-    if len(evidence.reference[0].values) < 2:
-        return []
+    solution = getattr(evidence.chapter.module, evidence.task.name)
+    if not (evidence.task.outputs or isinstance(solution, type)):
+        return []  # facts about one result
     found, rest = [], []
     for name in wrong:
         alone = evidence._replace(
@@ -254,14 +255,19 @@ def _whole(evidence: Evidence) -> list[Tried]:
     """Results that are right but for their sign, a factor, a transposition."""
     wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
     where = f", in {', '.join(wrong)}" if wrong != [""] else ""
-    forms, factor = list(FORMS), _constant(evidence, wrong)
-    if factor is not None:
-        forms.append(
-            (f"all numbers are {factor:.4g} times those expected", lambda y, _: y * factor)
-        )
     return [
-        (words + where, functools.partial(_formed, evidence, wrong, form)) for words, form in forms
+        (words + where, functools.partial(_formed, evidence, wrong, form)) for words, form in FORMS
     ]
+
+
+def _scaled(evidence: Evidence) -> list[Tried]:
+    """Results that are right but for a number."""
+    wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
+    factor = _constant(evidence, wrong)
+    if factor is None:
+        return []
+    words = f"all numbers are {factor:.4g} times those expected"
+    return [(words, functools.partial(_formed, evidence, wrong, lambda y, _: y * factor))]
 
 
 def _constant(evidence: Evidence, wrong: list[str]) -> float | None:

@@ -80,7 +80,11 @@ def _run(
         "seconds": limits.seconds,
         "memory": limits.memory,
     }
-    paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MPLBACKEND": "Agg"}
+    paths = {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "MPLBACKEND": "Agg",
+        "PYTHONSAFEPATH": "1",
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "minitorch_np.learn.child"],
         stdin=subprocess.PIPE,

@@ -56,7 +56,7 @@ class Task(NamedTuple):
     - `inputs` are makers, one an argument; or one function that makes all of them together;
     - `says` is what is expected, in words and shapes; `notes` the line of the notes;
     - `outputs` are the results' names where there are several;
-    - `observe` runs the learner's function; returns what is compared;
+    - `observe` runs the learner's function and returns what is compared;
     - `without` are kinds of cases that have no meaning here;
     - `second` looks once more where all results are right: at a class's gradients, at what a
       network learns. It returns what is wrong, or "", and what is good to know, or "".
