@@ -91,7 +91,7 @@ def _run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=file.resolve().parent,
-        env=os.environ | dict.fromkeys(BLAS_THREADS, "1") | paths | {"PYTHONIOENCODING": "utf-8"},
+        env=os.environ | dict.fromkeys(BLAS_THREADS, "1") | settings,
         start_new_session=True,  # Ctrl-C is for the process that waits; it ends this one
     )
     late = False
