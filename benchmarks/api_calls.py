@@ -258,6 +258,7 @@ SKIPPED = {
         "gradcheck_jax",
         "from_torch",
         "to_torch",
+        "TensorBoardLogger",
     ),  # whose libraries take more than is allowed here
     *("rate_at", "check_weights", "biases_and_norms", "nothing"),  # called by optimizers only
     *("nearest", "number", "whole", "require", "arguments_of"),  # imported from elsewhere

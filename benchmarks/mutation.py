@@ -261,9 +261,10 @@ def is_seen(mutant: Mutant, covered: Covered) -> bool:
             process.kill()
             process.wait()
             return True
-    # 1: a test failed; 2 or 4: what it imports did; else pytest did not run them.
-    if code not in (0, 1, 2, 4):
-        raise RuntimeError(f"pytest ended with {code}: {' '.join(command)}")
+    # 1: a test failed; 2 or 4: what it imports did; 3: pytest itself fell over what a test left;
+    # below 0: the process was killed. 5 is no test at all, and says nothing.
+    if code == 5:
+        raise RuntimeError(f"pytest found no test: {' '.join(command)}")
     return code != 0
 
 
@@ -293,8 +294,9 @@ def main() -> None:
     seen = 0
     with ThreadPoolExecutor(given.jobs) as pool:
         results = pool.map(lambda mutant: is_seen(mutant, covered), chosen)
-        for mutant, found in zip(chosen, results, strict=True):
+        for n, (mutant, found) in enumerate(zip(chosen, results, strict=True), 1):
             seen += found
+            print(f"{seen} of {n} are seen so far", file=sys.stderr, flush=True)
             if not found:
                 run = covered.of(mutant)
                 where = f"{mutant.file}:{mutant.line}" + ("" if run else " (no test runs it)")

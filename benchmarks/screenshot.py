@@ -1,8 +1,9 @@
-"""The README's picture of the page: train the notes' network, draw a seven on its page, look.
+"""The README's pictures of the pages: a seven drawn for the notes' network, a spiral learned in the
+playground.
 
 Needs playwright and a Chromium.
 
-    python -m benchmarks.screenshot [--out .github/page.png]
+    python -m benchmarks.screenshot [--out .github]
 """
 
 import argparse
@@ -11,44 +12,35 @@ import tempfile
 from pathlib import Path
 
 import minitorch_np as mt
+from benchmarks.pages import STROKES, draw, trained
 from minitorch_np.errors import optional
 
-SEVEN = [(0.3, 0.25), (0.7, 0.25), (0.45, 0.85)]
-"""The stroke, in shares of the paper."""
+SPIRAL = "#data=spirals&noise=0.05&points=300&layers=20-ELU_20-Tanh&rate=0.1&batch=4&steps=8000"
+"""What the playground is to show."""
 
 
 def main() -> None:
     """Train, draw, look."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", default=".github/page.png")
-    out = parser.parse_args().out
-    train = mt.data.load_mnist().train
-    model = mt.notes_network("leaky_relu", "elu", seed=0)
-    trainer = mt.Trainer(model, "softmax_cross_entropy", "adam(0.003)", seed=0)
-    trainer.fit(train.features(), train.labels, epochs=30, batch_size=64)
-    with tempfile.TemporaryDirectory() as folder:
-        mt.page(model, Path(folder, "page.html"))
-        take(Path(folder, "page.html").as_uri(), out)
-
-
-def take(address: str, out: str) -> None:
-    """Open a page, draw on it, and write what is seen to `out`."""
+    parser.add_argument("--out", default=".github", help="the folder (default: %(default)s)")
+    out = Path(parser.parse_args().out)
     api = optional("playwright.sync_api", "bench", "taking a picture of a page")
-    with api.sync_playwright() as running:
-        browser = running.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
+    with tempfile.TemporaryDirectory() as folder, api.sync_playwright() as running:
+        program, path = shutil.which("chromium"), Path(folder, "page.html")
+        browser = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
         view = browser.new_page(viewport={"width": 1000, "height": 560})
-        view.goto(address)
-        box = view.locator("#paper").bounding_box()
-        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in SEVEN]
-        view.mouse.move(*places[0])
-        view.mouse.down()
-        for place in places[1:]:
-            view.mouse.move(*place, steps=8)
-        view.mouse.up()
+        mt.page(trained(mt.notes_network("leaky_relu", "elu", seed=0), 30), path)
+        view.goto(path.as_uri())
+        draw(view, STROKES[7])
         view.wait_for_timeout(200)  # a few frames
-        view.screenshot(path=out)
+        view.screenshot(path=out / "page.png")
+        mt.playground(path)
+        view.set_viewport_size({"width": 1000, "height": 720})
+        view.goto(path.as_uri() + SPIRAL)
+        view.reload()
+        while view.evaluate("playing"):
+            view.wait_for_timeout(50)
+        view.screenshot(path=out / "playground.png")
         browser.close()
 
 

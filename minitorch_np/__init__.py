@@ -16,6 +16,7 @@ from minitorch_np import (
     initializers,
     layers,
     losses,
+    networks,
     optimizers,
     schedules,
     training,
@@ -34,7 +35,7 @@ from minitorch_np.gradcheck import (
 )
 from minitorch_np.layers import *
 from minitorch_np.losses import *
-from minitorch_np.networks import char_rnn, gpt, lenet5, mlp, notes_network
+from minitorch_np.networks import *
 from minitorch_np.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSprop
 from minitorch_np.training import *
 
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
         diagnose,
     )
     from minitorch_np.reports import Report, report
+    from minitorch_np.reports.animation import Animation
+    from minitorch_np.reports.boundary import plot_boundary
     from minitorch_np.reports.model_page import page
     from minitorch_np.reports.model_plots import (
         plot_calibration,
@@ -57,7 +60,9 @@ if TYPE_CHECKING:
         plot_errors,
         plot_weights,
     )
+    from minitorch_np.reports.playground import playground
     from minitorch_np.reports.plots import plot_activations
+    from minitorch_np.reports.saliency import plot_saliency, saliency
     from minitorch_np.reports.trace import Trace, trace
 else:
     # Imported when they are asked for: most programs only train.
@@ -72,7 +77,11 @@ else:
         ),
         "plot_activations": "reports.plots",
         **dict.fromkeys(("Trace", "trace"), "reports.trace"),
+        "Animation": "reports.animation",
         "page": "reports.model_page",
+        "plot_boundary": "reports.boundary",
+        **dict.fromkeys(("plot_saliency", "saliency"), "reports.saliency"),
+        "playground": "reports.playground",
     }
 
     def __getattr__(name):
@@ -92,6 +101,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Animation",
     "Comparison",
     "Configuration",
     "Diagnosis",
@@ -103,7 +113,6 @@ __all__ = [
     "Report",
     "Trace",
     "assert_gradients",
-    "char_rnn",
     "check_step",
     "compare",
     "data",
@@ -111,7 +120,6 @@ __all__ = [
     "from_onnx",
     "from_torch",
     "generate",
-    "gpt",
     "gradcheck",
     "gradcheck_all",
     "gradcheck_function",
@@ -119,18 +127,19 @@ __all__ = [
     "gradcheck_torch",
     "hessian_vector_product",
     "initializers",
-    "lenet5",
     "losses",
-    "mlp",
-    "notes_network",
     "optimizers",
     "page",
+    "playground",
     "plot_activations",
+    "plot_boundary",
     "plot_calibration",
     "plot_confusion",
     "plot_errors",
+    "plot_saliency",
     "plot_weights",
     "report",
+    "saliency",
     "schedules",
     "to_onnx",
     "to_torch",
@@ -139,4 +148,5 @@ __all__ = [
 __all__ += errors.__all__
 __all__ += layers.__all__
 __all__ += losses.__all__
+__all__ += networks.__all__
 __all__ += training.__all__

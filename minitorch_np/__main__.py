@@ -1,11 +1,17 @@
-"""`python -m minitorch_np` is the command `minitorch-np`."""
+"""Starts the command line: `python -m minitorch_np` is the command `minitorch-np`."""
 
 import sys
 
-if __name__ == "__main__":
-    try:
-        from minitorch_np.cli import main
 
-        sys.exit(main())
-    except KeyboardInterrupt:  # while it starts
-        sys.exit(130)
+def main() -> int:
+    """Run this process's own command line; returns the exit code."""
+    try:
+        from minitorch_np import cli  # which takes a moment, in which Ctrl-C may come
+
+        return cli.main()
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,7 +9,8 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ForwardRef, TypeAlias
 
 import numpy as np
@@ -246,3 +247,13 @@ def require_finite(x: Any, place: str) -> None:
                 f"{place}: expected finite numbers, got {x[(row, *bad[0])]} at {where}: "
                 "drop the sample, or put a number there that makes sense, such as the mean"
             )
+
+
+def checksum(arrays: Iterable[AnyArray | None]) -> int:
+    """Of all entries of the arrays, their shapes and their kinds of number."""
+    found = 0
+    for array in (part for each in arrays for part in parts(each)):
+        if array is not None:
+            found = zlib.crc32(f"{array.dtype.str} {array.shape}".encode(), found)
+            found = zlib.crc32(np.ascontiguousarray(array).data, found)
+    return found

@@ -21,6 +21,7 @@ __all__ = [
     "MissingExtraError",
     "ModelFileError",
     "NotBuiltError",
+    "RankError",
     "ShapeError",
 ]
 
@@ -55,6 +56,10 @@ class GradientError(MinitorchError, AssertionError):
 
 class DivergenceError(MinitorchError, ArithmeticError):
     """Training produced a number that is not finite, and was stopped."""
+
+
+class RankError(MinitorchError, RuntimeError):
+    """Another process of a training on several failed, and so this one can't go on."""
 
 
 class ModelFileError(MinitorchError, ValueError):

@@ -1,5 +1,6 @@
 """Text: tables, and what came from outside shown safely."""
 
+import textwrap
 from collections.abc import Sequence
 
 SHADES = " .:-=+*#%@"
@@ -38,8 +39,10 @@ def folded(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     names = max(map(len, head[1:]), default=0)
     found = []
     for first, *cells in body:
-        found.append(first)
-        found += [f"  {name:<{names}}  {cell}" for name, cell in zip(head[1:], cells, strict=True)]
+        found += textwrap.wrap(first, width, subsequent_indent="  ") or [""]
+        for name, cell in zip(head[1:], cells, strict=True):
+            start, indent = f"  {name:<{names}}  ", " " * (names + 4)
+            found += textwrap.wrap(start + cell.strip(), width, subsequent_indent=indent)
     return found
 
 
@@ -57,3 +60,20 @@ def excerpt(value: object, most: int = 60) -> str:
     text = value if isinstance(value, str) else repr(value)
     shown = printable(text[:most]).replace("\n", "\\n")
     return shown + ("..." if len(text) > most else "")
+
+
+def as_html(caption: str, rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first row is the head, as a notebook shows it; every text in it is escaped."""
+    from html import escape
+
+    def row(cells: Sequence[str], first: str) -> str:
+        head, *others = map(escape, cells)
+        kind = "th" if first == "col" else "td"
+        rest = "".join(f"<{kind}>{cell}</{kind}>" for cell in others)
+        return f'<tr><th scope="{first}" style="text-align: left">{head}</th>{rest}</tr>'
+
+    body = "".join(row(cells, "row") for cells in rows[1:])
+    return (
+        f"<table><caption>{escape(caption)}</caption><thead>{row(rows[0], 'col')}</thead>"
+        f"<tbody>{body}</tbody></table>"
+    )

@@ -72,7 +72,8 @@ def number(
     right = right and (above is None or real > above) and (below is None or real < below)
     bounds = f" of at least {least:g}" if least > -LARGEST else ""
     bounds = f" from {least:g} to {most:g}" if bounds and most < LARGEST else bounds
-    bounds = bounds if above is None else f" greater than {above:g}"
+    if above is not None:
+        bounds = f" greater than {above:g}" + (f" and at most {most:g}" if most < LARGEST else "")
     bounds += "" if below is None else f" and smaller than {below:g}"
     require(right, owner, f"{name} to be a finite number{bounds}", value)
     return real

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import settings
 import minitorch_np as mt
 from minitorch_np.arrays import BLAS_THREADS, Array
 from minitorch_np.data.dataset import Labels
+from minitorch_np.io.atomic import replacing
 
 # The same examples in every run, so that nobody's change fails for another's. By hand, to look
 # farther: `pytest --hypothesis-profile=random`.
@@ -56,6 +58,30 @@ def browser() -> Iterator[Any]:
         started = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def axe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """axe-core, which checks pages for accessibility; skips where npm can't bring it."""
+    npm, cache = shutil.which("npm"), getattr(request.config, "cache", None)
+    kept = None if cache is None else cache.mkdir("axe") / "axe.min.js"
+    if kept is not None and kept.exists():
+        return str(kept.read_text())
+    if npm is None:
+        pytest.skip("npm is not here, which brings axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "axe-core@4"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm could not bring axe-core within a minute")
+    source = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if done.returncode or not source.exists():
+        pytest.skip(f"npm could not bring axe-core: {done.stderr[-200:]}")
+    if kept is not None:
+        with replacing(kept) as file:
+            file.write(source.read_bytes())
+    return source.read_text()
 
 
 @pytest.fixture

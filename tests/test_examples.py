@@ -1,5 +1,7 @@
 """Every example runs and says what it promises; the code on the pages runs as it stands there."""
 
+import ast
+import itertools
 import os
 import re
 import subprocess
@@ -16,6 +18,7 @@ ONE_THREAD = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 # What the last line of each example has to look like.
 ENDINGS = {
     "notes_network": r"It reads \d, with probability \d\.\d\d\.",
+    "notes_step_by_step": r"relu \+ softmax: test accuracy 0\.8\d\d",
     "custom_activation": r"ReLU\(\)\s+test accuracy 0\.[89]\d\d",
     "gradcheck_tour": r"found: True",
     "mlp": r"test accuracy 0\.9\d\d, F1 0\.9\d\d",
@@ -27,12 +30,25 @@ ENDINGS = {
     "compare_activations": r"in short: .*gelu, Adam.*, sigmoid\+sigmoid",
     "optuna_search": r"best: accuracy 0\.[89]\d\d with \{.*\}; [1-9]\d? of 15 pruned",
     "own_logger": r"test accuracy 0\.[89]\d\d",
+    "addition": r"right sums of new problems: [01]\.\d\d\d",
+    "time_series": r"test accuracy: GRU 0\.[2-9]\d\d, Conv1D 0\.[2-9]\d\d",
+    "names": r"not in the list: \d\d? of 20",
+    "tiny_gpt": r"a window of the text, by heart: \d\d?% right",
+    "two_inputs": r"mean error of the rent: with the district 2\d, without 1[0-3]\d",
+    "vae": r"bound on the log likelihood of a test digit: -1\d\d\.\d",
     "custom_layer": r"the saved and loaded model gives the same outputs: True",
 }
 
 
-NEEDS = {"optuna_search": "optuna"}
+NEEDS = {
+    "optuna_search": "optuna",
+    "notes_step_by_step": "matplotlib",
+    "time_series": "mnist1d",
+}
 """What an example needs beyond the package."""
+
+SHORT = {"addition": "1", "time_series": "1", "names": "4", "tiny_gpt": "8", "vae": "1"}
+"""How many epochs or steps are enough to see that an example runs; by itself it makes more."""
 
 
 def test_every_example_is_run() -> None:
@@ -58,8 +74,39 @@ def output(folder: Path, *arguments: str) -> str:
 def test_example(name: str, tmp_path: Path) -> None:
     if name in NEEDS:
         pytest.importorskip(NEEDS[name], reason=f"{NEEDS[name]} is not installed")
-    printed = output(tmp_path, str(ROOT / "examples" / f"{name}.py"))
+    length = [SHORT[name]] if name in SHORT else []
+    printed = output(tmp_path, str(ROOT / "examples" / f"{name}.py"), *length)
     assert re.fullmatch(ENDINGS[name], printed.strip().splitlines()[-1]), printed
+
+
+def test_the_notes_open_as_a_notebook_with_a_picture_for_each_equation() -> None:
+    text = (ROOT / "examples" / "notes_step_by_step.py").read_text()
+    assert text.startswith("# %% [markdown]\n")
+    cells = re.split(r"^# %%", text, flags=re.M)[1:]
+    pictures, equations = 0, 0
+    for cell, after in itertools.pairwise([*cells, ""]):
+        kind, _, body = cell.partition("\n")
+        if kind == " [markdown]":
+            assert all(not line or line[0] == "#" for line in body.splitlines()), cell
+            if "$$" in body:
+                equations += 1
+                assert not after.startswith(" [markdown]"), cell
+            continue
+        assert kind == ""
+        last = ast.parse(body).body[-1]
+        if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):
+            pictures += ast.unparse(last.value.func) not in ("print", "model.summary")
+    assert equations >= 9
+    assert pictures == 17
+    for symbol in (
+        "A^{[0]} = X",
+        "Z^{[1]} =",
+        "Z^{[2]} =",
+        "dZ^{[2]} =",
+        "dW^{[1]} =",
+        "db^{[1]} =",
+    ):
+        assert symbol in text
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / ".github").glob("*.md"))]

@@ -183,8 +183,8 @@ def test_fit_shows_a_bar_on_a_terminal(
     assert out.count("epoch 1/1  loss ") == 1
     assert "epoch 1/1  loss " not in err
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
-    monkeypatch.setattr("minitorch_np.training.trainer.is_watched", lambda: True)
-    monkeypatch.setattr("minitorch_np.training.trainer.in_notebook", lambda: True)
+    monkeypatch.setattr("minitorch_np.training.callback.is_watched", lambda: True)
+    monkeypatch.setattr("minitorch_np.training.callback.in_notebook", lambda: True)
     trainer().fit(X, Y)
     assert "epoch 1/1  loss " in capsys.readouterr().out
 
@@ -221,7 +221,7 @@ def test_what_a_notebook_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bar_does_not_change_what_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     weights: list[AnyArray] = []
     for watched in (False, True):
-        monkeypatch.setattr("minitorch_np.training.trainer.is_watched", lambda w=watched: w)
+        monkeypatch.setattr("minitorch_np.training.callback.is_watched", lambda w=watched: w)
         made = trainer()
         made.fit(X, Y, epochs=2)
         weights.append(made.model.predict(X))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import minitorch_np as mt
@@ -177,3 +179,23 @@ def test_functions_of_one_name_in_two_files_are_two_results(
     out = capsys.readouterr().out
     assert "two.py:f" in out
     assert "2 * x" in out or "numeric" in out
+
+
+untyped: Any = mt
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: untyped.gradcheck_all(modes="auto"), "did you mean mode?"),
+        (lambda: untyped.gradcheck_function(np.sin, np.cos, sead=0), "did you mean seed?"),
+        (lambda: untyped.gradcheck_function(np.sin), "expected gradcheck_function(f, df, "),
+        (lambda: untyped.gradcheck_torch(None, sead=1), "did you mean seed?"),
+        (lambda: untyped.gradcheck_jax(), "expected gradcheck_jax(f"),
+        (lambda: untyped.check_step(None, None, None, step=2), "did you mean steps?"),
+        (lambda: untyped.hessian_vector_product(), "expected hessian_vector_product("),
+    ],
+)
+def test_wrong_arguments_are_answered_with_the_right_ones(call: Any, said: str) -> None:
+    with pytest.raises(mt.errors.ArgumentError, match=re.escape(said)):
+        call()

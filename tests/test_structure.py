@@ -15,8 +15,9 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up: a room imports from rooms before it and from itself.
 ROOMS = (
-    *("errors", "validation", "signature", "names", "arrays", "text", "figures", "io", "numerics"),
-    *("initializers", "schedules"),
+    *("errors", "validation", "signature", "names", "arrays", "machine"),
+    *("text", "figures", "io", "sources"),
+    *("numerics", "initializers", "schedules"),
     *("core", "layers", "losses", "optimizers", "data", "networks", "training", "gradcheck"),
     *("exchange", "sklearn"),
     *("experiments", "reports", "learn", "cli", "__init__", "__main__"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import minitorch_np as mt
 from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.reports.trace_page import LARGEST
+from tests.pages import Opened
 
 OPTIONS = [("relu", None), ("leaky_relu", "elu"), ("relu", "relu"), ("sigmoid", "sigmoid")]
 
@@ -99,9 +101,9 @@ def test_frozen_layers_indices_and_one_row() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     model, (x, y) = mt.notes_network(seed=0), digits()
-    with pytest.raises(mt.ShapeError, match=r"trace: expected x of shape \(m, 784\), got \(6, 28"):
+    with pytest.raises(mt.ShapeError, match=r"expected 784 features.* got x of shape \(6, 28"):
         mt.trace(model, "softmax_cross_entropy", x.reshape(6, 28, 28), y)
-    with pytest.raises(mt.ShapeError, match="a target for each of 6 rows of x, got 5"):
+    with pytest.raises(mt.ShapeError, match="trace: expected one target for each of the 6 samples"):
         mt.trace(model, "softmax_cross_entropy", x, y[:5])
     with pytest.raises(mt.NotBuiltError):
         mt.trace(mt.Sequential("relu"), "mean_squared_error", x, x)
@@ -119,17 +121,49 @@ def test_the_page_without_a_browser(tmp_path: Path) -> None:
     assert ">dW1<" in (step._repr_html_() or "")
 
 
-def test_texts_from_outside_do_no_harm(tmp_path: Path) -> None:
+class Evil(mt.Tanh):
+    """</script><script>alert(1)</script>"""
+
+
+Evil.__name__ = "<img src=x onerror=alert(1)>\"'\N{SNOWMAN}"
+
+
+def evil_page(folder: Path) -> Path:
     pytest.importorskip("jinja2")
-
-    class Evil(mt.Tanh):
-        """</script><script>alert(1)</script>"""
-
     model = mt.Sequential(mt.Residual(Evil()), input_shape=3, seed=0)
     step = mt.trace(model, mt.MeanSquaredError(), np.ones((2, 3)), np.ones((2, 3)))
     assert "alert" in str(step)
-    step.to_html(tmp_path / "step.html")
-    assert "<script>alert" not in (tmp_path / "step.html").read_text()
+    assert "<img" not in (step._repr_html_() or "")
+    step.to_html(folder / "step.html")
+    return folder / "step.html"
+
+
+def test_texts_from_outside_do_no_harm(tmp_path: Path) -> None:
+    text = evil_page(tmp_path).read_text()
+    assert "<script>alert" not in text
+    assert "<img" not in text
+
+
+def test_texts_from_outside_do_no_harm_in_a_browser(tmp_path: Path, browser: Any) -> None:
+    page = Opened(browser, evil_page(tmp_path))
+    shown = page.view.inner_text("#title")
+    assert Evil.__name__ in shown
+    assert "</script>" in page.view.inner_text("#arrays")
+    assert page.view.locator("img").count() == 0
+    assert not page.wrong
+
+
+def test_a_graph_that_branches_is_no_chain() -> None:
+    a = mt.Input(4)
+    h = mt.ReLU()(mt.Dense(3)(a))
+    one, two = mt.Dense(2)(h), mt.Dense(2)(h)
+    model = mt.Graph(a, [one, two], seed=0)
+    x, y = np.ones((2, 4)), np.zeros((2, 2))
+    step = mt.trace(model, ["mean_squared_error"] * 2, x, (y, y))
+    assert "0.output" in step.arrays
+    assert "Z1" not in step.arrays
+    chain = mt.Graph(a, mt.Dense(2)(h), seed=0)
+    assert "Z2" in mt.trace(chain, "mean_squared_error", x, y).arrays
 
 
 def test_a_large_array_is_shown_in_part() -> None:
@@ -144,15 +178,82 @@ def test_a_large_array_is_shown_in_part() -> None:
     assert arrays["Z2"]["product"] is not None
 
 
-def test_each_number_is_the_sum_that_the_page_shows(tmp_path: Path, browser: Any) -> None:
-    _, step = notes_trace("leaky_relu", "elu")
-    step.to_html(tmp_path / "step.html")
-    page = browser.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text))
-    page.goto((tmp_path / "step.html").as_uri())
-    found = page.evaluate("""() => {
+def residual_trace() -> mt.Trace:
+    model = mt.Sequential(
+        mt.Dense(5), mt.Residual(mt.Dense(5), "tanh", mt.Dense(5, use_bias=False)), "relu",
+        mt.Add(mt.Dense(3), mt.Dense(3)), input_shape=4, seed=0, dtype="float64",
+    )  # fmt: skip
+    x = np.random.default_rng(0).normal(size=(6, 4))
+    return mt.trace(model, "softmax_cross_entropy", x, np.arange(6) % 3)
+
+
+def graph_trace() -> mt.Trace:
+    a, b = mt.Input(4, name="a"), mt.Input(3, name="b")
+    h = mt.Dense(5)(a)
+    g = mt.Add()(mt.Tanh()(h), mt.Dense(5)(b), h)
+    model = mt.Graph(
+        [a, b], [mt.Dense(1).named("price")(g), mt.Dense(2).named("kind")(mt.Concatenate()(g, h))],
+        seed=0, dtype="float64",
+    )  # fmt: skip
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
+    losses = ["mean_squared_error", "softmax_cross_entropy"]
+    return mt.trace(model, losses, x, (rng.normal(size=(6, 1)), np.arange(6) % 2))
+
+
+def convolution_trace() -> mt.Trace:
+    model = mt.Sequential(
+        mt.Conv2D(4, (3, 2), stride=(1, 2), padding="same", bias_initializer="uniform"), "tanh",
+        mt.Conv2D(2, 2, padding=1, dilation=2, groups=2, use_bias=False), mt.Flatten(),
+        mt.Dense(3), input_shape=(2, 5, 4), seed=0, dtype="float64",
+    )  # fmt: skip
+    x = np.random.default_rng(2).normal(size=(3, 2, 5, 4))
+    return mt.trace(model, "softmax_cross_entropy", x, np.arange(3))
+
+
+SUMS: dict[str, tuple[Callable[[], mt.Trace], set[str]]] = {
+    "notes": (
+        lambda: notes_trace("leaky_relu", "elu")[1],
+        {"Z1", "Z2", "dZ1", "dZ2", "dW1", "dW2", "db1", "db2"},
+    ),
+    "residual": (
+        residual_trace,
+        {
+            *(f"{path}.{what}" for path in ("0", "1.0.0", "1.0.2", "3.0", "3.1")
+              for what in ("output", "input gradient", "weight gradient")),
+            *(f"{path}.bias gradient" for path in ("0", "1.0.0", "3.0", "3.1")),
+            *("1.0.1.input gradient", "1.1.input gradient", "2.input gradient"),
+            *("1.output", "1.input gradient", "3.output", "3.input gradient"),
+        },
+    ),
+    "convolution": (
+        convolution_trace,
+        {
+            *(f"{path}.{what}" for path in ("0", "2", "4")
+              for what in ("output", "input gradient", "weight gradient")),
+            *("0.bias gradient", "4.bias gradient", "1.input gradient"),
+        },
+    ),
+    "graph": (
+        graph_trace,
+        {
+            *(f"{path}.{what}" for path in ("0", "2", "price", "kind")
+              for what in ("output", "input gradient", "weight gradient", "bias gradient")),
+            *("1.input gradient", "3.output", *(f"3.input gradient {k}" for k in (1, 2, 3))),
+            *("0.output gradient", "3.output gradient"),
+        },
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_each_number_is_the_sum_that_the_page_shows(
+    tmp_path: Path, browser: Any, name: str
+) -> None:
+    make, expected = SUMS[name]
+    make().to_html(tmp_path / "step.html")
+    opened = Opened(browser, tmp_path / "step.html")
+    found = opened.view.evaluate("""() => {
       const worst = {};
       for (const array of byName.values()) if (array.product) {
         worst[array.name] = 0;
@@ -166,18 +267,29 @@ def test_each_number_is_the_sum_that_the_page_shows(tmp_path: Path, browser: Any
       }
       return worst;
     }""")
-    assert set(found) == {"Z1", "Z2", "dZ1", "dZ2", "dW1", "dW2", "db1", "db2"}
+    assert set(found) == expected
     assert max(found.values()) < 1e-6, found
+    assert not opened.wrong
+
+
+def test_the_page_by_keyboard_and_by_what_a_screen_reader_meets(
+    tmp_path: Path, browser: Any, axe: str
+) -> None:
+    notes_trace("leaky_relu", "elu")[1].to_html(tmp_path / "step.html")
+    opened = Opened(browser, tmp_path / "step.html")
+    page = opened.view
     for place in range(1, 8):  # by keyboard alone
         assert page.inner_text("#title").startswith(f"{place} of 7")
         page.focus("canvas")
         page.keyboard.press("ArrowRight")
         assert "=" in page.inner_text("#said")
         page.keyboard.press("Enter")
+        if place in (2, 7):
+            assert opened.violations(axe) == []
         if place < 7:
             page.focus("#next")
             page.keyboard.press("Enter")
-    assert not errors
+    assert not opened.wrong
 
 
 @pytest.mark.parametrize("width", [320, 768, 1440])

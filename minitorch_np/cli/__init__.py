@@ -1,4 +1,4 @@
-"""The command line: train, evaluate, predict, info, export, page, gradcheck, compare, learn.
+"""The command line, `minitorch-np VERB`: one module a verb, listed in `VERBS`.
 
 Each verb is a module with two functions: `add_arguments` says what it takes, `run` does it and
 returns the exit code. Results go to standard output; everything else, including errors, to
@@ -14,7 +14,20 @@ import sys
 from collections.abc import Sequence
 
 from minitorch_np import __version__
-from minitorch_np.cli import compare, evaluate, export, gradcheck, info, learn, page, predict, train
+from minitorch_np.cli import (
+    compare,
+    convert,
+    doctor,
+    evaluate,
+    export,
+    gradcheck,
+    info,
+    learn,
+    page,
+    predict,
+    text,
+    train,
+)
 from minitorch_np.cli.arguments import import_file
 from minitorch_np.cli.parser import Parser
 from minitorch_np.cli.threads import pin_threads
@@ -28,9 +41,12 @@ VERBS = {
     "info": info,
     "export": export,
     "page": page,
+    "text": text,
     "gradcheck": gradcheck,
+    "convert": convert,
     "compare": compare,
     "learn": learn,
+    "doctor": doctor,
 }
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -48,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, help=summary, description=summary)
         module.add_arguments(verb)
         verb.add_argument("--json", action="store_true", help="print the result as JSON")
+        verb.add_argument("-v", "--verbose", action="store_true", help="say what is set for speed")
         verb.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
@@ -64,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         arguments.argv = list(sys.argv[1:] if argv is None else argv)  # for reports to say
         if argv is None:
-            pin_threads(getattr(arguments, "threads", None))
+            threads = getattr(arguments, "threads", None)
+            pin_threads(threads, verbose=arguments.verbose)
         if getattr(arguments, "imported", None):
             import_file(arguments.imported)
         code: int = VERBS[arguments.verb].run(arguments)
@@ -72,6 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (MinitorchError, OSError, KeyboardInterrupt, MemoryError) as error:
         if arguments.debug:
             raise
+        if getattr(arguments, "rank", 0):  # what fails on one rank fails on all; the first says it
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # for the rest of the process
         kept = getattr(arguments, "checkpoint", None) or getattr(arguments, "folder", None)
         return _explain(error, kept)
     return code

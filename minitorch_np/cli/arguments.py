@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minitorch_np.arrays import Array
-from minitorch_np.data import Digits, Images, load_csv, load_mnist
+from minitorch_np.arrays import AnyArray
+from minitorch_np.data import Digits, Images, load_converted, load_csv, load_mnist
 from minitorch_np.errors import ConfigurationError, DataError, DivergenceError
 from minitorch_np.layers import (
     Activation,
@@ -26,6 +26,7 @@ from minitorch_np.layers import (
 )
 from minitorch_np.names import by_name
 from minitorch_np.signature import concrete_subclasses
+from minitorch_np.training import Checkpoint
 from minitorch_np.validation import number, whole
 
 MODULE = "minitorch_np_imported"
@@ -127,7 +128,13 @@ def load_digits(path: str | None) -> Digits:
     """Digits to train and to test with: from a folder, a CSV file, or this package, or "full"."""
     if path is None or path == "full" or Path(path).is_dir():
         return load_mnist(path)
-    images = load_csv(path)
+    if path.endswith(".npy"):  # a slice, which is not read
+        images = load_converted(path)
+        kept = len(images) - len(images) // HELD_OUT
+        if kept < len(images):
+            return Digits(images.take(slice(kept)), images.take(slice(kept, None)))
+    else:
+        images = load_csv(path)
     held_out = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
     if not held_out.any():
         raise DataError(
@@ -141,14 +148,23 @@ def load_test_images(path: str | None) -> Images:
     """Digits to test with: a folder's test set, a whole CSV file, or this package's test set."""
     if path is None or path == "full" or Path(path).is_dir():
         return load_mnist(path).test
-    return load_csv(path)
+    return load_converted(path) if path.endswith(".npy") else load_csv(path)
 
 
-def input_for(model: Sequential, images: Images) -> Array:
-    """The pixels as the model takes them: rows of features, or images with one channel."""
-    features = images.features()
-    fits = math.prod(model.input_shape) == features.shape[1]
-    return features.reshape(-1, *model.input_shape) if fits else features
+def inputs_in(images: Images) -> tuple[AnyArray, float | None]:
+    """The pixels in rows, and the factor for them: None where they have it. Those of a mapped file
+    are read and multiplied a batch at a time.
+    """
+    if isinstance(images.images, np.memmap):
+        return images.images.reshape(len(images), -1), 1 / 255
+    return images.features(), None
+
+
+def input_for(model: Sequential, images: Images) -> tuple[AnyArray, float | None]:
+    """The same as the model takes them: rows of features, or images with one channel."""
+    rows, scale = inputs_in(images)
+    fits = math.prod(model.input_shape) == rows.shape[1]
+    return rows.reshape(-1, *model.input_shape) if fits else rows, scale
 
 
 def print_json(result: dict[str, Any]) -> None:
@@ -173,3 +189,37 @@ def require_writable(option: str, out: str) -> None:
         raise DataError(
             f"{option} {out}: expected a folder that can be written to, got {path.parent}"
         )
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """`--checkpoint DIR` and what goes with it: a run that may be interrupted."""
+    add = parser.add_argument
+    add("--checkpoint", metavar="DIR", help="write the run to DIR, so that it can be resumed")
+    add(
+        "--checkpoint-every",
+        type=positive_integer,
+        metavar="N",
+        help="after every N steps too, not only after each epoch",
+    )
+    add("--resume", action="store_true", help="go on with the run in --checkpoint DIR, if any")
+
+
+def checkpoint_of(arguments: argparse.Namespace) -> Checkpoint | None:
+    """The checkpoint that these options ask for, if any. Raises ConfigurationError, DataError."""
+    if arguments.checkpoint is None:
+        if arguments.resume or arguments.checkpoint_every:
+            raise ConfigurationError(
+                "--resume, --checkpoint-every: expected --checkpoint DIR beside it, got none"
+            )
+        return None
+    folder = Path(arguments.checkpoint)
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"--checkpoint {folder}: expected a folder or a new name, got a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "run.npz"
+    if path.exists() and not arguments.resume:
+        raise ConfigurationError(
+            f"--checkpoint {folder}: expected a folder without a run, found {path}: add --resume "
+            "to go on with it, or choose another folder"
+        )
+    return Checkpoint(path, every=arguments.checkpoint_every, resume=arguments.resume)

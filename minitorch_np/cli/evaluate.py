@@ -32,7 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     model = open_model(arguments.model)
     images = load_test_images(arguments.data)
     trainer = Trainer(model, loss_for(model), SGD(), metrics=[Accuracy()])
-    result = trainer.evaluate(input_for(model, images), images.labels)
+    x, scale = input_for(model, images)
+    result = trainer.evaluate(x, images.labels, scale=scale)
     require_finite_result(result, arguments.model)
     if arguments.json:
         print_json({"model": arguments.model, "images": len(images), **result})

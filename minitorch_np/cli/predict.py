@@ -45,7 +45,7 @@ def _predict_tables(model: Sequential, paths: list[str], as_json: bool) -> None:
     labels = [
         int(label)
         for path in paths
-        for label in model.predict_classes(input_for(model, load_csv(path)))
+        for label in model.predict_classes(input_for(model, load_csv(path))[0])
     ]
     if as_json:
         print_json({"labels": labels})
@@ -59,7 +59,7 @@ def _predict_pictures(model: Sequential, paths: list[str], as_json: bool) -> Non
     results: list[dict[str, Any]] = []
     for path in paths:
         image = load_image(path)
-        features = input_for(model, Images(image[None], source=path))
+        features, _ = input_for(model, Images(image[None], source=path))
         probabilities = [float(p) for p in model.predict_proba(features)[0]]
         if not math.isfinite(sum(probabilities)):
             raise DataError("predict: expected a model with finite outputs, got one that diverged")

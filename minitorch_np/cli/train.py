@@ -6,13 +6,16 @@ Without arguments it is the notes' network on the digits in this package.
 import argparse
 import sys
 import time
-from pathlib import Path
+from contextlib import nullcontext
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray
 from minitorch_np.cli.arguments import (
     activation,
+    add_checkpoint,
+    checkpoint_of,
+    inputs_in,
     learning_rate,
     listed,
     load_digits,
@@ -24,14 +27,16 @@ from minitorch_np.cli.arguments import (
     seed,
 )
 from minitorch_np.data import Digits
-from minitorch_np.errors import ConfigurationError, DataError
+from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments import Diagnostics, diagnose
+from minitorch_np.experiments.diagnostics import PROBE
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss, loss_for
 from minitorch_np.networks import mlp
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.text import printable
 from minitorch_np.training import Accuracy, Checkpoint, History, Progress, Trainer
+from minitorch_np.training.together import Together, world
 
 CLASSES = 10
 """The digits."""
@@ -46,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--data",
         metavar="PATH",
-        help='folder with the MNIST files, a CSV, or "full", all of MNIST; else the digits here',
+        help='folder with the MNIST files, a CSV, a .npy of convert, or "full", all of MNIST; else '
+        "the digits here",
     )
     _add_model(parser)
     add("--epochs", type=positive_integer, default=25, metavar="N", help="rounds (25)")
@@ -59,14 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--seed", type=seed, default=0, metavar="N", help="fixes all that is random (0)")
     add("--threads", type=positive_integer, default=1, metavar="N", help="BLAS threads (1)")
-    add("--checkpoint", metavar="DIR", help="write the run to DIR, so that it can be resumed")
-    add(
-        "--checkpoint-every",
-        type=positive_integer,
-        metavar="N",
-        help="after every N steps too, not only after each epoch",
-    )
-    add("--resume", action="store_true", help="go on with the run in --checkpoint DIR, if any")
+    add("--mpi", action="store_true", help="run on the ranks of mpiexec, in parts of each batch")
+    add_checkpoint(parser)
     add("--out", default="model.npz", metavar="FILE", help="where to save it (model.npz)")
 
 
@@ -110,20 +110,25 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, test, save, report."""
-    checkpoint = _checkpoint(arguments)
-    require_writable("--out", arguments.out)  # before anything is trained that could then be lost
-    digits = load_digits(arguments.data)
-    model = mlp(
-        [digits.train.images[0].size, *arguments.hidden, CLASSES],
-        arguments.activation,
-        arguments.output_activation,
-        seed=arguments.seed,
-    )
+    """Train, test, save, report; of several ranks, the first reports."""
+    arguments.rank = world().Get_rank() if arguments.mpi else 0
+    with Together(world()) if arguments.mpi else nullcontext():  # or none of them goes on
+        checkpoint = checkpoint_of(arguments)
+        require_writable("--out", arguments.out)  # before anything is trained that would be lost
+        digits = load_digits(arguments.data)
+        model = mlp(
+            [digits.train.images[0].size, *arguments.hidden, CLASSES],
+            arguments.activation,
+            arguments.output_activation,
+            seed=arguments.seed,
+        )
     start = time.perf_counter()
     # With --json, standard output is for the result, so progress goes to standard error.
     progress = Progress(sys.stderr if arguments.json else None)
-    history, test, ill = _train(model, digits, arguments, progress, checkpoint)
+    found = _train(model, digits, arguments, progress, checkpoint)
+    if found is None:
+        return 0
+    history, test, ill = found
     seconds = time.perf_counter() - start
     require_finite_result(test, "test")  # the last step of all may have gone too far
     model.save(arguments.out)
@@ -151,26 +156,39 @@ def _train(
     arguments: argparse.Namespace,
     progress: Progress,
     checkpoint: Checkpoint | None,
-) -> tuple[History, dict[str, float], list[str]]:
-    """The history, what was measured on the test digits, and what is ill in the network."""
+) -> tuple[History, dict[str, float], list[str]] | None:
+    """The history, what was measured on the test digits, and what is ill in the network; None on
+    any but the first of several ranks.
+    """
     loss, optimizer = arguments.loss or loss_for(model), arguments.optimizer
     if arguments.lr is not None:
         optimizer.learning_rate = arguments.lr
-    x, y = digits.train.features(), _targets(digits.train.labels, loss)
-    xt, yt = digits.test.features(), _targets(digits.test.labels, loss)
-    trainer = Trainer(model, loss, optimizer, metrics=[Accuracy()], seed=arguments.seed)
-    health = Diagnostics(x, y)
+    (x, scale), y = inputs_in(digits.train), _targets(digits.train.labels, loss)
+    (xt, _), yt = inputs_in(digits.test), _targets(digits.test.labels, loss)
+    trainer = Trainer(
+        model,
+        loss,
+        optimizer,
+        metrics=[Accuracy()],
+        seed=arguments.seed,
+        communicator=world() if arguments.mpi else None,
+    )
+    probe = digits.train.take(slice(PROBE)).features()
+    health = Diagnostics(probe, y[:PROBE])
     history = trainer.fit(
         x,
         y,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
+        scale=scale,
         callbacks=[progress, health],
         checkpoint=checkpoint,
     )
+    if trainer.ranks.rank:
+        return None
     # Where a resumed run was already at its end, no epoch was diagnosed.
-    ill = health.words if health.epochs else diagnose(model, x, y, loss).words
-    return history, trainer.evaluate(xt, yt), ill
+    ill = health.words if health.epochs else diagnose(model, probe, y[:PROBE], loss).words
+    return history, trainer.evaluate(xt, yt, scale=scale), ill
 
 
 def _targets(labels: AnyArray, loss: Loss) -> AnyArray:
@@ -181,26 +199,6 @@ def _targets(labels: AnyArray, loss: Loss) -> AnyArray:
             "yes or no: write softmax_cross_entropy"
         )
     return labels if loss.exclusive_classes else np.eye(CLASSES, dtype=np.float32)[labels]
-
-
-def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
-    if arguments.checkpoint is None:
-        if arguments.resume or arguments.checkpoint_every:
-            raise ConfigurationError(
-                "--resume, --checkpoint-every: expected --checkpoint DIR beside it, got none"
-            )
-        return None
-    folder = Path(arguments.checkpoint)
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"--checkpoint {folder}: expected a folder or a new name, got a file")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "run.npz"
-    if path.exists() and not arguments.resume:
-        raise ConfigurationError(
-            f"--checkpoint {folder}: expected a folder without a run, found {path}: add --resume "
-            "to go on with it, or choose another folder"
-        )
-    return Checkpoint(path, every=arguments.checkpoint_every, resume=arguments.resume)
 
 
 def _batch_size(text: str) -> int | None:

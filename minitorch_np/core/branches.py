@@ -1,7 +1,7 @@
-"""What joins several arrays into one: `Add` adds them, `Concatenate` puts them side by side.
+"""Layers that join several arrays into one: `Add` adds them, `Concatenate` puts them side by side.
 
-They may be the outputs of layers side by side, which all see the same input, as in Add(f, g); or,
-without layers, the arrays of several nodes of a graph, as in Add()(a, b).
+The arrays are the outputs of parallel layers, which all get the same input, as in Add(f, g); or,
+without layers, the outputs of several nodes of a graph, as in Add()(a, b).
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape, parts
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
+from minitorch_np.core.sequences import Mask, forward_masked
 from minitorch_np.errors import ShapeError
 from minitorch_np.validation import is_whole, require
 
 
 class Branches(Composite):
-    """What layers side by side share: y = combine(f(x), g(x), ...), or without layers y =
-    combine(x), x being several arrays. A subclass defines `combine`, its derivative `split`, and
+    """Base of layers that join: y = combine(f(x), g(x), ...), or without layers y = combine(x),
+    where x is a tuple of arrays. A subclass defines `combine`, its derivative `split`, and
     `combined_shape`.
     """
+
+    takes_mask = True
 
     def __init__(self, *layers: Layer | str) -> None:
         if layers:
@@ -58,11 +61,20 @@ class Branches(Composite):
         self._joined = len(shapes)
         return self.combined_shape(shapes)
 
-    def forward(self, x: Any, *, train: bool = False, rng: Generator | None = None) -> Forward:
+    def forward(
+        self,
+        x: Any,
+        *,
+        train: bool = False,
+        rng: Generator | None = None,
+        mask: Mask = None,
+        state: Any = None,
+    ) -> Forward:
         outputs, caches = list(x) if self.several_inputs else [], []
         try:
-            for layer in self.layers:
-                y, cache = layer.forward(x, train=train, rng=rng)
+            for place, layer in enumerate(self.layers):
+                own = state and state[place]
+                y, cache, _ = forward_masked(layer, x, mask, own, train=train, rng=rng)
                 if y.shape[1:] != layer.output_shape:
                     raise ShapeError(
                         f"{layer.label}: expected outputs of shape {layer.output_shape}, as its "
@@ -96,10 +108,10 @@ class Branches(Composite):
 
 
 class Add(Branches):
-    """y = f(x) + g(x) + ..., of layers that all give the same shape; Add()(a, b) = a + b.
+    """y = f(x) + g(x) + ..., for layers whose outputs have one shape; Add()(a, b) = a + b.
 
-    dy goes to each branch as it is; dx is the sum of what they return. Raises ShapeError for
-    branches that give different shapes.
+    Each branch gets dy; dx is the sum of the branches' dx. Raises ShapeError for branches whose
+    output shapes differ.
     """
 
     def combined_shape(self, shapes: list[Shape]) -> Shape:
@@ -150,7 +162,7 @@ class Concatenate(Branches):
 
     def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
         if self.axis in (1, -len(self.output_shape)):
-            return Layer.step(self, x)  # refused: it puts the steps of one after those of another
+            return Layer.step(self, x)  # refused: it joins along the steps
         return super().step(x, state)
 
     def split(self, dy: Array) -> list[Array]:

@@ -1,8 +1,8 @@
-"""What all containers share: a list of layers, and the names of their parameters in the whole.
+"""What all containers share: a list of layers, and the full names of their parameters.
 
-A container's parameters are those of its layers, under the layer's place, or the name that `named`
-gave it, and the parameter's own name: "0.weight", "fc1.weight". A layer may stand in two places;
-then there is one set of parameters, under the name of the first place, and its gradients add up.
+A container's parameters are those of its layers. A name is the layer's place, or the name that
+`named` gave it, then the parameter's own name: "0.weight", "fc1.weight". A layer may be used in two
+places: it has one set of parameters, named after the first place, and its gradients add up.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Gradients, Layer
 from minitorch_np.core.room import require_sample
+from minitorch_np.core.sequences import Mask
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.names import by_name
 from minitorch_np.validation import is_whole, require
@@ -26,6 +27,8 @@ class Composite(Layer):
     """A layer made of `layers`. A subclass defines `build_layers`, `forward` and `backward`."""
 
     layers: tuple[Layer, ...]
+    _masks = False
+    """Whether a layer inside makes a mask; else a call spends no time on masks."""
 
     def __init__(self, *layers: Layer | str) -> None:
         kind = type(self).__name__
@@ -51,12 +54,13 @@ class Composite(Layer):
         self._learning = [
             [owner for _, owner, _ in layer.parameter_owners()] for layer in self.layers
         ]
+        self._masks = any(layer.makes_mask for layer in self.layers)
         return shape
 
     def build_layer(self, place: int, shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         """Build one layer; a ShapeError says which one failed.
 
-        A layer without parameters may stand in places of different shapes: it is copied for those.
+        A layer without parameters may be used with different shapes: it is copied for those.
         """
         layer = self.layers[place]
         require_sample(self.name_of(place), shape)
@@ -70,7 +74,7 @@ class Composite(Layer):
             raise self.located(error, place) from None
 
     def located(self, error: ShapeError, place: int) -> ShapeError:
-        """The same error, with the layer's place in this container before it."""
+        """The same error, prefixed with the layer's place in this container."""
         return ShapeError(f"{type(self).__name__}[{place}] {error}")
 
     def name_of(self, place: int) -> str:
@@ -96,14 +100,14 @@ class Composite(Layer):
         return dx
 
     def missing_dx(self, place: int) -> ShapeError:
-        """The error for a layer that leaves out dx although it is needed."""
+        """The error for a layer that returns no dx although it is needed."""
         return ShapeError(
             f"{self.name_of(place)}.backward: expected the input's gradient, got None: "
             "it may be left out where need_dx is False only"
         )
 
     def source_of(self, place: int) -> str:
-        """Where a layer's input comes from, for tables, if that has to be said."""
+        """Where a layer's input comes from, for tables; empty if it is the layer before."""
         return ""
 
     def sublayers(self) -> dict[str, Layer]:
@@ -116,6 +120,29 @@ class Composite(Layer):
     @property
     def couples_samples(self) -> bool:  # type: ignore[override]
         return any(layer.couples_samples for layer in self.layers)
+
+    @property
+    def takes_state(self) -> bool:  # type: ignore[override]
+        return any(layer.takes_state for layer in self.layers)
+
+    def state_of(self, cache: Any) -> Any:
+        pairs = zip(self.layers, cache, strict=False)  # of branches that join nodes there is none
+        return [layer.state_of(own) for layer, own in pairs]
+
+    @property
+    def makes_mask(self) -> bool:  # type: ignore[override]
+        return self._masks
+
+    def mask_of(self, x: Any) -> Mask:
+        """What the first layer makes of x. A mask that a later one makes stays inside."""
+        mask = self.layers[0].mask_of(x) if self.layers else None
+        for layer in self.layers:
+            mask = None if mask is None else layer.mask_after(mask)
+        return mask
+
+    @property
+    def keeps_steps(self) -> bool:  # type: ignore[override]
+        return all(layer.keeps_steps for layer in self.layers)
 
     @property
     def index_limit(self) -> int | None:  # type: ignore[override]

@@ -1,8 +1,8 @@
-"""Sequences from a model: foretell the next token, append it, and go on.
+"""Generate a sequence: predict the next token, append it, repeat.
 
-A token is drawn from the probabilities that the model gives. A temperature below 1 makes the likely
-ones likelier; top-k and top-p leave the unlikely ones out. The model goes step by step and keeps
-its state, so that a new token costs one step.
+Each token is sampled from the model's probabilities. A temperature below 1 sharpens them; top-k and
+top-p drop the unlikely tokens. The model runs step by step and its state is kept, so a new token
+costs one step.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ def generate(
     top_p: float | None = None,
     rng: Seed = None,
 ) -> Iterator[int]:
-    """`length` tokens that go on from `prompt`, a row of at least one, as they come.
+    """Yield `length` tokens that continue `prompt`, one at a time.
 
-    - `temperature` t: drawn from softmax(scores / t); 0 always takes the most probable;
-    - `top_k`: among the k most probable only; `top_p`: among the fewest whose probabilities add up
-      to at least p, after top_k (Holtzman et al. 2019, arXiv:1904.09751);
-    - `rng` is a seed or a Generator.
+    - `prompt`: a one-dimensional sequence of at least one token;
+    - `temperature` t: sample from softmax(scores / t); 0 always takes the most probable token;
+    - `top_k`: sample among the k most probable tokens; `top_p`: among the fewest tokens whose
+      probabilities sum to at least p, after top_k (Holtzman et al. 2019, arXiv:1904.09751);
+    - `rng`: a seed or a Generator.
 
-    Where a model has a longest sequence (PositionalEmbedding) and it is reached, its later half is
-    kept and read anew. Raises ConfigurationError for a model that does not go step by step or
-    arguments out of range, DataError for a prompt that is empty or no row.
+    When the sequence outgrows the model's context (PositionalEmbedding), the model starts again
+    from its later half. Raises ConfigurationError for a model that can't run step by step or an
+    argument out of range, DataError for a prompt that is empty or not one-dimensional.
     """
     whole("generate", "length", length, 0)
     number("generate", "temperature", temperature, 0)
@@ -74,6 +75,8 @@ def _tokens(
         scores, state = model.step(as_batch([new], model.dtype, "generate: prompt"), state)
         seen = len(tokens)
         last = scores[0, -1] if scores.ndim > 2 else scores[0]
+        if np.isnan(last).any():
+            raise DataError("generate: expected finite scores, got NaN: the model has diverged")
         if model.outputs_probabilities:
             with np.errstate(divide="ignore"):
                 last = np.log(last)
@@ -84,7 +87,7 @@ def _tokens(
 def drawn(
     scores: Array, temperature: float, top_k: int | None, top_p: float | None, rng: Generator
 ) -> int:
-    """The number of one class, drawn by its scores (logits), as `generate` says."""
+    """Sample a class number from scores (logits); the parameters are those of `generate`."""
     if temperature == 0:
         return int(np.argmax(scores))
     order = np.argsort(-scores, kind="stable")[:top_k]

@@ -30,6 +30,7 @@ from minitorch_np.arrays import (
 from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
 from minitorch_np.core.node import Input, Node, arranged, ordered
 from minitorch_np.core.prediction import Model
+from minitorch_np.core.sequences import Mask, forward_masked
 from minitorch_np.core.shapes import require_input
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.figures import Figure
@@ -50,10 +51,12 @@ class Graph(Model):
     their layers, as in Dense(1, name="price"), or else "output0", "output1" and so on. Called on
     nodes, a graph adds its own wiring there and gives the nodes of its outputs.
 
-    Raises ConfigurationError for a circle, an input that leads to no output or is missing from the
+    Raises ConfigurationError for a cycle, an input that leads to no output or is missing from the
     list, and outputs that no layer gives; ShapeError, naming the layer's place and what it was
     called on, where a layer can't take that.
     """
+
+    takes_mask = True
 
     def __init__(
         self,
@@ -155,9 +158,17 @@ class Graph(Model):
         found = tuple(values[end] for end in self.ends)
         return (found if len(found) > 1 else found[0]), kept
 
-    def forward(self, x: Any, *, train: bool = False, rng: Generator | None = None) -> Forward:
+    def forward(
+        self,
+        x: Any,
+        *,
+        train: bool = False,
+        rng: Generator | None = None,
+        mask: Mask = None,
+        state: Any = None,
+    ) -> Forward:
         self.check_input(x)
-        y, caches = self._run(x, lambda p, h: self.layers[p].forward(h, train=train, rng=rng))
+        y, caches = self._run(x, self._calls(mask, state, train=train, rng=rng))
         if tuple(part.shape[1:] for part in parts(y)) != parts(self.output_shape):
             raise ShapeError(
                 f"Graph: expected outputs of shape {describe_batch(self.output_shape)}, as its "
@@ -165,6 +176,25 @@ class Graph(Model):
                 "layer's build and forward disagree"
             )
         return y, caches
+
+    def _calls(
+        self, mask: Mask = None, state: Any = None, **options: Any
+    ) -> Callable[[int, Any], tuple[Array, Any]]:
+        """The forward of the layer at a place, given its inputs; masks and states go along."""
+        if not self._masks and mask is None and state is None:
+            return lambda place, h: self.layers[place].forward(h, **options)
+        masks = dict(enumerate(mask if isinstance(mask, tuple) else (mask,)))
+
+        def call(place: int, h: Any) -> tuple[Array, Any]:
+            given = tuple(masks.get(one) for one in self.wiring[place])
+            came = given if any(one is not None for one in given) else None
+            came = came[0] if came and len(given) == 1 else came
+            own = state and state[place]
+            y, cache, after = forward_masked(self.layers[place], h, came, own, **options)
+            masks[len(self.input_shapes) + place] = after
+            return y, cache
+
+        return call
 
     def step(self, x: Any, state: Any = None) -> tuple[Any, Any]:
         states = state or [None] * len(self.layers)
@@ -245,6 +275,8 @@ class Graph(Model):
             if value in sources:
                 layer, after = self.layers[place], len(self.input_shapes) + place
                 found = self._limit(after) if layer.keeps_values else layer.index_limit
+                if own := getattr(layer, "index_limits", None):  # of a layer of several inputs
+                    found = own[sources.index(value)]
                 if found is not None:
                     return found
         return None
@@ -267,8 +299,10 @@ class Graph(Model):
         given = each(lambda part: as_batch(part, self.dtype, "outputs"), self.inputs_of(x, "x"))
         names, found = list(self.sublayers()), dict[str, Array]()
 
+        forward = self._calls()
+
         def call(place: int, h: Any) -> tuple[Array, None]:
-            found[names[place]] = y = self.layers[place].forward(h)[0]
+            found[names[place]] = y = forward(place, h)[0]
             return y, None
 
         self.check_input(given)

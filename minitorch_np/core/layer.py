@@ -6,9 +6,9 @@ A layer is a function with parameters that knows its own derivative. It does thr
 `backward` takes the gradient of the loss with respect to the outputs and that cache, and returns
 the gradients with respect to the inputs and to each parameter, by the chain rule.
 
-A call leaves nothing on the layer. Two forwards before a backward, one layer in two places, an
-evaluation in the middle of a step, two threads: all are correct, because the cache belongs to the
-caller. For the same reason there is nothing to reset between steps.
+A call stores nothing on the layer: the cache belongs to the caller. So two forwards before a
+backward, a layer used in two places, an evaluation in the middle of a step and two threads are all
+correct, and there is nothing to reset between steps.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from minitorch_np.arrays import (
     each,
 )
 from minitorch_np.core.node import Node
+from minitorch_np.core.sequences import OnSequences
 from minitorch_np.core.tree import Tree, TreeType, own_array
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.names import by_name
@@ -55,7 +56,7 @@ _INSIDE: ContextVar[list[Any] | None] = ContextVar("inside", default=None)
 """The layers inside the one whose `build` is running."""
 
 
-class Layer(Tree["Layer"], Described, metaclass=TreeType):
+class Layer(Tree["Layer"], OnSequences, Described, metaclass=TreeType):
     """The contract of all layers. A subclass defines `forward` and `backward`, and, if it has
     parameters, `parameter_names` and `build`.
 
@@ -77,22 +78,18 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
     """Whether one sample's output depends on the others of its batch, as in BatchNorm."""
 
     index_limit: int | None = None
-    """For inputs that are indices (Embedding), the number that they stay below: there is no
-    gradient with respect to them."""
+    """For inputs that are indices (Embedding), their upper bound; there is no gradient with respect
+    to them."""
 
     outputs_separate_probabilities: bool = False
-    """Whether each output is a probability on its own, as Sigmoid's are."""
+    """Whether each output is an independent probability, as Sigmoid's are."""
 
     keeps_values: bool = False
-    """Whether the outputs are the inputs in another shape, as Reshape's are."""
-
-    per_step: bool = False
-    """Whether each step of a sequence, the first axis of a sample, is treated on its own and a
-    sequence may have any length: `step` is then `forward`."""
+    """Whether the outputs are the inputs in another shape, as in Reshape."""
 
     several_inputs: bool = False
-    """Whether it takes several arrays, as Concatenate()(a, b) does: then x is a tuple of them, and
-    so are input_shape and dx."""
+    """Whether it can take several arrays, as Concatenate()(a, b) does: then x is a tuple of them,
+    and so are input_shape and dx."""
 
     frozen: bool = False
     """Whether training leaves the parameters as they are; set by `trainable`."""
@@ -133,20 +130,6 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
         model's inputs.
         """
 
-    def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
-        """The outputs for the next steps of sequences, when predicting, and the state after them.
-
-        x is (m, steps, ...), of however many steps there are now; the state of the start is None,
-        and a state that is handed in stays as it is. Raises ConfigurationError for a layer that
-        only sees a sequence as a whole.
-        """
-        if not self.per_step:
-            raise ConfigurationError(
-                f"{self.label}.step: expected a layer that goes step by step, got one that needs "
-                "the sequence as a whole"
-            )
-        return self.forward(x)[0], None
-
     def initialize(self, input_shape: object, *, rng: Generator, dtype: DType) -> Shape:
         """Build the layer, and all layers inside, for samples of `input_shape` (784, or (28, 28)).
 
@@ -169,8 +152,8 @@ class Layer(Tree["Layer"], Described, metaclass=TreeType):
     def build_once(self, input_shape: object, *, rng: Generator, dtype: DType) -> Shape:
         """Build the layer unless it is built; containers call this for the layers inside.
 
-        A layer that has its parameters already, because it was built elsewhere or stands in two
-        places, keeps them. Raises ShapeError if it was built for another shape or dtype.
+        A layer that already has parameters, because it was built elsewhere or is used twice, keeps
+        them. Raises ShapeError if it was built for another shape or dtype.
         """
         shape = (as_shapes if self.several_inputs else as_shape)(input_shape)
         dtype = as_float_dtype(dtype)

@@ -33,7 +33,13 @@ def save_model(model: Layer, path: StrPath) -> None:
 
     model.require_built()
     arrays = model.named_parameters() | model.named_buffers()
-    write_arrays(path, {_ARCHITECTURE: np.array(json.dumps(architecture(model))), **arrays})
+    try:
+        text = json.dumps(architecture(model))
+    except (TypeError, ValueError) as error:  # the rest is checked as it is encoded
+        raise ConfigurationError(
+            f"save: expected metadata made of numbers, texts, lists and dictionaries, got {error}"
+        ) from None
+    write_arrays(path, {_ARCHITECTURE: np.array(text), **arrays})
 
 
 def architecture(model: Layer) -> dict[str, Any]:
@@ -44,6 +50,7 @@ def architecture(model: Layer) -> dict[str, Any]:
         "input_shape": model.input_shape,
         "dtype": str(model.dtype),
         "exclusive_classes": getattr(model, "exclusive_classes", None),
+        "metadata": dict(getattr(model, "metadata", {})),
     }
 
 
@@ -72,6 +79,7 @@ def load_model(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]]
         model.load_state_dict(arrays)
         if hasattr(model, "exclusive_classes"):  # older files do not say, and meant True
             setattr(model, "exclusive_classes", described.get("exclusive_classes", True))
+            setattr(model, "metadata", dict(described.get("metadata", {})))
     except MinitorchError as error:
         said = str(error).removeprefix(f"{path}: ")
         raise ModelFileError(f"{path}: {excerpt(said, 1000)}") from None

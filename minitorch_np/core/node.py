@@ -66,7 +66,7 @@ def ordered(ends: Iterable[Node]) -> list[Node]:
             order.append(node)
         elif closed.get(id(node)) is False:
             raise ConfigurationError(
-                f"Graph: expected no circle, got {node!r}, which depends on its own output"
+                f"Graph: expected no cycle, got {node!r}, which depends on its own output"
             )
         elif id(node) not in closed:
             closed[id(node)] = False

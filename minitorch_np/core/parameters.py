@@ -1,8 +1,8 @@
 """All parameters of a model as one long vector.
 
-An optimizer treats all numbers alike, so it is simplest and fastest if it sees one vector instead
-of a list of matrices: a step is a handful of NumPy calls however many layers there are. The layers
-keep working with their matrices, which are views of that vector.
+An optimizer treats all parameters alike, so it is simplest and fastest to give it one vector, not
+a list of matrices: a step is then a handful of NumPy calls for any number of layers. The layers
+keep their matrices, which are views of that vector.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class ParameterVector:
     - `values` is (n,): changing it in place changes the layers;
     - `gradients` is (n,): space for their gradients in the same order;
     - `owners` lists each parameter's name, its layer and the attribute there; `slices` says where
-      in the vector it is.
+      it is in the vector.
 
     If the parameters already lie one after the other in memory (a model inside a larger one, or one
     whose vector was made before), `values` is that piece of memory. Otherwise they are copied into
@@ -76,7 +76,7 @@ def wrong_gradient(layer: Layer, name: str, gradients: Mapping[str, AnyArray]) -
 
 
 def _responsible(layer: Layer, name: str) -> tuple[Layer, str]:
-    """The innermost layer that returned the gradient `name`; containers only pass it on."""
+    """The innermost layer that returned the gradient `name`, which containers pass on."""
     place, _, rest = name.partition(".")
     inside = layer.sublayers().get(place) if isinstance(layer, Composite) else None
     return (layer, name) if inside is None else _responsible(inside, rest)
@@ -92,7 +92,7 @@ def _views(vector: Array, arrays: list[Array]) -> list[Array]:
 
 
 def _as_one_piece(arrays: list[Array]) -> Array | None:
-    """The memory in which `arrays` lie one after the other, or None if they do not."""
+    """The memory in which `arrays` are contiguous, or None if they are not."""
     if not arrays:
         return None
     first, total = arrays[0], sum(array.size for array in arrays)

@@ -1,12 +1,14 @@
-"""What a whole model adds to a container: predictions, a summary, files.
+"""What a model adds to a container: predictions, a summary, saving and loading.
 
-Predictions are made in slices, so that memory stays bounded however many samples there are.
+Predictions are made one batch at a time, so memory does not grow with the number of samples.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +22,7 @@ from minitorch_np.arrays import (
     StrPath,
     all_finite,
     as_batch,
+    as_rows,
     count,
     describe_batch,
     each,
@@ -31,28 +34,33 @@ from minitorch_np.core.layer import Layer
 from minitorch_np.core.model_file import load_model, save_model
 from minitorch_np.core.parameters import ParameterVector
 from minitorch_np.core.shapes import require_input
-from minitorch_np.core.summary import summary_table
+from minitorch_np.core.summary import summary_html, summary_table
 from minitorch_np.errors import ShapeError
 from minitorch_np.numerics import sigmoid, softmax
 from minitorch_np.signature import explained
-from minitorch_np.validation import whole
+from minitorch_np.sources.reading import converted, inputs_in, kind_of
+from minitorch_np.validation import number, whole
 
 
 class Model(Composite):
-    """A container that can be used on data."""
+    """A container that makes predictions, and can be trained, saved and loaded."""
 
     exclusive_classes: bool | None = None
-    """Whether a sample is of exactly one class; if not, each output answers a question of its own.
-    A trainer sets it by its loss; None is until then, and a final Sigmoid means that it is not."""
+    """Whether each sample belongs to exactly one class; if not, each output is a yes-or-no question
+    of its own. A trainer sets it from the loss; while it is None, a final Sigmoid decides."""
+
+    metadata: Mapping[str, Any] = MappingProxyType({})
+    """What is saved along with the model, such as the characters of the text it was trained on:
+    numbers, texts, lists and dictionaries. Set it with `model.metadata = {"author": "me"}`."""
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         output_shape = super().build(input_shape, rng=rng, dtype=dtype)
-        ParameterVector(self)  # for the order in memory
+        ParameterVector(self)  # so that parameters are contiguous in memory
         return output_shape
 
     @property
     def last_layers(self) -> tuple[Layer, ...]:
-        """The layer that gives the outputs; of several outputs, the layer of each."""
+        """The layer that computes the outputs; with several outputs, one layer each."""
         return self.layers[-1:]
 
     def check_input(self, x: Any) -> None:
@@ -60,22 +68,34 @@ class Model(Composite):
         require_input(self, x, type(self).__name__)
 
     def inputs_of(self, x: Any, place: str) -> Any:
-        """The inputs that a caller means by x: those of a Graph may come by name, or in a list."""
+        """x as `forward` takes it: a Graph's inputs may be given by name, or in a list."""
         return x
 
     def targets_of(self, y: Any, place: str) -> Any:
-        """The targets that a caller means by y, in the same way."""
+        """y as the loss takes it, in the same way."""
         return y
 
     @explained
-    def predict(self, x: object, batch_size: int = 256) -> Any:
+    def predict(self, x: object, batch_size: int = 256, *, scale: float | None = None) -> Any:
         """The outputs (m, *output_shape) for x (m, *input_shape), `batch_size` samples at a time;
-        a tuple where the model has several.
+        a tuple if the model has several.
 
-        Raises DataError, with row and column, for a NaN or infinity in x.
+        x may be whatever `fit` takes, and is multiplied by `scale`; of data sets and iterables that
+        give targets too, these are left aside. Raises DataError, with row and column, for a NaN or
+        infinity in x.
         """
         whole("predict", "batch_size", batch_size)
+        scale = None if scale is None else number("predict", "scale", scale)
         self.require_built()
+        whole_in_memory = kind_of(x) == "memory" and all(
+            kind_of(part) == "memory" for part in parts(self.inputs_of(x, "predict: x"))
+        )
+        batches = self._batches if whole_in_memory else self._read_batches
+        outputs = [self.forward(given)[0] for given in batches(x, batch_size, scale)]
+        return each(lambda *pieces: np.concatenate(pieces), *outputs) if outputs[1:] else outputs[0]
+
+    def _batches(self, x: Any, batch_size: int, scale: float | None) -> Iterator[Any]:
+        """The batches of inputs in memory."""
 
         def batch(part: Any) -> Array:
             return as_batch(part, self.dtype, "predict")
@@ -86,24 +106,41 @@ class Model(Composite):
             return part if sliced else batch(part)
 
         rows = each(sliceable, self.inputs_of(x, "predict: x"))
-        outputs = []
         for start in range(0, count(rows), batch_size):
             piece = slice(start, start + batch_size)
             given = each(lambda part, piece=piece: batch(part[piece]), rows)
             if not all_finite(given):
                 require_finite(each(batch, rows), "predict: x")
-            outputs.append(self.forward(given)[0])
-        return each(lambda *pieces: np.concatenate(pieces), *outputs) if outputs[1:] else outputs[0]
+            yield (
+                given if scale is None else each(lambda part: part * part.dtype.type(scale), given)
+            )
+
+    def _read_batches(self, x: Any, batch_size: int, scale: float | None) -> Iterator[Any]:
+        """The batches of inputs that are read."""
+        place = "predict: x"
+
+        def batch(samples: Any) -> Any:
+            rows = each(lambda part: as_rows(part, place), self.inputs_of(samples, place))
+            self.check_input(rows)
+            return converted(rows, self.dtype, scale, place)
+
+        kind = kind_of(x)
+        given = x if kind in ("samples", "batches") else self.inputs_of(x, place)
+        with closing(inputs_in(given, batch_size, place, batch)) as batches:
+            yield from batches
 
     @explained
-    def predict_proba(self, x: object, batch_size: int = 256) -> Array:
-        """Probabilities (m, classes): the softmax of the outputs, if they are not that yet.
+    def predict_proba(
+        self, x: object, batch_size: int = 256, *, scale: float | None = None
+    ) -> Array:
+        """Probabilities (m, classes): the softmax of the outputs, unless they are that already.
 
-        Where classes do not exclude each other (BinaryCrossEntropy, a final Sigmoid), the sigmoid
-        of each output. A single output is the probability of class 1; both classes are returned.
-        Raises ShapeError for a model whose outputs are not scores of classes.
+        If classes do not exclude each other (BinaryCrossEntropy, a final Sigmoid): the sigmoid of
+        each output. A single output is the probability of class 1; both columns are returned.
+        Raises ShapeError for a model whose outputs are not class scores.
         """
-        exclusive, outputs = self._exclusive("predict_proba"), self.predict(x, batch_size)
+        exclusive = self._exclusive("predict_proba")
+        outputs = self.predict(x, batch_size, scale=scale)
         if exclusive:
             p: Array = outputs if self.outputs_probabilities else softmax(outputs)
             return p
@@ -112,13 +149,16 @@ class Model(Composite):
         return both
 
     @explained
-    def predict_classes(self, x: object, batch_size: int = 256) -> AnyArray:
+    def predict_classes(
+        self, x: object, batch_size: int = 256, *, scale: float | None = None
+    ) -> AnyArray:
         """The most probable class of each sample, as integers (m,).
 
-        Where classes do not exclude each other, 1 or 0 for each: (m, classes). Raises as
+        If classes do not exclude each other: 1 or 0 for each, (m, classes). Raises as
         predict_proba.
         """
-        exclusive, outputs = self._exclusive("predict_classes"), self.predict(x, batch_size)
+        exclusive = self._exclusive("predict_classes")
+        outputs = self.predict(x, batch_size, scale=scale)
         if exclusive:
             classes: AnyArray = np.argmax(outputs, axis=-1)
             return classes
@@ -126,8 +166,8 @@ class Model(Composite):
         return (chosen[..., 0] if chosen.shape[-1] == 1 else chosen).astype(np.intp)
 
     def _exclusive(self, method: str) -> bool:
-        """Whether a sample is of one class only. Raises ShapeError for outputs that are no scores
-        of classes.
+        """Whether each sample has exactly one class. Raises ShapeError for outputs that are not
+        class scores.
         """
         self.require_built()
         separate = self.outputs_separate_probabilities
@@ -158,16 +198,19 @@ class Model(Composite):
         return all(layer.outputs_separate_probabilities for layer in self.last_layers)
 
     def summary(self) -> None:
-        """Print a table: each layer, the shape that it gives, and how many parameters it has."""
+        """Print a table of the layers, their output shapes and their numbers of parameters."""
         print(summary_table(self))
 
+    def _repr_html_(self) -> str | None:
+        return summary_html(self) if self.built else None  # then a notebook shows the text
+
     def save(self, path: StrPath) -> None:
-        """Write architecture and parameters to one .npz file, at once or not at all."""
+        """Write architecture and parameters to one .npz file, completely or not at all."""
         save_model(self, path)
 
     def to_onnx(self, path: StrPath) -> None:
         """Write the model to an ONNX file; see `minitorch_np.to_onnx`."""
-        # By name: what writes each layer knows all layers, which know this.
+        # By name, since the exporter imports all layers, which import this module.
         importlib.import_module("minitorch_np.exchange").to_onnx(self, path)
 
     @classmethod
@@ -175,7 +218,7 @@ class Model(Composite):
         """A model from a file that `save` wrote.
 
         User-defined layers are found among `custom_layers`, or by their name in the module that
-        they were defined in, if that is imported: a file causes no import.
+        they were defined in, if it is already imported: loading a file never imports anything.
         Raises ModelFileError for a file that is damaged, incomplete, of a newer format, or names a
         layer that is not found.
         """

@@ -18,7 +18,7 @@ _LEFT: ContextVar[int | None] = ContextVar("left", default=None)
 
 @contextlib.contextmanager
 def room_for(numbers: int) -> Iterator[None]:
-    """Inside the `with` block, the layers that are built may have this many numbers in all."""
+    """Within the `with` block, layers may allocate this many numbers in total."""
     before = _LEFT.set(numbers)
     try:
         yield
@@ -27,7 +27,7 @@ def room_for(numbers: int) -> Iterator[None]:
 
 
 def require_parameters(place: str, shape: Shape) -> None:
-    """Raise ModelFileError if a parameter of that shape has more numbers than are left."""
+    """Raise ModelFileError if a parameter of that shape exceeds what is left."""
     left = _LEFT.get()
     if left is not None and math.prod(shape) > left:
         raise ModelFileError(
@@ -36,14 +36,14 @@ def require_parameters(place: str, shape: Shape) -> None:
 
 
 def require_sample(place: str, shape: Shape) -> None:
-    """Raise ModelFileError if the file says that one sample is too large for memory."""
+    """Raise ModelFileError if one sample of that shape would not fit into memory."""
     if _LEFT.get() is not None:
         size = 4 * sum(map(math.prod, parts(shape)))
         require_room(f"{place}: a sample of shape {shape}", size, 0, ModelFileError)
 
 
 def take_room(place: str, numbers: int) -> None:
-    """Count what a layer has allocated. Raises ModelFileError if that is too much."""
+    """Record what a layer has allocated. Raises ModelFileError if that is too much."""
     left = _LEFT.get()
     if left is not None:
         require_parameters(place, (numbers,))

@@ -1,7 +1,7 @@
 """Layers made of layers.
 
 `Sequential` runs its layers one after the other: the output of each is the input of the next. Its
-backward walks the same way back. It is a layer itself, so one can stand inside of another.
+backward goes through them in reverse. It is a layer itself, so models nest.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from minitorch_np.arrays import (
 )
 from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
 from minitorch_np.core.prediction import Model
+from minitorch_np.core.sequences import Mask, forward_masked, with_lengths
 from minitorch_np.core.shapes import require_input
 from minitorch_np.errors import ShapeError
 from minitorch_np.names import by_name
@@ -40,10 +41,13 @@ class Sequential(Model):
     model is a specification until `initialize` is called, or a container that it is in is built. A
     layer that was built before keeps its parameters.
 
-    A layer that stands in two places has one set of parameters, and its gradients add up.
+    A layer used in two places has one set of parameters, and its gradients add up.
+
+    Wherever x is expected, sequences that are padded at their end may come with their lengths, as
+    the pair (x, lengths). Layers that take a mask then leave the padding out.
 
     Raises ConfigurationError for something that is not a layer, ShapeError, naming the layer's
-    position, where a layer can't take what the one before gives.
+    position, where a layer can't take the output of the one before.
     """
 
     def __init__(
@@ -65,22 +69,39 @@ class Sequential(Model):
         if input_shape is not None:
             self.initialize(input_shape, rng=as_generator(seed), dtype=dtype)
 
+    takes_mask = True
+
     def build_layers(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         for place in range(len(self.layers)):
             input_shape = self.build_layer(place, input_shape, rng=rng, dtype=dtype)
         return input_shape
 
-    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+    def forward(
+        self,
+        x: Array,
+        *,
+        train: bool = False,
+        rng: Generator | None = None,
+        mask: Mask = None,
+        state: Any = None,
+    ) -> Forward:
+        if isinstance(x, tuple):
+            x, mask = with_lengths(self, x)
         if x.shape[1:] != getattr(self, "input_shape", None):
             require_input(self, x, self.name_of(0))
         caches: list[Cache] = []
+        plain = not self._masks and mask is None and state is None
         try:
-            for layer in self.layers:
-                x, cache = layer.forward(x, train=train, rng=rng)
+            for place, layer in enumerate(self.layers):
+                if plain:
+                    x, cache = layer.forward(x, train=train, rng=rng)
+                else:
+                    own = state and state[place]
+                    x, cache, mask = forward_masked(layer, x, mask, own, train=train, rng=rng)
                 caches.append(cache)
         except ShapeError as error:
             raise self.located(error, len(caches)) from None
-        except Exception as error:  # of a user-defined layer: say which
+        except Exception as error:  # from a user-defined layer: name it
             error.add_note(f"in the forward of {self.name_of(len(caches))}")
             raise
         if x.shape[1:] != self.output_shape:
@@ -98,6 +119,8 @@ class Sequential(Model):
 
     def check_input(self, x: Array) -> None:
         """Raise ShapeError, naming the first layer, unless x is (m, *input_shape)."""
+        if isinstance(x, tuple):
+            x, _ = with_lengths(self, x)
         if x.shape[1:] != getattr(self, "input_shape", None):
             require_input(self, x, self.name_of(0))
 
@@ -107,7 +130,7 @@ class Sequential(Model):
                 f"Sequential.backward: expected dy of shape {describe_batch(self.output_shape)}, "
                 f"as the outputs, got {dy.shape}"
             )
-        layers, first = self.layers, 0  # the layer at which the way back ends
+        layers, first = self.layers, 0  # the lowest layer that backward has to reach
         while not need_dx and first < len(layers) and all(map(_FROZEN, self._learning[first])):
             first += 1
         gradients: Gradients = {}
@@ -133,9 +156,10 @@ class Sequential(Model):
         or what `named` gave it.
         """
         self.require_built()
-        h, found = as_batch(x, self.dtype, "outputs"), dict[str, Array]()
+        h, found, mask = as_batch(x, self.dtype, "outputs"), dict[str, Array](), None
         for name, layer in self.sublayers().items():
-            found[name] = h = layer.forward(h)[0]
+            h, _, mask = forward_masked(layer, h, mask)
+            found[name] = h
         return found
 
     @overload
@@ -153,7 +177,7 @@ class Sequential(Model):
         return model
 
     def config(self) -> dict[str, Any]:
-        # A subclass with a constructor of its own is made again by its own arguments.
+        # A subclass with its own constructor is saved by that constructor's arguments.
         own = type(self).__init__ is not Sequential.__init__
         return super().config() if own else {"layers": self.layers}
 
@@ -162,7 +186,7 @@ _FROZEN = operator.attrgetter("frozen")
 
 
 def last_layer(model: Layer) -> Layer:
-    """The layer that gives a model's outputs, that of models within models too."""
+    """The layer that computes a model's outputs, also in nested models."""
     while isinstance(model, Model):
         model = model.last_layers[-1]
     return model

@@ -1,26 +1,38 @@
-"""Checks of the shapes of a layer's arrays, with errors that say what to do."""
+"""Checks of array shapes, with errors that name the remedy."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from minitorch_np.arrays import Array, Shape, describe_batch, describe_shape
+from minitorch_np.arrays import Array, Shape, count, describe_batch, describe_shape, parts
 from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ShapeError
 
 
-def require_input(layer: Layer, x: Array, place: str = "") -> None:
-    """Raise ShapeError unless x is a batch of samples that the layer was built for.
+def require_input(layer: Layer, x: Any, place: str = "") -> None:
+    """Raise ShapeError unless x is a batch of samples that the layer was built for, or a tuple of
+    such batches.
 
     `place` is the layer's name in the error, by default its repr.
     """
     layer.require_built()
-    if x.shape[1:] != layer.input_shape or not x.ndim:
+    several, wanted = isinstance(x, tuple), layer.input_shape
+    if (tuple(part.shape[1:] for part in x) if several else x.shape[1:]) == wanted:
+        if several:
+            count(x)  # which is the same for all
+            return
+        if x.ndim:
+            return
+    if several or len(parts(wanted)) > 1:
         raise ShapeError(
-            f"{place or repr(layer)}: expected {describe_shape(layer.input_shape)}, that is x of "
-            f"shape {describe_batch(layer.input_shape)}, got x of shape {x.shape}"
-            f"{_remedy(x.shape, layer.input_shape)}"
+            f"{place or repr(layer)}: expected inputs of shape {describe_batch(wanted)}, got "
+            f"{', '.join(str(part.shape) for part in parts(x))}"
         )
+    raise ShapeError(
+        f"{place or repr(layer)}: expected {describe_shape(wanted)}, that is x of "
+        f"shape {describe_batch(wanted)}, got x of shape {x.shape}{_remedy(x.shape, wanted)}"
+    )
 
 
 def require_trailing(layer: Layer, x: Array, axes: int = 1) -> None:
@@ -28,11 +40,9 @@ def require_trailing(layer: Layer, x: Array, axes: int = 1) -> None:
 
     For layers that treat each step of a sequence alike: it may have any length.
     """
-    layer.require_built()
-    if (
-        x.ndim != len(layer.input_shape) + 1
-        or x.shape[x.ndim - axes :] != layer.input_shape[len(layer.input_shape) - axes :]
-    ):
+    wanted: Shape | None = getattr(layer, "input_shape", None)
+    shape, first = x.shape, x.ndim - axes
+    if wanted is None or len(shape) != len(wanted) + 1 or shape[first:] != wanted[first - 1 :]:
         require_input(layer, x)
 
 
@@ -45,7 +55,7 @@ def require_gradient(layer: Layer, dy: Array, shape: Shape) -> None:
 
 
 def _remedy(got: Shape, sample: Shape) -> str:
-    """What to do about it, or nothing: a reshape that scrambles the numbers is no help."""
+    """The remedy, or nothing: a reshape that scrambles the numbers is not suggested."""
     if got == sample:
         return ": for a batch of one sample, pass x[np.newaxis]"
     given = got[1:]

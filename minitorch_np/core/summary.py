@@ -1,27 +1,40 @@
-"""A model as a table: what each layer is, what shape it gives, and how many parameters it has."""
+"""A model as a table: its layers, their output shapes and their numbers of parameters."""
 
 from collections.abc import Iterator
 
 from minitorch_np.arrays import describe_batch
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Layer
-from minitorch_np.text import aligned
+from minitorch_np.text import as_html, folded, terminal_width
 
 
 def summary_table(model: Layer) -> str:
-    """A row for each layer, those inside others indented; then the total.
+    """A row for each layer, nested layers indented; then the total.
 
-    A parameter that stands in several places counts once in the total.
+    A shared parameter counts once in the total.
     """
-    model.require_built()
-    rows = [("Layer", "Output shape", "Params"), *_rows(model, "")]
+    rows = _table(model)
     width = max(len(row[2]) for row in rows)
-    head, *lines = aligned([(a, b, f"{c:>{width}}") for a, b, c in rows])
-    rule = "-" * max(map(len, [head, *lines]))
+    lines = folded([(a, b, f"{c:>{width}}") for a, b, c in rows], terminal_width())
+    rule = "-" * max(map(len, lines))
+    return "\n".join([*lines, rule, _total(model)])
+
+
+def summary_html(model: Layer) -> str:
+    """The same as a notebook shows it."""
+    rows = [(a.replace(" ", "\N{NO-BREAK SPACE}"), b, c) for a, b, c in _table(model)]
+    return as_html(_total(model), rows)
+
+
+def _total(model: Layer) -> str:
     total = model.count_parameters()
     size = total * model.dtype.itemsize
-    end = f"Total params: {total:,} ({size:,} bytes of {model.dtype})"
-    return "\n".join([head, rule, *lines, rule, end])
+    return f"Total params: {total:,} ({size:,} bytes of {model.dtype})"
+
+
+def _table(model: Layer) -> list[tuple[str, str, str]]:
+    model.require_built()
+    return [("Layer", "Output shape", "Params"), *_rows(model, "")]
 
 
 def _rows(model: Layer, indent: str) -> Iterator[tuple[str, str, str]]:

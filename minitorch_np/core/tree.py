@@ -1,8 +1,8 @@
 """Named arrays in a tree of layers.
 
-A layer has parameters and buffers of its own, and those of the layers inside it. Each has a name in
-the whole tree: the place of its layer, then its own name, as in "0.weight". A layer that stands in
-two places has one set of parameters, under the name of the first place.
+A layer has parameters and buffers of its own, and those of the layers inside it. Each has a full
+name: the path of its layer, then its own name, as in "0.weight". A layer used in two places has one
+set of parameters, named after the first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from minitorch_np.validation import flag, instance, require
 P = TypeVar("P", bound="Tree[Any]")
 
 Owner: TypeAlias = tuple[str, P, str]
-"""A parameter's name in the whole, the layer that has it, and the attribute there."""
+"""A parameter's full name, the layer that owns it, and the attribute's name."""
 
 
 class TreeType(Explained):
@@ -36,7 +36,7 @@ class TreeType(Explained):
 
 
 class Tree(Generic[P]):
-    """What makes layers a tree: layers inside, and arrays with names."""
+    """A tree of layers, whose parameters and buffers have names."""
 
     parameter_names: tuple[str, ...] = ()
     """The attributes that are parameters, in the order in which they are stored."""
@@ -73,7 +73,7 @@ class Tree(Generic[P]):
 
     @property
     def label(self) -> str:
-        """The layer in a few words, for errors and tables."""
+        """A short description, for errors and tables."""
         return type(self).__name__ if self.sublayers() else repr(self)
 
     @property
@@ -112,7 +112,7 @@ class Tree(Generic[P]):
             yield from layer.walk()
 
     def owners(self, kind: str) -> list[Owner[P]]:
-        """`(name, layer, attribute)` for each parameter or buffer, in each place of its layer.
+        """`(name, layer, attribute)` for each parameter or buffer; a shared one appears each time.
 
         `kind` is "parameter_names" or "buffer_names".
         """
@@ -125,26 +125,27 @@ class Tree(Generic[P]):
         return own
 
     def parameter_owners(self) -> list[Owner[P]]:
-        """The same for all parameters, each only in its first place."""
+        """The same for parameters, each listed once, under its first name."""
         found: dict[tuple[int, str], Owner[P]] = {}
         for owner in self.owners("parameter_names"):
             found.setdefault((id(owner[1]), owner[2]), owner)
         return list(found.values())
 
     def named_parameters(self) -> dict[str, Array]:
-        """Each parameter by name: the array itself, so that changing it in place changes the layer.
+        """The parameters by name: the arrays themselves; changing one in place changes the layer.
 
-        Names are PyTorch's: "weight", and "0.weight" for that of sublayer "0". A parameter that
-        stands in several places has the name of the first. Raises NotBuiltError.
+        Names are PyTorch's: "weight", and "0.weight" for that of sublayer "0". A shared parameter
+        has the name of its first place. Raises NotBuiltError.
         """
         named = {}
         for name, owner, key in self.parameter_owners():
-            owner.require_built()
+            if "output_shape" not in vars(owner):  # as `built`, without a call
+                owner.require_built()
             named[name] = getattr(owner, key)
         return named
 
     def named_buffers(self) -> dict[str, Array]:
-        """Each buffer by name, such as running statistics: the arrays themselves."""
+        """The buffers by name, such as running statistics: the arrays themselves."""
         named, seen = {}, set()
         for name, owner, key in self.owners("buffer_names"):
             if (id(owner), key) not in seen:
@@ -153,7 +154,7 @@ class Tree(Generic[P]):
         return named
 
     def count_parameters(self) -> int:
-        """The number of trained numbers."""
+        """The total number of parameters."""
         return sum(array.size for array in self.named_parameters().values())
 
     def state_dict(self) -> dict[str, Array]:
@@ -213,7 +214,7 @@ def _renamed(name: str, names: Mapping[str, str]) -> str:
 
 
 def own_array(made: object, dtype: np.dtype[Any], place: str, name: str) -> Array:
-    """A copy of the array that `place` made under `name`; no other object shares its memory.
+    """A copy of the array that `place` made as `name`, sharing memory with nothing else.
 
     Raises ConfigurationError unless it is an array of `dtype`.
     """

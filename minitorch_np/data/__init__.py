@@ -2,6 +2,7 @@
 frames. Texts, as windows of characters."""
 
 from minitorch_np.data.augment import Compose, ImageTransform, Rotate, Shift
+from minitorch_np.data.convert import convert_csv, load_converted
 from minitorch_np.data.csv import load_csv
 from minitorch_np.data.dataset import Digits, Images
 from minitorch_np.data.idx import load_idx, save_idx
@@ -21,6 +22,8 @@ __all__ = [
     "Table",
     "TextWindows",
     "as_text",
+    "convert_csv",
+    "load_converted",
     "load_csv",
     "load_dataframe",
     "load_fashion_mnist",

@@ -13,7 +13,7 @@ import contextlib
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -47,14 +47,16 @@ def load_csv(path: StrPath) -> Images:
     columns than the first, a value that is not a whole number from 0 to 255, and labels that are
     row numbers, or pixels.
     """
-    columns = _read_head(path)
+    columns = read_head(path)
     try:
         table = _read_numbers(path, skip=columns.header_lines)
         if table.shape[1] != len(columns.names):
             raise ValueError(f"{len(columns.names)} names, {table.shape[1]} columns")
     except (ValueError, DeprecationWarning, UserWarning) as error:
-        for problem in _problems(path, columns):
-            raise DataError(problem) from None
+        with open(path, encoding="utf-8-sig", errors="replace") as file:
+            lines = enumerate(iter(lambda: file.readline(LONGEST), ""), 1)
+            for problem in problems(path, columns, lines):
+                raise DataError(problem) from None
         raise DataError(f"{path}: expected whole numbers from 0 to 255: {error}") from None
     if columns.label is None:
         pixels, labels = table, None
@@ -67,14 +69,16 @@ def load_csv(path: StrPath) -> Images:
     return Images(images, labels, source=str(path))
 
 
-class _Columns(NamedTuple):
+class Columns(NamedTuple):
+    """The columns of a file, by its first line."""
+
     header_lines: int
     names: list[str]
     label: int | None  # 0, or -1 for the last
     side: int
 
 
-def _read_head(path: StrPath) -> _Columns:
+def read_head(path: StrPath) -> Columns:
     """What the first line tells about the columns."""
     with open_file(checked_path("load_csv", "path", path)) as binary:
         begin = binary.read(4096)
@@ -117,7 +121,7 @@ def _read_head(path: StrPath) -> _Columns:
             f"label column before them, got {n} columns: drop all others, such as row numbers"
         )
     names = fields if header else [f"column {i}" for i in range(1, n + 1)]
-    return _Columns(number if header else 0, names, label, side)
+    return Columns(number if header else 0, names, label, side)
 
 
 def _require_labels(path: StrPath, labels: Pixels, last: Pixels) -> None:
@@ -150,28 +154,27 @@ def _read_numbers(path: StrPath, skip: int) -> Pixels:
         )
 
 
-def _problems(path: StrPath, columns: _Columns) -> Iterator[str]:
-    """Each thing that is wrong with the file's lines, in order."""
+def problems(path: StrPath, columns: Columns, lines: Iterable[tuple[int, str]]) -> Iterator[str]:
+    """Each thing that is wrong with a file's lines, which come with their numbers, in order."""
     images = 0
-    with open(path, encoding="utf-8-sig", errors="replace") as file:
-        for number, line in enumerate(iter(lambda: file.readline(LONGEST), ""), 1):
-            if number <= columns.header_lines or not line.strip():
-                continue
-            images += 1
-            fields = line.split(",")
-            if len(fields) != len(columns.names):
+    for number, line in lines:
+        if number <= columns.header_lines or not line.strip():
+            continue
+        images += 1
+        fields = line.split(",")
+        if len(fields) != len(columns.names):
+            yield (
+                f"{path}:{number}: expected {len(columns.names)} columns, as in the first "
+                f"line, got {len(fields)}"
+            )
+        for name, field in zip(columns.names, fields, strict=False):
+            text = field.strip()
+            right = text.isascii() and text.isdigit() and len(text.lstrip("0")) <= 3
+            if not right or int(text) > 255:
                 yield (
-                    f"{path}:{number}: expected {len(columns.names)} columns, as in the first "
-                    f"line, got {len(fields)}"
+                    f"{path}:{number}: expected a whole number from 0 to 255 in "
+                    f"{excerpt(name)}, got '{excerpt(text)}'{_cause(name, text, images)}"
                 )
-            for name, field in zip(columns.names, fields, strict=False):
-                text = field.strip()
-                right = text.isascii() and text.isdigit() and len(text.lstrip("0")) <= 3
-                if not right or int(text) > 255:
-                    yield (
-                        f"{path}:{number}: expected a whole number from 0 to 255 in "
-                        f"{excerpt(name)}, got '{excerpt(text)}'{_cause(name, text, images)}"
-                    )
     if not images:
         yield f"{path}:{columns.header_lines + 1}: expected at least one image, got only a header"
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import Shape
+from minitorch_np.arrays import Shape, parts
 from minitorch_np.core.layer import Layer
 from minitorch_np.exchange.onnx_graph import WRITERS, Graph, Writer, write_layer, writes
 from minitorch_np.layers import activations as act
-from minitorch_np.layers.attention import BASE, MultiHeadAttention
+from minitorch_np.layers.attention import APART, BASE, MultiHeadAttention
 from minitorch_np.layers.bidirectional import Bidirectional
 from minitorch_np.layers.convolution import Conv1D, Conv2D
 from minitorch_np.layers.dense import Dense
@@ -19,6 +19,7 @@ from minitorch_np.layers.dropout import Dropout
 from minitorch_np.layers.embedding import Embedding
 from minitorch_np.layers.gated import GLU
 from minitorch_np.layers.group_norm import GroupNorm, RMSNorm
+from minitorch_np.layers.masking import Masking
 from minitorch_np.layers.normalization import BatchNorm, LayerNorm
 from minitorch_np.layers.pooling import (
     AveragePool1D,
@@ -37,6 +38,7 @@ from minitorch_np.layers.positions import (
 from minitorch_np.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
 from minitorch_np.layers.reshape import Flatten, Reshape
 from minitorch_np.layers.resizing import Transpose, UpSampling2D, ZeroPadding
+from minitorch_np.layers.sampling import NormalSampling
 from minitorch_np.layers.softmax import LogSoftmax, Softmax
 from minitorch_np.layers.spatial_dropout import SpatialDropout
 from minitorch_np.layers.transformer import (
@@ -146,7 +148,12 @@ def _dropout(graph: Graph, layer: Dropout, x: str) -> str:
 @writes(Embedding)
 def _embedding(graph: Graph, layer: Embedding, x: str) -> str:
     indices = graph.op("Cast", x, to=graph.onnx.TensorProto.INT64)
-    return graph.op("Gather", graph.parameter(layer, "weight"), indices)
+    y = graph.op("Gather", graph.parameter(layer, "weight"), indices)
+    if layer.padding_id is None:
+        return y
+    padding = graph.op("Equal", indices, graph.number(layer.padding_id, integer=True))
+    kept = graph.op("Cast", graph.op("Not", padding), to=graph.onnx.TensorProto.FLOAT)
+    return graph.op("Mul", y, graph.op("Unsqueeze", kept, graph.number(-1, integer=True)))
 
 
 def _same(kind: str, *names: str, **constants: Any) -> Writer:
@@ -170,6 +177,7 @@ WRITERS |= {
     act.HardSwish: _same("HardSwish"),
     act.Tanh: _same("Tanh"),
     act.Identity: _same("Identity"),
+    Masking: _same("Identity"),  # nothing in the model takes its mask
     act.SiLU: lambda g, layer, x: g.op("Mul", x, g.op("Sigmoid", x)),
     act.Mish: lambda g, layer, x: g.op("Mul", x, g.op("Tanh", g.op("Softplus", x))),
     Softmax: _same("Softmax", axis=-1),
@@ -235,6 +243,11 @@ def _glu(graph: Graph, layer: GLU, x: str) -> str:
     return graph.op("Mul", a, write_layer(graph, layer.gate, b, "gate"))
 
 
+@writes(NormalSampling)
+def _normal_sampling(graph: Graph, layer: NormalSampling, x: str) -> str:
+    return graph.part(x, 0, layer.output_shape[0])  # the means
+
+
 @writes(PositionalEmbedding)
 def _positional_embedding(graph: Graph, layer: PositionalEmbedding, x: str) -> str:
     return graph.op("Add", x, graph.parameter(layer, "weight"))
@@ -267,23 +280,34 @@ def _turned(graph: Graph, x: str, shape: Shape, base: float) -> str:
 
 
 @writes(MultiHeadAttention)
-def _attention(graph: Graph, layer: MultiHeadAttention, x: str) -> str:
-    steps, width = layer.input_shape
+def _attention(graph: Graph, layer: MultiHeadAttention, x: Any) -> str:
+    given, shapes = x if isinstance(x, tuple) else (x,), parts(layer.input_shape)
+    (steps, width), ends, found = shapes[0], layer.ends, []
     shared = layer.key_value_heads or layer.heads
     size = width // layer.heads
-    z = _product(graph, x, graph.parameter(layer, "in_proj_weight"))
-    if layer.use_bias:
-        z = graph.op("Add", z, graph.parameter(layer, "in_proj_bias"))
 
-    def heads(first: int, last: int, groups: int) -> str:
-        """Some columns of z as (m, shared, groups, steps, size)."""
-        shape = graph.number(0, steps, shared, groups, size, integer=True)
-        apart = graph.op("Reshape", graph.part(z, first * size, last * size), shape)
-        return graph.op("Transpose", apart, perm=[0, 2, 3, 1, 4])
+    def rows_of(key: str, first: int, last: int) -> str:
+        """Of W or b, the rows of some projections."""
+        whole = graph.parameter(layer, key)
+        if not layer.products[1:]:
+            return whole
+        cut = (graph.number(n, integer=True) for n in (ends[first], ends[last], 0))
+        return graph.op("Slice", whole, *cut)
 
-    ends = layer.heads, layer.heads + shared
-    q, k = heads(0, layer.heads, layer.heads // shared), heads(*ends, 1)
-    v = heads(ends[1], ends[1] + shared, 1)
+    for place, first, last in layer.products:
+        if "in_proj_weight" in layer.parameter_names:
+            z = _product(graph, given[place], rows_of("in_proj_weight", first, last))
+        else:
+            z = _product(graph, given[place], graph.parameter(layer, APART[first]))
+        if layer.use_bias:
+            z = graph.op("Add", z, rows_of("in_proj_bias", first, last))
+        for n in range(first, last):  # as (m, shared, groups, steps, size)
+            groups = 1 if n else layer.heads // shared
+            own = graph.part(z, ends[n] - ends[first], ends[n + 1] - ends[first])
+            shape = graph.number(0, shapes[place][0], shared, groups, size, integer=True)
+            apart = graph.op("Reshape", own, shape)
+            found.append(graph.op("Transpose", apart, perm=[0, 2, 3, 1, 4]))
+    q, k, v = found
     q = graph.op("Mul", q, graph.number(size**-0.5))
     if layer.rotary:
         q, k = (_turned(graph, each, (steps, size), BASE) for each in (q, k))
@@ -294,7 +318,8 @@ def _attention(graph: Graph, layer: MultiHeadAttention, x: str) -> str:
     weighted = graph.op("MatMul", graph.op("Softmax", scores, axis=-1), v)
     rows = graph.op("Transpose", weighted, perm=[0, 3, 1, 2, 4])
     together = graph.op("Reshape", rows, graph.number(0, steps, width, integer=True))
-    return write_layer(graph, layer.out_proj, together, "out_proj")
+    y: str = write_layer(graph, layer.out_proj, together, "out_proj")
+    return y
 
 
 @writes(TransformerBlock)

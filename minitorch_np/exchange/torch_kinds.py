@@ -211,8 +211,12 @@ KINDS = (
     Kind(
         Embedding,
         "Embedding",
-        {"vocabulary": "num_embeddings", "dimensions": "embedding_dim"},
-        only={"padding_idx": None, "max_norm": None},
+        {
+            "vocabulary": "num_embeddings",
+            "dimensions": "embedding_dim",
+            "padding_id": "padding_idx",
+        },
+        only={"max_norm": None},
     ),
     Kind(Dropout, "Dropout", {"rate": "p"}),
     Kind(SpatialDropout, "Dropout1d", {"rate": "p"}, axes=2),

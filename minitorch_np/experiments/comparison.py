@@ -266,6 +266,10 @@ class Comparison:
             made.write(path)
         return made
 
+    def _repr_html_(self) -> str | None:
+        shown: str | None = self.report()._repr_html_()
+        return shown
+
     def to_csv(self) -> str:
         """A line for each run."""
         text = io.StringIO()

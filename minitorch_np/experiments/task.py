@@ -98,12 +98,20 @@ def write_data(folder: str, arrays: Arrays) -> None:
 def read_data(folder: str) -> Any:
     """The arrays, mapped into memory rather than read: however many processes there are, they are
     there once."""
-    return tuple(np.load(os.path.join(folder, f"{name}.npy"), mmap_mode="r") for name in FILES)
+    paths = [os.path.join(folder, f"{name}.npy") for name in FILES]
+    return tuple(np.asarray(np.load(path, mmap_mode="r")) for path in paths)
 
 
 def run_task_in(folder: str, task: dict[str, Any]) -> dict[str, Any]:
     """`run_task` with the data in a folder, for processes that see the same disk."""
     return run_task(task, read_data(folder))
+
+
+def run_task_on(
+    x: Array, y: AnyArray, xt: Array, yt: AnyArray, task: dict[str, Any]
+) -> dict[str, Any]:
+    """`run_task` with the data that a worker has in memory."""
+    return run_task(task, (x, y, xt, yt))
 
 
 class Reseed(Callback):

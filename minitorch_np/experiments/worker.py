@@ -74,6 +74,6 @@ def open_arrays(number: int, found: list[dict[str, Any]]) -> Any:
     """The arrays in the file of that number, mapped into memory rather than read."""
     with open(number, "rb") as file:
         return tuple(
-            np.memmap(file, each["dtype"], "r", each["offset"], tuple(each["shape"]))
+            np.asarray(np.memmap(file, each["dtype"], "r", each["offset"], tuple(each["shape"])))
             for each in found
         )

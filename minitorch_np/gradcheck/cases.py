@@ -15,6 +15,7 @@ from minitorch_np.losses import (
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
+    NormalKL,
     SeveralLosses,
     SoftmaxCrossEntropy,
 )
@@ -46,6 +47,11 @@ def two_inputs_and_outputs() -> nn.Graph:
     h = nn.Concatenate()(twin(a), b)
     first = nn.Dense(3)(nn.Tanh()(h))
     return nn.Graph.unbuilt([a, b], [first, nn.Add()(twin(a), first), h])
+
+
+def masked(*layers: nn.Layer) -> nn.Sequential:
+    """Layers on words of which some are padding."""
+    return nn.Sequential(nn.Embedding(4, 4, padding_id=0), *layers)
 
 
 CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
@@ -162,6 +168,9 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
         Case(nn.MultiHeadAttention(2), (3, 4), 2),
         Case(nn.MultiHeadAttention(4, True, 0.0, 2, True), (3, 8), 2),
         Case(nn.MultiHeadAttention(2, True, 0.3, 1, use_bias=False), (4, 4), 4),
+        Case(nn.MultiHeadAttention(2, key_value_heads=1), ((2, 4), (3, 4)), 2),
+        Case(nn.MultiHeadAttention(2), ((3, 4), (2, 3)), 2),
+        Case(nn.MultiHeadAttention(2, dropout=0.2, use_bias=False), ((2, 4), (3, 4), (3, 5)), 2),
     ],
     nn.TransformerBlock: [
         Case(nn.TransformerBlock(2, 3), (3, 4), 2),
@@ -202,10 +211,25 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
         Case(nn.SpatialDropout(0.3), (4, 3), 3),
         Case(nn.SpatialDropout(0.6), (3, 2, 2), 3),
     ],
+    nn.NormalSampling: [
+        Case(nn.NormalSampling(), (6,), 3),
+        Case(nn.NormalSampling(), (4,), 4),
+        Case(nn.Sequential(nn.Dense(4), nn.NormalSampling(), nn.Dense(3)), (5,), 3),
+    ],
     nn.Dropout: [Case(nn.Dropout(0.3), (5,)), Case(nn.Dropout(0.6), (3, 3), 3)],
     nn.Flatten: [Case(nn.Flatten(), (2, 3)), Case(nn.Flatten(), (3, 3, 3), 3)],
     nn.Reshape: [Case(nn.Reshape((2, -1)), (3, 4)), Case(nn.Reshape((4,)), (2, 2), 4)],
-    nn.Embedding: [Case(nn.Embedding(7, 3), (4,), 3), Case(nn.Embedding(3, 3), (2, 3), 3)],
+    nn.Embedding: [
+        Case(nn.Embedding(7, 3), (4,), 3),
+        Case(nn.Embedding(3, 3), (2, 3), 3),
+        Case(nn.Embedding(4, 2, padding_id=1), (5,), 3),
+    ],
+    nn.Masking: [
+        Case(nn.Masking(0.3), (4, 2), 3),
+        Case(nn.Masking(), ((3, 2), ()), 4),
+        Case(masked(nn.LSTM(2, go_backwards=True)), (3,), 4),
+        Case(masked(nn.GRU(4, True), nn.MultiHeadAttention(2), nn.GlobalAveragePool1D(1)), (3,), 3),
+    ],
     nn.Graph: [Case(two_inputs_and_outputs(), ((4,), (2,)))],
     nn.Sequential: [
         Case(nn.Sequential(nn.Dense(4), nn.ELU(0.6), nn.Dense(3)), (5,)),
@@ -257,6 +281,10 @@ CASES: dict[type[nn.Layer] | type[Loss], list[Case]] = {
     MeanSquaredError: _numbers(MeanSquaredError()),
     MeanAbsoluteError: _numbers(MeanAbsoluteError()),
     Huber: _numbers(Huber(0.7)),
+    NormalKL: [
+        Case(NormalKL(), (6,), 3, "numbers"),
+        Case(NormalKL(), (4,), 4, "numbers", weighted=True),
+    ],
     BinaryCrossEntropy: [
         Case(BinaryCrossEntropy(), (5,), 3, "shares"),
         Case(BinaryCrossEntropy(), (4,), 4, "shares", weighted=True),

@@ -373,11 +373,11 @@ def _runs(layer: Layer, x: Array, seed: int) -> bool:
 def _built(layer: Layer, seed: int) -> tuple[Layer, Array, Exception | None]:
     """A built float64 copy of a layer, and a made-up batch of a shape that it accepts."""
     problem: Exception | None = None
-    for shape in SHAPES:
+    shapes: list[Any] = [(shape, shape) for shape in SHAPES if layer.several_inputs]
+    for shape in shapes + SHAPES:
         fresh, rng = in_float64(layer), np.random.default_rng(seed)
         try:
-            several = (shape, shape) if layer.several_inputs else shape
-            fresh.initialize(several, rng=rng, dtype=np.float64)
+            fresh.initialize(shape, rng=rng, dtype=np.float64)
             fresh = as_one(fresh)
             x = made_up_inputs(fresh, rng)
             copy.deepcopy(fresh).forward(x.copy(), train=True, rng=np.random.default_rng(seed))

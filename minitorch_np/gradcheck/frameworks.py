@@ -18,11 +18,13 @@ from minitorch_np.gradcheck.array_check import Effort
 from minitorch_np.gradcheck.functions import check_target, joined, split
 from minitorch_np.gradcheck.report import GradientCheck
 from minitorch_np.gradcheck.targets import Target
+from minitorch_np.signature import explained
 
 TENSORS = Effort(128, 2)
 """A call of PyTorch's takes some ten times as long as one of NumPy's: fewer entries alone."""
 
 
+@explained
 def gradcheck_torch(
     module: Any, inputs: Any, *, seed: int = 0, allow: dict[str, str] | None = None
 ) -> GradientCheck:
@@ -46,6 +48,7 @@ def gradcheck_torch(
     return check_target(_TorchTarget(torch, module, arguments, seed), seed, allow, TENSORS)
 
 
+@explained
 def gradcheck_jax(
     f: Callable[..., Any], args: Any, *, seed: int = 0, allow: dict[str, str] | None = None
 ) -> GradientCheck:

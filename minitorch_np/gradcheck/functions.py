@@ -20,12 +20,14 @@ from minitorch_np.gradcheck.report import PASS, GradientCheck
 from minitorch_np.gradcheck.rules import attempt, linear_in_dy, repeats
 from minitorch_np.gradcheck.search import check_arrays, check_beside_special_values
 from minitorch_np.gradcheck.targets import Target
+from minitorch_np.signature import explained
 from minitorch_np.validation import instance, whole
 
 FUNCTION = Effort(256, 2)
 """Arrays of at most so many entries are checked on each of them."""
 
 
+@explained
 def gradcheck_function(
     f: Callable[..., Any],
     df: Callable[..., Any],

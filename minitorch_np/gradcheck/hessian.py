@@ -27,12 +27,14 @@ from minitorch_np.gradcheck.targets import TrainingTarget, in_float64
 from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss
 from minitorch_np.losses.base import check_weights
+from minitorch_np.signature import explained
 from minitorch_np.validation import instance, whole
 
 GOOD = 1e-6
 """The sides have to agree to this share of the product."""
 
 
+@explained
 def hessian_vector_product(
     model: Layer,
     loss: Loss,

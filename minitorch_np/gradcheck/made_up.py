@@ -71,13 +71,19 @@ def made_up(shape: Shape, rng: np.random.Generator, samples: int = SAMPLES) -> A
 
 
 def made_up_for(
-    loss: Loss, rng: np.random.Generator, shape: Shape = (5,), samples: int | None = None
+    loss: Loss, rng: np.random.Generator, shape: Shape | None = None, samples: int | None = None
 ) -> tuple[Array, AnyArray]:
     """Scores and targets that a loss accepts: logits or probabilities with class numbers, or
     numbers with numbers. Raises what the loss says of the last of them, if it takes none.
 
-    Every class is among the labels if there are samples enough, as there are by default.
+    Every class is among the labels if there are samples enough, as there are by default. Without a
+    shape it is (5,), or (6,) for a loss that wants an even number.
     """
+    if shape is None:
+        try:
+            return made_up_for(loss, rng, (5,), samples)
+        except Exception:
+            return made_up_for(loss, rng, (6,), samples)
     samples = shape[-1] + 1 if samples is None else samples
     logits = made_up(shape, rng, samples)
     steps = (samples, *shape[:-1])

@@ -16,8 +16,8 @@ from minitorch_np.gradcheck.cases import CASES
 from minitorch_np.gradcheck.report import FAIL, INCONCLUSIVE, PASS, ContractResult, GradientCheck
 from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss
-from minitorch_np.signature import concrete_subclasses
-from minitorch_np.text import aligned
+from minitorch_np.signature import concrete_subclasses, explained
+from minitorch_np.text import folded, terminal_width
 
 
 def components(package: str = "minitorch_np") -> list[type[Layer] | type[Loss]]:
@@ -75,9 +75,10 @@ class AllChecks:
                     f"{sum(result.seconds for result in results):.2f}",
                 )
             )
-        return "\n".join(aligned(rows))
+        return "\n".join(folded(rows, terminal_width()))
 
 
+@explained
 def gradcheck_all(package: str = "minitorch_np", *, mode: str = "auto", seed: int = 0) -> AllChecks:
     """Check every case of every component of a package; each result says how to run it alone."""
     checks = AllChecks()

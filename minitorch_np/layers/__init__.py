@@ -31,6 +31,7 @@ from minitorch_np.layers.dropout import Dropout
 from minitorch_np.layers.embedding import Embedding
 from minitorch_np.layers.gated import GLU
 from minitorch_np.layers.group_norm import GroupNorm, RMSNorm
+from minitorch_np.layers.masking import Masking
 from minitorch_np.layers.normalization import BatchNorm, LayerNorm, Normalization
 from minitorch_np.layers.pooling import (
     AveragePool1D,
@@ -45,6 +46,7 @@ from minitorch_np.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
 from minitorch_np.layers.reshape import Flatten, Reshape
 from minitorch_np.layers.residual import Residual
 from minitorch_np.layers.resizing import Transpose, UpSampling2D, ZeroPadding
+from minitorch_np.layers.sampling import NormalSampling
 from minitorch_np.layers.softmax import LogSoftmax, Softmax
 from minitorch_np.layers.spatial_dropout import SpatialDropout
 from minitorch_np.layers.transformer import TransformerBlock, Unembedding
@@ -84,10 +86,12 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "Masking",
     "MaxPool1D",
     "MaxPool2D",
     "Mish",
     "MultiHeadAttention",
+    "NormalSampling",
     "Normalization",
     "PReLU",
     "PositionalEmbedding",

@@ -12,13 +12,15 @@ far are the state (the "key-value cache"): a new step then costs one row and not
 from __future__ import annotations
 
 import functools
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import Array, DType, Generator, Shape
+from minitorch_np.arrays import Array, DType, Generator, Shape, parts
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.room import require_parameters
+from minitorch_np.core.sequences import Mask
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.initializers import glorot_uniform
@@ -27,26 +29,40 @@ from minitorch_np.layers.dropout import Dropout
 from minitorch_np.layers.positions import turned
 from minitorch_np.validation import flag, require, share, whole
 
+APART = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
+"""The three parts of W under names of their own, where they differ in width."""
+
+CUTS = {1: (0, 3), 2: (0, 1, 3), 3: (0, 1, 2, 3)}
+"""By the number of inputs: where the projections 0 (q), 1 (k) and 2 (v) are cut into products."""
+
 
 class MultiHeadAttention(Layer):
-    """y = W_o [head_1, ..., head_h] + b_o with head = softmax(q k.T / sqrt(n)) v: self-attention.
+    """y = W_o [head_1, ..., head_h] + b_o with head = softmax(q k.T / sqrt(n)) v.
 
-    x and y are (m, steps, width), n = width / `heads`. q, k and v are slices of W x + b:
+    Called on one sequence, MultiHeadAttention(4)(x), it is self-attention. In a Graph it may be
+    called on two, (x, memory): queries then come from x, keys and values from the memory, as in the
+    decoder of a translator; or on three, (x, keys, values). x and y are (m, steps, width), n =
+    width / `heads`. q, k and v are slices of W x + b:
 
     - `in_proj_weight` W is (3 width, width) and `in_proj_bias` (3 width,), rows for q, k, v in this
       order; `out_proj.weight` is (width, width), `out_proj.bias` (width,): PyTorch's names;
+    - where keys or values have another width, W is in three parts, `q_proj_weight`, `k_proj_weight`
+      and `v_proj_weight`, each (width, its input's width), as in PyTorch;
     - with `causal`, a step sees itself and the steps before it;
     - `key_value_heads`, a divisor of heads, are shared by several query heads each: W then has
       (heads + 2 key_value_heads) n rows (Ainslie et al. 2023, arXiv:2305.13245);
     - `rotary` turns queries and keys as RotaryPositions does;
     - `dropout` is the rate of Dropout on the softmax.
 
-    With a the softmax and da = dy v.T, the gradient of the scores is a (da - the sum of a da).
-    Raises ConfigurationError for arguments that have no meaning, ShapeError for samples that are
-    not (steps, width) or a width that the heads do not divide. Source: Vaswani et al. 2017
+    A mask says which keys count; where none does, y = b_o. With a the softmax and da = dy v.T, the
+    gradient of the scores is a (da - the sum of a da). Raises ConfigurationError for arguments that
+    have no meaning, ShapeError for samples that are not (steps, width), a width that the heads do
+    not divide, and several sequences where causal or rotary needs one. Source: Vaswani et al. 2017
     (arXiv:1706.03762).
     """
 
+    several_inputs = takes_mask = True
+    stateless = "would have to look at all batches before"
     parameter_names: tuple[str, ...] = ("in_proj_weight", "in_proj_bias")
     in_proj_weight: Array
     in_proj_bias: Array
@@ -71,35 +87,62 @@ class MultiHeadAttention(Layer):
         self._shared = whole(self, "key_value_heads", shared)
         right = self.heads % self._shared == 0
         require(right, self, "key_value_heads that divide the heads", key_value_heads)
-        if not use_bias:
-            self.parameter_names = ("in_proj_weight",)
 
-    def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
-        if len(input_shape) != 2 or input_shape[1] % self.heads:
+    def build(self, input_shape: Any, *, rng: Generator, dtype: DType) -> Shape:
+        shapes = parts(input_shape)
+        self._check_shapes(shapes)
+        width, *others = (shape[1] for shape in (*shapes, *shapes[-1:] * (3 - len(shapes))))
+        self._size = width // self.heads
+        rows = [n * self._size for n in (self.heads, self._shared, self._shared)]
+        self.ends = [0, *accumulate(rows)]
+        one = set(others) == {width}
+        weights = {"in_proj_weight": (sum(rows), width)}
+        if not one:
+            weights = dict(zip(APART, zip(rows, (width, *others), strict=True), strict=True))
+        # For each product with an input: the input's place, and the first and last projection.
+        cuts = CUTS[len(shapes)] if one else CUTS[3]
+        self.products = [(min(a, len(shapes) - 1), a, b) for a, b in pairwise(cuts)]
+        self.parameter_names = (*weights, *(["in_proj_bias"] if self.use_bias else []))
+        for name, (n, features) in weights.items():
+            require_parameters(repr(self), (n, features))
+            setattr(self, name, glorot_uniform(rng, (n, features), features, n).astype(dtype))
+        if self.use_bias:
+            self.in_proj_bias = np.zeros(sum(rows), dtype)
+        self.out_proj = Dense(width, use_bias=self.use_bias)
+        return self.out_proj.build_once(shapes[0], rng=rng, dtype=dtype)
+
+    def _check_shapes(self, shapes: tuple[Shape, ...]) -> None:
+        shown = " and ".join(map(str, shapes))
+        if any(len(shape) != 2 for shape in shapes) or shapes[0][1] % self.heads:
             raise ShapeError(
                 f"{self!r}: expected samples of shape (steps, width) with a width that "
-                f"{self.heads} heads divide, got {input_shape}"
+                f"{self.heads} heads divide, got {shown}"
             )
-        width = input_shape[1]
-        self._size = width // self.heads
-        if self.rotary and self._size % 2:
+        if len(shapes) > 3 or len({shape[0] for shape in shapes[1:]}) > 1:
+            raise ShapeError(
+                f"{self!r}: expected one sequence, or queries and a memory, or queries and as many "
+                f"keys as values, got samples of shape {shown}"
+            )
+        if len(shapes) > 1 and (self.causal or self.rotary):
+            raise ShapeError(
+                f"{self!r}: expected one sequence, got {len(shapes)}: the steps of different "
+                "sequences have no order among each other; leave out causal and rotary"
+            )
+        if self.rotary and shapes[0][1] // self.heads % 2:
             raise ShapeError(
                 f"{self!r}: expected an even number of features a head, to turn pairs, got "
-                f"{self._size}"
+                f"{shapes[0][1] // self.heads}"
             )
-        rows = (self.heads + 2 * self._shared) * self._size
-        require_parameters(repr(self), (rows, width))
-        self.in_proj_weight = glorot_uniform(rng, (rows, width), width, rows).astype(dtype)
-        if self.use_bias:
-            self.in_proj_bias = np.zeros(rows, dtype)
-        self.out_proj = Dense(width, use_bias=self.use_bias)
-        self.out_proj.build_once(input_shape, rng=rng, dtype=dtype)
-        return input_shape
 
-    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+    def mask_after(self, mask: Mask) -> Mask:
+        return mask[0] if isinstance(mask, tuple) else mask
+
+    def forward(
+        self, x: Any, *, train: bool = False, rng: Generator | None = None, mask: Mask = None
+    ) -> Forward:
         require_input(self, x)
         q, k, v = self._heads_of(x, 0)
-        a = self._weights(q, k, 0)
+        a = self._weights(q, k, 0, mask[1] if isinstance(mask, tuple) else mask)
         dropped, factors = a, None
         if self.dropout and train:
             dropped, factors = Dropout(self.dropout).forward(a, train=True, rng=rng)
@@ -109,11 +152,11 @@ class MultiHeadAttention(Layer):
 
     def backward(self, dy: Array, cache: Any, *, need_dx: bool = True) -> Backward:
         x, q, k, v, a, dropped, factors, o, own = cache
-        require_gradient(self, dy, x.shape)
+        require_gradient(self, dy, parts(x)[0].shape)
         flat, gradients = self.out_proj.backward(dy, own)
         assert flat is not None
         gradients = {f"out_proj.{name}": array for name, array in gradients.items()}
-        m, steps, groups = len(x), x.shape[1], self.heads // self._shared
+        groups = self.heads // self._shared
         do = self._apart(flat, groups)
         da = do @ v.swapaxes(-1, -2)
         if factors is not None:
@@ -127,46 +170,84 @@ class MultiHeadAttention(Layer):
         if self.rotary:
             dq, dk = turned(dq, 0, BASE, back=True), turned(dk, 0, BASE, back=True)
         dv = (dropped.swapaxes(-1, -2) @ do).sum(axis=2, keepdims=True)
-        parts = [self._side_by_side(part).reshape(m * steps, -1) for part in (dq, dk, dv)]
-        dz = np.concatenate(parts, axis=1)
-        gradients["in_proj_weight"] = dz.T @ x.reshape(m * steps, -1)
-        if self.use_bias:
-            gradients["in_proj_bias"] = dz.sum(axis=0)
-        return ((dz @ self.in_proj_weight).reshape(x.shape) if need_dx else None), gradients
+        dx, own = self._projections_back(x, [self._side_by_side(d) for d in (dq, dk, dv)], need_dx)
+        return dx, gradients | own
 
-    def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
-        if not self.causal:
-            raise ConfigurationError(
-                f"{self!r}.step: expected causal=True: otherwise each step sees the later ones too"
-            )
-        require_trailing(self, x)
-        start = 0 if state is None else state[0].shape[-2]
-        q, k, v = self._heads_of(x, start)
-        if state is not None:
-            if len(state[0]) != len(x):
-                raise DataError(
-                    f"{self!r}.step: expected a state of {len(x)} sequences, as the batch, got one "
-                    f"of {len(state[0])}"
+    def step(self, x: Any, state: Any = None) -> tuple[Array, Any]:
+        """Of several sequences, the queries go step by step; the others come as a whole, and their
+        keys and values are the state.
+        """
+        first, several = parts(x)[0], isinstance(x, tuple)
+        if not several:
+            if not self.causal:
+                raise ConfigurationError(
+                    f"{self!r}.step: expected causal=True: otherwise each step sees the later ones "
+                    "too"
                 )
-            k, v = (np.concatenate(pair, axis=-2) for pair in zip(state, (k, v), strict=True))
+            require_trailing(self, x)
+        if state is not None and len(state[0]) != len(first):
+            raise DataError(
+                f"{self!r}.step: expected a state of {len(first)} sequences, as the batch, got one "
+                f"of {len(state[0])}"
+            )
+        start = 0 if state is None else state[0].shape[-2]
+        if several and state is not None:
+            (q,), (k, v) = self._heads_of(x, 0, 1), state
+        else:
+            q, k, v = self._heads_of(x, start)
+            if state is not None:
+                k, v = (np.concatenate(pair, axis=-2) for pair in zip(state, (k, v), strict=True))
         o = self._side_by_side(self._weights(q, k, start) @ v)
         return self.out_proj.forward(o)[0], (k, v)
 
-    def _heads_of(self, x: Array, start: int) -> tuple[Array, Array, Array]:
+    def _weight(self, first: int, last: int) -> Array:
+        """The rows of W for the projections from `first` to `last`."""
+        if "in_proj_weight" in self.parameter_names:
+            return self.in_proj_weight[self.ends[first] : self.ends[last]]
+        own: Array = getattr(self, APART[first])
+        return own
+
+    def _heads_of(self, x: Any, start: int, products: int = 3) -> list[Array]:
         """q (m, shared, groups, steps, n), k and v (m, shared, 1, steps, n), of steps from `start`
-        on. q is divided by sqrt(n).
+        on; or what the first few products give of them. q is divided by sqrt(n).
         """
-        z: Array = x.reshape(-1, x.shape[2]) @ self.in_proj_weight.T
-        if self.use_bias:
-            z += self.in_proj_bias
-        z = z.reshape(*x.shape[:2], -1)
-        ends = [self.heads * self._size, (self.heads + self._shared) * self._size]
-        q, k, v = np.split(z, ends, axis=2)
-        q = self._apart(q, self.heads // self._shared) * x.dtype.type(self._size**-0.5)
-        k, v = self._apart(k, 1), self._apart(v, 1)
+        heads, ends = [], self.ends
+        for place, first, last in self.products[:products]:
+            part: Array = parts(x)[place]
+            z = part.reshape(-1, part.shape[2]) @ self._weight(first, last).T
+            if self.use_bias:
+                z += self.in_proj_bias[ends[first] : ends[last]]
+            z = z.reshape(*part.shape[:2], -1)
+            for n in range(first, last):
+                own = z[..., ends[n] - ends[first] : ends[n + 1] - ends[first]]
+                heads.append(self._apart(own, 1 if n else self.heads // self._shared))
+        heads[0] = heads[0] * z.dtype.type(self._size**-0.5)
         if self.rotary:
-            q, k = turned(q, start, BASE), turned(k, start, BASE)
-        return q, k, v
+            heads[:2] = (turned(one, start, BASE) for one in heads[:2])
+        return heads
+
+    def _projections_back(self, x: Any, dzs: list[Array], need_dx: bool) -> Backward:
+        """dx, and the gradients of W and b, from those of the projections (m, steps, rows)."""
+        given, biases, weights = parts(x), [], []
+        dxs: list[Any] = [None] * len(given)
+        for place, first, last in self.products:
+            part = given[place]
+            flat = [dz.reshape(-1, dz.shape[2]) for dz in dzs[first:last]]
+            dz = np.concatenate(flat, axis=1) if flat[1:] else flat[0]
+            weights.append(dz.T @ part.reshape(-1, part.shape[2]))
+            biases.append(dz.sum(axis=0))
+            if need_dx:
+                dx = (dz @ self._weight(first, last)).reshape(part.shape)
+                dxs[place] = dx if dxs[place] is None else dxs[place] + dx
+        if "in_proj_weight" in self.parameter_names:
+            whole_one = np.concatenate(weights) if weights[1:] else weights[0]
+            gradients = {"in_proj_weight": whole_one}
+        else:
+            gradients = dict(zip(APART, weights, strict=True))
+        if self.use_bias:
+            gradients["in_proj_bias"] = np.concatenate(biases)
+        found: Any = tuple(dxs) if dxs[1:] else dxs[0]
+        return (found if need_dx else None), gradients
 
     def _apart(self, z: Array, groups: int) -> Array:
         """(m, steps, shared groups n) as (m, shared, groups, steps, n)."""
@@ -178,14 +259,25 @@ class MultiHeadAttention(Layer):
         rows: Array = heads.transpose(0, 3, 1, 2, 4)
         return rows.reshape(*rows.shape[:2], -1)
 
-    def _weights(self, q: Array, k: Array, start: int) -> Array:
-        """The softmax of the scores, queries in rows: (m, shared, groups, steps, all steps)."""
+    def _weights(self, q: Array, k: Array, start: int, mask: Mask = None) -> Array:
+        """The softmax of the scores, queries in rows: (m, shared, groups, steps, all steps).
+
+        `mask` says which keys count; a query that sees none of these gets zeros.
+        """
         a: Array = q @ k.swapaxes(-1, -2)
         if self.causal and q.shape[-2] > 1:  # one step may see all that there are
             a += _mask(start, q.shape[-2], a.dtype)
-        a -= np.maximum.reduce(a, axis=-1, keepdims=True)
+        if mask is not None:
+            np.copyto(a, -np.inf, where=~mask[:, np.newaxis, np.newaxis, np.newaxis])
+        largest = np.maximum.reduce(a, axis=-1, keepdims=True)
+        if mask is not None:
+            np.maximum(largest, np.finfo(a.dtype).min, out=largest)  # where no key counts
+        a -= largest
         np.exp(a, out=a)
-        a /= np.add.reduce(a, axis=-1, keepdims=True)
+        sums = np.add.reduce(a, axis=-1, keepdims=True)
+        if mask is not None:
+            sums += sums == 0
+        a /= sums
         return a
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.sequences import Mask
 from minitorch_np.core.shapes import require_gradient, require_input
 from minitorch_np.core.tree import Owner
 from minitorch_np.layers.recurrent import Recurrent
@@ -22,6 +23,9 @@ class Bidirectional(Layer):
     Names are PyTorch's: those of `layer`, and the same with "_reverse". Raises ConfigurationError
     for a layer that is not recurrent. Source: Schuster and Paliwal 1997.
     """
+
+    takes_mask = True
+    stateless = "begins at both ends of a sequence"
 
     def __init__(self, layer: Recurrent | str) -> None:
         self.layer: Recurrent = by_name(Recurrent, layer, place="Bidirectional")
@@ -41,9 +45,12 @@ class Bidirectional(Layer):
             shape = layer.build_once(input_shape, rng=rng, dtype=dtype)
         return (*shape[:-1], 2 * shape[-1])
 
-    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+    def forward(
+        self, x: Array, *, train: bool = False, rng: Generator | None = None, mask: Mask = None
+    ) -> Forward:
         require_input(self, x)
-        (one, first), (other, second) = (layer.forward(x) for layer in (self.layer, self.reverse))
+        both = (self.layer, self.reverse)
+        (one, first), (other, second) = (layer.forward(x, mask=mask) for layer in both)
         return np.concatenate([one, other], axis=-1), (len(x), first, second)
 
     def backward(self, dy: Array, cache: Any, *, need_dx: bool = True) -> Backward:

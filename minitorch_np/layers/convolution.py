@@ -53,6 +53,7 @@ class Conv2D(Weighted):
     """
 
     axes = 2
+    keeps_steps = False
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ import numpy as np
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward, Layer
+from minitorch_np.core.sequences import Mask
 from minitorch_np.core.shapes import require_gradient, require_input
 from minitorch_np.errors import ShapeError
 from minitorch_np.layers.grid import (
@@ -169,23 +170,32 @@ class GlobalAveragePool1D(Layer):
     """The mean along one axis: (m, channels, length) to (m, channels).
 
     `axis` is an axis of the batch: 2, the last, or 1 for sequences (m, steps, features), which
-    gives (m, features). dx is dy over the number of entries, at each of them. Raises
-    ConfigurationError for another axis, ShapeError for samples that do not have two axes.
+    gives (m, features). With a mask, it is the mean of the steps that count; the mean of none is 0.
+    dx is dy over the number of entries that count, at each of them. Raises ConfigurationError for
+    another axis, ShapeError for samples that do not have two axes.
     """
 
     def __init__(self, axis: int = 2) -> None:
         self.axis = whole(self, "axis", axis, 1, 2)
+        self.takes_mask = self.axis == 1
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         require_axes(self, input_shape, 1)
         return (input_shape[2 - self.axis],)
 
-    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+    def forward(
+        self, x: Array, *, train: bool = False, rng: Generator | None = None, mask: Mask = None
+    ) -> Forward:
         require_input(self, x)
-        return x.mean(axis=self.axis), x.shape
+        if mask is None:
+            return x.mean(axis=self.axis), x.shape
+        shares = (mask / np.maximum(mask.sum(axis=1, keepdims=True), 1)).astype(x.dtype)
+        return (shares[:, np.newaxis] @ x)[:, 0], shares
 
-    def backward(self, dy: Array, cache: Shape, *, need_dx: bool = True) -> Backward:
-        require_gradient(self, dy, (cache[0], *self.output_shape))
+    def backward(self, dy: Array, cache: Any, *, need_dx: bool = True) -> Backward:
+        require_gradient(self, dy, (len(dy), *self.output_shape))
+        if isinstance(cache, np.ndarray):
+            return cache[..., np.newaxis] * dy[:, np.newaxis], {}
         n = cache[self.axis]
         return np.expand_dims(dy / n, self.axis).repeat(n, self.axis), {}
 

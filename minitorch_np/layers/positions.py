@@ -19,6 +19,9 @@ from minitorch_np.core.shapes import require_gradient, require_input, require_tr
 from minitorch_np.errors import DataError, ShapeError
 from minitorch_np.validation import number
 
+COUNTS = "counts steps from the start of a batch"
+"""Why positions can't go on from one stretch of a sequence to the next in training."""
+
 
 class PositionalEmbedding(Layer):
     """A learned vector for each step: y = x + weight.
@@ -31,6 +34,7 @@ class PositionalEmbedding(Layer):
     """
 
     parameter_names = ("weight",)
+    stateless = COUNTS
     weight: Array
 
     def __init__(self, standard_deviation: float = 1.0) -> None:
@@ -71,6 +75,8 @@ class SinusoidalPositions(Layer):
     (arXiv:1706.03762).
     """
 
+    stateless = COUNTS
+
     def __init__(self, base: float = 10_000.0) -> None:
         self.base = number(self, "base", base, above=1)
 
@@ -107,6 +113,8 @@ class RotaryPositions(Layer):
     is dy rotated back. Raises ConfigurationError unless base > 1, ShapeError for an odd number of
     features. Source: Su et al. 2021 (arXiv:2104.09864); the pairs are those of Llama.
     """
+
+    stateless = COUNTS
 
     def __init__(self, base: float = 10_000.0) -> None:
         self.base = number(self, "base", base, above=1)

@@ -21,8 +21,10 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.room import require_parameters
+from minitorch_np.core.sequences import Mask
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
+from minitorch_np.layers.packing import Packing
 from minitorch_np.validation import choice, flag, whole
 
 
@@ -32,6 +34,8 @@ class Recurrent(Layer):
     x is (m, steps, features). The output is the last state, (m, units), or with `return_sequences`
     all of them, (m, steps, units). With `go_backwards` the sequence is read from its end: the last
     state is then that of the first step. States stand where their inputs stand, as in PyTorch.
+    Steps that a mask leaves out change no state and give zeros, as in PyTorch's packed sequences; a
+    sequence without any ends in zeros.
 
     Parameters have PyTorch's names and shapes: `weight_ih_l0` (n units, features), `weight_hh_l0`
     (n units, units), `bias_ih_l0` and `bias_hh_l0` (n units,), for n gates; they start uniform over
@@ -45,6 +49,7 @@ class Recurrent(Layer):
     bias_hh_l0: Array
     n_gates: int
     n_states = 1
+    takes_mask = takes_state = True
 
     def __init__(
         self, units: int, return_sequences: bool = False, go_backwards: bool = False
@@ -52,6 +57,7 @@ class Recurrent(Layer):
         self.units = whole(self, "units", units)
         self.return_sequences = flag(self, "return_sequences", return_sequences)
         self.go_backwards = flag(self, "go_backwards", go_backwards)
+        self.stateless = "begins at the end of a sequence" if go_backwards else ""
 
     @abstractmethod
     def run(self, z: Array, start: Array) -> tuple[Array, Any]:
@@ -82,19 +88,34 @@ class Recurrent(Layer):
             setattr(self, name, rng.uniform(-limit, limit, shape).astype(dtype))
         return (input_shape[0], self.units) if self.return_sequences else (self.units,)
 
-    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+    def forward(
+        self,
+        x: Array,
+        *,
+        train: bool = False,
+        rng: Generator | None = None,
+        mask: Mask = None,
+        state: Any = None,
+    ) -> Forward:
         require_input(self, x)
         xs = np.ascontiguousarray((x[:, ::-1] if self.go_backwards else x).transpose(1, 0, 2))
-        hs, cache = self.run(self._products(xs), self._start(x))
-        return self._outputs(hs), (xs, hs, cache)
+        packing = None
+        if mask is not None:
+            packing = Packing.of(mask[:, ::-1] if self.go_backwards else mask)
+            xs = packing.pack(xs)
+        hs, cache = self.run(self._products(xs), self._start(x, state))
+        if packing is not None:
+            np.copyto(hs[1:], 0, where=~packing.counts)  # what the padding gave
+        return self._outputs(hs, packing), (xs, hs, cache, packing)
 
     def backward(self, dy: Array, cache: Any, *, need_dx: bool = True) -> Backward:
-        xs, hs, own = cache
+        xs, hs, own, packing = cache
         require_gradient(self, dy, (xs.shape[1], *self.output_shape))
         if self.return_sequences:
             dys = (dy[:, ::-1] if self.go_backwards else dy).transpose(1, 0, 2)
+            dys = dys if packing is None else packing.pack(dys)
         else:
-            dys = dy[np.newaxis]
+            dys = dy[np.newaxis] if packing is None else packing.at_last(dy)
         inputs, states = self.run_back(dys, hs, own)
         flat, rows = inputs.reshape(-1, inputs.shape[2]), states.reshape(-1, states.shape[2])
         gradients = {
@@ -105,7 +126,8 @@ class Recurrent(Layer):
         }
         if not need_dx:
             return None, gradients
-        dx = (flat @ self.weight_ih_l0).reshape(xs.shape).transpose(1, 0, 2)
+        dxs = (flat @ self.weight_ih_l0).reshape(xs.shape)
+        dx = (dxs if packing is None else packing.unpack(dxs)).transpose(1, 0, 2)
         return (dx[:, ::-1] if self.go_backwards else dx), gradients
 
     def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
@@ -115,17 +137,24 @@ class Recurrent(Layer):
                 "at the end of a sequence"
             )
         require_trailing(self, x)
-        if state is not None and state.shape[1] != len(x):
-            raise DataError(
-                f"{self!r}.step: expected a state of {len(x)} sequences, as the batch, got one of "
-                f"{state.shape[1]}"
-            )
         xs = np.ascontiguousarray(x.transpose(1, 0, 2))
-        hs, cache = self.run(self._products(xs), self._start(x) if state is None else state)
+        hs, cache = self.run(self._products(xs), self._start(x, state))
         return self._outputs(hs), cache[-1]
 
-    def _start(self, x: Array) -> Array:
-        return np.zeros((self.n_states, len(x), self.units), x.dtype)
+    def state_of(self, cache: Any) -> Any:
+        return cache[2][-1].copy()
+
+    def _start(self, x: Array, state: Any) -> Array:
+        """The state before the first step: what is given, or zeros."""
+        if state is None:
+            return np.zeros((self.n_states, len(x), self.units), x.dtype)
+        if state.shape[1] != len(x):
+            raise DataError(
+                f"{self!r}: expected a state of {len(x)} sequences, as the batch, got one of "
+                f"{state.shape[1]}"
+            )
+        start: Array = state
+        return start
 
     def _products(self, xs: Array) -> Array:
         """All steps' products with the inputs' weights, with halves where sigmoids follow."""
@@ -137,11 +166,12 @@ class Recurrent(Layer):
         """1/2 for each row whose gate is a sigmoid, else 1."""
         return np.ones(len(self.bias_ih_l0), self.dtype)
 
-    def _outputs(self, hs: Array) -> Array:
+    def _outputs(self, hs: Array, packing: Packing | None = None) -> Array:
         if not self.return_sequences:
-            last: Array = hs[-1].copy()
+            last: Array = hs[-1].copy() if packing is None else packing.last(hs)
             return last
-        y: Array = (hs[:0:-1] if self.go_backwards else hs[1:]).transpose(1, 0, 2)
+        ys = hs[1:] if packing is None else packing.unpack(hs[1:])
+        y: Array = (ys[::-1] if self.go_backwards else ys).transpose(1, 0, 2)
         return y
 
 

@@ -22,6 +22,7 @@ class Reshape(Layer):
     """
 
     keeps_values = True
+    keeps_steps = False
 
     def __init__(self, shape: Shape) -> None:
         sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)

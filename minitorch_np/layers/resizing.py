@@ -23,6 +23,8 @@ class Transpose(Layer):
     axes.
     """
 
+    keeps_steps = False
+
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         if len(input_shape) != 2:
             raise ShapeError(f"Transpose: expected samples of two axes, got shape {input_shape}")

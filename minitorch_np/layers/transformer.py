@@ -11,6 +11,7 @@ from typing import Any
 
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward, Gradients, Layer
+from minitorch_np.core.sequences import Mask
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import ShapeError
 from minitorch_np.layers.activations import GELU
@@ -42,6 +43,8 @@ class TransformerBlock(Layer):
     Raises as MultiHeadAttention. Sources: Vaswani et al. 2017 (arXiv:1706.03762), Xiong et al. 2020
     (arXiv:2002.04745) for the place of the norms.
     """
+
+    takes_mask = True
 
     def __init__(
         self,
@@ -77,13 +80,16 @@ class TransformerBlock(Layer):
             shape = inner.build_once(shape, rng=rng, dtype=dtype)
         return input_shape
 
-    def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
+    def forward(
+        self, x: Array, *, train: bool = False, rng: Generator | None = None, mask: Mask = None
+    ) -> Forward:
         require_input(self, x)
         caches = []
         for path in self._paths():
             h = x
             for name in path:
-                h, cache = getattr(self, name).forward(h, train=train, rng=rng)
+                given = {} if mask is None or name != "self_attn" else {"mask": mask}
+                h, cache = getattr(self, name).forward(h, train=train, rng=rng, **given)
                 caches.append(cache)
             x = x + h
         return x, (x.shape, caches)

@@ -46,6 +46,7 @@ class ConvTranspose2D(Conv2D):
     """
 
     axes = 2
+    keeps_steps = False
 
     def __init__(
         self,

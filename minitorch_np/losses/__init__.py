@@ -13,6 +13,7 @@ from minitorch_np.losses.pointwise import (
     Huber,
     MeanAbsoluteError,
     MeanSquaredError,
+    NormalKL,
     Pointwise,
 )
 from minitorch_np.losses.several import SeveralLosses
@@ -25,6 +26,7 @@ __all__ = [
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "NormalKL",
     "Pointwise",
     "SeveralLosses",
     "SoftmaxCrossEntropy",

@@ -156,3 +156,44 @@ class BinaryCrossEntropy(Pointwise):
                 f"ends in {last_layer(model).label}: a sigmoid would be applied to it; leave that "
                 "layer out"
             )
+
+
+class NormalKL(Pointwise):
+    """The divergence of normal distributions from others, as in variational autoencoders.
+
+    Scores and targets are (m, 2k): k means, then k log variances, of q and of p. L is the mean over
+    samples of KL(q || p) = sum over k of ((mean_q - mean_p)^2 + v_q) / (2 v_p) - log(v_q / v_p) / 2
+    - 1/2, where v are the variances. Targets of zeros stand for the standard normal distribution.
+
+    dL/dmean_q = (mean_q - mean_p) / v_p, dL/dlog v_q = (v_q / v_p - 1) / 2, divided by m. Raises
+    ShapeError for an odd number of scores, and as Pointwise. Source: Kingma and Welling 2013
+    (arXiv:1312.6114), appendix B.
+    """
+
+    def check_targets(self, targets: AnyArray) -> None:
+        if targets.ndim != 2 or targets.shape[1] % 2:
+            raise ShapeError(
+                "NormalKL: expected rows of an even number, means and log variances, got shape "
+                f"{targets.shape}"
+            )
+
+    def value(self, scores: Array, targets: Array) -> Array:
+        difference, wanted = scores - targets, _variances(targets)
+        of_means, of_variances = np.split(difference, 2, axis=1)
+        entries = [np.square(of_means) / wanted, np.expm1(of_variances) - of_variances]
+        terms: Array = np.concatenate(entries, axis=1)
+        terms *= scores.shape[1] / 2  # for each sample their sum: Pointwise takes the mean
+        return terms
+
+    def derivative(self, scores: Array, targets: Array) -> Array:
+        of_means, of_variances = np.split(scores - targets, 2, axis=1)
+        entries = [of_means / _variances(targets), np.expm1(of_variances) / 2]
+        terms: Array = np.concatenate(entries, axis=1)
+        terms *= scores.shape[1]
+        return terms
+
+
+def _variances(rows: Array) -> Array:
+    """Of means and log variances, the variances."""
+    variances: Array = np.exp(np.split(rows, 2, axis=1)[1])
+    return variances

@@ -75,8 +75,8 @@ class SeveralLosses(Loss):
         for loss, part in zip(self.losses, targets, strict=True):
             if loss.weights(part[:1], None) is not None:
                 raise ConfigurationError(
-                    "micro_batch_size: expected losses that count all samples alike, since each of "
-                    f"several losses has a mean of its own, got {loss!r}"
+                    "micro_batch_size, communicator: expected losses that count all samples alike, "
+                    f"since each of several losses has a mean of its own, got {loss!r}"
                 )
 
     def config(self) -> dict[str, Any]:

@@ -9,7 +9,6 @@ before anything is written.
 from __future__ import annotations
 
 import base64
-import io
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -36,6 +35,9 @@ EXAMPLES, WORST = 20, 20
 
 Node = dict[str, Any]
 """A layer as the page's script reads it."""
+
+Describe = Callable[[Any, str], Node]
+"""What the script needs beside a layer's name and shape, given the path of its parameters."""
 
 ELEMENTWISE = (
     *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.ReLU6, nn.Sigmoid, nn.HardSigmoid, nn.Tanh),
@@ -107,32 +109,40 @@ def as_json(model: nn.Sequential, examples: Images | None) -> dict[str, Any]:
     return {
         "side": side,
         "names": list(names if len(names) == classes else map(str, range(classes))),
-        "layers": list(_nodes(model, "")),
-        "outputs": "probabilities"
-        if model.outputs_probabilities or (not exclusive and model.outputs_separate_probabilities)
-        else "scores"
-        if exclusive
-        else "logits",
+        "layers": list(_nodes(model, "", {})),
+        "outputs": _outputs(model, exclusive),
         "arrays": {name: _array(array) for name, array in arrays.items()},
-        "architecture": _base64(_npy(np.array(json.dumps(architecture(model))))),
-        "teachable": not isinstance(model[-1], nn.Softmax) and exclusive,
+        "architecture": json.dumps(architecture(model)),
+        "teachable": exclusive,
         "examples": [] if examples is None else _examples(model, examples),
     }
 
 
-def _nodes(container: Layer, prefix: str) -> Iterator[Node]:
-    """The layers of a Sequential, in order; one inside of another is laid open."""
+def _outputs(model: nn.Sequential, exclusive: bool) -> str:
+    """What the outputs are to the page: rows of probabilities, scores of classes that exclude each
+    other, or of each class a probability or a score of its own.
+    """
+    if exclusive:
+        return "probabilities" if model.outputs_probabilities else "scores"
+    return "separate" if model.outputs_separate_probabilities else "logits"
+
+
+def _nodes(container: Layer, prefix: str, first: dict[int, str]) -> Iterator[Node]:
+    """The layers of a Sequential, in order; one inside of another is laid open.
+
+    `first` is the path at which a layer was met first: that of its parameters.
+    """
     for name, layer in container.sublayers().items():
         if isinstance(layer, nn.Sequential):
-            yield from _nodes(layer, f"{prefix}{name}.")
+            yield from _nodes(layer, f"{prefix}{name}.", first)
         else:
-            yield _node(layer, f"{prefix}{name}")
+            yield _node(layer, f"{prefix}{name}", first)
 
 
-def _node(layer: Layer, path: str) -> Node:
+def _node(layer: Layer, path: str, first: dict[int, str]) -> Node:
     node: Node = {"path": path, "label": layer.label, "shape": list(layer.output_shape)}
     if isinstance(layer, nn.Add):
-        return node | {"kind": "add", "branches": _branches(layer, path)}
+        return node | {"kind": "add", "branches": _branches(layer, path, first)}
     if isinstance(layer, ELEMENTWISE):
         settings = {k: v for k, v in layer.config().items() if isinstance(v, (int, float, str))}
         return node | {"kind": "activation", "name": type(layer).__name__, **settings}
@@ -145,14 +155,14 @@ def _node(layer: Layer, path: str) -> Node:
         raise ConfigurationError(
             f"page: expected layers of {known}, Add and Residual; got {layer.label} at {path}"
         )
-    return node | describe(layer, path)
+    return node | describe(layer, first.setdefault(id(layer), path))
 
 
-def _branches(layer: nn.Add, path: str) -> list[list[Node]]:
+def _branches(layer: nn.Add, path: str, first: dict[int, str]) -> list[list[Node]]:
     return [
-        list(_nodes(branch, f"{path}.{name}."))
+        list(_nodes(branch, f"{path}.{name}.", first))
         if isinstance(branch, nn.Sequential)
-        else [_node(branch, f"{path}.{name}")]
+        else [_node(branch, f"{path}.{name}", first)]
         for name, branch in layer.sublayers().items()
     ]
 
@@ -167,18 +177,19 @@ def _parameters(layer: Any, path: str) -> Node:
     return {"weight": f"{path}.weight", "bias": bias}
 
 
-def _grid(layer: Any) -> Node:
+def grid_of(layer: Any) -> Node:
+    """The image that a convolution or pooling sees, and the windows on it."""
     c, h, w = layer.input_shape
     return {"channels": c, "height": h, "width": w, **layer.grid._asdict()}
 
 
 def _convolution(layer: Any, path: str) -> Node:
     own = {"kind": "convolution", "filters": layer.filters, "groups": layer.groups}
-    return own | _grid(layer) | _parameters(layer, path)
+    return own | grid_of(layer) | _parameters(layer, path)
 
 
 def _pool(kind: str) -> Callable[[Any, str], Node]:
-    return lambda layer, path: {"kind": kind, **_grid(layer)}
+    return lambda layer, path: {"kind": kind, **grid_of(layer)}
 
 
 def _global_pool(layer: Any, path: str) -> Node:
@@ -194,21 +205,41 @@ def _batch_norm(layer: Any, path: str) -> Node:
     return {"kind": "affine", "scale": scale.tolist(), "shift": shift.tolist(), "repeat": repeat}
 
 
-def _layer_norm(layer: Any, path: str) -> Node:
-    size = layer.weight.size
-    names = {"weight": f"{path}.weight", "bias": f"{path}.bias"}
-    return {"kind": "layer norm", "size": size, "epsilon": layer.epsilon, **names}
+def _norm(centred: bool, repeat: Callable[[Any], int], size: Callable[[Any], int]) -> Describe:
+    """Groups of `size` numbers, standardized; `repeat` of them share a weight and a bias."""
+
+    def describe(layer: Any, path: str) -> Node:
+        own = {"kind": "norm", "centred": centred, "repeat": repeat(layer), "size": size(layer)}
+        own |= {"epsilon": layer.epsilon, "entries": layer.weight.size}
+        bias = f"{path}.bias" if centred else None
+        return own | {"weight": f"{path}.weight", "bias": bias}
+
+    return describe
 
 
-DESCRIBED: dict[type[Layer], Callable[[Any, str], Node]] = {
+def _prelu(layer: Any, path: str) -> Node:
+    entries = layer.weight.size
+    repeat = math.prod(layer.input_shape) // entries
+    return {"kind": "prelu", "entries": entries, "repeat": repeat, "weight": f"{path}.weight"}
+
+
+DESCRIBED: dict[type[Layer], Describe] = {
     nn.Dense: _dense,
     nn.Conv2D: _convolution,
     nn.MaxPool2D: _pool("maximum"),
     nn.AveragePool2D: _pool("average"),
     nn.GlobalAveragePool2D: _global_pool,
     nn.BatchNorm: _batch_norm,
-    nn.LayerNorm: _layer_norm,
+    nn.LayerNorm: _norm(True, lambda layer: 1, lambda layer: layer.weight.size),
+    nn.RMSNorm: _norm(False, lambda layer: 1, lambda layer: layer.weight.size),
+    nn.GroupNorm: _norm(
+        True,
+        lambda layer: math.prod(layer.input_shape[1:]),
+        lambda layer: math.prod(layer.input_shape) // layer.groups,
+    ),
+    nn.PReLU: _prelu,
     nn.Softmax: lambda layer, path: {"kind": "softmax"},
+    nn.LogSoftmax: lambda layer, path: {"kind": "log softmax"},
 }
 
 
@@ -230,20 +261,8 @@ def _bytes(image: Array) -> bytes:
 
 
 def _array(array: AnyArray) -> dict[str, Any]:
-    """An array's numbers, and the head of its .npy file, for the page to write one again."""
-    plain = np.ascontiguousarray(array)
-    head = len(_npy(plain)) - plain.nbytes
-    single = plain.astype("<f4")
-    return {
-        "numbers": _base64(single.tobytes()),
-        "head": _base64(_npy(single)[:head]),
-    }
-
-
-def _npy(array: AnyArray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
-    return file.getvalue()
+    single = np.ascontiguousarray(array, "<f4")
+    return {"shape": array.shape, "numbers": _base64(single.tobytes())}
 
 
 def _base64(content: bytes) -> str:

@@ -58,7 +58,7 @@ def plot_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
             interpolation="none",
         )
         axes.set_title(f"unit {unit}", fontsize="small", pad=3)
-    _bare(list(figure.axes), len(units))
+    bare(list(figure.axes), len(units))
     shown = f"the first {len(units)} of {layer.units}" if len(units) < layer.units else "all"
     figure.colorbar(image, ax=figure.axes, shrink=0.8, aspect=30)
     figure.suptitle(f"Weights of {layer!r}, {shown} units", fontsize="medium")
@@ -163,10 +163,10 @@ def plot_errors(
         axes.imshow(x[place].reshape(image_shape), cmap="gray_r", interpolation="none")
         title = f"is {true[place]}, taken for {taken[place]}\n({_percent(float(sure[place]))})"
         axes.set_title(title, fontsize="small")
-    _bare(list(figure.axes), len(worst))
+    bare(list(figure.axes), len(worst))
     if not len(worst):
         empty(figure.add_subplot(), "no errors")
-        _bare(list(figure.axes), 1)
+        bare(list(figure.axes), 1)
     return figure
 
 
@@ -211,7 +211,8 @@ def _percent(chance: float) -> str:
     return "> 99.9 %" if chance > 0.9995 else f"{chance:.1%}".replace("%", " %")
 
 
-def _bare(grid: list[Axes], used: int) -> None:
+def bare(grid: list[Axes], used: int) -> None:
+    """Take the axes' ticks away, and of a grid the places that are not used."""
     for axes in grid[:used]:
         axes.set(xticks=[], yticks=[])
     for axes in grid[used:]:

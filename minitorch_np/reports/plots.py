@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.arrays import AnyArray
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import layer_from_name
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.verdicts import Verdict
 from minitorch_np.figures import COLOURS, STYLES, WIDTH, Axes, Figure, empty, new_figure
-from minitorch_np.layers import Activation, Layer
+from minitorch_np.layers import Activation, Layer, Sequential
+from minitorch_np.reports.responses import responses
 from minitorch_np.signature import explained
 
 ROW, CURVES = 0.62, 3.6
@@ -238,12 +240,17 @@ def _draw_lines(axes: Axes, comparison: Comparison, x: dict[str, Any]) -> None:
 
 
 @explained
-def plot_activations(*what: Comparison | Iterable[Layer | str] | Layer | str) -> Figure:
+def plot_activations(*what: Comparison | Iterable[Layer | str] | Layer | str | AnyArray) -> Figure:
     """The activation functions of layers, or of a comparison's configurations, and their
     derivatives: `plot_activations("relu", mt.ELU(1.7))`, `plot_activations(model)`.
 
-    Raises ConfigurationError where there are none.
+    `plot_activations(model, x)`, of a Sequential and samples x (m, *input_shape), is about the
+    activations themselves: what each layer gives for the first of them, see `responses`.
+
+    Raises ConfigurationError where there are none; as `responses` for a model and samples.
     """
+    if len(what) == 2 and isinstance(what[0], Sequential) and not isinstance(what[1], (Layer, str)):
+        return responses(what[0], what[1])
     found = activations(what)
     if not found:
         raise ConfigurationError(

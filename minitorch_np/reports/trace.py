@@ -11,16 +11,16 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import Array, Seed, StrPath, as_batch, as_generator, as_targets
+from minitorch_np.arrays import Seed, StrPath, as_batch, count, each
 from minitorch_np.core.layer import Backward, Cache, Forward, Layer
 from minitorch_np.core.prediction import Model
-from minitorch_np.errors import ConfigurationError, MissingExtraError, ShapeError
+from minitorch_np.errors import ConfigurationError, MissingExtraError
 from minitorch_np.gradcheck.inside import paths
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss
@@ -31,11 +31,12 @@ from minitorch_np.reports.trace_parts import (
     TracedLayer,
     TracedParameter,
     chain,
-    in_plain_names,
     in_the_notes_names,
 )
+from minitorch_np.reports.trace_plain import in_plain_names
 from minitorch_np.signature import explained
 from minitorch_np.text import folded, terminal_width
+from minitorch_np.training import Trainer
 from minitorch_np.validation import instance
 
 
@@ -101,7 +102,7 @@ class Trace:
 @explained
 def trace(
     model: Model,
-    loss: Loss | str,
+    loss: Loss | str | Sequence[Loss | str],
     x: object,
     y: object,
     *,
@@ -111,42 +112,33 @@ def trace(
     """Take one training step apart; the model and the optimizer themselves stay as they are.
 
     Parameters:
-        model, loss: a built model and its loss.
-        x, y: a batch (m, *input_shape), and its targets as the loss takes them.
+        model, loss: a built model and its loss; a graph of several outputs has a list of losses.
+        x, y: a batch (m, *input_shape), and its targets as the loss takes them; of a graph with
+            several inputs or outputs, a tuple.
         optimizer: what makes the update; one that has been trained with keeps its memory.
         seed: of what the model draws at random (Dropout).
 
     Returns a Trace. Raises NotBuiltError, ShapeError or DataError for what does not fit.
     """
     instance("trace", "model", model, Model)
-    model.require_built()
-    loss, optimizer = by_name(Loss, loss), copy.deepcopy(by_name(Optimizer, optimizer))
-    inputs = as_batch(x, model.dtype, "trace: x")
-    if inputs.shape[1:] != model.input_shape or not len(inputs):
-        raise ShapeError(
-            f"trace: expected x of shape (m, {', '.join(map(str, model.input_shape))}), got "
-            f"{inputs.shape}"
-        )
-    targets = loss.prepare(as_targets(y, "trace: y"), model.output_shape)
-    if len(targets) != len(inputs):
-        raise ShapeError(
-            f"trace: expected a target for each of {len(inputs)} rows of x, got {len(targets)}"
-        )
-    copied = copy.deepcopy(model)
+    optimizer = copy.deepcopy(by_name(Optimizer, optimizer))
+    trainer = Trainer(copied := copy.deepcopy(model), loss, optimizer, seed=seed)
+    samples = trainer.checked(x, y, None, "trace")
+    inputs = each(lambda part: np.array(as_batch(part, model.dtype, "trace: x")), samples.x)
     before = {name: array.copy() for name, array in copied.named_parameters().items()}
-    found = Trace(0.0, repr(loss), len(inputs))
+    found = Trace(0.0, repr(trainer.loss), count(inputs))
     with _recorded(copied, found.layers):
-        scores, cache = copied.forward(inputs.copy(), train=True, rng=as_generator(seed))
-        found.loss, loss_cache = loss.forward(scores, targets)
-        _, gradients = copied.backward(loss.backward(loss_cache), cache)
+        scores, cache = copied.forward(inputs, train=True, rng=trainer.rng)
+        found.loss, loss_cache = trainer.loss.forward(scores, samples.y)
+        _, gradients = copied.backward(trainer.loss.backward(loss_cache), cache)
     optimizer.step(copied, gradients)
     for name, array in copied.named_parameters().items():
         found.parameters[name] = TracedParameter(name, before[name], gradients.get(name), array)
     links = chain(list(found.layers.values()))
     arrays = (
-        in_the_notes_names(links, loss, targets, found.parameters, optimizer)
+        in_the_notes_names(links, trainer.loss, samples.y, found.parameters, optimizer)
         if links
-        else in_plain_names(found.layers, found.parameters)
+        else in_plain_names(copied, found.layers, found.parameters)
     )
     found.arrays = {each.name: each for each in arrays}
     return found
@@ -183,19 +175,21 @@ class _Recorder:
         self.busy = False
         vars(layer).update(forward=self.forward, backward=self.backward)
 
-    def forward(self, x: Array, **options: Any) -> Forward:
+    def forward(self, x: Any, **options: Any) -> Forward:
         if self.busy:
             return self.own_forward(x, **options)
         self.busy = True
         y, cache = self.own_forward(x, **options)
         self.busy = False
         name = self.path if not self.made else f"{self.path} ({len(self.made) + 1})"
-        call = TracedLayer(name, self.layer, formula_of(self.layer), x.copy(), y.copy())
+        call = TracedLayer(
+            name, self.layer, formula_of(self.layer), each(np.copy, x), each(np.copy, y)
+        )
         self.calls[name] = call
         self.made.append((cache, call))
         return y, cache
 
-    def backward(self, dy: Array, cache: Cache, **options: Any) -> Backward:
+    def backward(self, dy: Any, cache: Cache, **options: Any) -> Backward:
         if self.busy:
             return self.own_backward(dy, cache, **options)
         self.busy = True
@@ -203,8 +197,8 @@ class _Recorder:
         self.busy = False
         for kept, call in reversed(self.made):  # the way back meets the calls from the last on
             if kept is cache and call.output_gradient is None:
-                call.output_gradient = dy.copy()
-                call.input_gradient = None if dx is None else dx.copy()
+                call.output_gradient = each(np.copy, dy)
+                call.input_gradient = None if dx is None else each(np.copy, dx)
                 break
         return dx, gradients
 

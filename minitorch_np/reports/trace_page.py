@@ -68,5 +68,4 @@ def _product(array: TracedArray, shown: set[str]) -> dict[str, Any] | None:
     product = array.product
     if product is None or array.name not in shown:
         return None
-    parts = {name for name in product if isinstance(name, str) and name}
-    return product._asdict() if parts <= shown else None
+    return product._asdict() if product.parts <= shown else None

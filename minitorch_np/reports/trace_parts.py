@@ -3,15 +3,15 @@
 The notes follow a batch through a chain of `Dense` layers and activations: Z1 = W1 X + b1, A1 =
 g(Z1), and back: dZ2 = A2 - Y, dW2 = 1/m dZ2 A1.T, ... They write samples in columns, and leave the
 1/m of the mean out of dZ to put it into dW and db. Here it is in dL/dz already, so that dZ = m
-dL/dz; dW and db are the same numbers. The arrays of any other model are named by their layers, with
-samples in rows.
+dL/dz; dW and db are the same numbers. The arrays of any other model are named in `trace_plain`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,15 +25,19 @@ from minitorch_np.optimizers import SGD, Optimizer
 
 @dataclass
 class TracedLayer:
-    """One call of a layer: what went in and out, and the gradients of both, dL/dx and dL/dy."""
+    """One call of a layer: what went in and out, and the gradients of both, dL/dx and dL/dy.
+
+    Of a layer with several inputs, `input` and `input_gradient` are tuples; so are `output` and
+    `output_gradient` of one with several outputs.
+    """
 
     path: str
     layer: Layer
     formula: str
-    input: Array
-    output: Array
-    input_gradient: Array | None = None
-    output_gradient: Array | None = None
+    input: Any
+    output: Any
+    input_gradient: Any = None
+    output_gradient: Any = None
 
 
 @dataclass
@@ -52,16 +56,43 @@ class TracedParameter:
 
 
 class Product(NamedTuple):
-    """How an array is made of others, by name: `scale` (left @ right + plus - minus) * times."""
+    """How an array is made of others, by name: `scale` (left @ right + plus - minus) * times.
+
+    Without `right`, the product is the sum of each row of `left`; without `left`, of each column of
+    `right`. What has one row or one column is the same for all of them.
+    """
 
     left: str = ""
     right: str = ""
     left_transposed: bool = False
     right_transposed: bool = False
-    plus: str = ""
+    plus: tuple[str, ...] = ()
     minus: str = ""
     times: str = ""
     scale: float = 1.0
+
+    @property
+    def parts(self) -> set[str]:
+        """The names of the arrays that it is made of."""
+        return {self.left, self.right, self.minus, self.times, *self.plus} - {""}
+
+
+class Windows(NamedTuple):
+    """How an array of a convolution is made of others, by name: of the input `x`, the weights `w`
+    and the gradient `dy` of the output, those that are factors of each term. `grid` says which
+    input an output sees through which weight. Of an output, its filter's entry of `plus` is added.
+    """
+
+    grid: Mapping[str, Any]
+    x: str = ""
+    w: str = ""
+    dy: str = ""
+    plus: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> set[str]:
+        """The names of the arrays that it is made of."""
+        return {self.x, self.w, self.dy, *self.plus} - {""}
 
 
 class TracedArray(NamedTuple):
@@ -73,7 +104,7 @@ class TracedArray(NamedTuple):
     name: str
     formula: str
     value: AnyArray
-    product: Product | None = None
+    product: Product | Windows | None = None
 
 
 Link = tuple[TracedLayer, TracedLayer | None]
@@ -83,7 +114,10 @@ Link = tuple[TracedLayer, TracedLayer | None]
 def chain(calls: list[TracedLayer]) -> list[Link]:
     """The calls as links, if they are a chain of different Dense layers and activations, or []."""
     links: list[Link] = []
-    for call in calls:
+    for before, call in pairwise([None, *calls]):
+        assert call is not None
+        if before is not None and not np.array_equal(before.output, call.input):
+            return []  # it branches
         if isinstance(call.layer, Dense) and call.input.ndim == 2:
             links.append((call, None))
         elif isinstance(call.layer, Activation) and links and links[-1][1] is None:
@@ -133,7 +167,7 @@ def _forwards(
         yield TracedArray(part, name, "as it was before the step", _column(parameters[key].value))
     bias = f"b{k}" if len(names) > 1 else ""
     formula = f"W{k} {before}" + (f" + {bias}" if bias else "")
-    product = Product(f"W{k}", before, plus=bias)
+    product = Product(f"W{k}", before, plus=(bias,) if bias else ())
     yield TracedArray(part, f"Z{k}", formula, dense.output.T, product)
     if activation is not None:
         layer, z, a = activation.layer, activation.input, activation.output
@@ -153,7 +187,7 @@ def _at_the_end(
     if not isinstance(loss, SoftmaxCrossEntropy):
         return [TracedArray("Loss", name, f"m times the gradient of {loss!r}", blame.T)], (
             name,
-            Product(plus=name),
+            Product(plus=(name,)),
         )
     p = softmax(last.output)
     y = targets if targets.ndim > 1 else np.eye(p.shape[1])[targets]
@@ -163,9 +197,9 @@ def _at_the_end(
         TracedArray("Loss", "Y", "the targets, a 1 for the right class", y.T),
     ]
     if np.allclose(blame, p - y, rtol=1e-4, atol=1e-6):
-        return made, (f"{share} - Y", Product(plus=share, minus="Y"))
+        return made, (f"{share} - Y", Product(plus=(share,), minus="Y"))
     made.append(TracedArray("Loss", name, f"m times the gradient of {loss!r}", blame.T))
-    return made, (name, Product(plus=name))
+    return made, (name, Product(plus=(name,)))
 
 
 def _backwards(
@@ -198,30 +232,6 @@ def m_times(gradient: Array) -> Array:
     """The gradient of each sample's own loss, of that of their mean."""
     scaled: Array = len(gradient) * gradient
     return scaled
-
-
-def in_plain_names(
-    calls: Mapping[str, TracedLayer], parameters: Mapping[str, TracedParameter]
-) -> Iterator[TracedArray]:
-    """The arrays of any model, by the layers' paths: "0.output", "0.weight gradient"."""
-    for call in calls.values():
-        part = f"Forward, {call.path}: {call.layer.label}"
-        yield TracedArray(part, f"{call.path}.input", "what the layer is given", call.input)
-        yield TracedArray(part, f"{call.path}.output", call.formula, call.output)
-    for call in reversed(list(calls.values())):
-        part = f"Backward, {call.path}: {call.layer.label}"
-        if call.output_gradient is not None:
-            name = f"{call.path}.output gradient"
-            yield TracedArray(part, name, "dL/dy, from the layers after it", call.output_gradient)
-        if call.input_gradient is not None:
-            name = f"{call.path}.input gradient"
-            yield TracedArray(part, name, "dL/dx, for the layers before it", call.input_gradient)
-    for each in parameters.values():
-        if each.gradient is not None:
-            name = f"{each.name} gradient"
-            yield TracedArray("Update", name, "dL/dw, summed over the samples", each.gradient)
-            update = "what the optimizer adds to the parameter"
-            yield TracedArray("Update", f"{each.name} update", update, each.update)
 
 
 def _names(dense: TracedLayer, k: int) -> list[tuple[str, str]]:

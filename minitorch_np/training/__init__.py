@@ -1,5 +1,6 @@
 """Training: the loop, what is measured along the way, and what is told about it."""
 
+from minitorch_np.training.callback import Callback, Progress
 from minitorch_np.training.checkpoint import Checkpoint
 from minitorch_np.training.history import History
 from minitorch_np.training.loggers import CSVLogger, LearningRateLogger
@@ -18,7 +19,7 @@ from minitorch_np.training.rate_search import RateSearch, find_learning_rate
 from minitorch_np.training.regression_metrics import MAE, R2, RMSE
 from minitorch_np.training.stopping import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from minitorch_np.training.tensorboard import TensorBoardLogger
-from minitorch_np.training.trainer import Callback, Progress, Trainer
+from minitorch_np.training.trainer import Trainer
 
 __all__ = [
     "AUC",

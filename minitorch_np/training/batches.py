@@ -9,10 +9,11 @@ A batch that is too large for memory comes in micro-batches, whose gradients are
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections import abc
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -24,6 +25,7 @@ from minitorch_np.arrays import (
     Generator,
     aligned_empty,
     all_finite,
+    checksum,
     count,
     each,
     parts,
@@ -34,6 +36,17 @@ from minitorch_np.errors import ShapeError
 Transform: TypeAlias = Callable[[Any, Generator], Any]
 """Changes a batch of inputs, an array or a tuple of them, at random, keeping its shape: data
 augmentation."""
+
+
+FIRST = 256
+"""How many samples stand for all where a look at some of them will do."""
+
+
+Pieces: TypeAlias = abc.Generator[tuple[Any, Any, Array | None, bool], None, None]
+"""Inputs, targets, weights, and whether it is the last piece of its batch; to be closed."""
+
+Cut: TypeAlias = Callable[[int, int], tuple[int, int]]
+"""Given where a piece of a batch begins and ends, where this process's part of it does."""
 
 
 class Samples(NamedTuple):
@@ -59,8 +72,12 @@ class Batches:
     A batch comes in pieces of at most `micro_size`. A piece is valid until the next one is
     requested. Inputs that are not of `dtype` are converted then. In the first epoch each piece is
     checked for NaN and infinity while it is in the processor's cache: a tenth of what it costs to
-    check all of x beforehand.
+    check all of x beforehand. `scale` is a factor for all inputs.
+
+    `first` are the first samples; `seen` is a checksum of what an iterable has given so far.
     """
+
+    seen = 0
 
     def __init__(
         self,
@@ -72,8 +89,10 @@ class Batches:
         dtype: DType = None,
         micro_size: int | None = None,
         transform: Transform | None = None,
+        scale: float | None = None,
     ) -> None:
-        self.samples, self.place, self.transform = samples, place, transform
+        self.samples, self.place, self.transform, self.scale = samples, place, transform, scale
+        self.first = samples.rows(slice(FIRST))
         self.dtype = parts(samples.x)[0].dtype if dtype is None else np.dtype(dtype)
         self.samples_in_all = n = count(samples.x)
         self.size = min(size or n, n)
@@ -81,17 +100,42 @@ class Batches:
         # The order within a batch is of no consequence, so all rows at once are never copied.
         self.shuffle = shuffle and self.size < n
         self.checked = False
+        self.cut: Cut | None = None
+        self.own: Callable[[int], slice] | None = None
 
     def __len__(self) -> int:
         return math.ceil(self.samples_in_all / self.size)
 
-    def order(self, rng: Generator) -> AnyArray | None:
+    def order(self, rng: Generator, epoch: int = 0) -> Any:
         """The order of one epoch, drawn from `rng`; None keeps the samples' own order."""
         return rng.permutation(self.samples_in_all) if self.shuffle else None
 
-    def epoch(
-        self, order: AnyArray | None, rng: Generator | None, done: int = 0
-    ) -> Iterator[tuple[Any, Any, Array | None, bool]]:
+    def converted(self, x: Any) -> Any:
+        """Inputs as a batch has them: in the model's kind of number, times `scale`."""
+        return each(self._converted, x)
+
+    def _converted(self, x: Array) -> Array:
+        x = x.astype(self.dtype, copy=False)
+        return x if self.scale is None else x * self.dtype.type(self.scale)
+
+    def looked_at(self) -> Samples:
+        """Samples, as a batch has them, that tell whether x is of the right size."""
+        if self.scale is None:
+            return self.samples
+        return self.first._replace(x=self.converted(self.first.x))
+
+    def identity(self) -> dict[str, Any]:
+        """The settings, and what tells the data from other data."""
+        return {
+            "samples": self.samples_in_all,
+            "batch size": self.size,
+            "micro-batch size": self.micro_size,
+            "shuffle": self.shuffle,
+            "scale": self.scale,
+            "data checksum": checksum(self.samples),
+        }
+
+    def epoch(self, order: AnyArray | None, rng: Generator | None, done: int = 0) -> Pieces:
         """The pieces of all batches of one epoch but the first `done`: inputs, targets, weights,
         and whether it is the last of its batch.
 
@@ -103,16 +147,24 @@ class Batches:
         several = isinstance(x, tuple) or isinstance(y, tuple)
         room = 0 if order is None else micro_size
         buffer = each(lambda array: aligned_empty((room, *array.shape[1:]), array.dtype), x)
+        part: slice | None = None
         for start in range(done * size, n, size):
             stop = min(start + size, n)
             for first in range(start, stop, micro_size):
                 last = min(first + micro_size, stop)
+                complete = last == stop
+                if self.cut is not None:
+                    begin, end = self.cut(first, last)
+                    if transform is None:
+                        first, last = begin, end  # noqa: PLW2901
+                    else:  # which draws for the whole piece
+                        part = slice(begin - first, end - first)
                 if order is None:
                     x, y, weights = self.samples.rows(slice(first, last))
                 else:
                     rows = order[first:last]
                     if several:
-                        x = each(partial(_gathered, rows), all_x, buffer)
+                        x = each(functools.partial(_gathered, rows), all_x, buffer)
                         y = each(operator.itemgetter(rows), all_y)
                     else:
                         # "clip" writes straight into the buffer; the default mode copies once more.
@@ -120,15 +172,17 @@ class Batches:
                         y = all_y[rows]
                     if all_weights is not None:
                         weights = all_weights[rows]
-                if several:
-                    x = each(lambda array: array.astype(self.dtype, copy=False), x)
+                if several or self.scale is not None:
+                    x = self.converted(x)
                 elif x.dtype != self.dtype:
                     x = x.astype(self.dtype)
                 if not checked and not all_finite(x):
                     require_finite(all_x, self.place)  # all of it, for the row's number
                 if transform is not None:
                     x = self._transformed(each(np.copy, x) if order is None else x, rng)
-                yield x, y, weights, last == stop
+                    if part is not None:
+                        x, y, weights = Samples(x, y, weights).rows(part)
+                yield x, y, weights, complete
         self.checked = checked or not done
 
     def _transformed(self, x: Any, rng: Generator | None) -> Any:

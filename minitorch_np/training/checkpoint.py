@@ -1,4 +1,4 @@
-"""A run in a file: stopped anywhere, it can be resumed as if nothing had happened.
+"""Saves a run to a file, from which it can be resumed as if it had never stopped.
 
 Everything that the rest of a run depends on is saved: parameters and running statistics, which
 layers are frozen, the optimizer's memory and number of steps, the random generator, the epoch and
@@ -42,16 +42,16 @@ FORMAT = 3
 IN_OLD_FILES = frozenset(
     {"samples", "batch size", "micro-batch size", "shuffle", "generator", "frozen"}
 )
-"""What files of format 2 or older say of a run in the way of today."""
+"""What files of format 2 or older record about a run in today's form."""
 
 
 class Checkpoint(metaclass=Explained):
     """Saves the run to `path` after each epoch, and after every `every` steps if that is given.
 
-    With `resume`, `fit` goes on with the run in `path`, or begins one if there is no such file. The
+    With `resume`, `fit` continues the run in `path`, or starts one if the file does not exist. The
     arguments of `fit`, the model and the data must be those of that run, except for `epochs`.
-    `resumed` says afterwards whether it went on. Without `resume`, an existing file is an error, so
-    that no run is lost.
+    `resumed` tells afterwards whether a run was continued. Without `resume`, an existing file is an
+    error, so that no run is lost.
 
     Raises ConfigurationError for a file that exists, or one of another run, ModelFileError for one
     that cannot be read.
@@ -135,7 +135,7 @@ class Checkpoint(metaclass=Explained):
 
 
 def _require_form(state: Mapping[str, Any]) -> None:
-    """Raise ValueError unless the state has the numbers that a loop counts, in their form."""
+    """Raise ValueError unless the state has everything a loop counts, in the right form."""
     try:
         epochs = whole("state", "epoch", state["epoch"], 0)
         whole("state", "batch", state["batch"], 0)
@@ -155,7 +155,7 @@ def _require_form(state: Mapping[str, Any]) -> None:
 
 
 def _difference(name: str, then: object, now: object) -> str:
-    """What differs, from shortly before the first difference of the two texts."""
+    """The two texts, from shortly before they differ."""
     texts = [repr(then), repr(now)]
     same = next((n for n, pair in enumerate(zip(*texts, strict=False)) if len(set(pair)) > 1), 0)
     if same > 80:

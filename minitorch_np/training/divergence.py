@@ -1,4 +1,4 @@
-"""Where a number stopped being finite.
+"""Finds where a number stopped being finite.
 
 When a loss turns infinite or NaN, the question is which layer caused it. So the batch is run again,
 layer by layer, and the first output or gradient that is not finite is named.
@@ -25,17 +25,17 @@ def divergence(
         place = first_not_finite(model, loss, x, y)
         bad = not all(np.isfinite(array).all() for array in model.named_parameters().values())
         good.restore()
-        if bad:  # by a gradient some steps ago: it may show again where all was still well
+        if bad:  # from a gradient some steps ago: run again with the restored parameters
             place = first_not_finite(model, loss, x, y) or place
             good.restore()  # that forward has changed running statistics
     return DivergenceError(
-        f"training: expected finite numbers, got {place or 'others'} at {when}: stopped, with "
-        "the parameters last put aside while the loss was finite; try a smaller learning rate"
+        f"training: expected finite numbers, got {place or 'others'} at {when}: stopped, and "
+        "restored the last snapshot with a finite loss; try a smaller learning rate"
     )
 
 
 def first_not_finite(model: Model, loss: Loss, x: Any, y: Any) -> str:
-    """In words, the first thing that is not finite when the batch goes through the model; or ""."""
+    """Describe the first value that is not finite when the batch runs through the model; or ""."""
     watched = _watched(model, "")
     try:
         scores, cache = watched.forward(x, train=True, rng=np.random.default_rng(0))
@@ -49,11 +49,11 @@ def first_not_finite(model: Model, loss: Loss, x: Any, y: Any) -> str:
 
 
 class _NotFiniteError(Exception):
-    """Ends the way through the model where the first number is found that is not finite."""
+    """Ends the run through the model at the first value that is not finite."""
 
 
 class _Watched:
-    """Stands for a layer, and looks at all that goes through it."""
+    """Wraps a layer and checks every array that passes through it."""
 
     def __init__(self, layer: Layer, name: str) -> None:
         self.layer, self.name = layer, f"{name}{layer.label}"
@@ -83,7 +83,7 @@ class _Watched:
 
 
 def _watched(layer: Layer, name: str) -> Any:
-    """A copy of a model whose layers are watched, those of models within models too."""
+    """A copy of a model whose layers are watched, also in nested models."""
     if not isinstance(layer, Model):
         return _Watched(layer, name)
     kind, opened = type(layer).__name__, copy.copy(layer)

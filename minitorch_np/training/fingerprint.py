@@ -1,9 +1,9 @@
-"""What identifies a run: what has to be the same for a stopped run to go on.
+"""Identifies a run: everything that must be the same for it to be resumed.
 
-Everything that the result depends on is described in texts that are the same in every process: no
-addresses, no order of sets. An object is its class and its constructor's arguments; a function is
-its code, its constants, its defaults, the values that it encloses and the globals that it uses. Of
-a class or a function of this package the name will do, since the package's version is noted too.
+Everything that the result depends on is described by text that is the same in every process: no
+addresses, no order of sets. An object is described by its class and constructor arguments, a
+function by its code, constants, defaults, the values it encloses and the globals it uses. For a
+class or function of this package the name is enough, since the package's version is recorded too.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ import functools
 import sys
 import types
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, parts
+from minitorch_np.arrays import checksum
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Layer
 from minitorch_np.signature import arguments_of
+from minitorch_np.training.batches import Batches
 from minitorch_np.training.loop import Loop
 
 DEPTH = 12
-"""How deep objects within objects are described."""
+"""How deep nested objects are described."""
 
 PLACES = frozenset({"path", "file", "state", "age"})
-"""What is no setting, under whatever object: where something is written, and what it remembers."""
+"""Attributes that are never settings: where something is written, and what it remembers."""
 
 BUILT = frozenset({"input_shape", "output_shape", "dtype", "parameter_shapes", "frozen"})
 """What a layer has beside its settings once it is built."""
@@ -36,7 +37,6 @@ BUILT = frozenset({"input_shape", "output_shape", "dtype", "parameter_shapes", "
 
 def fingerprint(loop: Loop, callbacks: Sequence[object]) -> dict[str, Any]:
     """The model, the settings and the data of a run, in numbers and texts."""
-    batches = loop.batches
     owners = loop.model.parameter_owners()
     return {
         "layers": f"{describe(loop.model)} for {loop.model.input_shape} in {loop.model.dtype}",
@@ -46,14 +46,19 @@ def fingerprint(loop: Loop, callbacks: Sequence[object]) -> dict[str, Any]:
         "metrics": [describe(metric) for metric in loop.metrics],
         "callbacks": [describe(callback) for callback in callbacks],
         "generator": type(loop.rng.bit_generator).__name__,
-        "samples": batches.samples_in_all,
-        "batch size": batches.size,
-        "micro-batch size": batches.micro_size,
-        "shuffle": batches.shuffle,
-        "transform": batches.transform and describe(batches.transform),
-        "data checksum": checksum(batches.samples),
-        "validation checksum": loop.held_out and checksum(loop.held_out),
+        "transform": loop.batches.transform and describe(loop.batches.transform),
+        **_data(loop.batches),
+        **({"shuffle": "stateful"} if loop.carried else {}),
+        "validation checksum": None
+        if loop.held_out is None
+        else _data(loop.held_out)["data checksum"],
     }
+
+
+def _data(batches: Batches) -> dict[str, Any]:
+    """The data and how it is divided; a function that makes batches is its code."""
+    found = batches.identity()
+    return {key: describe(value) if callable(value) else value for key, value in found.items()}
 
 
 def versions() -> dict[str, str]:
@@ -61,16 +66,6 @@ def versions() -> dict[str, str]:
     package = vars(sys.modules["minitorch_np"])["__version__"]  # imports this module
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return {"minitorch_np": package, "numpy": np.__version__, "python": python}
-
-
-def checksum(arrays: Iterable[AnyArray | None]) -> int:
-    """Of all entries of the arrays, their shapes and their kinds of number."""
-    found = 0
-    for array in (part for each in arrays for part in parts(each)):
-        if array is not None:
-            found = zlib.crc32(f"{array.dtype.str} {array.shape}".encode(), found)
-            found = zlib.crc32(np.ascontiguousarray(array).data, found)
-    return found
 
 
 def describe(value: object) -> str:
@@ -126,7 +121,7 @@ class _Describer:
         if isinstance(value, type):
             return self._class(value, depth)
         if _of_a_library(type(value)) and not _ours(type(value)):
-            depth = DEPTH  # its numbers and texts, and not all that hangs on it
+            depth = DEPTH  # its own numbers and texts, not the objects it refers to
         shown = [f"{name}={inner(item)}" for name, item in _settings(value)]
         return f"{inner(type(value))}({', '.join(shown)})"
 

@@ -8,9 +8,14 @@ from typing import Any, NamedTuple
 
 from minitorch_np.errors import ConfigurationError, optional
 from minitorch_np.figures import COLOURS, WIDTH, Figure, new_figure
+from minitorch_np.text import as_html
 
 LOWER, HIGHER = ("loss", "error", "mae", "rmse"), ("acc", "precision", "recall", "f1", "auc", "r2")
 """Parts of the names of numbers that are better when they are smaller, and when they are larger."""
+
+
+SHOWN = 10
+"""Of a long run a notebook shows so many epochs from its beginning, and from its end."""
 
 
 def smaller_is_better(name: str) -> bool | None:
@@ -127,6 +132,19 @@ class History(Mapping[str, list[float]]):
             handles = figure.axes[0].get_legend_handles_labels()
             figure.legend(*handles, loc="outside upper center", ncols=2, frameon=False)
         return figure
+
+    def _repr_html_(self) -> str:
+        """The epochs as a table, of a long run the first and the last."""
+        counted = range(1, self.epochs + 1)
+        shown = [*counted[:SHOWN], *counted[SHOWN:][-SHOWN:]]
+        rows = [["epoch", *self]]
+        for epoch in shown:
+            if rows[-1][0] not in ("epoch", str(epoch - 1)):
+                rows.append(["...", *("" for _ in self)])
+            columns = self._columns.values()
+            numbers = (f"{c[epoch - 1]:.4g}" if epoch <= len(c) else "" for c in columns)
+            rows.append([str(epoch), *numbers])
+        return as_html(f"{self.epochs} epochs", rows)
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self._columns:

@@ -95,18 +95,23 @@ def as_samples(
 
 def split(samples: Samples, share: float) -> tuple[Samples, Samples]:
     """The samples to train on, and the last part of them to validate with."""
+    kept = split_at(count(samples.x), share)
+    return samples.rows(slice(kept)), samples.rows(slice(kept, None))
+
+
+def split_at(n: int, share: float) -> int:
+    """How many of n samples are left to train on if a share of them is held out."""
     if not is_number(share):
         raise ConfigurationError(
             f"validation_split: expected a part between 0 and 1, got {share!r}"
         )
-    n = count(samples.x)
     kept = n - round(n * share) if 0 < share < 1 else 0
     if not 0 < kept < n:
         raise ConfigurationError(
             "validation_split: expected a part between 0 and 1 that leaves samples on both "
             f"sides, got {share!r} of {n}"
         )
-    return samples.rows(slice(kept)), samples.rows(slice(kept, None))
+    return kept
 
 
 def check_samples(model: Model, loss: Loss, samples: Samples, micro_size: int | None) -> None:
@@ -125,7 +130,7 @@ def warn_of_size(model: Model, x: Any) -> None:
         for number, (name, part) in enumerate(zip(model.input_names, parts(x), strict=True)):
             _warn_of_size(model.takers(number), model.dtype, part, f"x: {name}")
     else:
-        _warn_of_size(model, model.dtype, x, "x")
+        _warn_of_size(model, model.dtype, parts(x)[0], "x")  # which may come with lengths
 
 
 def _warn_of_size(layers: Iterable[Layer], dtype: DType, x: Array, name: str) -> None:

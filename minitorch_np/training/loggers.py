@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from minitorch_np.arrays import StrPath
-from minitorch_np.training.trainer import Callback, Trainer
+from minitorch_np.training.callback import Callback
+from minitorch_np.training.trainer import Trainer
 from minitorch_np.validation import flag
 from minitorch_np.validation import path as checked_path
 
@@ -20,6 +21,8 @@ class CSVLogger(Callback):
     An existing file is overwritten, or with `append` continued. A resumed run keeps the lines of
     the epochs that are done.
     """
+
+    only_first_rank = True
 
     def __init__(self, path: StrPath, append: bool = False) -> None:
         self.path, self.append = checked_path(self, "path", path), flag(self, "append", append)

@@ -10,29 +10,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Generator, all_finite, count, keep_freed_memory
+from minitorch_np.arrays import Generator, all_finite, count, keep_freed_memory
 from minitorch_np.core.prediction import Model
 from minitorch_np.errors import DivergenceError
 from minitorch_np.losses import Loss
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.training.batches import Batches, Samples
+from minitorch_np.training.batches import Batches
 from minitorch_np.training.divergence import divergence
 from minitorch_np.training.history import History
 from minitorch_np.training.metric import Metric
+from minitorch_np.training.ranks import Alone
 from minitorch_np.training.snapshot import Snapshot
-from minitorch_np.training.step import Accumulator, propagate
-from minitorch_np.training.totals import Totals
 
 KEEP_EVERY = 50
 """Every how many steps a snapshot is taken for the case that training diverges. At every step it
 would cost 2 % of the time, and bring back parameters that are already on their way to infinity."""
 
-EVALUATION_ROWS = 256
-"""How many samples are evaluated at a time: enough to be fast, few enough for little memory."""
+EVALUATION_ROWS, EVALUATION_NUMBERS = 256, 2**25
+"""How many samples are evaluated at a time, enough to be fast; fewer where the outputs of all
+layers would be more numbers than that (128 MB in float32)."""
 
 AfterStep: TypeAlias = Callable[[int, float], None]
 """Called after a step with the batch's number and its mean loss."""
@@ -44,7 +45,9 @@ class Loop:
     - `epoch` counts the epochs that are done, `batch` the steps of this epoch;
     - `totals` are this epoch's sums so far, `history` the numbers of the epochs before;
     - `epoch_began` is the generator's state from which this epoch's order was drawn;
-    - `start` is a snapshot of how it began.
+    - `start` is a snapshot of how it began;
+    - `carried` is what trains in place of the model where a batch goes on with the state of the one
+      before.
     """
 
     def __init__(
@@ -55,21 +58,29 @@ class Loop:
         metrics: Sequence[Metric],
         rng: Generator,
         batches: Batches,
-        held_out: Samples | None,
+        held_out: Batches | None,
+        ranks: Alone | None = None,
     ) -> None:
         self.model, self.loss, self.optimizer, self.metrics = model, loss, optimizer, metrics
         self.rng, self.batches, self.held_out = rng, batches, held_out
+        self.ranks = ranks or Alone()
+        for parts in (batches, held_out):
+            if parts is not None:
+                parts.cut, parts.own = self.ranks.cut, self.ranks.own
         keep_freed_memory()
         self.start = self.good = Snapshot(model, optimizer)
         self.epoch = self.batch = self.since = 0
         self.epoch_began: Any = None
-        self.history, self.totals = History(), Totals(loss, metrics, batches.samples)
+        self.carried: Any = None  # a Carried, in the place of a model
+        self.steps = len(batches)  # an error of an iterable that does not tell it
+        self.history = History()
+        self.totals = self.ranks.totals(loss, metrics, batches.first)
 
     @property
     def columns(self) -> list[str]:
         """The names of the numbers that each epoch gives."""
         names = ["loss", *(metric.name for metric in self.metrics)]
-        return names + ([f"val_{name}" for name in names] if self.held_out else [])
+        return names + ([f"val_{name}" for name in names] if self.held_out is not None else [])
 
     def train_epoch(self, after_step: Sequence[AfterStep] = ()) -> dict[str, float]:
         """One pass over the data, or what is left of it: the mean loss and the metrics.
@@ -77,13 +88,16 @@ class Loop:
         Raises DivergenceError, back at the last snapshot, for a loss or parameters not finite.
         """
         model, loss, optimizer, rng = self.model, self.loss, self.optimizer, self.rng
-        order = self._begin_epoch()
-        totals, rows = self.totals, count if isinstance(self.batches.samples.x, tuple) else len
-        pieces = Accumulator() if self.batches.micro_size < self.batches.size else None
+        order, trained = self._begin_epoch(), self.carried or model
+        totals, rows = self.totals, count if isinstance(self.batches.first.x, tuple) else len
+        propagate, several = self.ranks.propagate, self.ranks.size > 1
+        in_pieces = several or self.batches.micro_size < self.batches.size
+        pieces = self.ranks.accumulator() if in_pieces else None
         # Overflow on the way to a divergence is reported by the divergence, not by warnings.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for x, y, weights, complete in self.batches.epoch(order, rng, self.batch):
-                value, scores, gradients = propagate(model, loss, x, y, weights, rng)
+        quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+        with quiet, closing(self.batches.epoch(order, rng, self.batch)) as epoch:
+            for x, y, weights, complete in epoch:
+                value, scores, gradients = propagate(trained, loss, x, y, weights, rng)
                 if not math.isfinite(value):
                     raise self._divergence(x, y, f"step {self.batch + 1} of the epoch")
                 weight = rows(x) if totals.even else totals.weigh(y, weights)
@@ -106,7 +120,7 @@ class Loop:
                     call(self.batch - 1, value)
             if not all(map(all_finite, model.named_parameters().values())):
                 raise self._divergence(x, y, f"step {self.batch} of the epoch, the last")
-        return totals.means()
+        return totals.merged().means()
 
     def validate(self) -> dict[str, float]:
         """The mean loss and the metrics on what is held out, with "val_" before their names.
@@ -115,9 +129,11 @@ class Loop:
         """
         if self.held_out is None:
             return {}
-        measured = measure(self.model, self.loss, self.metrics, self.held_out, "validation_data")
+        given = self.model, self.loss, self.metrics, self.held_out
+        measured = measure(*given, self.ranks)
         if not math.isfinite(measured["loss"]):
-            x, y, _ = self.held_out.rows(slice(EVALUATION_ROWS))
+            x, y, _ = self.held_out.first
+            x = self.held_out.converted(x)
             raise self._divergence(x, y, f"the validation after epoch {self.epoch + 1}")
         return {f"val_{name}": number for name, number in measured.items()}
 
@@ -125,16 +141,18 @@ class Loop:
         """Add an epoch's numbers to the history, and go on to the next."""
         self.history.append(numbers)
         self.epoch, self.batch = self.epoch + 1, 0
-        self.totals = Totals(self.loss, self.metrics, self.batches.samples)
+        self.totals = self.ranks.totals(self.loss, self.metrics, self.batches.first)
 
-    def _begin_epoch(self) -> AnyArray | None:
+    def _begin_epoch(self) -> Any:
         """The epoch's order: a new one, or in the middle of an epoch the one that it began with."""
         generator = self.rng.bit_generator
         if not self.batch:
             self.epoch_began = generator.state
-            return self.batches.order(self.rng)
+            if self.carried:
+                self.carried.state = None
+            return self.batches.order(self.rng, self.epoch)
         now, generator.state = generator.state, self.epoch_began
-        order = self.batches.order(self.rng)
+        order = self.batches.order(self.rng, self.epoch)
         generator.state = now
         return order
 
@@ -143,6 +161,7 @@ class Loop:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on, as numbers, texts, arrays and lists."""
+        totals = self.totals.merged()
         return {
             "model": self.model.state_dict(),
             "frozen": [layer.frozen for layer in self.model.walk()],
@@ -151,10 +170,12 @@ class Loop:
             "epoch_began": self.epoch_began,
             "epoch": self.epoch,
             "batch": self.batch,
-            "loss": self.totals.loss,
-            "weight": self.totals.weight,
-            "counts": list(self.totals.counts),
+            "seen": self.batches.seen,
+            "loss": totals.loss,
+            "weight": totals.weight,
+            "counts": list(totals.counts),
             "history": self.history.history,
+            "carried": self.carried and self.carried.state,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -169,25 +190,37 @@ class Loop:
         self.epoch_began, self.epoch, self.batch = (
             state[name] for name in ("epoch_began", "epoch", "batch")
         )
-        self.totals.loss, self.totals.weight = state["loss"], state["weight"]
-        self.totals.counts = state["counts"]
+        self.batches.seen = state.get("seen", 0)  # not in older files
+        self.totals.restore(state)
         self.history.restore(state["history"])
+        if self.carried:
+            self.carried.state = state["carried"]
         self.good = Snapshot(self.model, self.optimizer)
 
 
 def measure(
-    model: Model, loss: Loss, metrics: Sequence[Metric], samples: Samples, place: str
+    model: Model,
+    loss: Loss,
+    metrics: Sequence[Metric],
+    batches: Batches,
+    ranks: Alone | None = None,
 ) -> dict[str, float]:
-    """The mean loss and the metrics of a model on samples; `place` names them in errors."""
-    dtype, place = model.dtype, f"{place}: x"
-    batches = Batches(samples, EVALUATION_ROWS, shuffle=False, place=place, dtype=dtype)
-    totals = Totals(loss, metrics, samples)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for x, y, weights, _ in batches.epoch(None, None):
+    """The mean loss and the metrics of a model on batches; of several ranks, each has a part."""
+    totals = (ranks or Alone()).totals(loss, metrics, batches.first)
+    quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    with quiet, closing(batches.epoch(None, None)) as epoch:
+        for x, y, weights, _ in epoch:
             scores = model.forward(x)[0]  # no cache is kept for a backward
             given = () if weights is None else (weights,)
             weight = totals.weigh(y, weights)
             totals.loss += loss.forward(scores, y, *given)[0] * weight
             totals.weight += weight
             totals.count(scores, y, weights)
-    return totals.means()
+    return totals.merged().means()
+
+
+def evaluation_rows(model: Model) -> int:
+    """How many samples of a model are evaluated at a time."""
+    inner = [layer for layer in model.walk() if layer.built and not layer.sublayers()]
+    numbers = sum(math.prod(layer.output_shape) for layer in inner)
+    return max(1, min(EVALUATION_ROWS, EVALUATION_NUMBERS // max(1, numbers)))

@@ -10,9 +10,12 @@ Source: Smith 2015, "Cyclical learning rates for training neural networks", arXi
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import abc
 from collections.abc import Iterator
-from typing import NamedTuple
+from contextlib import closing
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -21,10 +24,14 @@ from minitorch_np.figures import COLOURS, WIDTH, Figure, new_figure
 from minitorch_np.losses import Loss
 from minitorch_np.signature import explained
 from minitorch_np.training.batches import Batches
+from minitorch_np.training.feeds import as_reading, fitted, make_batches, open_data
 from minitorch_np.training.snapshot import Snapshot
 from minitorch_np.training.step import propagate
 from minitorch_np.training.trainer import Trainer
 from minitorch_np.validation import number, require, whole
+
+Batch: TypeAlias = tuple[Any, Any, Array | None]
+"""Inputs, targets, weights."""
 
 SMOOTH = 0.9
 """The weight of the past in the moving average of the loss."""
@@ -71,33 +78,35 @@ class RateSearch(NamedTuple):
 def find_learning_rate(
     trainer: Trainer,
     x: object,
-    y: object,
+    y: object = None,
     *,
     low: float = 1e-6,
     high: float = 10.0,
     steps: int = 100,
     batch_size: int = 64,
+    scale: float | None = None,
 ) -> RateSearch:
     """Train for up to `steps` steps, with rates that grow geometrically from `low` to `high`.
 
     The search ends early if the loss explodes. Afterwards the model, the optimizer and the
-    generator are as before. Raises ConfigurationError for numbers out of range, ShapeError and
-    DataError as `fit` does.
+    generator are as before. x, y and `scale` are as in `fit`. Raises ConfigurationError for numbers
+    out of range, ShapeError and DataError as `fit` does.
     """
     place = "find_learning_rate"
     number(place, "low", low, above=0)
     number(place, "high", high, above=low)
     whole(place, "steps", steps, 10)
     require(isinstance(trainer, Trainer), place, "a Trainer", trainer)
-    samples = trainer.checked(x, y, None, place)
-    loss = trainer.loss.fitted(samples.y, trainer.model.output_shape)
-    size = whole(place, "batch_size", batch_size)
-    batches = Batches(samples, size, shuffle=True, place=f"{place}: x")
+    size, reading = whole(place, "batch_size", batch_size), as_reading(place, scale)
+    data = open_data(trainer, (x, y, None), place)
+    batches = make_batches(trainer, data, place, reading, size, shuffle=True)
+    loss = fitted(trainer, data, batches)
     optimizer, generator = trainer.optimizer, trainer.rng.bit_generator
     kept, state, rate = Snapshot(trainer.model, optimizer), generator.state, optimizer.learning_rate
     try:
-        with np.errstate(all="ignore"):
-            rates, losses = _run(trainer, loss, batches, np.geomspace(low, high, steps))
+        stream = closing(_endless(batches, trainer.rng))
+        with np.errstate(all="ignore"), stream as endless:
+            rates, losses = _run(trainer, loss, endless, np.geomspace(low, high, steps))
     finally:
         optimizer.learning_rate = rate
         kept.restore()
@@ -106,14 +115,12 @@ def find_learning_rate(
 
 
 def _run(
-    trainer: Trainer, loss: Loss, batches: Batches, rates: Array
+    trainer: Trainer, loss: Loss, batches: Iterator[Batch], rates: Array
 ) -> tuple[list[float], list[float]]:
     """The rates that were reached, and the smoothed loss before each step."""
     model, optimizer, losses, mean = trainer.model, trainer.optimizer, list[float](), 0.0
-    stream = _endless(batches, trainer.rng)
     for step, rate in enumerate(rates.tolist()):
-        batch = next(stream)
-        value, _, gradients = propagate(model, loss, *batch, trainer.rng)
+        value, _, gradients = propagate(model, loss, *next(batches), trainer.rng)
         mean = SMOOTH * mean + (1 - SMOOTH) * value
         smoothed = mean / (1 - SMOOTH ** (step + 1))  # unbiased, as in Adam
         if not math.isfinite(value) or smoothed > EXPLODED * min([*losses, abs(smoothed)]):
@@ -124,11 +131,12 @@ def _run(
     return rates[: len(losses)].tolist(), losses
 
 
-def _endless(batches: Batches, rng: Generator) -> Iterator[tuple[Array, Array, None]]:
+def _endless(batches: Batches, rng: Generator) -> abc.Generator[Batch, None, None]:
     """Batch after batch, epoch after epoch."""
-    while True:
-        for x, y, _, _ in batches.epoch(batches.order(rng), rng):
-            yield x, y, None
+    for epoch in itertools.count():
+        with closing(batches.epoch(batches.order(rng, epoch), rng)) as pieces:
+            for x, y, weights, _ in pieces:
+                yield x, y, weights
 
 
 def _suggestion(rates: Array, losses: Array) -> float:

@@ -9,8 +9,9 @@ from typing import Any
 
 from minitorch_np.arrays import Array, StrPath
 from minitorch_np.errors import ConfigurationError
+from minitorch_np.training.callback import Callback
 from minitorch_np.training.history import smaller_is_better
-from minitorch_np.training.trainer import Callback, Trainer
+from minitorch_np.training.trainer import Trainer
 from minitorch_np.validation import choice, flag, instance, number, require, whole
 from minitorch_np.validation import path as checked_path
 
@@ -122,6 +123,8 @@ class ModelCheckpoint(Monitor):
     model, to load with Sequential.load; a run that can be resumed is written by Checkpoint. Raises
     as Monitor, and ConfigurationError for a path that contains other names.
     """
+
+    only_first_rank = True
 
     def __init__(
         self,

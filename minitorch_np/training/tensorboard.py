@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import copy
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, StrPath, all_finite
 from minitorch_np.errors import ConfigurationError, optional
-from minitorch_np.training.batches import Batches
-from minitorch_np.training.loop import EVALUATION_ROWS
+from minitorch_np.training.callback import Callback
 from minitorch_np.training.metrics import F1
 from minitorch_np.training.step import propagate
 from minitorch_np.training.totals import Totals
-from minitorch_np.training.trainer import Callback, Trainer
+from minitorch_np.training.trainer import Trainer
 from minitorch_np.validation import path as checked_path
 from minitorch_np.validation import whole
 
@@ -33,6 +33,8 @@ class TensorBoardLogger(Callback):
     A resumed run goes on in the same folder; another run takes another folder. Training is the same
     with the logger as without. Raises MissingExtraError without tensorboardX, when the run begins.
     """
+
+    only_first_rank = True
 
     def __init__(self, path: StrPath, histograms: int = 1) -> None:
         self.path = checked_path(self, "path", path)
@@ -69,10 +71,10 @@ class TensorBoardLogger(Callback):
 def _arrays(trainer: Trainer) -> dict[str, AnyArray]:
     """The parameters and their gradients, without a trace in the model."""
     model = copy.deepcopy(trainer.model)  # a step in training moves running statistics
-    x, y, weights = trainer.run.batches.samples.rows(slice(EVALUATION_ROWS))
+    x, y, weights = trainer.run.batches.first
     rng = np.random.default_rng(0)  # of dropout
     with np.errstate(all="ignore"):
-        x = x.astype(model.dtype)
+        x = trainer.run.batches.converted(x)
         _, _, gradients = propagate(model, trainer.loss, x, y, weights, rng)
     weights_by_name = {f"weights/{name}": a for name, a in model.named_parameters().items()}
     return weights_by_name | {f"gradients/{name}": a for name, a in gradients.items()}
@@ -80,8 +82,8 @@ def _arrays(trainer: Trainer) -> dict[str, AnyArray]:
 
 def _confusion(trainer: Trainer) -> AnyArray | None:
     """The confusion matrix of the validation data; None for a model of something else."""
-    model, loss, samples = trainer.model, trainer.loss, trainer.run.held_out
-    if samples is None or loss.exclusive_classes is None or model.output_shape[-1] > MOST_CLASSES:
+    model, loss, batches = trainer.model, trainer.loss, trainer.run.held_out
+    if batches is None or loss.exclusive_classes is None or model.output_shape[-1] > MOST_CLASSES:
         return None
     metric = F1()
     metric.begin(model)
@@ -89,12 +91,10 @@ def _confusion(trainer: Trainer) -> AnyArray | None:
         metric.check_loss(loss, model)
     except ConfigurationError:
         return None
-    totals = Totals(loss, [metric], samples)
-    batches = Batches(
-        samples, EVALUATION_ROWS, shuffle=False, place="validation_data: x", dtype=model.dtype
-    )
-    for x, y, weights, _ in batches.epoch(None, None):
-        totals.count(model.forward(x)[0], y, weights)
+    totals = Totals(loss, [metric], batches.first)
+    with closing(batches.epoch(None, None)) as epoch:
+        for x, y, weights, _ in epoch:
+            totals.count(model.forward(x)[0], y, weights)
     counts = np.asarray(totals.counts[0])
     return counts if counts.ndim == 2 else None  # of several labels there is one for each
 

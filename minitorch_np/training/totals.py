@@ -1,9 +1,9 @@
-"""What an epoch adds up to: the mean loss and the metrics."""
+"""Accumulates the mean loss and the metrics of an epoch."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,15 @@ from minitorch_np.training.metric import Metric
 
 
 class Totals:
-    """Sums over batches, and the means that they come to.
+    """Sums over batches, and their means.
 
-    `even` tells whether all samples count the same: then a batch weighs as much as it has samples,
-    else as much as the loss says.
+    `even` tells whether all samples count the same. If so, a batch weighs its number of samples,
+    otherwise what the loss says.
     """
 
     def __init__(self, loss_function: Loss, metrics: Sequence[Metric], samples: Samples) -> None:
-        self.loss_function, self.metrics = loss_function, metrics
-        _, targets, weights = samples.rows(slice(1))
+        self.loss_function, self.metrics, self.samples = loss_function, metrics, samples
+        _, targets, weights = samples
         self.even = loss_function.weights(targets, weights) is None
         self.loss, self.weight = 0.0, 0.0
         self.counts: list[AnyArray | int] = [0] * len(metrics)
@@ -34,12 +34,20 @@ class Totals:
         return float(count(targets) if counts is None else counts.sum())
 
     def count(self, scores: Any, targets: Any, weights: Array | None) -> None:
-        """Add a batch to the metrics; samples of weight 0 count in none, and the others equally."""
+        """Add a batch to the metrics; samples of weight 0 are left out, others count equally."""
         if not self.even:
             counted = self.loss_function.counted(targets, weights)
             scores, targets = (each(operator.getitem, part, counted) for part in (scores, targets))
         for place, metric in enumerate(self.metrics):
             self.counts[place] = metric.merge(self.counts[place], metric.count(scores, targets))
+
+    def merged(self) -> Totals:
+        """The sums over all processes that train together: here there is one."""
+        return self
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from the sums that were written down."""
+        self.loss, self.weight, self.counts = state["loss"], state["weight"], state["counts"]
 
     def means(self) -> dict[str, float]:
         """The loss and the metrics, by name."""

@@ -8,16 +8,15 @@ time, and calls the callbacks in between; `step` makes a single update; `evaluat
 from __future__ import annotations
 
 import math
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import Seed, as_generator, require_finite
+from minitorch_np.arrays import Seed, as_generator, checksum, require_finite
 from minitorch_np.core.prediction import Model
 from minitorch_np.errors import (
     ConfigurationError,
@@ -29,106 +28,27 @@ from minitorch_np.errors import (
 from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.signature import Described, Explained, explained
-from minitorch_np.training.batches import Batches, Samples, Transform
+from minitorch_np.signature import Explained, explained
+from minitorch_np.training.batches import Samples, Transform
+from minitorch_np.training.callback import Callback, Progress, progress
 from minitorch_np.training.checkpoint import Checkpoint
-from minitorch_np.training.display import bar, in_notebook, is_watched
 from minitorch_np.training.divergence import first_not_finite
-from minitorch_np.training.fingerprint import fingerprint
+from minitorch_np.training.feeds import (
+    as_reading,
+    fitted,
+    held_out_of,
+    make_batches,
+    open_data,
+)
+from minitorch_np.training.fingerprint import fingerprint, versions
 from minitorch_np.training.history import History
-from minitorch_np.training.inputs import as_samples, check_arguments, check_samples, split
+from minitorch_np.training.inputs import as_samples, check_arguments, check_samples
 from minitorch_np.training.labels import as_names, checked_names, names_in, numbered
-from minitorch_np.training.loop import AfterStep, Loop, measure
+from minitorch_np.training.loop import AfterStep, Loop, evaluation_rows, measure
 from minitorch_np.training.outputs import as_loss, as_metrics
-from minitorch_np.training.step import propagate
+from minitorch_np.training.ranks import Alone, Ranks, ranks_of
+from minitorch_np.training.stateful import carried
 from minitorch_np.validation import flag, instances, is_number, require
-
-
-class Callback(Described):
-    """The contract of all callbacks. The hooks are Keras'; each does nothing until overridden."""
-
-    shows_progress: bool = False
-    """Whether it shows the run's progress, so that `fit` does not have to."""
-
-    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Before the first epoch; `batches` is the number of steps per epoch."""
-
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        """Before epoch number `epoch`, counted from 0."""
-
-    def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
-        """After a step, with the batch's mean loss as it was before the step."""
-
-    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
-        """After an epoch and its validation, with what goes into the history; may add to it."""
-
-    def on_train_end(self, trainer: Trainer) -> None:
-        """After the last epoch; not called where training was stopped by an error."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """What it remembers of the run, for a checkpoint: numbers, texts, arrays, lists and
-        dictionaries of these.
-        """
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set that again, in a run that is resumed: after on_train_begin, before anything else."""
-
-
-class Progress(Callback):
-    """Prints a line per epoch to `file` (None: standard output) and shows a bar during the epoch.
-
-    The bar needs tqdm (extra `progress`) and a terminal or a notebook. `fit` adds this callback by
-    itself when it runs in one of these.
-    """
-
-    shows_progress = True
-
-    def __init__(self, file: TextIO | None = None) -> None:
-        writes = file is None or hasattr(file, "write")
-        require(writes, self, "a file to write to, or None", file)
-        self.file = file
-        self._bar: Any = None
-        self._silent = False
-
-    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        self._epochs, self._batches = epochs, batches
-
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        self._bar = bar(self._batches, f"epoch {epoch + 1}/{self._epochs}", trainer.run.batch)
-
-    def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
-        if self._bar is not None:
-            self._bar.update()
-
-    def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
-        self.close()
-        shown = "  ".join(f"{name} {number:.4f}" for name, number in numbers.items())
-        if self._silent:
-            return
-        line = f"epoch {epoch + 1:{len(str(self._epochs))}}/{self._epochs}  {shown}"
-        try:  # flushed, so that a log is as far as the training is
-            print(line, file=self.file, flush=True)
-        except BrokenPipeError:  # the reader is gone, as in `train | head`
-            self._silent = True
-
-    def close(self) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.close()
-        self._bar = None
-
-
-def progress(verbose: bool | int | None, hooks: Sequence[Callback]) -> list[Progress]:
-    """The callback that shows progress, if any: none where nobody is watching, or where one of
-    `hooks` does it already."""
-    if verbose is not None:  # numbers are Keras' way
-        right = isinstance(verbose, (int, np.bool_)) and verbose in (0, 1, 2)
-        require(right, "fit", "verbose to be True, False or None", verbose)
-        return [Progress()] if verbose else []
-    if not is_watched() or any(hook.shows_progress for hook in hooks):
-        return []
-    return [Progress(sys.stdout if in_notebook() else sys.stderr)]
 
 
 class Trainer(metaclass=Explained):
@@ -146,6 +66,9 @@ class Trainer(metaclass=Explained):
     - `classes` are the names of classes 0, 1, ...; targets may then be names. Without it, the names
       are taken from the first targets that are texts, in sorted order. `trainer.classes[k]` is the
       name of class k;
+    - `communicator`, such as mpi4py's MPI.COMM_WORLD: `fit` and `step` are called in each of its
+      processes, with the same arguments, and each computes its part of every batch. Start them with
+      `mpiexec -n 4 python -m mpi4py script.py`. Only the first writes files and shows progress;
     - a callback that sets `stop_training` to True ends `fit` after the current epoch;
     - `run` is the state of the current `fit`.
 
@@ -164,6 +87,7 @@ class Trainer(metaclass=Explained):
         metrics: Sequence[Any] | Mapping[str, Sequence[Any]] = (),
         seed: Seed = None,
         classes: Sequence[str] | None = None,
+        communicator: Any = None,
     ) -> None:
         expected = "model to be a Sequential or a Graph"
         require(isinstance(model, Model), "Trainer", expected, model)
@@ -183,6 +107,7 @@ class Trainer(metaclass=Explained):
         self.rng = as_generator(seed)
         self.classes = checked_names(classes)
         self.stop_training = False
+        self.ranks = ranks_of(communicator, model, loss)
 
     run: Loop
 
@@ -196,7 +121,7 @@ class Trainer(metaclass=Explained):
     def fit(
         self,
         x: object,
-        y: object,
+        y: object = None,
         *,
         epochs: int = 1,
         batch_size: int | None = 64,
@@ -204,7 +129,12 @@ class Trainer(metaclass=Explained):
         sample_weight: object = None,
         validation_data: Sequence[object] | None = None,
         validation_split: float = 0.0,
+        steps_per_epoch: int | None = None,
         shuffle: bool = True,
+        stateful: bool = False,
+        shuffle_window: int | None = None,
+        scale: float | None = None,
+        prefetch: int = 2,
         transform: Transform | None = None,
         callbacks: Iterable[Callback] = (),
         checkpoint: Checkpoint | None = None,
@@ -215,6 +145,11 @@ class Trainer(metaclass=Explained):
         y is what the loss takes; class numbers may also be (n, 1), or the names of classes. Of a
         Graph, inputs and targets come in a tuple or by name where there are several.
 
+        x and y need not be in memory: a batch at a time is read of np.memmap, of what has `shape`,
+        `dtype` and slices, such as h5py's, Zarr's and Dask's arrays, and of map-style data sets,
+        where y may be omitted if x gives samples (x, y). An iterable of batches (x, y), such as a
+        generator function or a DataLoader, comes without y.
+
         - `batch_size=None` takes all samples in each step, as the notes do;
         - `micro_batch_size` processes a batch in pieces of that many samples and adds up their
           gradients. The step is the same, except with layers that couple samples. It needs less
@@ -222,6 +157,14 @@ class Trainer(metaclass=Explained):
         - `sample_weight` (n,): how much each counts in the loss;
         - `validation_data=(x, y)` or `(x, y, sample_weight)` is measured after each epoch;
         - `validation_split` holds out the last fraction of the samples for that instead;
+        - `stateful` begins each batch with the recurrent layers' state after the batch before, row
+          by row, and each epoch with zeros (truncated back-propagation); it needs shuffle=False and
+          batches of one size, as TextWindows.streams gives them;
+        - `steps_per_epoch`: how many batches of an iterable are an epoch; by default its length;
+        - `shuffle_window`: how many samples of a chunked store are kept in memory to be mixed, by
+          default 32 MB; chunks come in random order, too;
+        - `scale`: a factor for the inputs, such as 1/255;
+        - `prefetch`: how many groups of batches a thread reads ahead from a source; 0 for none;
         - `transform(batch, rng)` changes each batch of inputs before it is trained on;
         - `checkpoint` saves the run as it goes, and resumes a saved one;
         - `verbose` prints a line per epoch and shows a progress bar. None (the default) does so in
@@ -234,40 +177,56 @@ class Trainer(metaclass=Explained):
         changed. Raises DivergenceError, naming the layer, if the loss becomes infinite or NaN; the
         model then has its parameters from at most loop.KEEP_EVERY steps earlier.
         """
-        check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
-        hooks = instances("fit", "callbacks", callbacks, Callback)
-        samples = self.checked(x, y, sample_weight, "fit")
-        divided = not is_number(validation_split) or validation_split  # if wrong, refused below
-        if hooks or checkpoint or divided:  # before anything is written
-            require_finite(samples.x, "fit: x")
-        check_samples(self.model, self.loss, samples, micro_batch_size)
-        samples, held_out = self._held_out(samples, validation_data, validation_split)
-        batches = Batches(
-            samples,
-            batch_size,
-            shuffle=flag("fit", "shuffle", shuffle),
-            place="fit: x",
-            dtype=self.model.dtype,
-            micro_size=micro_batch_size,
-            transform=transform,
-        )
-        with self._alone("fit"):
-            self.loss = self.loss.fitted(samples.y, self.model.output_shape)
-            self.run = Loop(
-                self.model, self.loss, self.optimizer, self.metrics, self.rng, batches, held_out
+        with self._alone("fit") as ranks:
+            check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
+            hooks = instances("fit", "callbacks", callbacks, Callback)
+            reading = as_reading("fit", scale, prefetch, shuffle_window, steps_per_epoch)
+            data = open_data(self, (x, y, sample_weight), "fit", reading.steps)
+            divided = not is_number(validation_split) or validation_split  # if wrong, refused below
+            early = hooks or checkpoint or divided or ranks.size > 1
+            if isinstance(data, Samples) and early:
+                require_finite(data.x, "fit: x")  # before anything is written
+            data, held_out = held_out_of(self, data, validation_data, validation_split, reading)
+            batches = make_batches(
+                self,
+                data,
+                "fit",
+                reading,
+                batch_size,
+                shuffle=flag("fit", "shuffle", shuffle),
+                micro_size=micro_batch_size,
+                transform=transform,
             )
-            shown = progress(verbose, hooks)
-            try:
-                return self._run(epochs, hooks, checkpoint, shown)
-            except (DataError, ShapeError, ConfigurationError, ModelFileError):
-                # A NaN in x, or targets that a metric refuses, show up only on the way: roll back.
-                self.run.start.restore()
-                raise
-            finally:
-                for each in shown:
-                    each.close()
+            check_samples(self.model, self.loss, batches.looked_at(), micro_batch_size)
+            ranks.check_samples(self.loss, batches)
+            self.loss = fitted(self, data, batches)
+            given = self.model, self.loss, self.optimizer, self.metrics, self.rng
+            self.run = Loop(*given, batches, held_out, ranks)
+            self.run.carried = carried(self.model, batches, stateful, shuffle, ranks.size)
+            return self._run(epochs, hooks, checkpoint, progress(verbose, hooks))
 
     def _run(
+        self,
+        epochs: int,
+        hooks: Sequence[Callback],
+        checkpoint: Checkpoint | None,
+        shown: Sequence[Progress],
+    ) -> History:
+        """Train, and tidy up however it ends: bad data brings the model back to where it was."""
+        try:
+            return self._run_epochs(epochs, hooks, checkpoint, shown)
+        except (DataError, ShapeError, ConfigurationError, ModelFileError):
+            # A NaN in x, or targets that a metric refuses, show up only on the way: roll back.
+            self.run.start.restore()
+            raise
+        except DivergenceError:  # of another rank, too
+            self.run.good.restore()
+            raise
+        finally:
+            for each in shown:
+                each.close()
+
+    def _run_epochs(
         self,
         epochs: int,
         hooks: Sequence[Callback],
@@ -275,7 +234,7 @@ class Trainer(metaclass=Explained):
         shown: Sequence[Callback],
     ) -> History:
         """Run the remaining epochs and call the hooks; those in `shown` only display progress."""
-        loop, remembered = self.run, list[Mapping[str, Any]]()
+        loop, ranks, remembered = self.run, self.run.ranks, list[Mapping[str, Any]]()
         self.stop_training = False
 
         def load(state: Mapping[str, Any]) -> None:
@@ -287,19 +246,21 @@ class Trainer(metaclass=Explained):
             assert checkpoint is not None
             callbacks = [hook.state_dict() for hook in hooks]
             own = {"stopped": self.stop_training, "callbacks": callbacks}
-            checkpoint.save(identity, loop.state_dict() | own)
+            state = loop.state_dict() | own  # of all ranks, which are asked for it together
+            if not ranks.rank:
+                checkpoint.save(identity, state)
 
-        identity = fingerprint(loop, hooks) if checkpoint else {}
+        identity = self._identity(epochs, hooks, checkpoint)
         if checkpoint:
-            checkpoint.begin(identity, epochs, load)
-        called = [*hooks, *shown]
+            ranks.first_reads(load, partial(checkpoint.begin, identity, epochs))
+        called = ranks.called([*hooks, *shown])
         for hook in called:
-            hook.on_train_begin(self, epochs, len(loop.batches))
+            hook.on_train_begin(self, epochs, loop.steps)
         for hook, state in zip(hooks, remembered, strict=False):
-            hook.load_state_dict(state)
+            if ranks.called([hook]):
+                hook.load_state_dict(state)
         after_step = self._after_step(called)
-        if checkpoint and checkpoint.every:
-            every = checkpoint.every
+        if checkpoint and (every := checkpoint.every):
             after_step.append(lambda batch, loss: None if (batch + 1) % every else save())
         # An epoch that was begun is ended, also where it is the one that was to be the last.
         while loop.epoch < epochs and (loop.batch or not self.stop_training):
@@ -309,11 +270,36 @@ class Trainer(metaclass=Explained):
             for hook in called:
                 hook.on_epoch_end(self, loop.epoch, numbers)
             loop.end_epoch(numbers)
+            ranks.agree(self._state)
+            self.stop_training = ranks.any(self.stop_training)
             if checkpoint:
                 save()
         for hook in called:
             hook.on_train_end(self)
         return loop.history
+
+    def _identity(
+        self, epochs: int, hooks: Sequence[Callback], checkpoint: Checkpoint | None
+    ) -> dict[str, Any]:
+        """What tells this run from others, if a checkpoint or another rank has to know it."""
+        ranks = self.run.ranks
+        if not checkpoint and ranks.size == 1:
+            return {}
+        identity = fingerprint(self.run, hooks)
+        begun = {"versions": versions(), "epochs": epochs, "every": checkpoint and checkpoint.every}
+        ranks.agree(lambda: begun | identity | self._state())
+        return identity
+
+    def _state(self) -> dict[str, Any]:
+        """What is the same on all ranks, always."""
+        memory = sorted(self.optimizer.state_dict().items())
+        arrays = [value for _, value in memory if isinstance(value, np.ndarray)]
+        generator = repr(self.rng.bit_generator.state).encode()
+        return {
+            "parameters (their seed)": checksum(self.model.state_dict().values()),
+            "optimizer": (self.optimizer.steps, checksum(arrays)),
+            "generator (its seed)": checksum([np.frombuffer(generator, np.uint8)]),
+        }
 
     def _after_step(self, hooks: Sequence[Callback]) -> list[AfterStep]:
         """What is called after a step: hooks that are overridden."""
@@ -324,71 +310,90 @@ class Trainer(metaclass=Explained):
             if type(hook).on_batch_end is not base
         ]
 
-    def _held_out(
-        self, samples: Samples, data: Sequence[object] | None, share: float
-    ) -> tuple[Samples, Samples | None]:
-        """The samples to train on, and those to validate with."""
-        if data is None:
-            nothing_held_out = is_number(share) and share == 0
-            return (samples, None) if nothing_held_out else split(samples, share)
-        things = len(data) if isinstance(data, (tuple, list)) else type(data).__name__
-        if things not in (2, 3) or share:
-            raise ConfigurationError(
-                "validation_data: expected (x, y) or (x, y, sample_weight), and no "
-                f"validation_split beside it, got {things}"
-                + (" things" if isinstance(things, int) else "")
-            )
-        x, y, *weights = data
-        held_out = self.checked(x, y, weights[0] if weights else None, "validation_data")
-        require_finite(held_out.x, "validation_data: x")
-        return samples, held_out
-
     def checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
         """The samples as arrays, or the error that says why they can't be used."""
         x, y = self.model.inputs_of(x, f"{place}: x"), self.model.targets_of(y, f"{place}: y")
-        names = None if isinstance(self.loss, SeveralLosses) else as_names(y)
-        if names is not None:
-            shape = self.model.output_shape
-            self.classes = self.classes or names_in(names, self.loss, shape, place)
-            y = numbered(names, self.classes, place)
+        y = self.numbers_of(y, place)
         return as_samples(self.model, self.loss, x, y, sample_weight, place)
 
+    def numbers_of(self, y: Any, place: str, *, all_known: bool = True) -> Any:
+        """Targets that are the names of classes as class numbers; others as they are.
+
+        Raises ConfigurationError where the names are to be found in targets of which not all are
+        known.
+        """
+        names = None if isinstance(self.loss, SeveralLosses) else as_names(y)
+        if names is None:
+            return y
+        if self.classes is None and not all_known:
+            raise ConfigurationError(
+                f"{place}: y: expected Trainer(..., classes=[...]) where the names of classes are "
+                f"read a batch at a time, got {str(names.flat[0])!r}"
+            )
+        shape = self.model.output_shape
+        self.classes = self.classes or names_in(names, self.loss, shape, place)
+        return numbered(names, self.classes, place)
+
     @contextmanager
-    def _alone(self, place: str) -> Iterator[None]:
-        """Raise ConfigurationError while `fit` or `step` runs in another thread."""
+    def _alone(self, place: str) -> Iterator[Alone]:
+        """Raise ConfigurationError while `fit` or `step` runs in another thread; gives the ranks
+        that do the same together.
+        """
         me, before = threading.get_ident(), vars(self).get("_thread")
         if vars(self).setdefault("_thread", me) != me:  # one call: no other thread comes between
             raise ConfigurationError(
                 f"{place}: expected one thread at a time, but this trainer is training in another: "
                 "make a Trainer, with a model and an optimizer, for each thread"
             )
+        if before is not None:  # a step in a callback of this thread's fit
+            yield Alone()
+            return
         try:
-            yield
+            if isinstance(self.ranks, Ranks):
+                with self.ranks:
+                    yield self.ranks
+            else:
+                yield self.ranks
         finally:
-            if before is None:  # else it is a step in a callback of this thread's fit
-                vars(self).pop("_thread")
+            vars(self).pop("_thread")
 
     def step(self, x: object, y: object, sample_weight: object = None) -> float:
         """One update on the batch x (m, *input_shape), y; returns the mean loss before it.
 
         Raises as `fit`; where the loss is not finite, no parameter is changed.
         """
-        samples = self.checked(x, y, sample_weight, "step")
-        require_finite(samples.x, "step: x")
         quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
-        with self._alone("step"), quiet:
-            value, _, gradients = propagate(self.model, self.loss, *samples, self.rng)
+        with self._alone("step") as ranks, quiet:
+            samples = self.checked(x, y, sample_weight, "step")
+            require_finite(samples.x, "step: x")
+            samples = ranks.part(self.loss, samples)
+            value, _, gradients = ranks.propagate(self.model, self.loss, *samples, self.rng)
             if not math.isfinite(value):
                 place = first_not_finite(self.model, self.loss, samples.x, samples.y)
                 raise DivergenceError(
                     f"step: expected a finite loss, got {value}: {place or 'it is not finite'}; no "
                     "parameter was changed; try a smaller learning rate"
                 )
+            value, gradients = ranks.reduced(self.loss, samples, value, gradients)
             self.optimizer.step(self.model, gradients)
         return value
 
     @explained
-    def evaluate(self, x: object, y: object, sample_weight: object = None) -> dict[str, float]:
-        """Mean loss and metrics on samples x and targets y, by name. Raises as `fit`."""
-        samples = self.checked(x, y, sample_weight, "evaluate")
-        return measure(self.model, self.loss, self.metrics, samples, "evaluate")
+    def evaluate(
+        self,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
+        *,
+        scale: float | None = None,
+        prefetch: int = 2,
+    ) -> dict[str, float]:
+        """Mean loss and metrics on samples x and targets y, by name. Of several ranks, each that
+        calls it measures all samples.
+
+        The arguments are those of `fit`, and so is what is raised; an iterable is read to its end.
+        """
+        data = open_data(self, (x, y, sample_weight), "evaluate")
+        reading = as_reading("evaluate", scale, prefetch)
+        batches = make_batches(self, data, "evaluate", reading, evaluation_rows(self.model))
+        return measure(self.model, self.loss, self.metrics, batches)

@@ -1,20 +1,11 @@
 // The page: drawing, what the network makes of it, and teaching.
 
-const element = id => document.getElementById(id);
 const SIDE = network.side, INK_SIDE = Math.round(SIDE * 20 / 28), FAINTEST = 0.15;
 const MOST_MAPS = 16, MOST_UNITS = 40;
 const paper = element("paper"), pen = paper.getContext("2d", { willReadFrequently: true });
 let image = null;  // what the network sees: side * side numbers from 0 to 1
 let before = [];  // parameters before each step of teaching
 let switched = false;
-
-const percent = share => `${(100 * share).toFixed(1)} %`;
-const make = (tag, words = "", label = "") => {
-  const made = document.createElement(tag);
-  made.textContent = words;
-  if (label) made.setAttribute("aria-label", label);
-  return made;
-};
 
 /** A drawing, or a picture of one, as MNIST's digits are: the longer side of the ink 20 of 28
     pixels, the centre of its mass in the middle. `grey` is width * height numbers from 0 to 255. */
@@ -64,27 +55,6 @@ function shrink(from, width, left, top, wide, high, columns, rows) {
   }
   return out;
 }
-
-/** Numbers as pixels: grey from 0 up, or blue above zero and orange below. */
-function paint(canvas, numbers, signed, from = 0) {
-  const count = canvas.width * canvas.height, pixels = new ImageData(canvas.width, canvas.height);
-  let most = 0;
-  for (let k = 0; k < count; k++) most = Math.max(most, Math.abs(numbers[from + k]));
-  for (let k = 0; k < count; k++) {
-    const share = most ? numbers[from + k] / most : 0;
-    const to = !signed ? [255, 255, 255] : share >= 0 ? [86, 180, 233] : [230, 120, 0];
-    for (let c = 0; c < 3; c++) pixels.data[4 * k + c] = Math.abs(share) * to[c];
-    pixels.data[4 * k + 3] = 255;
-  }
-  canvas.getContext("2d").putImageData(pixels, 0, 0);
-}
-
-const small = (width, height) => {
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [width, height];
-  canvas.setAttribute("aria-hidden", "true");
-  return canvas;
-};
 
 /** Everything that follows from the image and the parameters. */
 function look() {
@@ -141,13 +111,6 @@ function inside(values) {
   });
 }
 
-function row(count, each) {
-  const held = make("div");
-  held.className = "row";
-  for (let k = 0; k < count; k++) held.append(each(k));
-  return held;
-}
-
 let waiting = false;
 /** The drawing has changed: look at it once in the next frame, however many strokes there were. */
 function changed() {
@@ -200,9 +163,9 @@ function teach(steps) {
   const rate = Number(element("rate").value), label = Number(element("right").value);
   if (!(rate > 0)) { element("taught").textContent = "The learning rate has to be above 0."; return; }
   before.push(Object.fromEntries(Object.entries(parameters).map(([n, a]) => [n, a.slice()])));
-  const { loss, gradients } = lesson(image, label);
-  for (let k = 0; k < steps; k++) learn(image, label, rate);
-  const after = lesson(image, label).loss;
+  const { loss, gradients } = lesson(image, [label]);
+  for (let k = 0; k < steps; k++) learn(image, [label], rate);
+  const after = lesson(image, [label]).loss;
   const size = Object.entries(gradients).filter(([, g]) => g.some(Boolean))
     .map(([name, g]) => `${name} ${Math.hypot(...g).toPrecision(3)}`).join(", ");
   element("taught").textContent = `Loss ${loss.toPrecision(4)}, now ${after.toPrecision(4)}. `
@@ -215,52 +178,6 @@ function undo() {
   element("taught").textContent = kept ? "The last lesson is undone." : "There is nothing to undo.";
   if (kept) Object.assign(parameters, kept);
   look();
-}
-
-/** The parameters as an .npz, a zip without compression, which Sequential.load reads. */
-function archive() {
-  const files = [["architecture.npy", bytesOf(network.architecture)]];
-  for (const [name, array] of Object.entries(network.arrays)) {
-    const head = bytesOf(array.head), body = new Uint8Array(Float32Array.from(parameters[name]).buffer);
-    const whole = new Uint8Array(head.length + body.length);
-    whole.set(head);
-    whole.set(body, head.length);
-    files.push([`${name}.npy`, whole]);
-  }
-  const parts = [], directory = [];
-  let place = 0;
-  for (const [name, content] of files) {
-    const encoded = new TextEncoder().encode(name);
-    const common = [20, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...number(crc(content), 4), ...number(content.length, 4),
-      ...number(content.length, 4), ...number(encoded.length, 2), 0, 0];
-    parts.push(new Uint8Array([0x50, 0x4b, 3, 4, ...common]), encoded, content);
-    directory.push(new Uint8Array([0x50, 0x4b, 1, 2, 20, 0, ...common, ...new Array(10).fill(0),
-      ...number(place, 4)]), encoded);
-    place += 30 + encoded.length + content.length;
-  }
-  const size = directory.reduce((sum, part) => sum + part.length, 0);
-  const end = new Uint8Array([0x50, 0x4b, 5, 6, 0, 0, 0, 0, ...number(files.length, 2),
-    ...number(files.length, 2), ...number(size, 4), ...number(place, 4), 0, 0]);
-  return new Blob([...parts, ...directory, end], { type: "application/zip" });
-}
-
-const number = (value, bytes) => Array.from({ length: bytes }, (_, k) => (value >>> (8 * k)) & 255);
-
-function crc(content) {
-  let found = 0xffffffff;
-  for (const byte of content) {
-    found ^= byte;
-    for (let k = 0; k < 8; k++) found = (found >>> 1) ^ (found & 1 ? 0xedb88320 : 0);
-  }
-  return ~found >>> 0;
-}
-
-function download() {
-  const link = make("a");
-  link.href = URL.createObjectURL(archive());
-  link.download = "taught.npz";
-  link.click();
-  URL.revokeObjectURL(link.href);
 }
 
 /** The pages' lists: bars, examples, activations. */
@@ -291,8 +208,8 @@ function build() {
     element(each.kind).append(button);
   }
   element("given").hidden = !network.examples.length;
-  element("lessons").hidden = !teachable;
-  element("no-lessons").hidden = teachable;
+  element("lessons").hidden = !network.teachable;
+  element("no-lessons").hidden = network.teachable;
   for (const l of network.layers) if (l.kind === "activation") {
     const select = make("select", "", `activation of layer ${l.path}`);
     for (const name of Object.keys(ACTIVATIONS)) select.append(make("option", name));
@@ -326,7 +243,7 @@ function stroke(event) {
   pen.lineCap = pen.lineJoin = "round";
   pen.beginPath();
   pen.moveTo(...(last ?? [x, y]));
-  pen.lineTo(x, y);
+  pen.lineTo(x + 0.01, y);  // a line of no length, as of a tap, is not drawn
   pen.stroke();
   last = [x, y];
   changed();
@@ -344,6 +261,6 @@ element("picture").addEventListener("change", event => {
 element("one").addEventListener("click", () => teach(1));
 element("ten").addEventListener("click", () => teach(10));
 element("undo").addEventListener("click", undo);
-element("download").addEventListener("click", download);
+element("download").addEventListener("click", () => download(network.architecture));
 build();
 clear();

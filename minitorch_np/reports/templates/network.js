@@ -8,6 +8,7 @@ const bytesOf = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
 const parameters = {};
 for (const [name, array] of Object.entries(network.arrays))
   parameters[name] = Float64Array.from(new Float32Array(bytesOf(array.numbers).buffer));
+const shapes = Object.fromEntries(Object.entries(network.arrays).map(([n, a]) => [n, a.shape]));
 
 const sigmoid = z => z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z));
 const softplus = z => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
@@ -20,11 +21,11 @@ function normal(z) {
   let share = 0;
   if (x < 4) {
     let term = x, sum = x;
-    for (let n = 1; n < 80; n++) { term *= x * x / (2 * n + 1); sum += term; }
+    for (let n = 1; term > 1e-17 * sum; n++) { term *= x * x / (2 * n + 1); sum += term; }
     share = 0.5 - density(x) * sum;
   } else if (x < 38) {
     let part = 0;
-    for (let n = 60; n > 0; n--) part = n / (x + part);
+    for (let n = Math.ceil(10 + 800 / (x * x)); n > 0; n--) part = n / (x + part);
     share = density(x) / (x + part);
   }
   return z > 0 ? 1 - share : share;
@@ -68,33 +69,6 @@ function softmax(scores) {
   return p.map(e => e / sum);
 }
 
-/** For each place of a window: visit(output, input, kernel) of every pixel inside of the image. */
-function windows(l, channels, visit) {
-  const [down, across] = l.size, [high, wide] = l.kernel;
-  const [[top], [left]] = l.border;
-  for (let c = 0; c < channels; c++)
-    for (let row = 0; row < down; row++) for (let column = 0; column < across; column++)
-      for (let i = 0; i < high; i++) for (let j = 0; j < wide; j++) {
-        const y = row * l.stride[0] + i * l.dilation[0] - top;
-        const x = column * l.stride[1] + j * l.dilation[1] - left;
-        if (y < 0 || x < 0 || y >= l.height || x >= l.width) continue;
-        visit((c * down + row) * across + column, (c * l.height + y) * l.width + x, i * wide + j);
-      }
-}
-
-/** The same for a convolution: each filter over the channels of its group. */
-function filtered(l, visit) {
-  const each = l.channels / l.groups, area = l.height * l.width;
-  const places = l.size[0] * l.size[1], kernel = l.kernel[0] * l.kernel[1];
-  for (let f = 0; f < l.filters; f++) {
-    const first = Math.floor(f / (l.filters / l.groups)) * each;
-    for (let c = 0; c < each; c++) {
-      const weights = (f * each + c) * kernel, pixels = (first + c) * area, outputs = f * places;
-      windows(l, 1, (out, at, k) => visit(outputs + out, pixels + at, weights + k));
-    }
-  }
-}
-
 const zeros = count => new Float64Array(count);
 const sized = l => zeros(l.shape.reduce((a, b) => a * b, 1));
 
@@ -102,6 +76,29 @@ function counts(l) {
   const found = sized(l);
   windows(l, l.channels, out => { found[out]++; });
   return found;
+}
+
+/** Which entry of its parameters a layer takes for the k-th number of a sample. */
+const entryOf = (l, k) => Math.floor(k / l.repeat) % l.entries;
+
+/** Groups of l.size numbers with mean 0, if they are centred, and mean square 1. */
+function standardized(l, x) {
+  const unit = zeros(x.length), inverse = zeros(x.length / l.size);
+  for (let from = 0; from < x.length; from += l.size) {
+    const part = x.subarray(from, from + l.size);
+    const mean = l.centred ? part.reduce((a, v) => a + v, 0) / l.size : 0;
+    const square = part.reduce((a, v) => a + (v - mean) ** 2, 0) / l.size;
+    inverse[from / l.size] = 1 / Math.sqrt(square + l.epsilon);
+    part.forEach((v, k) => { unit[from + k] = (v - mean) * inverse[from / l.size]; });
+  }
+  return { unit, inverse };
+}
+
+/** f(row, where it begins) of each row along a sample's last axis. */
+function eachRow(l, x, f) {
+  const y = zeros(x.length), length = l.shape.at(-1);
+  for (let from = 0; from < x.length; from += length) y.set(f(x.subarray(from, from + length), from), from);
+  return y;
 }
 
 const KINDS = {
@@ -185,22 +182,58 @@ const KINDS = {
   affine: {
     forward: (l, x) => x.map((v, k) => l.scale[Math.floor(k / l.repeat)] * v
       + l.shift[Math.floor(k / l.repeat)]),
+    backward: (l, x, y, dy) => dy.map((d, k) => d * l.scale[Math.floor(k / l.repeat)]),
   },
-  "layer norm": {
+  norm: {
     forward(l, x) {
-      const w = parameters[l.weight], b = parameters[l.bias], y = zeros(x.length);
+      const w = parameters[l.weight], b = l.bias && parameters[l.bias];
+      return standardized(l, x).unit.map((u, k) => w[entryOf(l, k)] * u + (b ? b[entryOf(l, k)] : 0));
+    },
+    backward(l, x, y, dy, gradients) {
+      const { unit, inverse } = standardized(l, x), dx = zeros(x.length);
+      const g = dy.map((d, k) => d * parameters[l.weight][entryOf(l, k)]);
+      dy.forEach((d, k) => {
+        gradients[l.weight][entryOf(l, k)] += d * unit[k];
+        if (l.bias) gradients[l.bias][entryOf(l, k)] += d;
+      });
       for (let from = 0; from < x.length; from += l.size) {
-        const part = x.slice(from, from + l.size);
-        const mean = part.reduce((a, v) => a + v, 0) / l.size;
-        const variance = part.reduce((a, v) => a + (v - mean) ** 2, 0) / l.size;
-        part.forEach((v, k) => {
-          y[from + k] = w[k] * (v - mean) / Math.sqrt(variance + l.epsilon) + b[k];
-        });
+        let mean = 0, along = 0;
+        for (let k = from; k < from + l.size; k++) {
+          mean += l.centred ? g[k] / l.size : 0;
+          along += g[k] * unit[k] / l.size;
+        }
+        for (let k = from; k < from + l.size; k++)
+          dx[k] = (g[k] - mean - unit[k] * along) * inverse[from / l.size];
       }
-      return y;
+      return dx;
     },
   },
-  softmax: { forward: (l, x) => softmax(x) },
+  prelu: {
+    forward: (l, x) => x.map((v, k) => v > 0 ? v : parameters[l.weight][entryOf(l, k)] * v),
+    backward: (l, x, y, dy, gradients) => dy.map((d, k) => {
+      if (x[k] > 0) return d;
+      gradients[l.weight][entryOf(l, k)] += d * x[k];
+      return d * parameters[l.weight][entryOf(l, k)];
+    }),
+  },
+  softmax: {
+    forward: (l, x) => eachRow(l, x, softmax),
+    backward: (l, x, y, dy) => eachRow(l, y, (p, from) => {
+      const sum = p.reduce((total, share, k) => total + share * dy[from + k], 0);
+      return p.map((share, k) => share * (dy[from + k] - sum));
+    }),
+  },
+  "log softmax": {
+    forward: (l, x) => eachRow(l, x, s => {
+      const largest = Math.max(...s);
+      const sum = s.reduce((total, each) => total + Math.exp(each - largest), 0);
+      return s.map(each => each - largest - Math.log(sum));
+    }),
+    backward: (l, x, y, dy) => eachRow(l, y, (logs, from) => {
+      const sum = logs.reduce((total, _, k) => total + dy[from + k], 0);
+      return logs.map((each, k) => dy[from + k] - Math.exp(each) * sum);
+    }),
+  },
   add: {
     forward(l, x) {
       l.made = l.branches.map(nodes => forward(nodes, x));
@@ -228,29 +261,51 @@ function backward(nodes, values, dy, gradients) {
 }
 
 function probabilities(outputs) {
-  if (network.outputs === "probabilities") return outputs;
-  return network.outputs === "scores" ? softmax(outputs) : outputs.map(sigmoid);
+  if (network.outputs === "scores") return softmax(outputs);
+  return network.outputs === "logits" ? outputs.map(sigmoid) : outputs;
 }
 
-/** Whether every layer of some nodes can send gradients back. */
-const learns = nodes => nodes.every(l => KINDS[l.kind].backward
-  && (!l.branches || l.branches.every(learns)));
-const teachable = network.teachable && learns(network.layers);
+/** Softmax cross-entropy of rows of scores: the mean loss, and its gradient (P - Y) / m. */
+function crossEntropy(scores, labels) {
+  const m = labels.length, classes = scores.length / m, dy = zeros(scores.length);
+  let loss = 0;
+  labels.forEach((label, row) => {
+    const s = scores.subarray(row * classes, (row + 1) * classes), largest = Math.max(...s);
+    const sum = s.reduce((total, each) => total + Math.exp(each - largest), 0);
+    loss += (largest + Math.log(sum) - s[label]) / m;
+    s.forEach((each, k) => {
+      dy[row * classes + k] = (Math.exp(each - largest) / sum - (k === label ? 1 : 0)) / m;
+    });
+  });
+  return { loss, dy };
+}
 
-/** Softmax cross-entropy of one image, and its gradients. */
-function lesson(x, label) {
-  const values = forward(network.layers, x), p = softmax(values.at(-1));
+/** The same of rows of probabilities: the mean of -log p of the right classes. */
+function crossEntropyOf(p, labels) {
+  const m = labels.length, classes = p.length / m, dy = zeros(p.length);
+  let loss = 0;
+  labels.forEach((label, row) => {
+    const share = p[row * classes + label];
+    loss -= Math.log(share) / m;
+    dy[row * classes + label] = -1 / (m * share);
+  });
+  return { loss, dy };
+}
+
+/** The loss of samples, and its gradients. Nodes of shape [m, ...] take m samples at once. */
+function lesson(x, labels, nodes = network.layers) {
+  const measured = network.outputs === "probabilities" ? crossEntropyOf : crossEntropy;
+  const values = forward(nodes, x), { loss, dy } = measured(values.at(-1), labels);
   const gradients = {};
   for (const name of Object.keys(parameters)) gradients[name] = zeros(parameters[name].length);
-  const dy = p.map((share, k) => share - (k === label ? 1 : 0));
-  const dx = backward(network.layers, values, dy, gradients);
-  return { loss: -Math.log(p[label]), gradients, dx, values };
+  const dx = backward(nodes, values, dy, gradients);
+  return { loss, gradients, dx, values };
 }
 
-/** One step of plain gradient descent. */
-function learn(x, label, rate) {
-  const { gradients, loss } = lesson(x, label);
-  for (const [name, gradient] of Object.entries(gradients))
+/** One step of plain gradient descent, unless the loss is no number. */
+function learn(x, labels, rate, nodes = network.layers) {
+  const { gradients, loss } = lesson(x, labels, nodes);
+  if (Number.isFinite(loss)) for (const [name, gradient] of Object.entries(gradients))
     gradient.forEach((g, k) => { parameters[name][k] -= rate * g; });
   return loss;
 }

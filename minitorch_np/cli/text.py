@@ -1,0 +1,27 @@
+"""Train a network on a text, character by character, or let it write: train, sample."""
+
+import argparse
+
+from minitorch_np.cli import text_sample, text_train
+
+ACTIONS = {"train": text_train, "sample": text_sample}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `minitorch-np text` takes."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="train|sample")
+    for name, module in ACTIONS.items():
+        summary = (module.__doc__ or "").split("\n")[0]
+        action = actions.add_parser(name, help=summary, description=summary)
+        module.add_arguments(action)
+        for option, what in (("json", "print the result as JSON"), ("debug", "show tracebacks")):
+            # Without a default here, the same option before the action keeps its value.
+            action.add_argument(
+                f"--{option}", action="store_true", default=argparse.SUPPRESS, help=what
+            )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train or sample."""
+    code: int = ACTIONS[arguments.action].run(arguments)
+    return code

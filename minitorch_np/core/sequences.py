@@ -1,0 +1,129 @@
+"""What a layer says about sequences, and the masks that containers hand on.
+
+A batch of sequences is (m, steps, ...). Shorter ones are padded, and a mask (m, steps) of True and
+False tells which steps count. It is made where padding can be recognized, by `Embedding(...,
+padding_id=)` or `Masking`, or from lengths that are given beside x. The container hands it on from
+layer to layer, as `mask=` to those that declare that they take one, until the steps axis is gone.
+Outputs have no mask: a loss leaves steps out by its `ignore_index`.
+
+A sequence may also come in parts, a few steps at a time. `step` goes on where the part before has
+ended when predicting; in training, `forward(..., state=)` does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array, count
+from minitorch_np.errors import ConfigurationError, DataError
+
+Mask: TypeAlias = Any
+"""(m, steps), True where a step counts; None where all do; for several inputs a tuple of these."""
+
+
+class OnSequences:
+    """What each layer is asked about sequences. These are the answers of one that knows of none."""
+
+    per_step: bool = False
+    """Whether each step of a sequence, the first axis of a sample, is treated on its own and a
+    sequence may have any length: `step` is then `forward`."""
+
+    makes_mask: bool = False
+    """Whether it can tell padding from steps that count: `mask_of` says which is which."""
+
+    takes_mask: bool = False
+    """Whether its `forward` takes `mask=`."""
+
+    keeps_steps: bool = True
+    """Whether a first axis that keeps its length in the output still counts the steps."""
+
+    takes_state: bool = False
+    """Whether its `forward` takes `state=` too, the state in which it begins; `state_of` says in
+    which it ends. Training on a long sequence in stretches needs that."""
+
+    stateless: str = ""
+    """Why it can't go on in training where the stretch before has ended, if it can't."""
+
+    def state_of(self, cache: Any) -> Any:
+        """The state after the last step of a forward, from its cache; None for a layer without."""
+        return None
+
+    def mask_of(self, x: Any) -> Mask:
+        """Which steps of the inputs count."""
+        return None
+
+    def mask_after(self: Any, mask: Mask) -> Mask:
+        """Which steps of the outputs count, where those of the inputs do; of several inputs, those
+        that count in all that have a mask.
+        """
+        shape = self.output_shape
+        if not self.keeps_steps or len(shape) < 2:
+            return None
+        masks = mask if isinstance(mask, tuple) else (mask,)
+        there = [one for one in masks if one is not None and one.shape[1] == shape[0]]
+        return np.logical_and.reduce(there) if there[1:] else there[0] if there else None
+
+    def step(self: Any, x: Any, state: Any = None) -> tuple[Array, Any]:
+        """The outputs for the next steps of sequences, when predicting, and the state after them.
+
+        x is (m, steps, ...), with any number of steps. The initial state is None; a state that is
+        passed in is not changed. Raises ConfigurationError for a layer that only sees a sequence as
+        a whole.
+        """
+        if not self.per_step:
+            raise ConfigurationError(
+                f"{self.label}.step: expected a layer that goes step by step, got one that needs "
+                "the sequence as a whole"
+            )
+        return self.forward(x)[0], None
+
+
+def mask_before(layer: OnSequences, x: Any, mask: Mask) -> Mask:
+    """Which steps of a layer's inputs count, by what came with them and what the layer sees."""
+    made = layer.mask_of(x) if layer.makes_mask else None
+    return mask if made is None else made if mask is None else made & mask
+
+
+def forward_masked(
+    layer: Any, x: Any, mask: Mask, state: Any = None, **options: Any
+) -> tuple[Array, Any, Mask]:
+    """A layer's forward with the mask and the state, if it takes them: the outputs, the cache, and
+    the outputs' mask.
+    """
+    if state is not None and layer.takes_state:
+        options["state"] = state
+    mask = mask_before(layer, x, mask)
+    if mask is not None and layer.takes_mask:
+        options["mask"] = mask
+    y, cache = layer.forward(x, **options)
+    return y, cache, None if mask is None else layer.mask_after(mask)
+
+
+def with_lengths(layer: Any, x: tuple[Any, ...]) -> tuple[Array, Mask]:
+    """x and the mask that its lengths make, from the pair of the two."""
+    if len(x) != 2 or not layer.input_shape:
+        raise DataError(
+            f"{type(layer).__name__}: expected x, or a pair (x, lengths) of sequences and how long "
+            f"each is, got a tuple of {len(x)}"
+        )
+    count(x)  # which is the same for both
+    return x[0], mask_of_lengths(x[1], layer.input_shape[0], type(layer).__name__)
+
+
+def mask_of_lengths(lengths: AnyArray, steps: int, place: str) -> Mask:
+    """The mask of sequences that are as long as given and padded at their end.
+
+    Raises DataError, with the row, for what is not a whole number from 0 to `steps`.
+    """
+    if lengths.ndim != 1:
+        raise DataError(f"{place}: expected a length for each sequence, got shape {lengths.shape}")
+    wrong = ~((lengths >= 0) & (lengths <= steps) & (np.floor(lengths) == lengths))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            f"{place}: expected lengths that are whole numbers from 0 to {steps}, got "
+            f"{lengths[row]} at row {row}"
+        )
+    return np.arange(steps) < lengths[:, np.newaxis]

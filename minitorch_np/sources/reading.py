@@ -1,0 +1,252 @@
+"""Reading a source: which things are sources, and their samples in groups.
+
+An epoch is a sequence of spans, the sizes of its batches or of the pieces of them. Spans that
+follow each other make a group of about a megabyte, which is read, converted and checked in one go:
+for a small network that is several batches. A chunked store is read a window at a time, and the
+groups are taken out of the window.
+"""
+
+from __future__ import annotations
+
+from collections import abc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, Array, DType, aligned_empty, each, require_finite
+from minitorch_np.errors import DataError, ShapeError
+from minitorch_np.sources.ahead import ReadAhead
+from minitorch_np.sources.order import BLOCK_BYTES, in_turn
+from minitorch_np.sources.stores import ByIndex, Columns, InMemory, Mapped, Sliced, Source, tree
+from minitorch_np.sources.stream import Stream
+
+T = TypeVar("T")
+
+Kind: TypeAlias = Literal["memory", "store", "samples", "batches"]
+"""Where data is: in memory, as whatever NumPy takes for an array; in something with `shape`,
+`dtype` and slices; in a data set that gives one sample at a time; in an iterable of batches."""
+
+HELD = ("__array_interface__", "__dlpack__", "iloc")
+"""What arrays, tensors and data frames have, which are in memory."""
+
+
+def kind_of(x: Any) -> Kind:
+    """What x is; whatever is none of the others is left to NumPy."""
+    if type(x) is np.ndarray or isinstance(x, (Sequence, Mapping, Set, type)):
+        return "memory"
+    if isinstance(x, np.memmap):
+        return "store"
+    if any(hasattr(x, name) for name in HELD) or _is_buffer(x):
+        return "memory"
+    if hasattr(x, "__getitem__"):
+        if hasattr(x, "shape") and hasattr(x, "dtype"):
+            return "store"
+        if hasattr(x, "__len__"):
+            return "memory" if hasattr(x, "__array__") else "samples"
+    return "batches" if callable(x) or hasattr(x, "__iter__") else "memory"
+
+
+def _is_buffer(x: Any) -> bool:
+    try:
+        memoryview(x)
+    except TypeError:
+        return False
+    return True
+
+
+def as_source(x: Any, place: str, in_memory: Callable[[Any], AnyArray]) -> Source:
+    """x as a source; what is none is an array in memory, as the function makes it.
+
+    Raises DataError for an iterable of batches.
+    """
+    kind = kind_of(x)
+    if kind == "batches":
+        raise DataError(
+            f"{place}: expected an array, or a data set with a length, got {type(x).__name__}: an "
+            "iterable of batches is given as x, alone, and gives (x, y)"
+        )
+    if kind == "memory":
+        return InMemory(in_memory(x), place)
+    if kind == "samples":
+        return ByIndex(x, place)
+    return Mapped(x, place) if isinstance(x, np.memmap) else Sliced(x, place)
+
+
+Rows: TypeAlias = Sequence[Any] | AnyArray
+"""The names of samples in errors: their row numbers, or texts."""
+
+
+class Span(NamedTuple):
+    """A batch, or a piece of one: how many samples, and whether it is the last of its batch.
+
+    Where only one process's part of it is read, `in_all` is how many samples all parts have.
+    """
+
+    size: int
+    complete: bool = True
+    in_all: int | None = None
+
+
+class Group(NamedTuple):
+    """Samples for some spans, as a tree of arrays, and the rows that they come from."""
+
+    samples: Any
+    rows: Rows
+    spans: list[Span]
+
+
+def spans(n: int, size: int, micro_size: int, done: int = 0) -> Iterator[Span]:
+    """The spans of the batches of `size` out of n samples, but the first `done` batches."""
+    for start in range(done * size, n, size):
+        stop = min(start + size, n)
+        for first in range(start, stop, micro_size):
+            last = min(first + micro_size, stop)
+            yield Span(last - first, last == stop)
+
+
+def grouped(cuts: Iterable[Span], most: int) -> Iterator[list[Span]]:
+    """Spans that follow each other, together at most `most` samples, but at least one span."""
+    group, size = list[Span](), 0
+    for span in cuts:
+        if group and size + span.size > most:
+            yield group
+            group, size = [], 0
+        group.append(span)
+        size += span.size
+    if group:
+        yield group
+
+
+def read(
+    source: Source, blocks: Iterator[AnyArray], cuts: Iterable[Span], prefetch: int
+) -> Iterator[Group]:
+    """The samples in the rows of the blocks, in groups of spans.
+
+    Blocks of a source with chunks are windows: a thread of its own reads the next one while this
+    one is used.
+    """
+    most = 1 if isinstance(source, ByIndex) else max(1, BLOCK_BYTES // source.row_bytes)
+    loaded = (_Block(source, rows) for rows in blocks)
+    with ReadAhead(loaded, 1 if prefetch and source.chunk else 0) as ready:
+        block, at = None, 0
+        for group in grouped(cuts, most):
+            need, taken = sum(span.size for span in group), list[tuple[Any, AnyArray]]()
+            while need:
+                if block is None or at == len(block.rows):
+                    block, at = next(ready), 0
+                last = min(at + need, len(block.rows))
+                taken.append(block.take(at, last))
+                need -= last - at
+                at = last
+            samples, rows = taken[0]
+            if len(taken) > 1:
+                samples = tree(lambda *leaves: np.concatenate(leaves), *(one for one, _ in taken))
+                rows = np.concatenate([one for _, one in taken])
+            yield Group(samples, rows, group)
+
+
+class _Block:
+    """The samples in some rows. Those of a source with chunks are read in ascending order, and
+    picked in the order that is asked for.
+    """
+
+    def __init__(self, source: Source, rows: AnyArray) -> None:
+        self.rows, self.picks = rows, None
+        if source.chunk and (np.diff(rows) < 0).any():
+            ascending = np.sort(rows)
+            self.picks = np.searchsorted(ascending, rows)
+            rows = ascending
+        self.samples = source.read(rows)
+
+    def take(self, first: int, last: int) -> tuple[Any, AnyArray]:
+        """The samples from place `first` to `last` - 1 of the order, and their rows."""
+        picks: Any = slice(first, last) if self.picks is None else self.picks[first:last]
+        return tree(lambda leaf: leaf[picks], self.samples), self.rows[first:last]
+
+
+def converted(x: Any, dtype: DType, scale: float | None, place: str) -> Any:
+    """Samples in `dtype`, times `scale`, in memory of their own, where each may be changed.
+
+    Raises DataError, with row and column, for a NaN or infinity.
+    """
+
+    def one(part: AnyArray) -> Array:
+        out = aligned_empty(part.shape, dtype)
+        with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinite
+            if scale is None:
+                np.copyto(out, part, casting="unsafe")
+            else:
+                np.multiply(part, out.dtype.type(scale), out=out, dtype=out.dtype, casting="unsafe")
+        return out
+
+    made = each(one, x)
+    require_finite(made, place)
+    return made
+
+
+def checked_at(check: Callable[[Any], T], samples: Any, rows: Rows) -> T:
+    """What `check` makes of the samples. Raises its error with the row of the source: that of the
+    first sample for which it fails by itself.
+    """
+    try:
+        return check(samples)
+    except (DataError, ShapeError) as error:
+        for place, row in enumerate(rows):
+            try:
+                check(tree(lambda leaf, at=place: leaf[at : at + 1], samples))
+            except (DataError, ShapeError) as own:
+                text = str(own)
+                named = text.replace("row 0", f"row {row}", 1)
+                named = named if named != text else f"{text} (row {row})"
+                raise type(own)(named) from None
+        raise error
+
+
+def inputs_in(
+    x: Any, batch_size: int, place: str, batch: Callable[[Any], T]
+) -> abc.Generator[T, None, None]:
+    """What `batch` makes of inputs that are read: `batch_size` samples at a time, or as an iterable
+    gives them. Of samples and batches (x, y), the inputs are x.
+    """
+    stream = kind_of(x) == "batches"
+    groups = _of_stream(x, place) if stream else _of_source(x, batch_size, place)
+    with ReadAhead(groups, 2) as ahead:
+        for samples, rows in ahead:
+            yield checked_at(batch, samples[0] if isinstance(samples, tuple) else samples, rows)
+
+
+def _of_stream(x: Any, place: str) -> Iterator[tuple[Any, Rows]]:
+    for number, given in enumerate(Stream(x, None, place).opened()):
+        batch = tree(np.asarray, given)
+        yield batch, [f"{row} of batch {number}" for row in range(rows_of(batch))]
+
+
+def _of_source(x: Any, batch_size: int, place: str) -> Iterator[tuple[Any, Rows]]:
+    def source(part: Any) -> Source:
+        return as_source(part, place, np.asarray)
+
+    several = isinstance(x, tuple)
+    whole = Columns(tuple(map(source, x)), (), None, place) if several else source(x)
+    n = len(whole)
+    blocks = in_turn(None, n, block_rows(whole, batch_size))
+    for group in read(whole, blocks, spans(n, batch_size, batch_size), 2):
+        first = 0
+        for span in group.spans:
+            part = slice(first, first + span.size)
+            yield tree(lambda leaf, part=part: leaf[part], group.samples), group.rows[part]
+            first += span.size
+
+
+def block_rows(source: Source, unit: int) -> int:
+    """How many rows to read at a time: whole chunks, or so many times `unit`."""
+    most = 1 if isinstance(source, ByIndex) else max(1, BLOCK_BYTES // source.row_bytes)
+    unit = source.chunk or unit
+    return unit * max(1, most // unit)
+
+
+def rows_of(tree_of_arrays: Any) -> int:
+    """How many samples a batch has."""
+    leaves = list[AnyArray]()
+    tree(leaves.append, tree_of_arrays)
+    return len(leaves[0]) if leaves and leaves[0].ndim else 0

@@ -1,0 +1,325 @@
+"""Sources with rows: arrays in memory or on disk, and data sets that give one sample at a time.
+
+What a source is asked is small: how many samples it has, and some of them, by their row numbers.
+Stores of arrays are read in slices, since that is what all of them have in common and do fastest.
+Each answer is checked, so that a file that was cut, or a sample of another shape, is an error that
+names the row and not a wrong number.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, checksum
+from minitorch_np.errors import DataError, MinitorchError, ShapeError
+from minitorch_np.io.arrays import in_words
+from minitorch_np.sources.order import BLOCK_BYTES
+
+AFFORDABLE = 64 * 2**20
+"""How many bytes of a source are read to tell whether it is the same as in an earlier run."""
+
+SAMPLED = 64
+"""How many rows are, where all would be more than that."""
+
+
+class Source(ABC):
+    """Samples that are read by their row numbers; `place` is their name in errors.
+
+    - `chunk`: how many rows are stored and read together; None where any row costs the same;
+    - `row_bytes`: the size of one sample, roughly.
+    """
+
+    chunk: int | None = None
+    row_bytes: int = 1
+
+    def __init__(self, x: Any, place: str) -> None:
+        self.x, self.place = x, place
+        self.n = self.count()
+        if not self.n:
+            raise DataError(f"{place}: expected at least one sample, got none")
+
+    def count(self) -> int:
+        """How many samples there are now."""
+        return len(self.x)
+
+    def __len__(self) -> int:
+        return self.n
+
+    @abstractmethod
+    def read(self, rows: AnyArray) -> Any:
+        """The samples in these rows, one in each row of an array, or of the arrays of a tree. Of a
+        source with chunks, the rows ascend.
+        """
+
+    def identity(self) -> str:
+        """What tells it from other sources, as far as it is affordable to know."""
+        rows = np.arange(self.n)
+        if self.n * self.row_bytes > AFFORDABLE:
+            rows = np.unique(np.linspace(0, self.n - 1, SAMPLED).astype(np.intp))
+        block = max(1, BLOCK_BYTES // self.row_bytes)
+        found = 0
+        for first in range(0, len(rows), block):
+            read = np.ascontiguousarray(self.read(rows[first : first + block]))
+            found = zlib.crc32(read.data, found)
+        return f"{self.n} x {read.shape[1:]} {read.dtype.str}, {len(rows)} rows {found:08x}"
+
+    def require_length(self, row: object) -> None:
+        """Raise DataError where it no longer has the samples that it had."""
+        now = self.count()
+        if now != self.n:
+            raise DataError(
+                f"{self.place}: expected {self.n} samples, as at the beginning, got {now} when row "
+                f"{row} was read: nothing may change the data while a run reads it"
+            )
+
+    def unreadable(self, row: object, error: Exception) -> DataError:
+        """The error that says which row could not be read."""
+        return DataError(
+            f"{self.place}: expected to read row {row}, got {in_words(error)}: "
+            "is the data still there, and whole?"
+        )
+
+
+class InMemory(Source):
+    """An array."""
+
+    def __init__(self, x: AnyArray, place: str) -> None:
+        super().__init__(x, place)
+        self.row_bytes = max(1, x.nbytes // len(x))
+
+    def read(self, rows: AnyArray) -> AnyArray:
+        found: AnyArray = self.x[_as_slice(rows)]
+        return found
+
+    def identity(self) -> str:
+        return f"{self.n} x {self.x.shape[1:]} {self.x.dtype.str}, all {checksum([self.x]):08x}"
+
+
+class _File:
+    """The file that a source is in. A part of it that is no longer there is read as zeros by HDF5,
+    and ends the process where it is mapped into memory, so its size is looked at before it is read.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self.path = path if path and os.path.isfile(path) else None
+        self.size = os.stat(self.path).st_size if self.path else 0
+
+    def check(self, source: Source, row: object) -> None:
+        """Raise DataError, with the row that was to be read, where it is smaller than it was."""
+        if self.path is None:
+            return
+        try:
+            size = os.stat(self.path).st_size
+        except OSError as error:
+            raise source.unreadable(row, error) from error
+        if size < self.size:
+            raise DataError(
+                f"{source.place}: expected {self.path} with {self.size:,} bytes, as at the "
+                f"beginning, got {size:,} when row {row} was to be read"
+            )
+
+
+class Mapped(InMemory):
+    """A file that is mapped into memory: np.memmap."""
+
+    def __init__(self, x: AnyArray, place: str) -> None:
+        name = getattr(x, "filename", None)
+        self.file = _File(None if name is None else os.fspath(name))
+        super().__init__(np.asarray(x), place)
+
+    def read(self, rows: AnyArray) -> AnyArray:
+        self.file.check(self, rows[0])
+        return super().read(rows)
+
+    identity = Source.identity
+
+
+class Sliced(Source):
+    """Whatever has `shape`, `dtype` and slices: h5py.Dataset, zarr.Array, a Dask array.
+
+    Raises DataError for a source that can't be read, ShapeError for rows of another shape.
+    """
+
+    def __init__(self, x: Any, place: str) -> None:
+        super().__init__(x, place)
+        self.sample_shape = tuple(x.shape[1:])
+        self.row_bytes = max(1, math.prod(self.sample_shape) * np.dtype(x.dtype).itemsize)
+        chunks = getattr(x, "shards", None) or getattr(x, "chunks", None)
+        along = chunks[0] if chunks else max(1, BLOCK_BYTES // self.row_bytes)
+        self.chunk = int(max(along) if isinstance(along, tuple) else along)  # Dask's differ
+        name = getattr(getattr(x, "file", None), "filename", None)  # h5py's
+        self.file = _File(name if isinstance(name, str) else None)
+        # Zarr reads a chunk that is missing as zeros, and does not say so.
+        self._written = self._chunks_written()
+
+    def count(self) -> int:
+        shape = self.x.shape
+        if not shape:
+            raise DataError(f"{self.place}: expected at least one axis, got a single number")
+        return int(shape[0])
+
+    def read(self, rows: AnyArray) -> AnyArray:
+        self.require_length(rows[0])
+        self.file.check(self, rows[0])
+        edges = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
+        if len(edges) == 2:
+            return self._run(int(rows[0]), int(rows[-1]) + 1)
+        out = np.empty((len(rows), *self.sample_shape), self.x.dtype)
+        for first, last in itertools.pairwise(edges):
+            out[first:last] = self._run(int(rows[first]), int(rows[last - 1]) + 1)
+        return out
+
+    def _run(self, first: int, last: int) -> AnyArray:
+        """Rows that follow each other."""
+        try:
+            found = np.asarray(self.x[first:last])
+        except (MinitorchError, MemoryError):
+            raise
+        except Exception as error:
+            raise self.unreadable(self._first_unreadable(first, last), error) from error
+        if found.shape != (last - first, *self.sample_shape):
+            raise ShapeError(
+                f"{self.place}: expected rows {first} to {last - 1} of shape {self.sample_shape}, "
+                f"got {found.shape}"
+            )
+        if self._written and self._has_blank_rows(found[:: self.chunk]):
+            self._require_written(first, last)
+        return found
+
+    def _first_unreadable(self, first: int, last: int) -> int:
+        """The first row that can't be read, by halving; chunks are read as a whole."""
+        while last - first > 1:
+            middle = (first + last) // 2
+            try:
+                np.asarray(self.x[first:middle])
+                first = middle
+            except Exception:
+                last = middle
+        return first
+
+    def _has_blank_rows(self, rows: AnyArray) -> bool:
+        blank: AnyArray = (rows == self.x.fill_value).reshape(len(rows), -1).all(axis=1)
+        return bool(blank.any())
+
+    def _chunks_written(self) -> int:
+        written = getattr(self.x, "nchunks_initialized", 0)
+        return int(written) if isinstance(written, (int, np.integer)) else 0
+
+    def _require_written(self, first: int, last: int) -> None:
+        """Raise DataError where a blank row may be that of a chunk that was removed."""
+        written = self._chunks_written()
+        if written < self._written:
+            raise DataError(
+                f"{self.place}: expected {self._written} chunks, as at the beginning, got {written}"
+                f" when rows {first} to {last - 1} were read"
+            )
+
+
+class ByIndex(Source):
+    """A map-style data set: `len(x)`, and `x[i]`, which is one sample or a tuple (x, y)."""
+
+    def __init__(self, x: Any, place: str) -> None:
+        super().__init__(x, place)
+        self._like = tree(np.asarray, self._sample(0))
+        leaves = list[AnyArray]()
+        tree(leaves.append, self._like)
+        self.row_bytes = max(1, sum(leaf.nbytes for leaf in leaves))
+
+    def read(self, rows: AnyArray) -> Any:
+        self.require_length(rows[0])
+        samples = [tree(np.asarray, self._sample(int(row))) for row in rows]
+        for row, sample in zip(rows, samples, strict=True):
+            if shapes(sample) != shapes(self._like):
+                raise ShapeError(
+                    f"{self.place}: expected samples of shape {shapes(self._like)}, as the first "
+                    f"one, got {shapes(sample)} at row {row}"
+                )
+        return tree(lambda *leaves: np.stack(leaves), *samples)
+
+    def _sample(self, row: int) -> Any:
+        try:
+            return self.x[row]
+        except (MinitorchError, MemoryError):
+            raise
+        except Exception as error:
+            raise self.unreadable(row, error) from error
+
+    def identity(self) -> str:
+        # Not its content: many such data sets draw at random each time they are asked.
+        return f"{type(self.x).__qualname__} of {self.n}, {shapes(self._like)}"
+
+
+class Columns(Source):
+    """Inputs, targets and weights that are sources of their own: a sample is a row of each.
+
+    Raises ShapeError where they have different lengths.
+    """
+
+    def __init__(self, x: Any, y: Any, weights: Source | None, place: str) -> None:
+        self.columns = (x, y) if weights is None else (x, y, weights)
+        self.parts = list[Source]()
+        tree(self.parts.append, self.columns)
+        super().__init__(self.columns, place)
+        self.chunk = max((part.chunk for part in self.parts if part.chunk), default=None)
+        self.row_bytes = sum(part.row_bytes for part in self.parts)
+
+    def count(self) -> int:
+        lengths = [len(part) for part in self.parts]
+        if len(set(lengths)) > 1:
+            named = ", ".join(f"{part.place}: {len(part)}" for part in self.parts)
+            raise ShapeError(f"expected as many targets as samples, got {named}")
+        return lengths[0]
+
+    def read(self, rows: AnyArray) -> Any:
+        return tree(lambda part: part.read(rows), self.columns)
+
+    def identity(self) -> str:
+        return "; ".join(part.identity() for part in self.parts)
+
+
+class Part(Source):
+    """The rows of a source from `first` to `last` - 1, as a source; errors name the source's."""
+
+    def __init__(self, whole: Source, first: int, last: int) -> None:
+        self.whole, self.first, self.last = whole, first, last
+        super().__init__(whole, whole.place)
+        self.chunk, self.row_bytes = whole.chunk, whole.row_bytes
+
+    def count(self) -> int:
+        return self.last - self.first
+
+    def read(self, rows: AnyArray) -> Any:
+        return self.whole.read(rows + self.first)
+
+    def identity(self) -> str:
+        return f"rows {self.first} to {self.last} of {self.whole.identity()}"
+
+
+def tree(function: Callable[..., Any], *trees: Any) -> Any:
+    """The function of the leaves of a tree of tuples, lists and dictionaries, as such a tree."""
+    first = trees[0]
+    if isinstance(first, Mapping):
+        return {key: tree(function, *(one[key] for one in trees)) for key in first}
+    if isinstance(first, (tuple, list)):
+        return tuple(tree(function, *leaves) for leaves in zip(*trees, strict=True))
+    return function(*trees)
+
+
+def shapes(x: Any) -> Any:
+    """The shapes of the arrays of a tree."""
+    return tree(lambda leaf: leaf.shape, x)
+
+
+def _as_slice(rows: AnyArray) -> Any:
+    """The same rows as a slice, where they follow each other."""
+    first, last = int(rows[0]), int(rows[-1])
+    follow = last - first == len(rows) - 1 and bool((np.diff(rows) == 1).all())
+    return slice(first, last + 1) if follow else rows

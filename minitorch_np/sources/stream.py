@@ -1,0 +1,160 @@
+"""Iterables of batches: a generator function, a PyTorch DataLoader, an endless iterator.
+
+They give batches (x, y) or (x, y, sample_weight) in their own order, and only forwards. So an epoch
+is so many steps, and a run that is resumed takes the batches already done again and drops them; a
+checksum of them tells whether they are the same as then.
+
+- A function is called for each epoch, with the number of the epoch if it takes an argument: then
+  only the batches of the epoch in which the run was stopped are repeated.
+- What can be iterated over again, such as a DataLoader, is, for each epoch.
+- An iterator goes on from epoch to epoch.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray
+from minitorch_np.errors import DataError, MinitorchError
+from minitorch_np.io.arrays import in_words
+from minitorch_np.sources.stores import tree
+
+
+class Given(NamedTuple):
+    """A batch as arrays, its number in the epoch, and the checksum of all batches up to it."""
+
+    batch: tuple[Any, ...]
+    number: int
+    seen: int
+
+
+class Stream:
+    """The batches of an iterable, `steps` an epoch; None: as many as there are."""
+
+    def __init__(self, batches: Any, steps: int | None, place: str) -> None:
+        self.batches, self.place = batches, place
+        self.steps = len(batches) if steps is None and hasattr(batches, "__len__") else steps
+        self.by_epoch = callable(batches) and _takes_epoch(batches)
+        self._goes_on = not callable(batches) and hasattr(batches, "__next__")
+        self._ready: Iterator[Any] | None = None  # the first epoch's, once it was looked at
+        self._epoch = self._seen = 0
+
+    def first(self) -> tuple[Any, ...]:
+        """The first batch; the first epoch gets it, too."""
+        opened = self.opened()
+        batch = self._next(opened, 0)
+        self._ready = itertools.chain([batch], opened)
+        return self._as_batch(batch, 0)
+
+    def epoch(self, number: int, done: int = 0, seen: int = 0) -> Iterator[Given]:
+        """The batches of an epoch but the first `done`, whose checksum is `seen`.
+
+        Raises DataError where they are others now, and where an epoch ends early.
+        """
+        for earlier in range(number if self.by_epoch else self._epoch, number):
+            for _ in self._run(earlier):  # of a run that is resumed
+                pass
+        for given in self._run(number):
+            if given.number >= done:
+                yield given
+            elif given.number == done - 1 and given.seen != seen:
+                raise DataError(
+                    f"{self.place}: expected the {done} batches that this epoch was already "
+                    "trained on, got others: an iterable has to give the same batches again for a "
+                    "run to be resumed in the middle of an epoch"
+                )
+
+    def _run(self, number: int) -> Iterator[Given]:
+        """All batches of an epoch."""
+        opened = self.opened(number)
+        if self.by_epoch:
+            self._seen = 0
+        for step in itertools.count() if self.steps is None else range(self.steps):
+            batch = self._next(opened, step)
+            if batch is None:
+                break
+            arrays = self._as_batch(batch, step)
+            self._seen = _checksum(arrays, self._seen)
+            yield Given(arrays, step, self._seen)
+        self._epoch = number + 1
+
+    def opened(self, number: int = 0) -> Iterator[Any]:
+        """An iterator that is at the beginning of an epoch."""
+        if self._ready is not None and (self._goes_on or not number):
+            opened = self._ready
+            self._ready = opened if self._goes_on else None
+            return opened
+        if not callable(self.batches):
+            return iter(self.batches)
+        made = self.batches(number) if self.by_epoch else self.batches()
+        if not hasattr(made, "__iter__"):
+            raise DataError(
+                f"{self.place}: expected a function that returns an iterator over batches, got one "
+                f"that returns {type(made).__name__}"
+            )
+        return iter(made)
+
+    def _next(self, opened: Iterator[Any], step: int) -> Any:
+        """The next batch, or None where there is none and the number of steps is open."""
+        try:
+            return next(opened)
+        except StopIteration:
+            if self.steps is None and step:
+                return None
+        except (MinitorchError, MemoryError):
+            raise
+        except Exception as error:
+            raise DataError(
+                f"{self.place}: expected batch {step}, got {in_words(error)}"
+            ) from error
+        expected = "at least one batch" if self.steps is None else f"{self.steps} batches an epoch"
+        raise DataError(
+            f"{self.place}: expected {expected}, got {step or 'none'}: set steps_per_epoch to what "
+            "the iterable gives, or, where it was used up before, pass a function that makes it"
+        )
+
+    def _as_batch(self, batch: Any, step: int) -> tuple[Any, ...]:
+        """Its inputs, targets and weights as arrays."""
+        if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+            things = f"{len(batch)} things" if isinstance(batch, (tuple, list)) else type(batch)
+            raise DataError(
+                f"{self.place}: expected batches (x, y) or (x, y, sample_weight), got {things} "
+                f"as batch {step}"
+            )
+        arrays: tuple[Any, ...] = tree(np.asarray, tuple(batch))
+        shapes = list[tuple[int, ...]]()
+        tree(lambda leaf: shapes.append(leaf.shape), arrays)
+        lengths = {shape[:1] for shape in shapes}
+        if len(lengths) > 1 or lengths & {(), (0,)}:
+            raise DataError(
+                f"{self.place}: expected as many inputs as targets in batch {step}, and at least "
+                f"one, got shapes {', '.join(map(str, shapes))}"
+            )
+        return arrays
+
+
+def _takes_epoch(function: Callable[..., Any]) -> bool:
+    """Whether a function has an argument that it needs."""
+    try:
+        given = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of some functions written in C
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(one.kind in positional and one.default is one.empty for one in given)
+
+
+def _checksum(batch: tuple[Any, ...], seen: int) -> int:
+    """Of the targets, and of the first sample: enough to tell batches apart."""
+    leaves = list[AnyArray]()
+    tree(lambda leaf: leaves.append(leaf[:1]), batch[0])
+    tree(leaves.append, batch[1:])
+    for leaf in leaves:
+        numbers = leaf if leaf.dtype != object else leaf.astype(str)
+        seen = zlib.crc32(np.ascontiguousarray(numbers).data, seen)
+    return seen

@@ -1,0 +1,190 @@
+"""What `fit`, `evaluate` and the like are given, as batches.
+
+Arrays in memory are checked once, as a whole, and picked from: see `batches`. Sources and iterables
+are read, converted and checked a group of batches at a time, by a thread that reads ahead; a wrong
+sample is found when it is its turn, and the error names its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from minitorch_np.arrays import AnyArray, as_targets, parts, require_finite
+from minitorch_np.errors import ConfigurationError
+from minitorch_np.losses import Loss
+from minitorch_np.sources.reading import as_source, converted, kind_of
+from minitorch_np.sources.stores import ByIndex, Columns, InMemory, Part, Source
+from minitorch_np.sources.stream import Stream
+from minitorch_np.training.batches import Batches, Samples, Transform
+from minitorch_np.training.inputs import split, split_at
+from minitorch_np.training.loop import evaluation_rows
+from minitorch_np.training.read_batches import Reading, SourceBatches, StreamBatches
+from minitorch_np.validation import is_number, number, whole
+
+Opened: TypeAlias = Samples | Source | Stream
+"""What was given: arrays in memory, which are checked, or something to read."""
+
+
+def as_reading(
+    place: str, scale: object, prefetch: object = 2, window: object = None, steps: object = None
+) -> Reading:
+    """Raises ConfigurationError for arguments that have no meaning."""
+    return Reading(
+        None if scale is None else number(place, "scale", scale),
+        whole(place, "prefetch", prefetch, 0, 1000),
+        None if window is None else whole(place, "shuffle_window", window),
+        None if steps is None else whole(place, "steps_per_epoch", steps),
+    )
+
+
+def open_data(trainer: Any, data: Sequence[Any], place: str, steps: int | None = None) -> Opened:
+    """The data (x, y, sample_weight) of a trainer: checked, if it is in memory."""
+    x, y, weights = data
+    model, kind = trainer.model, kind_of(x)
+    if type(x) is np.ndarray and type(y) is np.ndarray and weights is None and steps is None:
+        samples: Samples = trainer.checked(x, y, None, place)  # the usual case
+        return samples
+    if kind == "batches":
+        if y is not None or weights is not None:
+            raise ConfigurationError(
+                f"{place}: expected no y and no sample_weight beside an iterable: its batches are "
+                "(x, y) or (x, y, sample_weight)"
+            )
+        return Stream(x, steps, f"{place}: x")
+    if steps is not None:
+        raise ConfigurationError(
+            f"{place}: expected no steps_per_epoch beside data whose length is known, got {steps}"
+        )
+    if y is None:
+        if kind != "samples":
+            raise ConfigurationError(
+                f"{place}: expected targets y beside x, or a data set or an iterable with both"
+            )
+        return ByIndex(x, f"{place}: x")
+    columns = (
+        _columns(model.inputs_of(x, f"{place}: x"), model.input_shape),
+        _columns(model.targets_of(y, f"{place}: y"), model.output_shape),
+        () if weights is None else (weights,),
+    )
+    if all(kind_of(part) == "memory" for part in sum(columns, ())):
+        samples = trainer.checked(x, y, weights, place)
+        return samples
+
+    def source(part: Any, name: str, in_memory: Callable[[Any], AnyArray]) -> Source:
+        return as_source(part, f"{place}: {name}", in_memory)
+
+    inputs = [source(part, "x", lambda x: as_targets(x, f"{place}: x")) for part in columns[0]]
+    targets = [
+        source(part, "y", lambda y: np.asarray(trainer.numbers_of(y, place))) for part in columns[1]
+    ]
+    own = [source(part, "sample_weight", lambda w: as_targets(w, place)) for part in columns[2]]
+    return Columns(_joined(inputs), _joined(targets), own[0] if own else None, place)
+
+
+def _columns(given: Any, shape: Any) -> tuple[Any, ...]:
+    """The inputs or targets, of which a graph may have several."""
+    return tuple(given) if len(parts(shape)) > 1 else (given,)
+
+
+def _joined(columns: list[Source]) -> Any:
+    return tuple(columns) if len(columns) > 1 else columns[0]
+
+
+def held_out_of(
+    trainer: Any, data: Opened, validation: Any, share: float, reading: Reading
+) -> tuple[Opened, Batches | None]:
+    """What to train on, and the batches to validate with: of other data, or the last part."""
+    place = "validation_data"
+    if validation is None:
+        if is_number(share) and share == 0:
+            return data, None
+        data, held_out = _divided(data, share)
+        place = "fit"
+    else:
+        both = kind_of(validation) in ("samples", "batches")  # inputs and targets in one
+        given = (validation, None) if both else validation
+        things = len(given) if isinstance(given, (tuple, list)) else type(given).__name__
+        if things not in (2, 3) or share:
+            raise ConfigurationError(
+                "validation_data: expected (x, y) or (x, y, sample_weight), and no "
+                f"validation_split beside it, got {things}"
+                + (" things" if isinstance(things, int) else "")
+            )
+        held_out = open_data(trainer, (*given, None)[:3], place)
+        if isinstance(held_out, Samples):
+            require_finite(held_out.x, f"{place}: x")
+    return data, make_batches(trainer, held_out, place, reading, evaluation_rows(trainer.model))
+
+
+def _divided(data: Opened, share: float) -> tuple[Opened, Opened]:
+    """What to train on, and the last part of it to validate with."""
+    if isinstance(data, Samples):
+        return split(data, share)
+    if isinstance(data, Stream):
+        raise ConfigurationError(
+            "validation_split: expected none where batches come from an iterable: pass "
+            "validation_data"
+        )
+    kept = split_at(len(data), share)
+    return Part(data, 0, kept), Part(data, kept, len(data))
+
+
+def make_batches(
+    trainer: Any,
+    data: Opened,
+    place: str,
+    reading: Reading,
+    size: int | None,
+    *,
+    shuffle: bool = False,
+    micro_size: int | None = None,
+    transform: Transform | None = None,
+) -> Batches:
+    """The batches of an epoch of the data."""
+    if isinstance(data, Samples):
+        return Batches(
+            data,
+            size,
+            shuffle=shuffle,
+            place=f"{place}: x",
+            dtype=trainer.model.dtype,
+            micro_size=micro_size,
+            transform=transform,
+            scale=reading.scale,
+        )
+
+    def check(x: Any, y: Any, weights: Any) -> Samples:
+        """The samples, converted; the trainer looks at them as at those of arrays."""
+        y = trainer.numbers_of(trainer.model.targets_of(y, f"{place}: y"), place, all_known=False)
+        found: Samples = trainer.checked(x, y, weights, place)
+        inputs = converted(found.x, trainer.model.dtype, reading.scale, f"{place}: x")
+        return found._replace(x=inputs)
+
+    if isinstance(data, Stream):
+        return StreamBatches(data, check, reading, micro_size, transform)
+    return SourceBatches(
+        data, check, reading, size, shuffle=shuffle, micro_size=micro_size, transform=transform
+    )
+
+
+def fitted(trainer: Any, data: Opened, batches: Batches) -> Loss:
+    """The trainer's loss where it depends on all targets.
+
+    Raises ConfigurationError where it does, and they are not in memory.
+    """
+    loss, shape = trainer.loss, trainer.model.output_shape
+    targets = batches.first.y
+    if isinstance(data, Samples):
+        targets = data.y
+    elif isinstance(data, Columns) and isinstance(data.columns[1], InMemory):
+        targets = loss.prepare(data.columns[1].x, shape)
+    elif loss.fitted(targets, shape) is not loss:
+        raise ConfigurationError(
+            f"fit: expected a loss that does not depend on all targets, which are not in memory "
+            f"here, got {loss!r}: for class_weights='balanced', pass balanced_weights(labels)"
+        )
+    found: Loss = loss.fitted(targets, shape)
+    return found

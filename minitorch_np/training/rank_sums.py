@@ -1,0 +1,122 @@
+"""What several processes that train together add up: losses, gradients, and the sums of an epoch.
+
+Each takes the place of what one process has: of its loss, its `Accumulator`, its `Totals`. `ranks`
+is the `Ranks` of this process.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.arrays import Array, each
+from minitorch_np.core.layer import Gradients
+from minitorch_np.losses import Loss
+from minitorch_np.training.batches import Samples
+from minitorch_np.training.metric import Metric
+from minitorch_np.training.step import Accumulator
+from minitorch_np.training.totals import Totals
+
+SMALL = 2**16
+"""Up to so many numbers are added up with the loss in one call that does not block."""
+
+
+class SummedLoss(Loss):
+    """A loss whose gradient is that of the sum over the samples, not of their mean."""
+
+    def __init__(self, loss: Loss, ranks: Any) -> None:
+        self.loss, self.ranks = loss, ranks
+
+    def forward(
+        self, scores: Any, targets: Any, sample_weight: Array | None = None
+    ) -> tuple[float, Any]:
+        given = () if sample_weight is None else (sample_weight,)
+        value, cache = self.loss.forward(scores, targets, *given)
+        return value, (cache, self.ranks.weight(self.loss, targets, sample_weight))
+
+    def backward(self, cache: Any) -> Any:
+        own, weight = cache
+        return each(lambda dy: dy * weight, self.loss.backward(own))
+
+
+class ReducedGradients(Accumulator):
+    """The loss and the gradients of a batch: the sums over its pieces and over all ranks, divided
+    by the weight of all samples. The gradients lie one after the other in one vector.
+    """
+
+    def __init__(self, ranks: Any) -> None:
+        super().__init__()
+        self.ranks, self.begun = ranks, False
+        self.own = self.all = np.empty(0)
+        self.places: dict[str, slice] = {}
+
+    def add(self, loss: float, gradients: Gradients, weight: float) -> None:
+        self.loss += loss * weight
+        self.weight += weight
+        if gradients.keys() != self.places.keys():  # the first, or a layer was frozen or freed
+            self._arrange(gradients)
+        for name, place in self.places.items():
+            if self.begun:
+                self.own[place] += gradients[name].reshape(-1)
+            else:
+                self.own[place] = gradients[name].reshape(-1)
+        self.begun = True
+
+    def _arrange(self, gradients: Gradients) -> None:
+        ends = np.cumsum([gradient.size for gradient in gradients.values()]).tolist()
+        starts = [0, *ends[:-1]]
+        self.places = dict(zip(gradients, map(slice, starts, ends), strict=True))
+        self.own = np.zeros(ends[-1] + 2, next(iter(gradients.values())).dtype)
+        self.all, self.begun = np.empty_like(self.own), False
+        self.shapes = [gradient.shape for gradient in gradients.values()]
+
+    def take(self) -> tuple[float, Gradients]:
+        # Of a long vector the two numbers come first: then all ranks are here, none waits in vain,
+        # and the blocking Allreduce is the faster one. Of a short one, each wait counts.
+        sums = self.own[-2:] = self.loss, self.weight
+        if len(self.own) > SMALL:
+            sums = self.ranks.total(np.array(sums)).tolist()
+            self.ranks.reduce(self.own, self.all)
+        else:
+            self.all = self.ranks.total(self.own)
+            sums = self.all[-2:].tolist()
+        loss, weight = sums[0], sums[1] or 1.0
+        self.all /= weight
+        self.loss, self.weight, self.begun = 0.0, 0.0, False
+        places = zip(self.places.items(), self.shapes, strict=True)
+        return loss / weight, {
+            name: self.all[part].reshape(shape) for (name, part), shape in places
+        }
+
+
+class RankTotals(Totals):
+    """What an epoch adds up to, over all ranks; until `merged`, this rank's part of it."""
+
+    def __init__(self, ranks: Any, loss: Loss, metrics: Sequence[Metric], samples: Samples) -> None:
+        super().__init__(loss, metrics, samples)
+        self.ranks, self.even = ranks, False
+
+    def weigh(self, targets: Any, weights: Array | None) -> float:
+        weight: float = self.ranks.weight(self.loss_function, targets, weights)
+        return weight
+
+    def count(self, scores: Any, targets: Any, weights: Array | None) -> None:
+        if not (self.ranks.whole and self.ranks.rank):
+            super().count(scores, targets, weights)
+
+    def merged(self) -> Totals:
+        parts = self.ranks.gather((self.loss, self.weight, self.counts))
+        found = Totals(self.loss_function, self.metrics, self.samples)
+        found.loss, found.weight = (math.fsum(part[n] for part in parts) for n in (0, 1))
+        for place, metric in enumerate(self.metrics):
+            for part in parts:
+                if not isinstance(part[2][place], int):
+                    found.counts[place] = metric.merge(found.counts[place], part[2][place])
+        return found
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        if not self.ranks.rank:
+            super().restore(state)

@@ -1,0 +1,70 @@
+"""A person at a terminal: narrow windows, and Ctrl-C before a command has begun."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+TABLES = """
+import numpy as np
+import minitorch_np as mt
+
+blocks = [mt.Residual(mt.Dense(12), "batch_norm", "elu(1.7)", mt.Dense(12)) for _ in range(2)]
+model = mt.Sequential(mt.Dense(12, name="a_layer_with_a_long_name"), *blocks, input_shape=6, seed=0)
+model.summary()
+x, y = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32), np.arange(20) % 12
+print(mt.trace(model, mt.SoftmaxCrossEntropy(), x, y).table())
+print(str(mt.diagnose(model, x, y)).partition("useless units:")[0])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("columns", [60, 40])
+def test_tables_fit_into_a_narrow_terminal(columns: int) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"COLUMNS": str(columns)}
+    with subprocess.Popen(
+        [sys.executable, "-c", TABLES], stdout=theirs, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:  # how Linux says that the other side is closed
+                break
+            if not piece:
+                break
+            shown += piece
+    os.close(ours)
+    assert process.returncode == 0, shown.decode()
+    lines = shown.decode().replace("\r", "").split("\n")
+    assert len(lines) > 40
+    assert "  Output shape  (m, 12)" in lines
+    assert "  Params        84" in lines
+    sentences = ("Total params", "One step with")  # which a terminal may wrap
+    wide = [line for line in lines if len(line) > columns and not line.startswith(sentences)]
+    assert wide == []
+
+
+def test_ctrl_c_while_the_command_is_imported_is_no_traceback() -> None:
+    program = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Interrupt(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "minitorch_np.cli.train":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from minitorch_np.__main__ import main
+sys.exit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
