@@ -80,10 +80,11 @@ def _run(
         "seconds": limits.seconds,
         "memory": limits.memory,
     }
-    paths = {
+    settings = {
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONSAFEPATH": "1",  # a learner's json.py must not be taken for Python's
+        "PYTHONIOENCODING": "utf-8",
         "MPLBACKEND": "Agg",
-        "PYTHONSAFEPATH": "1",
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "minitorch_np.learn.child"],
