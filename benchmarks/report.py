@@ -102,9 +102,9 @@ def print_task(measured: Measured) -> None:
             continue
         low, middle, high = quartiles(found)
         over = f"  {ours} / it {ratio(measured, name, ours):.3f}"
-        print(
-            f"  {label(name) + kernels_used(measured, name):48} {middle:12,.1f} {unit(measured)} ({low:,.1f} to {high:,.1f}){over}"
-        )
+        who = label(name) + kernels_used(measured, name)
+        times = f"{middle:12,.1f} {unit(measured)} ({low:,.1f} to {high:,.1f})"
+        print(f"  {who:48} {times}{over}")
         losses += [rounds[0]["loss"]] if rounds[0].get("loss") else []
     if losses and max(losses) > 1.5 * min(losses):
         print(f"  the losses differ ({min(losses):.3f} to {max(losses):.3f}): is it the same work?")
