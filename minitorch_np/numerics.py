@@ -134,6 +134,9 @@ def _normal_distribution_in_single(z: Array) -> Array:
 
 def normal_density(z: Array) -> Array:
     """p(z) = exp(-z^2 / 2) / sqrt(2 pi)."""
-    x = np.minimum(np.abs(z), _FAR)
-    p: Array = np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
+    p: Array = np.minimum(np.abs(z), _FAR)
+    p *= p
+    p *= -0.5
+    np.exp(p, out=p)
+    p *= 1 / math.sqrt(2 * math.pi)
     return p

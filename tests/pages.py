@@ -15,10 +15,19 @@ class Opened:
     """A page in the browser, of which nothing may go wrong and nothing be sent."""
 
     def __init__(
-        self, browser: Any, path: Path, width: int = 1000, fragment: str = "", scheme: str = "dark"
+        self,
+        browser: Any,
+        path: Path,
+        width: int = 1000,
+        fragment: str = "",
+        scheme: str = "dark",
+        **options: Any,
     ) -> None:
         self.view = browser.new_page(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            accept_downloads=True,
+            **options,
         )
         self.wrong: list[str] = []
         self.view.on("pageerror", lambda error: self.wrong.append(str(error)))
@@ -32,11 +41,11 @@ class Opened:
 
     def wait(self, expression: str) -> None:
         """Until something is true. (Playwright's own way evaluates text: the page forbids it.)"""
-        for _ in range(200):
+        for _ in range(1200):
             if self.view.evaluate(expression):
                 return
             self.view.wait_for_timeout(25)
-        raise AssertionError(f"not within five seconds: {expression}")
+        raise AssertionError(f"not within half a minute: {expression}")
 
     def said(self, words: str) -> None:
         """Wait until the answer has these words in it."""
@@ -47,6 +56,6 @@ class Opened:
 
     def violations(self, axe: str) -> list[str]:
         """What axe-core finds wrong with the page for people who can't see or hear it well."""
-        self.view.add_script_tag(content=axe)
+        self.view.evaluate(axe)  # not as a script of the page, which its policy may forbid
         found = self.view.evaluate("axe.run().then(each => each.violations)")
         return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]

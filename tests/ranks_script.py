@@ -231,6 +231,38 @@ def graph_of_two(communicator: Any) -> None:
     require_same(*found)
 
 
+class Counting:
+    """A map-style data set that knows which samples were asked for."""
+
+    def __init__(self) -> None:
+        self.state = list[int]()  # no setting, in which ranks would differ
+
+    def __len__(self) -> int:
+        return N
+
+    def __getitem__(self, row: int) -> Any:
+        self.state.append(row)
+        return X[row], Y[row]
+
+
+def each_reads_its_own(communicator: Any) -> None:
+    """Of a data set that gives samples, and of files, and all comes out as in memory."""
+    path = FOLDER / f"x_{communicator.size}_{communicator.rank}.npy"
+    np.save(path, X)
+    data, mapped = Counting(), np.load(path, mmap_mode="r")
+    given: Any = {"epochs": 2, "batch_size": 64, "micro_batch_size": 40, "verbose": False}
+    found = []
+    for x, y, each in ((X, Y, None), (data, None, communicator), (mapped, Y, communicator)):
+        trainer = mt.Trainer(normed(), mt.SoftmaxCrossEntropy(), "adam", seed=1, communicator=each)
+        history = trainer.fit(x, y, validation_data=(X[:90], Y[:90]), **given)
+        found.append((trainer, history.history))
+    require_same(found[1], found[0])
+    require_same(found[2], found[0])
+    asked = len(data.state) - 64  # at the beginning each looks at the first 64
+    assert 2 * N / communicator.size <= asked + 40, asked
+    assert asked < 2 * N / communicator.size + 80, asked
+
+
 # What goes wrong on one rank
 
 
@@ -374,6 +406,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
             one_stops_all,
             steps_one_by_one,
             graph_of_two,
+            each_reads_its_own,
             refused,
             ranks_that_part,
         )
@@ -381,7 +414,14 @@ CHECKS: dict[str, Callable[[Any], None]] = {
 }
 
 
-WITH_ALL = ("adamw", "norm", "small batches", "fails: layer", "resume_on_other_ranks", "refused")
+WITH_ALL = (
+    "adamw",
+    "norm",
+    "small batches",
+    "fails: layer",
+    "resume_on_other_ranks",
+    "refused",
+)
 """What is checked on all ranks, and not on two of them only."""
 
 

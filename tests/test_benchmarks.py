@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import minitorch_np as mt
 from benchmarks import __main__ as benchmark
 from benchmarks import exchange, mutation, report
 from benchmarks.contestants import CONTESTANTS, by_hand, floor, framework, micro_batches
@@ -193,3 +194,41 @@ def test_networks_in_other_hands(capsys: pytest.CaptureFixture[str]) -> None:
     assert counts == [mine.model_.count_parameters()]
     np.testing.assert_allclose(mine.loss_curve_, other.loss_curve_, rtol=0.3)
     assert len(exchange.ratios(lambda: None, lambda: None, 3)) == 3
+
+
+def test_sequences_are_the_same_work_in_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    from benchmarks import sequences
+
+    theirs = sum(p.numel() for p in sequences.torch_gpt().parameters())
+    assert theirs == mt.gpt(65, 64, 4, 4, 128).count_parameters()
+    monkeypatch.setattr(sequences, "STEPS", 1)
+    made = dict(sequences.tasks())
+    for name, others in (("rnn", {"torch", "products"}), ("layer_norm", {"torch"})):
+        task = made[name]()
+        found = sequences.measured(task, 1)
+        assert found.keys() == {"ours"} | others
+        line = sequences.row(name, task, found)
+        assert line[0] == name
+        assert "torch " in line[2]
+    ids = torch.randint(65, (2, 64))
+    assert sequences.torch_gpt()(ids).shape == (2, 64, 65)
+
+
+def test_the_network_for_clothes_is_small_and_learns() -> None:
+    from benchmarks.accuracy import SETTINGS
+
+    network, optimizer, _, _, transform = SETTINGS["clothes"]
+    model = network(0)
+    assert model.count_parameters() < 100_000
+    assert sum(isinstance(layer, mt.Conv2D) for layer in model) == 2
+    part = load_mnist().train.take(slice(32))
+    x = part.features().reshape(-1, *model.input_shape)
+    trainer = mt.Trainer(model, "softmax_cross_entropy", optimizer(100), seed=0)
+    losses = [trainer.step(x, part.labels) for _ in range(8)]
+    assert losses[-1] < 0.6 * losses[0]
+    assert transform is not None
+    mirrored = transform(x, np.random.default_rng(0))
+    same = (mirrored == x).all(axis=(1, 2, 3))
+    assert 8 < same.sum() < 24
+    np.testing.assert_array_equal(mirrored[~same], x[~same, :, :, ::-1])

@@ -12,7 +12,7 @@ import pytest
 import minitorch_np as mt
 from benchmarks import illnesses
 from minitorch_np.experiments.diagnostics import findings_since, lost_classes
-from minitorch_np.experiments.health import forward
+from minitorch_np.experiments.health import noted
 from tests.random_models import random_model
 
 
@@ -269,7 +269,7 @@ def test_any_composition_of_layers_is_walked_through() -> None:
         made = random_model(seed)
         visits: list[Any] = []
         expected = made.model.forward(made.x)[0]
-        np.testing.assert_array_equal(forward(made.model, made.x, visits)[0], expected)
+        np.testing.assert_array_equal(noted(made.model, visits, {}).forward(made.x)[0], expected)
         diagnosis = mt.diagnose(made.model, made.x, made.targets, made.loss)
         assert "layer" in str(diagnosis)
         # A TransformerBlock is one layer here; its parameters belong to layers within.
@@ -286,3 +286,56 @@ def test_the_model_is_not_changed(few: Any) -> None:
         np.testing.assert_array_equal(array, before[name])
     with pytest.raises(mt.ShapeError):
         mt.diagnose(model, x[:, :5], y)
+
+
+def two_ended() -> tuple[mt.Graph, tuple[Any, Any], tuple[Any, Any]]:
+    a, b = mt.Input(6, "a"), mt.Input(3, "b")
+    h = mt.ReLU()(mt.Dense(10).named("first")(mt.Concatenate()(a, b)))
+    kind = mt.Dense(3).named("kind")(mt.Sequential(mt.Dense(8), "relu")(h))
+    graph = mt.Graph([a, b], [mt.Dense(1).named("price")(h), kind], seed=0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 6)), rng.normal(size=(80, 3))
+    labels = (x[0][:, 0] > 0).astype(int) + (x[1][:, 0] > 0)
+    return graph, x, (x[0][:, :1], labels)
+
+
+def test_a_graph_is_diagnosed_along_its_wiring() -> None:
+    graph, x, y = two_ended()
+    run = mt.Trainer(graph, ["mse", "softmax_cross_entropy"], mt.Adam(0.01), seed=0)
+    diagnostics = mt.Diagnostics(x, y)
+    run.fit(x, y, epochs=60, batch_size=16, callbacks=[diagnostics])
+    last = diagnostics.epochs[-1]
+    paths = [each.path for each in last.layers]
+    hidden = paths[paths.index("first") + 1]  # the ReLU after it
+    assert sorted(paths) == sorted(["first", hidden, "price", "4.0", "4.1", "kind"])
+    assert last.words == []
+    assert all(layer.update for layer in last.layers if layer.weighted)
+    graph.named_parameters()["kind.bias"][2] = -100
+    assert kinds(mt.diagnose(graph, x, y, run.loss)) == [("kind", "lost class", 2)]
+    graph.named_parameters()["first.bias"][:6] = -100
+    assert (hidden, "dead", 6) in kinds(mt.diagnose(graph, x, y, run.loss))
+
+
+def test_the_gradients_of_a_graph_are_those_of_its_backward() -> None:
+    graph, x, y = two_ended()
+    visits: list[Any] = []
+    gradients: dict[str, Any] = {}
+    watched = noted(graph, visits, gradients)
+    given = tuple(part.astype(np.float32) for part in x)
+    scores, cache = watched.forward(given)
+    for one, other in zip(scores, graph.forward(given)[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+    dy = tuple(np.ones_like(part) for part in scores)
+    watched.backward(dy, cache)
+    np.testing.assert_array_equal(gradients["kind"], dy[1])
+    assert gradients.keys() == {visit.path for visit in visits}
+
+
+def test_padding_is_no_part_of_a_diagnosis(rng: np.random.Generator) -> None:
+    layers: list[Any] = [mt.Embedding(7, 4, padding_id=0), mt.LSTM(5), mt.Dense(3)]
+    model = mt.Sequential(*layers, input_shape=5, seed=0)
+    x = rng.integers(0, 7, (60, 5)).astype(np.float32)
+    visits: list[Any] = []
+    found = noted(model, visits, {}).forward(x)[0]
+    np.testing.assert_array_equal(found, model.forward(x)[0])
+    assert mt.diagnose(model, x, np.arange(60) % 3).layers[-1].units == 3

@@ -11,7 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+import minitorch_np as mt
 
 ARGUMENTS = ["relu", "sigmoid", "--seeds", "2", "--epochs", "1", "--rate", "0.1", "--json"]
 ONE_THREAD = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -29,7 +32,30 @@ def expected() -> list[tuple[str, int, float, float]]:
     return runs(done.stdout)
 
 
-def test_dask_workers(expected: Any, tmp_path: Path) -> None:
+def check_data_is_sent_once(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To each worker, and through no disk that all of them would have to see."""
+    scatter, sent = client.scatter, list[Any]()
+
+    def counted(*given: Any, **options: Any) -> Any:
+        sent.append((given, options))
+        return scatter(*given, **options)
+
+    def no_folder(*_: object, **__: object) -> None:
+        raise AssertionError("a folder was made")
+
+    monkeypatch.setattr(client, "scatter", counted)
+    monkeypatch.setattr("tempfile.TemporaryDirectory", no_folder)
+    x, y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 2
+    given: dict[str, Any] = {"seeds": 2, "epochs": 1, "learning_rates": [0.1]}
+    data = (x, y, x[:20], y[:20])
+    found = mt.compare(["relu", "tanh"], data, executor=client.get_executor(pure=False), **given)
+    assert len(sent) == 1
+    assert sent[0][1]["broadcast"]
+    here = mt.compare(["relu", "tanh"], data, **given)
+    assert runs(json.dumps(found.to_dict())) == runs(json.dumps(here.to_dict()))
+
+
+def test_dask_workers(expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="dask.distributed is not installed")
     processes: list[subprocess.Popen[bytes]] = []
 
@@ -50,6 +76,7 @@ def test_dask_workers(expected: Any, tmp_path: Path) -> None:
         cluster: Any = importlib.import_module("distributed")
         with cluster.Client(scheduler_file=file, timeout="30s") as client:
             client.wait_for_workers(2, timeout=30)
+            check_data_is_sent_once(client, monkeypatch)
         address = json.loads(Path(file).read_text())["address"]
         command = [sys.executable, "-m", "minitorch_np", "compare", *ARGUMENTS, "--dask", address]
         done = subprocess.run(command, capture_output=True, text=True)

@@ -30,12 +30,25 @@ ENDINGS = {
     "compare_activations": r"in short: .*gelu, Adam.*, sigmoid\+sigmoid",
     "optuna_search": r"best: accuracy 0\.[89]\d\d with \{.*\}; [1-9]\d? of 15 pruned",
     "own_logger": r"test accuracy 0\.[89]\d\d",
+    "addition": r"right sums of new problems: [01]\.\d\d\d",
+    "time_series": r"test accuracy: GRU 0\.[2-9]\d\d, Conv1D 0\.[2-9]\d\d",
+    "names": r"not in the list: \d\d? of 20",
+    "tiny_gpt": r"a window of the text, by heart: \d\d?% right",
+    "two_inputs": r"mean error of the rent: with the district 2\d, without 1[0-3]\d",
+    "vae": r"bound on the log likelihood of a test digit: -1\d\d\.\d",
     "custom_layer": r"the saved and loaded model gives the same outputs: True",
 }
 
 
-NEEDS = {"optuna_search": "optuna", "notes_step_by_step": "matplotlib"}
+NEEDS = {
+    "optuna_search": "optuna",
+    "notes_step_by_step": "matplotlib",
+    "time_series": "mnist1d",
+}
 """What an example needs beyond the package."""
+
+SHORT = {"addition": "1", "time_series": "1", "names": "4", "tiny_gpt": "8", "vae": "1"}
+"""How many epochs or steps are enough to see that an example runs; by itself it makes more."""
 
 
 def test_every_example_is_run() -> None:
@@ -61,7 +74,8 @@ def output(folder: Path, *arguments: str) -> str:
 def test_example(name: str, tmp_path: Path) -> None:
     if name in NEEDS:
         pytest.importorskip(NEEDS[name], reason=f"{NEEDS[name]} is not installed")
-    printed = output(tmp_path, str(ROOT / "examples" / f"{name}.py"))
+    length = [SHORT[name]] if name in SHORT else []
+    printed = output(tmp_path, str(ROOT / "examples" / f"{name}.py"), *length)
     assert re.fullmatch(ENDINGS[name], printed.strip().splitlines()[-1]), printed
 
 

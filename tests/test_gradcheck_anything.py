@@ -374,3 +374,31 @@ def test_hooks_of_torch_are_no_failure() -> None:
             return 2 * h
 
     assert mt.gradcheck_torch(Hooked(), torch.randn(3, 4).double())
+
+
+def test_a_step_of_a_graph_is_checked() -> None:
+    a, b = mt.Input(4, "a"), mt.Input(2, "b")
+    h = mt.Tanh()(mt.Concatenate()(mt.Dense(3)(a), b))
+    ends = [mt.Dense(1).named("price")(h), mt.Dense(3).named("kind")(h)]
+    graph = mt.Graph([a, b], ends, seed=0)
+    rng = np.random.default_rng(0)
+    x = {"a": rng.normal(size=(6, 4)), "b": rng.normal(size=(6, 2))}
+    y = {"price": rng.normal(size=(6, 1)), "kind": np.arange(6) % 3}
+    losses = ["mse", "softmax_cross_entropy"]
+    trainer = mt.Trainer(graph, losses, mt.Adam(0.1), loss_weights=[1, 0.3], seed=0)
+    before = graph.state_dict()
+    assert mt.check_step(trainer, x, y, np.arange(6) + 0.5)
+    for name, array in graph.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+    class Twice(mt.SGD):
+        def update(self, parameters: Any, gradients: Any, rate: float) -> None:
+            parameters -= 2 * rate * gradients
+
+    wrong = mt.Trainer(graph, losses, Twice(0.1), seed=0)
+    plain = lambda o, p, g, memory, t, rate: p - rate * g  # noqa: E731
+    assert "2 times the formula's" in str(mt.check_step(wrong, x, y, formula=plain))
+    one = mt.Graph(a, mt.Dense(2)(a), seed=0)
+    assert mt.check_step(
+        mt.Trainer(one, "mse", "sgd(0.1)", seed=0), x["a"], rng.normal(size=(6, 2))
+    )

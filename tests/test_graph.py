@@ -207,7 +207,7 @@ def test_what_is_ignored_counts_in_no_loss_and_no_metric() -> None:
     assert numbers["kind_loss"] == pytest.approx(alone["kind_loss"])
     assert numbers["kind_accuracy"] == pytest.approx(alone["kind_accuracy"])
     assert np.isfinite(run.fit(x, (price, kept), verbose=False)["loss"][0])
-    with pytest.raises(mt.ConfigurationError, match="micro_batch_size: .* count all samples alike"):
+    with pytest.raises(mt.ConfigurationError, match="micro_batch_size.* count all samples alike"):
         run.fit(x, (price, kept), micro_batch_size=4, verbose=False)
 
 

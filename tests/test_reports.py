@@ -19,6 +19,7 @@ import minitorch_np as mt
 from minitorch_np.cli import main
 from minitorch_np.reports import best, page, words
 from tests.conftest import NASTY
+from tests.pages import Opened
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -377,6 +378,13 @@ def test_a_browser_fits_it_and_draws_every_picture(written: Path, tmp_path: Path
         tmp_path / "profile", "--allow-file-access-from-files", "--dump-dom", frame.as_uri()
     )
     assert "WIDTH 400 IMAGES 8 TABLES 3 END" in dom
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1440, "light")])
+def test_it_is_accessible(written: Path, browser: Any, axe: str, width: int, scheme: str) -> None:
+    opened = Opened(browser, written, width, scheme=scheme)
+    assert opened.violations(axe) == []
+    assert not opened.wrong
 
 
 def test_a_narrow_terminal_folds_tables(

@@ -17,6 +17,7 @@ from minitorch_np import __version__
 from minitorch_np.cli import (
     compare,
     convert,
+    doctor,
     evaluate,
     export,
     gradcheck,
@@ -45,6 +46,7 @@ VERBS = {
     "convert": convert,
     "compare": compare,
     "learn": learn,
+    "doctor": doctor,
 }
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -62,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, help=summary, description=summary)
         module.add_arguments(verb)
         verb.add_argument("--json", action="store_true", help="print the result as JSON")
+        verb.add_argument("-v", "--verbose", action="store_true", help="say what is set for speed")
         verb.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
@@ -78,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         arguments.argv = list(sys.argv[1:] if argv is None else argv)  # for reports to say
         if argv is None:
-            pin_threads(getattr(arguments, "threads", None))
+            threads = getattr(arguments, "threads", None)
+            pin_threads(threads, verbose=arguments.verbose)
         if getattr(arguments, "imported", None):
             import_file(arguments.imported)
         code: int = VERBS[arguments.verb].run(arguments)

@@ -31,6 +31,7 @@ from minitorch_np.experiments.configuration import DEFAULTS, EPOCHS
 from minitorch_np.experiments.engines import dask_executor, mpi_executor
 from minitorch_np.experiments.tuning import RATES
 from minitorch_np.gradcheck.report import without_nan
+from minitorch_np.machine import cores
 from minitorch_np.reports import Report
 from minitorch_np.text import printable
 from minitorch_np.training.display import bar
@@ -70,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--target", type=share, default=0.9, metavar="A", help="accuracy to be reached (0.9)")
     add("--size", type=share, default=0.005, metavar="D", help="difference that matters (0.005)")
     add("--resample-data", action="store_true", help="another training sample for each seed")
-    add("--jobs", type=positive_integer, metavar="N", help="processes (as many as cores)")
+    add("--jobs", type=_jobs, default=0, metavar="N", help="processes; auto: one a core (auto)")
     add("--dask", metavar="ADDRESS", help="run on the workers of this Dask scheduler")
     add("--mpi", action="store_true", help="run on the ranks of mpiexec ... -m mpi4py.futures")
     add("--folder", metavar="DIR", help="write each result there as it comes in")
@@ -182,9 +183,12 @@ def _tidy_when_terminated() -> Iterator[None]:
 
 def _cores() -> int:
     """As many processes as this one may use cores; one where processes can't inherit files."""
-    if os.name != "posix":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores() if os.name == "posix" else 1
+
+
+def _jobs(text: str) -> int:
+    """A whole number of at least 1; 0 for auto."""
+    return 0 if text == "auto" else positive_integer(text)
 
 
 def _executor(arguments: argparse.Namespace) -> AbstractContextManager[Executor | None]:

@@ -1,24 +1,33 @@
-"""How many threads the matrix products use.
+"""How many threads the matrix products use, and which kernels.
 
-The libraries behind NumPy read that number once, from the environment, when they are loaded; by the
-time a command line is read it is too late. So the process sets the environment and starts itself
-again, which costs a tenth of a second.
+The libraries behind NumPy read both once, from the environment, when they are loaded; by the time a
+command line is read it is too late. So the process sets the environment and starts itself again,
+which costs a tenth of a second.
 
-The default is one. For matrices as small as the notes', threads wait for each other longer than
-they work, and on a busy machine two of them can be ten times slower than one.
+The default is one thread. For matrices as small as the notes', threads wait for each other longer
+than they work, and on a busy machine two of them can be ten times slower than one. The kernels are
+those that are known to be the fastest, unless the user has chosen some: see `machine`.
 """
 
 import os
 import sys
 
-from minitorch_np.arrays import BLAS_THREADS
+from minitorch_np.machine import best_setting, blas, threads_setting
 
 
-def pin_threads(threads: int | None) -> None:
-    """Make this process use that many threads, restarting it if necessary; None changes nothing."""
+def pin_threads(threads: int | None, *, verbose: bool = False) -> None:
+    """Make this process use that many threads, and the best kernels, restarting it if necessary;
+    None changes nothing. `verbose` says why on standard error.
+    """
     if threads is None or os.name != "posix" or "mpi4py" in sys.modules:
         return  # a rank of an MPI job can't be started again: mpiexec sets its environment
-    wanted = dict.fromkeys(BLAS_THREADS, str(threads))
+    known = best_setting()
+    wanted = threads_setting(threads) | known
     if any(os.environ.get(name) != value for name, value in wanted.items()):
+        if verbose:
+            here = blas().kernels
+            words = [f"BLAS threads: {threads}"]
+            words += [f"{name}={value} instead of {here}" for name, value in known.items()]
+            print(f"minitorch-np: starts again with {', '.join(words)}", file=sys.stderr)
         sys.stdout.flush()
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | wanted)

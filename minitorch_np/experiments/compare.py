@@ -34,6 +34,7 @@ from minitorch_np.experiments.task import (
     read_data,
     run_task,
     run_task_in,
+    run_task_on,
     write_data,
 )
 from minitorch_np.experiments.tuning import (
@@ -231,10 +232,8 @@ def _engine(
     """What runs tasks and yields their numbers and results as they come in."""
     whole("compare", "jobs", jobs, most=1024)
     if executor is not None:
-        with tempfile.TemporaryDirectory(prefix="minitorch_np_") as folder:
-            write_data(folder, arrays)
-            yield lambda tasks: _submitted(executor, folder, tasks, arrays)
-        read_data.cache_clear()  # the arrays are not kept after they are gone
+        with _sent(executor, arrays) as (function, data):
+            yield lambda tasks: _submitted(executor, function, data, tasks, arrays)
     elif jobs == 1:
         yield lambda tasks: ((number, run_task(task, arrays)) for number, task in enumerate(tasks))
     else:
@@ -244,8 +243,27 @@ def _engine(
             yield workers.run
 
 
+@contextlib.contextmanager
+def _sent(executor: Executor, arrays: Arrays) -> Iterator[tuple[Callable[..., Result], list[Any]]]:
+    """The function that an executor runs, and what it is given before the task: the data, which
+    goes to each worker of a Dask cluster once, or the folder that it is in.
+    """
+    client: Any = getattr(executor, "_client", None)
+    if hasattr(client, "scatter"):
+        yield run_task_on, client.scatter(list(arrays), broadcast=True, hash=False)
+        return
+    with tempfile.TemporaryDirectory(prefix="minitorch_np_") as folder:
+        write_data(folder, arrays)
+        yield run_task_in, [folder]
+    read_data.cache_clear()  # the arrays are not kept after they are gone
+
+
 def _submitted(
-    executor: Executor, folder: str, tasks: list[Task], arrays: Arrays
+    executor: Executor,
+    function: Callable[..., Result],
+    data: list[Any],
+    tasks: list[Task],
+    arrays: Arrays,
 ) -> Iterator[tuple[int, Result]]:
     """What an executor makes of the tasks; one whose worker is gone is submitted again, and what a
     broken executor has left undone is run here."""
@@ -254,7 +272,7 @@ def _submitted(
     from minitorch_np.experiments.processes import TRIES, lost
 
     def submit(number: int, tries: int) -> None:
-        open_ones[executor.submit(run_task_in, folder, tasks[number])] = number, tries
+        open_ones[executor.submit(function, *data, tasks[number])] = number, tries
 
     open_ones: dict[Future[Result], tuple[int, int]] = {}
     left = set(range(len(tasks)))

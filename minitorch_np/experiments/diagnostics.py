@@ -17,17 +17,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, as_batch, as_targets
+from minitorch_np.arrays import AnyArray, Array, as_batch, as_targets, count, parts
+from minitorch_np.arrays import each as of_each
+from minitorch_np.core.prediction import Model
+from minitorch_np.core.sequential import last_layer
 from minitorch_np.experiments.health import (
     LayerHealth,
     Visit,
-    backward,
-    forward,
     measured,
+    noted,
     score_range,
 )
-from minitorch_np.layers import Activation, Layer, Sequential
-from minitorch_np.losses import CrossEntropy, Loss, SoftmaxCrossEntropy, loss_for
+from minitorch_np.layers import Activation, Layer
+from minitorch_np.losses import CrossEntropy, Loss, SeveralLosses, SoftmaxCrossEntropy, loss_for
 from minitorch_np.signature import explained
 from minitorch_np.text import folded, terminal_width
 from minitorch_np.training import Callback, Trainer
@@ -160,36 +162,46 @@ class Diagnosis(NamedTuple):
 
 
 @explained
-def diagnose(model: Sequential, x: object, y: object, loss: Loss | None = None) -> Diagnosis:
+def diagnose(model: Model, x: Any, y: Any, loss: Loss | None = None) -> Diagnosis:
     """Measure the health of a model's layers on up to PROBE samples x with targets y.
 
-    `loss` is the one that goes with its outputs unless it is given. The model is not changed.
-    Raises ShapeError and DataError for data that does not fit.
+    `loss` is the one that goes with its outputs unless it is given; a Graph with several outputs
+    needs SeveralLosses. The model is not changed. Raises ShapeError and DataError for data that
+    does not fit.
     """
-    instance("diagnose", "model", model, Sequential)
+    instance("diagnose", "model", model, Model)
     loss = loss_for(model) if loss is None else instance("diagnose", "loss", loss, Loss)
-    rows = as_batch(x, model.dtype, "diagnose: x")[:PROBE]
-    targets = loss.prepare(as_targets(y, "diagnose: y")[: len(rows)], model.output_shape)
+    given, wanted = model.inputs_of(x, "diagnose: x"), model.targets_of(y, "diagnose: y")
+    rows = of_each(lambda part: as_batch(part, model.dtype, "diagnose: x")[:PROBE], given)
     model.check_input(rows)
+    m = count(rows)
+    wanted = of_each(lambda part: as_targets(part, "diagnose: y")[:m], wanted)
+    targets = loss.prepare(wanted, model.output_shape)
     with np.errstate(all="ignore"):  # what has diverged is to be seen, not to be warned of
         layers, visits, scores = _layers(model, rows, targets, loss)
-    findings = [each for layer in layers for each in _of_units(layer, layer is layers[-1])]
-    if len(rows) < FEWEST:
-        findings = [each for each in findings if each.kind not in USELESS]
+    ends = [last_layer(end) for end in model.last_layers]
+    last = {visit.path for visit in visits if visit.layer in ends} | {layers[-1].path}
+    findings = [found for layer in layers for found in _of_units(layer, layer.path in last)]
+    if m < FEWEST:
+        findings = [found for found in findings if found.kind not in USELESS]
     findings += _of_numbers(visits)
     findings += _of_gradients([layer for layer in layers if layer.weighted])
-    findings += _of_scores(visits[-1], scores, targets, loss)
+    losses = loss.losses if isinstance(loss, SeveralLosses) else (loss,)
+    for end, *one in zip(ends, parts(scores), parts(targets), losses, strict=True):
+        visit = next((v for v in reversed(visits) if v.layer is end), visits[-1])
+        findings += _of_scores(visit, *one)
     return Diagnosis(layers, findings)
 
 
 def _layers(
-    model: Sequential, x: Array, targets: AnyArray, loss: Loss
-) -> tuple[list[LayerHealth], list[Visit], Array]:
+    model: Model, x: Any, targets: Any, loss: Loss
+) -> tuple[list[LayerHealth], list[Visit], Any]:
     """All layers with parameters and all activations, in the order in which they run."""
     visits: list[Visit] = []
     gradients: dict[str, Array] = {}
-    scores, cache = forward(model, x, visits)
-    backward(model, loss.backward(loss.forward(scores, targets)[1]), cache, gradients)
+    watched = noted(model, visits, gradients)
+    scores, cache = watched.forward(x)
+    watched.backward(loss.backward(loss.forward(scores, targets)[1]), cache)
     known = [v for v in visits if v.layer.parameter_owners() or isinstance(v.layer, Activation)]
     layers = []
     for place, visit in enumerate(known):
@@ -283,14 +295,16 @@ class Diagnostics(Callback):
 
     only_first_rank = True
 
-    def __init__(self, x: Array, y: AnyArray) -> None:
-        arrays = [as_targets(array, f"Diagnostics: {name}") for name, array in (("x", x), ("y", y))]
-        require(all(array.ndim for array in arrays), self, "samples x and targets y", (x, y))
-        self.x, self.y = (array[:PROBE] for array in arrays)
+    def __init__(self, x: Any, y: Any) -> None:
+        def first(part: Any) -> AnyArray:
+            array = as_targets(part, "Diagnostics: x, y")
+            require(array.ndim > 0, self, "samples x and targets y", (x, y))
+            return array[:PROBE]
+
+        self.x, self.y = of_each(first, x), of_each(first, y)
         self.epochs: list[Diagnosis] = []
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        instance("Diagnostics", "the model", trainer.model, Sequential)
         self.epochs, self._last = [], batches - 1
         self._before: dict[str, Array] = {}
 
@@ -308,7 +322,6 @@ class Diagnostics(Callback):
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, numbers: dict[str, float]) -> None:
         model = trainer.model
-        assert isinstance(model, Sequential)  # seen when training began
         layers, findings = diagnose(model, self.x, self.y, trainer.loss)
         with np.errstate(all="ignore"):
             steps = _steps(model, self._before)
@@ -349,7 +362,7 @@ def _of_steps(layers: list[LayerHealth]) -> list[Finding]:
     return found
 
 
-def _steps(model: Sequential, before: dict[str, Array]) -> dict[str, float]:
+def _steps(model: Model, before: dict[str, Array]) -> dict[str, float]:
     """By a layer's path, how far its weights have moved over their size."""
     found = {}
     for name, after in model.named_parameters().items():

@@ -1,8 +1,9 @@
 """Engines that run tasks elsewhere: on the workers of a Dask cluster, or as the ranks of an MPI
 job.
 
-Both are `concurrent.futures` executors, which is all that `compare` asks for. The folder with the
-data is named in each task, so all workers have to see the same disk. Each worker should use one
+Both are `concurrent.futures` executors, which is all that `compare` asks for. Each worker of a Dask
+cluster is sent the data once. Ranks are told the folder that it is in, so all have to see the same
+disk. Each worker should use one
 BLAS thread (OPENBLAS_NUM_THREADS=1 in its environment), or they wait for each other.
 """
 

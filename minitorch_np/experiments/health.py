@@ -6,14 +6,14 @@ measured as well. A layer's path is that of its parameters: "0", or "1.0.2" for 
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.core.branches import Branches
-from minitorch_np.core.sequences import Mask, forward_masked, mask_before
-from minitorch_np.layers import Activation, Layer, Sequential
+from minitorch_np.layers import Activation, Graph, Layer, Sequential
 
 FLAT = 0.05
 """A slope below this share of the function's steepest lets nearly no gradient through."""
@@ -66,57 +66,42 @@ class Visit(NamedTuple):
 
     path: str
     layer: Layer
-    x: Array
+    x: Any
     y: Array
 
 
-def _walked(layer: Any, kind: Any) -> bool:
-    """Whether it is a container that does what its kind does; one with a forward of its own is a
-    layer like any other."""
-    return isinstance(layer, kind) and type(layer).forward is kind.forward
+class _Noted:
+    """Stands for a layer that is no container, and notes what goes through it."""
+
+    def __init__(
+        self, layer: Layer, path: str, visits: list[Visit], gradients: dict[str, Array]
+    ) -> None:
+        self.layer, self.path, self.visits, self.gradients = layer, path, visits, gradients
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.layer, name)
+
+    def forward(self, x: Any, **options: Any) -> Any:
+        y, cache = self.layer.forward(x, **options)
+        self.visits.append(Visit(self.path, self.layer, x, y))
+        return y, cache
+
+    def backward(self, dy: Array, cache: Any, **options: Any) -> Any:
+        self.gradients[self.path] = dy
+        return self.layer.backward(dy, cache, **options)
 
 
-def forward(
-    layer: Any, x: Array, visits: list[Visit], path: str = "", mask: Mask = None
-) -> tuple[Array, Any]:
-    """The layer's forward, which notes each layer inside."""
-    if _walked(layer, Sequential):
-        caches = []
-        for place, inner in enumerate(layer.layers):
-            mask = mask_before(inner, x, mask)
-            x, cache = forward(inner, x, visits, f"{path}{place}.", mask)
-            mask = None if mask is None else inner.mask_after(mask)
-            caches.append(cache)
-        return x, caches
-    if _walked(layer, Branches):
-        pairs = [
-            forward(inner, x, visits, f"{path}{place}.", mask)
-            for place, inner in enumerate(layer.layers)
-        ]
-        return layer.combine([y for y, _ in pairs]), [cache for _, cache in pairs]
-    y: Array
-    y, cache, _ = forward_masked(layer, x, mask)
-    visits.append(Visit(path.rstrip("."), layer, x, y))
-    return y, cache
-
-
-def backward(
-    layer: Any, dy: Array, cache: Any, gradients: dict[str, Array], path: str = ""
-) -> Array:
-    """The layer's backward, which notes the gradient of each inner layer's output."""
-    if _walked(layer, Sequential):
-        for place in reversed(range(len(layer.layers))):
-            dy = backward(layer.layers[place], dy, cache[place], gradients, f"{path}{place}.")
-        return dy
-    if _walked(layer, Branches):
-        dxs = [
-            backward(inner, part, cache[place], gradients, f"{path}{place}.")
-            for place, (inner, part) in enumerate(zip(layer.layers, layer.split(dy), strict=True))
-        ]
-        return np.sum(dxs, axis=0, dtype=dy.dtype)  # type: ignore[no-any-return]
-    gradients[path.rstrip(".")] = dy
-    dx: Array = layer.backward(dy, cache)[0]
-    return dx
+def noted(layer: Any, visits: list[Visit], gradients: dict[str, Array], path: str = "") -> Any:
+    """A copy of a model that notes each visit of a layer inside, and by its path the gradient of
+    that layer's output. A container with a forward of its own is a layer like any other.
+    """
+    kinds = (Sequential, Branches, Graph)
+    if not any(isinstance(layer, k) and type(layer).forward is k.forward for k in kinds):
+        return _Noted(layer, path, visits, gradients)
+    opened, beginning = copy.copy(layer), f"{path}." if path else ""
+    inside = layer.sublayers().items()
+    opened.layers = tuple(noted(x, visits, gradients, f"{beginning}{n}") for n, x in inside)
+    return opened
 
 
 def measured(visit: Visit, dy: Array, compared: bool) -> LayerHealth:

@@ -107,6 +107,13 @@ def run_task_in(folder: str, task: dict[str, Any]) -> dict[str, Any]:
     return run_task(task, read_data(folder))
 
 
+def run_task_on(
+    x: Array, y: AnyArray, xt: Array, yt: AnyArray, task: dict[str, Any]
+) -> dict[str, Any]:
+    """`run_task` with the data that a worker has in memory."""
+    return run_task(task, (x, y, xt, yt))
+
+
 class Reseed(Callback):
     """Draws each epoch's order from (seed, epoch): the same for all configurations of a seed,
     whatever their layers have drawn in the epoch before."""

@@ -14,14 +14,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import Array, as_batch, as_targets
+from minitorch_np.arrays import Array, each
 from minitorch_np.gradcheck.array_check import Effort
 from minitorch_np.gradcheck.numeric import EPSILON, largest
+from minitorch_np.gradcheck.packed import as_one, pack, packed_loss
 from minitorch_np.gradcheck.report import ContractResult, GradientCheck
 from minitorch_np.gradcheck.search import check_arrays
 from minitorch_np.gradcheck.targets import TrainingTarget, in_float64
-from minitorch_np.layers import Sequential
-from minitorch_np.losses.base import check_weights
+from minitorch_np.losses import SeveralLosses
 from minitorch_np.optimizers import SGD, Adagrad, Adam, Lion, Optimizer, RMSprop
 from minitorch_np.signature import explained
 from minitorch_np.training import Trainer
@@ -52,7 +52,7 @@ def check_step(
 
     Parameters:
         trainer: the trainer, with its model, loss and optimizer.
-        x, y, sample_weight: a batch, as `fit` takes it.
+        x, y, sample_weight: a batch, as `fit` takes it; without lengths.
         steps: how many steps to make, one after the other.
         formula: the rule of a user-defined optimizer, formula(optimizer, p, g, memory, t, rate),
             which returns the new p. Without one, its own `update` counts as its formula.
@@ -67,21 +67,20 @@ def check_step(
         require(callable(formula), "check_step", "a formula that is a function", formula)
     copied = copy.deepcopy(trainer)
     loss, optimizer = copied.loss, copied.optimizer
-    model = in_float64(instance("check_step", "the trainer's model", trainer.model, Sequential))
-    assert isinstance(model, Sequential)
+    model: Any = in_float64(trainer.model)
     copied.model = model
     rule = formula or _textbook(optimizer)
     label = f"a step of {type(optimizer).__name__}"
     result = GradientCheck(label if rule else f"{label}, by its own update")
-    inputs = as_batch(x, np.float64, "check_step: x")
-    model.check_input(inputs)
-    targets = loss.prepare(as_targets(y, "check_step: y"), model.output_shape)
-    weights = None if sample_weight is None else check_weights(sample_weight, len(inputs))
+    given, targets, weights = copied.checked(x, y, sample_weight, "check_step")
+    if isinstance(loss, SeveralLosses):
+        loss, targets = packed_loss(loss, model, targets)
+    inputs, one = pack(each(lambda part: np.array(part, np.float64), given)), as_one(model)
     memories: dict[str, dict[str, Any]] = {name: {} for name in model.named_parameters()}
     for number in range(1, steps + 1):
         part = GradientCheck(f"step {number}")
         result.parts.append(part)
-        target = TrainingTarget(model, loss, inputs, targets, weights, seed=seed)
+        target = TrainingTarget(one, loss, inputs, targets, weights, seed=seed)
         claim = check_arrays(part, target, Effort(0, 1), np.random.default_rng(seed), {})
         if claim is None:
             break

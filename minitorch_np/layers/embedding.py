@@ -47,6 +47,7 @@ class Embedding(Layer):
         vocabulary: int,
         dimensions: int,
         standard_deviation: float = 1.0,
+        *,
         padding_id: int | None = None,
     ) -> None:
         self.standard_deviation = number(self, "standard_deviation", standard_deviation, 0)
@@ -75,9 +76,9 @@ class Embedding(Layer):
         require_trailing(self, x, 0)
         fits = (x >= 0) & (x < self.vocabulary)  # before the cast: a NaN is no whole number
         indices = np.where(fits, x, 0).astype(np.intp)
-        wrong = np.argwhere(~fits | (indices != x))
-        if len(wrong):
-            place = tuple(int(i) for i in wrong[0])
+        fits &= indices == x
+        if not fits.all():
+            place = tuple(int(i) for i in np.argwhere(~fits)[0])
             raise DataError(
                 f"{self!r}: expected whole numbers from 0 to {self.vocabulary - 1}, got "
                 f"{x[place]} at {place}"

@@ -172,7 +172,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
         number = found["format"]
-        kinds = all(isinstance(found[name], type(value)) for name, value in fresh.items())
+        kinds = all(isinstance(found.get(name), type(value)) for name, value in fresh.items())
     except (ValueError, KeyError, TypeError, RecursionError):
         number, kinds = FORMAT, False
     if isinstance(number, int) and number > FORMAT:

@@ -9,10 +9,9 @@ mistakes at once. Where two of one kind fit, both are said; where none does, non
 
 from __future__ import annotations
 
-import ast
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,9 +28,13 @@ NEEDED = 2
 """In so many random cases must a mistake have given the same wrong numbers."""
 
 ORDINARY = (TINY, RANDOM, SQUARE, ONE)
+"""Kinds of cases that come first; the special ones come last."""
 
-MOST_PAIRS = 1500
-"""So many pairs of mistakes are tried."""
+NEARLY, FITS = 1, 2
+BESIDES = "and something else where numbers are special"
+
+MOST_PAIRS = 500
+"""So many pairs of mistakes of a kind are tried."""
 
 FAINT = 1e-7
 """Numbers this small are zero, beside zeros."""
@@ -89,30 +92,31 @@ class Evidence(NamedTuple):
     cases: list[Case]
     learner: list[Outcome]
     reference: list[Outcome]
+    only: str = ""
 
-    def run(self, function: Any) -> list[Outcome]:
-        """What a function of our own makes of the cases."""
-        return [outcome(self.task, function, self.task.made(case), None) for case in self.cases]
+    def run(self, function: Any) -> Iterator[Outcome]:
+        """What a function of our own makes of the cases, one after the other; of the result `only`
+        where it is given."""
+        for case in self.cases:
+            made = outcome(self.task, function, self.task.made(case), None)
+            yield _alone(made, self.only) if self.only else made
 
-    def explained(self, others: list[Outcome]) -> bool:
-        """Whether the learner's numbers are these, wherever both have numbers."""
-        seen = 0
+    def explained(self, others: Iterable[Outcome]) -> int:
+        """Whether the learner's numbers are these, wherever both have numbers: FITS, or NEARLY if
+        they differ where numbers are special, or 0."""
+        seen, needed = 0, NEEDED if self._wrong_at_random else 1
         for case, mine, other, right in zip(
-            self.cases, self.learner, others, self.reference, strict=True
+            self.cases, self.learner, others, self.reference, strict=False
         ):
             if not mine.values or not other.values:
                 continue
             if not agree(mine, other, self.task.tolerance):
-                return False
+                special = self._wrong_at_random and case.kind not in ORDINARY
+                return NEARLY if special and seen >= needed else 0
             wrong = not agree(mine, right, self.task.tolerance)
             random = case.kind in (RANDOM, SQUARE)
             seen += wrong and (random or not self._wrong_at_random)
-        return seen >= (NEEDED if self._wrong_at_random else 1)
-
-    @property
-    def special(self) -> bool:
-        """Whether there are cases of special numbers, on which a second mistake may show."""
-        return self._wrong_at_random and any(case.kind not in ORDINARY for case in self.cases)
+        return FITS if seen >= needed else 0
 
     @property
     def _wrong_at_random(self) -> bool:
@@ -129,38 +133,59 @@ def reference(chapter: Chapter, task: Task) -> list[Outcome]:
     return [outcome(task, solution, task.made(case), None) for case in task.used()]
 
 
-def names_of(evidence: Evidence) -> list[str]:
-    """The mistakes that explain the learner's numbers, in words; empty if none does."""
+def names_of(evidence: Evidence, deep: bool = True) -> list[str]:
+    """The mistakes that explain the learner's numbers, in words; empty if none does.
+
+    Not `deep`: without two mistakes at once.
+    """
     if not any(one.values for one in evidence.learner):
         return []
-    found = _explanations(evidence)
-    if found or not evidence.special:
-        return found
-    ordinary = [i for i, case in enumerate(evidence.cases) if case.kind in ORDINARY]
-    found = _explanations(
-        Evidence(
-            evidence.chapter,
-            evidence.task,
-            *([every[i] for i in ordinary] for every in evidence[2:]),  # type: ignore[arg-type]
-        )
-    )
-    return [f"{words}; and something else where numbers are special" for words in found]
-
-
-def _explanations(evidence: Evidence) -> list[str]:
-    """Mistakes that give the learner's numbers in all cases of the evidence."""
-    listed, small = _listed(evidence), _small(evidence)
-    for source in (listed, _whole(evidence), small):
-        found = []
-        for words, others in source:
-            if evidence.explained(others()) and words not in found:
-                found.append(words)
+    nearly: list[str] = []
+    for kind in (_listed, _whole, _small, _scaled):
+        fitting = [(evidence.explained(others()), words) for words, others in kind(evidence)]
+        found = dict.fromkeys(words for fit, words in fitting if fit == FITS)
         if found:
-            return found
-    return _pairs(evidence)
+            return list(found)
+        nearly = nearly or [f"{words}; {BESIDES}" for fit, words in fitting if fit == NEARLY]
+    if nearly:
+        return nearly[:1]
+    return (_each_result(evidence) or _pairs(evidence)) if deep else []
 
 
-Tried = tuple[str, Callable[[], list[Outcome]]]
+def _each_result(evidence: Evidence) -> list[str]:
+    """Where several results are wrong, the mistake of each."""
+    wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
+    solution = getattr(evidence.chapter.module, evidence.task.name)
+    if not (evidence.task.outputs or isinstance(solution, type)):
+        return []  # facts about one result
+    found, rest = [], []
+    for name in wrong:
+        alone = evidence._replace(
+            only=name,
+            learner=[_alone(one, name) for one in evidence.learner],
+            reference=[_alone(one, name) for one in evidence.reference],
+        )
+        words = [
+            words
+            for source in (_listed(alone), _whole(alone), _small(alone))
+            for words, others in source
+            if alone.explained(others())
+        ]
+        if words:
+            found.append(f"{name}: {words[0]}")
+        else:
+            rest.append(name)
+    too = [f"{', '.join(rest)} wrong too"] if rest else []
+    return ["; and ".join([*found, *too])] if found else []
+
+
+def _alone(one: Outcome, name: str) -> Outcome:
+    """An outcome with one of its results."""
+    return Outcome({name: one.values[name]} if name in one.values else {})
+
+
+Tried = tuple[str, Callable[[], Iterable[Outcome]]]
+"""A mistake in words, and what the function with it makes of the cases."""
 
 
 def made_function(chapter: Chapter, name: str, source: str) -> Any:
@@ -183,12 +208,12 @@ def _source(evidence: Evidence) -> str:
     return function_source(evidence.chapter.module, evidence.task.name)
 
 
-def _outcomes(evidence: Evidence, source: str) -> list[Outcome]:
+def _outcomes(evidence: Evidence, source: str) -> Iterator[Outcome]:
     try:
         function = made_function(evidence.chapter, evidence.task.name, source)
-        return evidence.run(function)
-    except Exception:  # a change that can't be run explains nothing
-        return [Outcome() for _ in evidence.cases]
+    except Exception:  # a change that is no function explains nothing
+        return
+    yield from evidence.run(function)
 
 
 def _listed(evidence: Evidence) -> list[Tried]:
@@ -207,27 +232,23 @@ def _small(evidence: Evidence) -> list[Tried]:
 
 
 def _pairs(evidence: Evidence) -> list[str]:
-    """Two mistakes at once: a listed one or a small change, and a small change on top."""
+    """Two mistakes at once: two that are listed, or one and a small change on top."""
     plain = without_docstrings(_source(evidence))
-    first = [(m.words, edited(plain, m.edits)) for m in evidence.task.mistakes]
-    first += [(m.words, m.source) for m in mutants(plain)]
-    pairs = (
-        (words, other.words, other.source)
-        for words, source in first
-        if source
-        for other in _mutants(source)
+    listed = [(m, edited(plain, m.edits)) for m in evidence.task.mistakes]
+    both = (
+        (one.words, other.words, edited(source, other.edits))
+        for (one, source), (other, _) in itertools.permutations(listed, 2)
     )
-    for words, others, source in itertools.islice(pairs, MOST_PAIRS):
-        if words != others and evidence.explained(_outcomes(evidence, source)):
-            return [f"two mistakes: {words}; and {others}"]
+    small = (
+        (one.words, other.words, other.source)
+        for one, source in listed
+        for other in mutants(source)
+    )
+    for pairs in (both, small):
+        for words, others, source in itertools.islice(pairs, MOST_PAIRS):
+            if source and evidence.explained(_outcomes(evidence, source)):
+                return [f"two mistakes: {words}; and {others}"]
     return []
-
-
-def _mutants(source: str) -> list[Any]:
-    try:
-        return list(mutants(ast.unparse(ast.parse(source))))
-    except SyntaxError:
-        return []
 
 
 def _whole(evidence: Evidence) -> list[Tried]:
@@ -237,6 +258,26 @@ def _whole(evidence: Evidence) -> list[Tried]:
     return [
         (words + where, functools.partial(_formed, evidence, wrong, form)) for words, form in FORMS
     ]
+
+
+def _scaled(evidence: Evidence) -> list[Tried]:
+    """Results that are right but for a number."""
+    wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
+    factor = _constant(evidence, wrong)
+    if factor is None:
+        return []
+    words = f"all numbers are {factor:.4g} times those expected"
+    return [(words, functools.partial(_formed, evidence, wrong, lambda y, _: y * factor))]
+
+
+def _constant(evidence: Evidence, wrong: list[str]) -> float | None:
+    """The ratio of the results' sizes where they are random, if it is a number."""
+    for case, mine, right in zip(evidence.cases, evidence.learner, evidence.reference, strict=True):
+        for name in wrong if case.kind == RANDOM and mine.values.keys() >= set(wrong) else ():
+            size = float(np.linalg.norm(right.values[name].astype(float)))
+            ratio = float(np.linalg.norm(mine.values[name].astype(float))) / size if size else 0.0
+            return ratio if np.isfinite(ratio) and ratio > 0 else None
+    return None
 
 
 def _is_wrong(evidence: Evidence, name: str) -> bool:
@@ -252,6 +293,11 @@ def _is_wrong(evidence: Evidence, name: str) -> bool:
 def _formed(evidence: Evidence, wrong: list[str], form: Form) -> list[Outcome]:
     """The reference's outcomes, with some of the results changed."""
     return [
-        Outcome({n: form(y, case.sizes) if n in wrong else y for n, y in right.values.items()})
+        Outcome(
+            {
+                n: form(y.astype(float), case.sizes) if n in wrong else y
+                for n, y in right.values.items()
+            }
+        )
         for case, right in zip(evidence.cases, evidence.reference, strict=True)
     ]

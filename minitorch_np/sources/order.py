@@ -8,7 +8,7 @@ window, the nearer this is to a shuffle of everything; with a window as large as
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -43,6 +43,27 @@ def in_turn(order: AnyArray | None, n: int, block: int) -> Iterator[AnyArray]:
     for first in range(0, n, block):
         last = min(first + block, n)
         yield np.arange(first, last) if order is None else order[first:last]
+
+
+def own_rows(
+    blocks: Iterator[AnyArray], sizes: Iterator[int], own: Callable[[int], slice]
+) -> Iterator[AnyArray]:
+    """The rows of the blocks that one of several processes reads.
+
+    They are its part, `own`, of each of the pieces that the blocks are made of, of these sizes.
+    """
+    left = np.zeros(0, bool)
+    for rows in blocks:
+        flags, ready = [left], len(left)
+        while ready < len(rows):
+            piece = np.zeros(next(sizes), bool)
+            piece[own(len(piece))] = True
+            flags.append(piece)
+            ready += len(piece)
+        flat = np.concatenate(flags)
+        here, left = flat[: len(rows)], flat[len(rows) :]
+        if here.any():
+            yield rows[here]
 
 
 def without_first(blocks: Iterator[AnyArray], skipped: int) -> Iterator[AnyArray]:

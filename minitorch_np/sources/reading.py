@@ -78,10 +78,14 @@ Rows: TypeAlias = Sequence[Any] | AnyArray
 
 
 class Span(NamedTuple):
-    """A batch, or a piece of one: how many samples, and whether it is the last of its batch."""
+    """A batch, or a piece of one: how many samples, and whether it is the last of its batch.
+
+    Where only one process's part of it is read, `in_all` is how many samples all parts have.
+    """
 
     size: int
     complete: bool = True
+    in_all: int | None = None
 
 
 class Group(NamedTuple):

@@ -101,6 +101,7 @@ class Batches:
         self.shuffle = shuffle and self.size < n
         self.checked = False
         self.cut: Cut | None = None
+        self.own: Callable[[int], slice] | None = None
 
     def __len__(self) -> int:
         return math.ceil(self.samples_in_all / self.size)

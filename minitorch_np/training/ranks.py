@@ -43,6 +43,7 @@ class Alone:
 
     rank, size = 0, 1
     cut: Cut | None = None
+    own: Callable[[int], slice] | None = None
 
     propagate = staticmethod(propagate)
     accumulator, totals = Accumulator, Totals
@@ -130,6 +131,12 @@ class Ranks(Together, Alone):
 
     # Their parts of a batch
 
+    def own(self, rows: int) -> slice:
+        """This rank's part of so many rows; all of them where there are fewer than ranks."""
+        if rows < self.size:
+            return slice(0, rows)
+        return slice(rows * self.rank // self.size, rows * (self.rank + 1) // self.size)
+
     def cut(self, first: int, last: int) -> tuple[int, int]:
         """This rank's part of a piece of a batch.
 
@@ -138,8 +145,7 @@ class Ranks(Together, Alone):
         """
         rows = last - first
         self.whole, self._all_rows = rows < self.size, rows
-        part = slice(rows * self.rank // self.size, rows * (self.rank + 1) // self.size)
-        self._rows = slice(0, rows) if self.whole else part
+        self._rows = self.own(rows)
         return first + self._rows.start, first + self._rows.stop
 
     def part(self, loss: Loss, samples: Samples) -> Samples:

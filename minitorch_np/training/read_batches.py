@@ -15,7 +15,14 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Generator
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.sources.ahead import ReadAhead
-from minitorch_np.sources.order import BLOCK_BYTES, WINDOW_BYTES, in_turn, windows, without_first
+from minitorch_np.sources.order import (
+    BLOCK_BYTES,
+    WINDOW_BYTES,
+    in_turn,
+    own_rows,
+    windows,
+    without_first,
+)
 from minitorch_np.sources.reading import Span, block_rows, checked_at, read, rows_of, spans
 from minitorch_np.sources.stores import Source
 from minitorch_np.sources.stream import Stream
@@ -48,7 +55,7 @@ class _ReadBatches(Batches):
         self, check: Check, reading: Reading, transform: Transform | None, place: str
     ) -> None:
         self.check, self.reading, self.transform, self.place = check, reading, transform, place
-        self.seen, self.cut = 0, None
+        self.seen, self.cut, self.own = 0, None, None
 
     @abstractmethod
     def groups(self, order: Any, done: int) -> Iterator[tuple[Samples, list[Span], int]]:
@@ -66,8 +73,9 @@ class _ReadBatches(Batches):
                     if self.transform is not None:  # here, since it draws from the run's generator
                         x = self._transformed(x, rng)
                     if self.cut is not None:
-                        part = slice(*self.cut(0, span.size))
-                        x, y, weights = Samples(x, y, weights).rows(part)
+                        part = slice(*self.cut(0, span.in_all or span.size))
+                        if span.in_all is None:  # else it is this rank's part already
+                            x, y, weights = Samples(x, y, weights).rows(part)
                     self.seen = seen
                     yield x, y, weights, span.complete
 
@@ -123,8 +131,11 @@ class SourceBatches(_ReadBatches):
         )
 
     def groups(self, order: Any, done: int) -> Iterator[tuple[Samples, list[Span], int]]:
-        cuts = spans(self.samples_in_all, self.size, self.micro_size, done)
-        blocks = without_first(self._blocks(order), done * self.size)
+        given = self.samples_in_all, self.size, self.micro_size, done
+        cuts, blocks = spans(*given), without_first(self._blocks(order), done * self.size)
+        if (own := self.own) is not None and self.transform is None:  # which is given all rows
+            blocks = own_rows(blocks, (span.size for span in spans(*given)), own)
+            cuts = (Span(len(range(n)[own(n)]), last, n) for n, last, _ in cuts)
         for group in read(self.source, blocks, cuts, self.reading.prefetch):
             samples = _pair(group.samples, group.rows[0])
             yield self.checked_rows(samples, group.rows), group.spans, 0

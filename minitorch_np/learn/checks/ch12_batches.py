@@ -27,12 +27,13 @@ def _data(rng: Generator, sizes: Sizes, kind: str) -> tuple[Any, ...]:
 def _facts(function: Any, inputs: tuple[Any, ...]) -> Any:
     """What is true of the batches, whatever their order is."""
     X, Y, batch_size, rng = inputs
+    X0, Y0 = X.copy(), Y.copy()
     numbers = X[0].copy()
     got = function(X, Y, batch_size, rng)
     if got is ... or got is None:
         return got
-    first, second = _pairs(got), _pairs(function(X, Y, batch_size, rng))
-    again = _pairs(function(X, Y, batch_size, np.random.default_rng(X.shape[1])))
+    first, second = _pairs(got), _pairs(function(X0.copy(), Y0.copy(), batch_size, rng))
+    again = _pairs(function(X0, Y0, batch_size, np.random.default_rng(X.shape[1])))
     ids = _ids(first, 0)
     labels = _ids(first, 1) / 100
     return {
@@ -120,8 +121,8 @@ TASKS = (
             mistake("the random numbers do not come from rng: the same seed has to give the same "
                     "order", "rng.permutation(m)", "np.random.permutation(m)", "m = X.shape[1]",
                     "import numpy as np\n    m = X.shape[1]"),
-            mistake("the order is the same in each epoch: a generator is made anew inside, and rng "
-                    "is not used", "rng.permutation(m)", "np.random.default_rng(0).permutation(m)",
+            mistake("the order is the same in each epoch: rng is not used (a generator made anew "
+                    "inside gives the same order each time)", "rng.permutation(m)", "np.random.default_rng(0).permutation(m)",
                     "m = X.shape[1]", "import numpy as np\n    m = X.shape[1]"),
             mistake("the batches are transposed: pictures are in rows", PAIR,
                     "found.append((X[:, chosen].T, Y[:, chosen].T))"),

@@ -243,7 +243,7 @@ function stroke(event) {
   pen.lineCap = pen.lineJoin = "round";
   pen.beginPath();
   pen.moveTo(...(last ?? [x, y]));
-  pen.lineTo(x, y);
+  pen.lineTo(x + 0.01, y);  // a line of no length, as of a tap, is not drawn
   pen.stroke();
   last = [x, y];
   changed();

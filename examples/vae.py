@@ -1,0 +1,83 @@
+"""A variational autoencoder: handwritten digits that nobody wrote.
+
+An autoencoder finds a code for each picture, but between the codes of two pictures there may be
+nothing. Here the encoder gives each picture a whole cloud of codes, a normal distribution, and the
+decoder has to make the picture again of any code drawn from it. A second loss keeps the clouds near
+the standard normal distribution, so they fill the space without gaps. Then the decoder can be given
+any random code, and makes a digit of it.
+
+The first loss is a mean over 784 pixels and the second a sum over the code; the weights 784 and 1
+make both sums, as they have to be for the sum of the two to bound the likelihood.
+
+    python examples/vae.py [EPOCHS [FILE.png]]
+"""
+
+import sys
+from itertools import zip_longest
+
+import numpy as np
+
+import minitorch_np as mt
+from minitorch_np.arrays import Array
+
+CODE = 10
+
+
+def main(epochs: int = 30, path: str | None = None) -> None:
+    """Train on the digits in this package; draw new digits, and the way from one to another."""
+    digits = mt.data.load_mnist()
+    x, xt = digits.train.features(), digits.test.features()
+    model = mt.vae([784, 256, CODE], seed=0)
+    trainer = mt.Trainer(
+        model,
+        ["binary_cross_entropy", "normal_kl"],
+        mt.Adam(mt.schedules.cosine(0.002, epochs * len(x) // 100)),
+        loss_weights=[784, 1],
+        seed=0,
+    )
+    # The targets are the pictures, and the standard normal distribution: mean 0, log variance 0.
+    standard = np.zeros((len(x), 2 * CODE), np.float32)
+    trainer.fit(x, [x, standard], epochs=epochs, batch_size=100, callbacks=[mt.Progress()])
+
+    rng = np.random.default_rng(0)
+    print("\nNew digits, of random codes:\n")
+    new = pictures(model, rng.normal(size=(20, CODE)))
+    print(side_by_side(new[:4]))
+
+    print("\nFrom one test digit to another, by equal steps between their codes:\n")
+    means = model["encoder"](xt[[0, 2]])[:, :CODE]
+    way = np.linspace(0, 1, 10)[:, np.newaxis]
+    between = pictures(model, means[0] + way * (means[1] - means[0]))
+    print(side_by_side(between[::3]))
+    if path is not None:
+        save(np.concatenate([new, between]), path)
+
+    bound = trainer.evaluate(xt, [xt, standard[: len(xt)]])["loss"]
+    print(f"\nbound on the log likelihood of a test digit: -{bound:.1f}")
+
+
+def pictures(model: mt.Graph, codes: Array) -> Array:
+    """What the decoder makes of codes: the probability of each pixel being white."""
+    scores = model["decoder"](codes.astype(np.float32))
+    pixels: Array = (255 / (1 + np.exp(-scores))).reshape(-1, 28, 28)
+    return pixels
+
+
+def side_by_side(images: Array) -> str:
+    """Pictures as text, in a row."""
+    texts = [[f"{line:<30}" for line in mt.data.as_text(image).splitlines()] for image in images]
+    rows = zip_longest(*texts, fillvalue=30 * " ")
+    return "\n".join("".join(row).rstrip() for row in rows)
+
+
+def save(images: Array, path: str) -> None:
+    """Write them to a picture, ten in a row. Needs the extra `images`."""
+    from PIL import Image
+
+    rows = [np.concatenate(list(images[n : n + 10]), 1) for n in range(0, len(images), 10)]
+    Image.fromarray(np.concatenate(rows).astype(np.uint8)).save(path)
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    main(int(given[0]) if given else 30, given[1] if given[1:] else None)

@@ -1,0 +1,169 @@
+"""Say what the machine and NumPy's libraries are set to, and what other settings would bring.
+
+Each setting is measured in a process of its own. What helps is printed as lines for a shell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.cli.arguments import positive_integer, print_json
+from minitorch_np.experiments.step_time import measured
+from minitorch_np.machine import (
+    CORETYPE,
+    MALLOC,
+    best_setting,
+    blas,
+    cgroup_limit,
+    cores,
+    kernels_to_try,
+    memory_allocator,
+    processor,
+    threads_setting,
+)
+from minitorch_np.text import aligned
+from minitorch_np.training.display import bar
+
+NOW, ONE = "as it is", "1 thread"
+"""What others are compared with: numbers of threads with what is set, the rest with one thread,
+where times tell most."""
+
+GAIN = 0.97
+"""A setting is advised where it takes at most so much of the time: less is noise."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `minitorch-np doctor` takes."""
+    parser.add_argument(
+        "--rounds", type=positive_integer, default=3, metavar="N", help="of each setting (3)"
+    )
+    parser.add_argument(
+        "--no-measuring", action="store_true", help="say what is set, and measure nothing"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look, measure, advise."""
+    found = look()
+    if not arguments.json:
+        print("\n".join(aligned([(f"{name}:", str(value)) for name, value in found.items()])))
+    if not arguments.no_measuring:
+        times = _measure(arguments.rounds, arguments.json)
+        advice = advised(times)
+        found |= {"times": times, "advice": advice}
+        if not arguments.json:
+            print("\n" + "\n".join(aligned(_table(times))))
+            print("\n" + "\n".join(_said(times, advice)))
+    if arguments.json:
+        print_json(found)
+    return 0
+
+
+def look() -> dict[str, Any]:
+    """What is in use."""
+    library, limit = blas(), cgroup_limit()
+    kernels = library.kernels or "unknown kernels"
+    known = best_setting()
+    return {
+        "processor": processor()[0],
+        "cores that this process may use": f"{cores()} of {os.cpu_count()}"
+        + (f", of which a cgroup leaves {limit:g}" if limit is not None else ""),
+        "NumPy": f"{np.__version__}, Python {platform.python_version()}",
+        "matrix products": f"{library.name} {library.version}, {kernels}, "
+        f"{library.threads or 'unknown'} threads",
+        "known to be faster": " ".join(f"{k}={v}" for k, v in known.items()) or "nothing",
+        "memory": memory_allocator(),
+    }
+
+
+def settings() -> dict[str, dict[str, str]]:
+    """What to measure: names, and environment variables."""
+    found: dict[str, dict[str, str]] = {NOW: {}}
+    number, most = 1, cores()
+    while number <= most:
+        found[ONE if number == 1 else f"{number} threads"] = threads_setting(number)
+        number *= 2
+    one = threads_setting(1)
+    for name in kernels_to_try():
+        found[f"{ONE}, {CORETYPE}={name}"] = one | {CORETYPE: name}
+    if sys.platform == "linux":
+        found[f"{ONE}, glibc keeps freed memory"] = one | MALLOC
+    return found
+
+
+def _measure(rounds: int, quiet: bool) -> dict[str, dict[str, Any]]:
+    """The times of all settings, and of the best of them together."""
+    todo = settings()
+    shown = None if quiet else bar((len(todo) + 1) * rounds, "measuring", unit="run")
+    times: dict[str, dict[str, Any]] = {}
+
+    def go(names: Mapping[str, dict[str, str]]) -> None:
+        for name, found in measured(names, rounds):
+            times[name] = found
+            if shown is not None:
+                shown.update()
+
+    go(todo)
+    together = {k: v for name in advised(times) for k, v in todo[name].items()}
+    if together:
+        go({"all that is advised": together})
+    if shown is not None:
+        shown.close()
+    return times
+
+
+def advised(times: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The settings that help: the best number of threads, the best kernels, the allocator."""
+    works = {name: found for name, found in times.items() if "error" not in found}
+    if not {NOW, ONE} <= works.keys():
+        return []
+    here = works[ONE]["kernels"]
+    threads = {name: found["step"] for name, found in works.items() if name.endswith("threads")}
+    threads[ONE] = works[ONE]["step"]
+    kernels = {
+        name: found["step"]
+        for name, found in works.items()
+        if CORETYPE in name and found["kernels"] != here  # a name that changed something
+    }
+    memory = {name: found["prediction"] for name, found in works.items() if "glibc" in name}
+    found = []
+    for group, over in (
+        (threads, works[NOW]["step"]),
+        (kernels, works[ONE]["step"]),
+        (memory, works[ONE]["prediction"]),
+    ):
+        best = min(group, key=group.__getitem__, default=None)
+        if best is not None and group[best] <= GAIN * over:
+            found.append(best)
+    return found
+
+
+def _table(times: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    rows = [["setting", "kernels", "threads", "a step", "a prediction"]]
+    for name, found in times.items():
+        cells = [f"{found[key]:.2f} ms" for key in ("step", "prediction") if "error" not in found]
+        about = [str(found["kernels"]), str(found["threads"])] if cells else ["can't run", ""]
+        rows.append([name, *about, *(cells or [found["error"][:40], ""])])
+    return rows
+
+
+def _said(times: Mapping[str, Mapping[str, Any]], advice: list[str]) -> list[str]:
+    """The lines to export, and what they bring."""
+    if not advice:
+        return ["No setting was faster than what is set by more than the noise."]
+    found, todo = ["Faster here; write this in the shell before Python starts:"], settings()
+    for name in advice:
+        key = "prediction" if "glibc" in name else "step"
+        over = ONE if name.startswith(f"{ONE}, ") else NOW
+        own = {k: v for k, v in todo[name].items() if over == NOW or k not in todo[ONE]}
+        words = " ".join(f"{variable}={value}" for variable, value in own.items())
+        found.append(f"export {words}")
+        found.append(f"  # a {key}: {times[over][key]:.2f} -> {times[name][key]:.2f} ms, {over}")
+    return found
