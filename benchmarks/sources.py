@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +223,7 @@ def hidden_share(delay: float, work: float, rounds: int = 3, groups: int = 40) -
         def on_batch_end(self, trainer: mt.Trainer, batch: int, loss: float) -> None:
             time.sleep(work)
 
-    def run(seconds: float, prefetch: int, callbacks: list[mt.Callback]) -> float:
+    def run(seconds: float, prefetch: int, callbacks: Sequence[mt.Callback]) -> float:
         trainer = mt.Trainer(mt.mlp([784, 10, 10], seed=0), "softmax_cross_entropy", "sgd", seed=0)
         start = time.perf_counter()
         trainer.fit(
@@ -237,12 +237,11 @@ def hidden_share(delay: float, work: float, rounds: int = 3, groups: int = 40) -
         )
         return time.perf_counter() - start
 
-    cases: list[tuple[float, int, list[mt.Callback]]] = [
-        *((0, 0, []), (delay, 0, []), (0, 0, [Works()])),
-        *((delay, 0, [Works()]), (delay, 2, [Works()])),
-    ]
+    none, works = list[mt.Callback](), [Works()]
+    cases = [(0, 0, none), (delay, 0, none), (0, 0, works), (delay, 0, works), (delay, 2, works)]
     seconds = [[run(*case) for case in cases] for _ in range(rounds)]
-    neither, read, computing, one_by_one, ahead = map(statistics.median, zip(*seconds, strict=True))
+    medians = [statistics.median(each) for each in zip(*seconds, strict=True)]
+    neither, read, computing, one_by_one, ahead = medians
     return (one_by_one - ahead) / min(read - neither, computing)
 
 
