@@ -267,7 +267,7 @@ def _solution(evidence: Evidence) -> Any:
 
 def _parameters(evidence: Evidence) -> list[str]:
     solution = _solution(evidence)
-    return [] if isinstance(solution, type) else list(inspect.signature(solution).parameters)
+    return list(evidence.task.arguments or inspect.signature(solution).parameters)
 
 
 def _advice(first: Outcome) -> str:
@@ -301,8 +301,7 @@ def _example(evidence: Evidence, i: int) -> list[str]:
     mine, right = evidence.learner[i], evidence.reference[i]
     inputs = evidence.task.made(evidence.cases[i])
     lines = [f"example ({_case(evidence.cases[i])}):"]
-    names = _parameters(evidence) or [f"input {n + 1}" for n in range(len(inputs))]
-    for name, value in zip(names, inputs, strict=False):
+    for name, value in zip(_parameters(evidence), inputs, strict=False):
         lines.append(_shown(f"  {name} = ", value))
     for name in right.values:
         a, b = mine.values.get(name), right.values[name]
