@@ -209,7 +209,8 @@ def _difference(evidence: Evidence, bad: list[int]) -> str:
         a, b = mine.values.get(name), right.values[name]
         if a is not None and a.shape != b.shape:
             of = f" for {name}" if name else ""
-            parts.append(f"expected the shape {b.shape}{of}, got {a.shape}")
+            wanted = f"the shape {b.shape}" if b.shape else "one number"
+            parts.append(f"expected {wanted}{of}, got an array of shape {a.shape}")
             return "; ".join(parts)
     kinds = _kinds(evidence, bad)
     if kinds:
