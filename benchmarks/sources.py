@@ -244,7 +244,8 @@ def hidden_share(delay: float, work: float, rounds: int = 3, groups: int = 40) -
     seconds = [[run(*case) for case in cases] for _ in range(rounds)]
     medians = [statistics.median(each) for each in zip(*seconds, strict=True)]
     neither, read, computing, one_by_one, ahead = medians
-    return (one_by_one - ahead) / min(read - neither, computing)
+    hidden: float = (one_by_one - ahead) / min(read - neither, computing)
+    return hidden
 
 
 def main() -> None:
