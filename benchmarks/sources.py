@@ -237,15 +237,19 @@ def hidden_share(delay: float, work: float, rounds: int = 3, groups: int = 40) -
         )
         return time.perf_counter() - start
 
-    none, works = list[mt.Callback](), list[mt.Callback]([Works()])
-    idle: float = 0
-    cases = [(idle, 0, none), (delay, 0, none), (idle, 0, works), (delay, 0, works)]
-    cases += [(delay, 2, works)]
+    none: list[mt.Callback] = []
+    works: list[mt.Callback] = [Works()]
+    cases = [
+        (0.0, 0, none),
+        (delay, 0, none),
+        (0.0, 0, works),
+        (delay, 0, works),
+        (delay, 2, works),
+    ]
     seconds = [[run(*case) for case in cases] for _ in range(rounds)]
     medians = [statistics.median(each) for each in zip(*seconds, strict=True)]
     neither, read, computing, one_by_one, ahead = medians
-    hidden: float = (one_by_one - ahead) / min(read - neither, computing)
-    return hidden
+    return float((one_by_one - ahead) / min(read - neither, computing))
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,8 @@ def pad_sequences(
     """
     place = "pad_sequences"
     number(place, "value", value)
-    arrays = [as_targets(one, f"{place}: sequence {n}") for n, one in enumerate(sequences)]
+    rows = sequences if isinstance(sequences, Iterable) else ()
+    arrays = [as_targets(one, f"{place}: sequence {n}") for n, one in enumerate(rows)]
     if not arrays or any(array.ndim == 0 for array in arrays):
         raise DataError(f"{place}: expected a list of sequences, got {type(sequences).__name__}")
     lengths = np.array([len(array) for array in arrays])
