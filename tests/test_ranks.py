@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import minitorch_np as mt
 from minitorch_np.io.arrays import read_state
+from minitorch_np.training.draws import draws
 
 SCRIPT = Path(__file__).with_name("ranks_script.py")
 KILLED = """
@@ -99,3 +101,51 @@ def test_the_command(tmp_path: Path) -> None:
 def test_without_a_communicator_of_mpi() -> None:
     with pytest.raises(mt.errors.ConfigurationError, match="communicator to be one of mpi4py"):
         mt.Trainer(mt.mlp([4, 2], seed=0), "mse", "sgd", communicator=4)
+
+
+DRAWS: list[Any] = [
+    lambda rng, m, width: rng.random((m, width), np.float32),
+    lambda rng, m, width: rng.random((m, width), dtype=np.float32),
+    lambda rng, m, width: rng.random((m, width)),
+    lambda rng, m, width: rng.normal(size=(m, width)),
+    lambda rng, m, width: rng.integers(0, 9, m),
+    lambda rng, m, width: rng.uniform(-1, 1, (m, 1, width)),
+]
+
+
+@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937])
+def test_a_part_of_what_is_drawn(bits: Any) -> None:
+    """The rows of each rank are those that one process draws, and all generators end alike."""
+    for before, rows, width, start, stop in [
+        (0, 8, 5, 0, 4),
+        (1, 8, 5, 4, 8),
+        (1, 7, 3, 2, 5),
+        (0, 7, 3, 2, 3),
+        (1, 300, 64, 100, 200),
+        (0, 2, 1, 1, 2),
+    ]:
+        whole, part = (np.random.Generator(bits(3)) for _ in range(2))
+        for rng in (whole, part):
+            rng.random(before, np.float32)  # half of a draw may be left over
+        own: Any = draws()(part.bit_generator, slice(start, stop), rows)
+        for draw in DRAWS:
+            found, wanted = draw(own, stop - start, width), draw(whole, rows, width)
+            np.testing.assert_array_equal(found, wanted[start:stop])
+        assert own.random() == whole.random()  # one number for all
+        assert repr(own.bit_generator.state) == repr(whole.bit_generator.state)
+
+
+def test_the_forecast_of_a_sum() -> None:
+    """By hand: two ranks exchange once; a ring of many sends twice the vector, however many."""
+    pytest.importorskip("mpi4py.MPI", reason="mpi4py is not installed", exc_type=ImportError)
+    from benchmarks.forecast import Network, best, fitted
+
+    network = Network("one", 1e-6, 1e9)
+    assert network.sum(1, 1_000) == 0
+    assert network.sum(2, 1_000_000) == pytest.approx(2e-6 + 1e-3)
+    assert network.sum(512, 512_000_000) == pytest.approx(2 * 511 * (1e-6 + 1e-3))
+    assert network.sum(512, 8) == pytest.approx(9 * (2e-6 + 8e-9))
+    host = fitted({"2": 4e-6, "1000000": 4e-6 + 1e-3})
+    assert (host.latency, host.bandwidth) == pytest.approx((2e-6, 4e9))
+    assert best({1: 1.0, 2: 0.6, 8: 0.3, 64: 0.29, 512: 0.28}, 10**9, network) == 1
+    assert best({1: 1.0, 2: 0.6, 8: 0.3, 64: 0.29, 512: 0.28}, 8, network) == 512

@@ -8,6 +8,7 @@ depend on how many processes there are, and their generators stay in the same st
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,26 @@ def draws() -> Any:
     class Draws(np.random.Generator):
         """A generator whose arrays with a row for each sample are drawn as in one process.
 
-        It draws for all samples of the piece, and returns the rows of this rank's. So the numbers
-        do not depend on how many ranks there are, and all generators stay in the same state.
+        It draws for all samples of the piece, or skips what others draw, and returns the rows of
+        this rank's.
         """
 
         def __init__(self, bits: Any, rows: slice, all_rows: int) -> None:
             super().__init__(bits)
             self.rows, self.all_rows = rows, all_rows
+
+        def skip(self, numbers: int) -> None:
+            """Go on as if so many float32 had been drawn; of PCG64, each is half of a draw."""
+            if numbers and self.bit_generator.state["has_uint32"]:
+                draw_one(self)
+                numbers -= 1
+            if numbers:  # now nothing is left over of a draw, which `advance` would forget
+                self.bit_generator.advance(numbers // 2)  # type: ignore[attr-defined,unused-ignore]
+            if numbers % 2:
+                draw_one(self)
+
+    def draw_one(self: Any) -> None:
+        np.random.Generator.random(self, 1, np.float32)
 
     def by_sample(name: str, place: int) -> Any:
         draw: Any = getattr(np.random.Generator, name)
@@ -37,6 +51,13 @@ def draws() -> Any:
             own = self.rows.stop - self.rows.start
             if shape is None or not len(shape) or shape[0] != own or options.get("out") is not None:
                 return draw(self, *given, **options)
+            dtype = given[1] if len(given) > 1 else options.get("dtype")
+            if name == "random" and dtype == np.float32 and _skips(self.bit_generator):
+                row = math.prod(shape[1:])  # as Dropout draws: what others draw is left out
+                self.skip(self.rows.start * row)
+                found = draw(self, shape, np.float32)
+                self.skip((self.all_rows - self.rows.stop) * row)
+                return found
             whole = (self.all_rows, *shape[1:])
             if len(given) > place:
                 given = (*given[:place], whole, *given[place + 1 :])
@@ -49,6 +70,10 @@ def draws() -> Any:
     for name, place in SIZES.items():
         setattr(Draws, name, by_sample(name, place))
     return Draws
+
+
+def _skips(bits: Any) -> bool:
+    return type(bits).__name__ in ("PCG64", "PCG64DXSM")
 
 
 SIZES = {
