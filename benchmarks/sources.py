@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,10 @@ def write_data(folder: Path, n: int) -> None:
     """Random pixels and labels, a block at a time: as .npy, HDF5 and Zarr where these are there."""
     rng = np.random.default_rng(0)
     x = np.lib.format.open_memmap(folder / "x.npy", "w+", np.uint8, (n, FEATURES))
-    for first in range(0, n, 10_000):
+    pixels = rng.integers(0, 256, (10_000, FEATURES), np.uint8)
+    for first in range(0, n, 10_000):  # the same pixels, on every row others
         rows = x[first : first + 10_000]
-        rows[:] = rng.integers(0, 256, rows.shape, np.uint8)
+        rows[:] = np.roll(pixels[: len(rows)], first // 10_000, axis=1)
     x.flush()
     np.save(folder / "y.npy", rng.integers(0, CLASSES, n))
     for kind, write in {"h5py": _write_hdf5, "zarr": _write_zarr}.items():
@@ -97,8 +98,8 @@ class Slow:
 
 
 def open_source(kind: str, folder: Path) -> tuple[Any, Any]:
-    """x and y of a kind: y is in memory, but for data sets and iterables, which give both."""
-    y = np.load(folder / "y.npy")
+    """x and y of a kind; data sets and iterables give both."""
+    y = np.load(folder / "y.npy", mmap_mode="r")
     mapped = np.load(folder / "x.npy", mmap_mode="r")
     if kind == "memmap":
         return mapped, y
@@ -119,7 +120,7 @@ def open_source(kind: str, folder: Path) -> tuple[Any, Any]:
                 yield mapped[first : first + BATCH], y[first : first + BATCH]
 
         return batches, None
-    return np.load(folder / "x.npy"), y
+    return np.load(folder / "x.npy"), np.load(folder / "y.npy")
 
 
 KINDS = ("memory", "memmap", "hdf5", "zarr", "map-style", "iterable")
@@ -163,26 +164,32 @@ from pathlib import Path
 import numpy as np
 from benchmarks import sources
 kind, folder, limit, shuffle = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "1"
+small = Path(sys.argv[5])
 def status(name):
     lines = open("/proc/self/status").read().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
-x, y = sources.open_source(kind, folder)
 peak = 0
 class Watch(sources.mt.Callback):
     def on_batch_end(self, trainer, batch, loss):
         global peak
         if batch % 50 == 0:
             peak = max(peak, status("RssAnon"))
+sources.fit(kind, small, [784, 10, 10])  # starts the threads and the pools of the libraries
 before = status("RssAnon")
 resource.setrlimit(resource.RLIMIT_DATA, (status("VmData") + limit,) * 2)
-sources.fit(kind, folder, [784, 10, 10], shuffle=shuffle, shuffle_window=4000, callbacks=[Watch()])
+window = limit // 16 // sources.FEATURES
+sources.fit(
+    kind, folder, [784, 10, 10], shuffle=shuffle, shuffle_window=window, callbacks=[Watch()]
+)
 print(json.dumps({"before": before, "peak": peak}))
 """
 
 
-def peak_memory(kind: str, folder: Path, limit: int, shuffle: bool) -> int:
-    """The bytes that an epoch takes more than before it, of a process that may have `limit`."""
-    given = [kind, str(folder), str(limit), str(int(shuffle))]
+def peak_memory(kind: str, folder: Path, limit: int, shuffle: bool, small: Path) -> int:
+    """The bytes that an epoch takes more than before it, of a process that may have `limit`; it has
+    trained on the data in `small` before.
+    """
+    given = [kind, str(folder), str(limit), str(int(shuffle)), str(small)]
     command = [sys.executable, "-c", LIMITED, *given]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
@@ -204,7 +211,7 @@ def times_of_an_epoch(
     return {kind: value / medians["memory"] for kind, value in medians.items()}
 
 
-def hidden_share(delay: float, work: float, groups: int = 40) -> float:
+def hidden_share(delay: float, work: float, rounds: int = 3, groups: int = 40) -> float:
     """How much of the smaller of reading and computing is hidden, of a source whose every reading
     takes `delay` seconds, for a group of batches on which the network works about `work` seconds.
     """
@@ -216,7 +223,7 @@ def hidden_share(delay: float, work: float, groups: int = 40) -> float:
         def on_batch_end(self, trainer: mt.Trainer, batch: int, loss: float) -> None:
             time.sleep(work)
 
-    def run(seconds: float, prefetch: int, callbacks: list[mt.Callback]) -> float:
+    def run(seconds: float, prefetch: int, callbacks: Sequence[mt.Callback]) -> float:
         trainer = mt.Trainer(mt.mlp([784, 10, 10], seed=0), "softmax_cross_entropy", "sgd", seed=0)
         start = time.perf_counter()
         trainer.fit(
@@ -230,12 +237,12 @@ def hidden_share(delay: float, work: float, groups: int = 40) -> float:
         )
         return time.perf_counter() - start
 
-    neither = run(0, 0, [])
-    reading = run(delay, 0, []) - neither
-    computing = run(0, 0, [Works()])
-    one_by_one = run(delay, 0, [Works()])
-    ahead = run(delay, 2, [Works()])
-    return (one_by_one - ahead) / min(reading, computing)
+    none, works = list[mt.Callback](), [Works()]
+    cases = [(0, 0, none), (delay, 0, none), (0, 0, works), (delay, 0, works), (delay, 2, works)]
+    seconds = [[run(*case) for case in cases] for _ in range(rounds)]
+    medians = [statistics.median(each) for each in zip(*seconds, strict=True)]
+    neither, read, computing, one_by_one, ahead = medians
+    return (one_by_one - ahead) / min(read - neither, computing)
 
 
 def main() -> None:
@@ -258,7 +265,9 @@ def main() -> None:
             for shuffle in (False, True):
                 if shuffle and kind == "iterable":
                     continue
-                peaks = [peak_memory(kind, folder, limit, shuffle) for folder in (half, whole)]
+                peaks = [
+                    peak_memory(kind, folder, limit, shuffle, small) for folder in (half, whole)
+                ]
                 print(
                     f"memory, {kind}, {'shuffled' if shuffle else 'in order'}: peak "
                     f"{peaks[1] / 2**20:.1f} MB of {limit / 2**20:.0f} allowed, for "
@@ -271,7 +280,7 @@ def main() -> None:
                 order = "shuffled" if shuffle else "in order"
                 print(f"time of an epoch over that from memory, {network}, {order}: {shown}")
     for delay, work in ((0.02, 0.02), (0.02, 0.005), (0.005, 0.02)):
-        share = hidden_share(delay, work)
+        share = hidden_share(delay, work, arguments.rounds)
         print(f"reading {delay:g} s, computing {work:g} s more a group: hidden {share:.2f}")
 
 

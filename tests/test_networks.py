@@ -215,6 +215,15 @@ def test_a_saved_network_is_the_same(name: str, tmp_path: Path, rng: np.random.G
     assert repr(again) == repr(model)
 
 
+@pytest.mark.parametrize(
+    "make", [*SMALL.values(), lambda: mt.gpt(5, 4, 1, 1, 2), lambda: mt.char_rnn(5, 4, 2)]
+)
+def test_a_network_is_summarized(make: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    model = make()
+    model.summary()
+    assert f"Total params: {model.count_parameters():,} " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_gradients_of_networks(name: str) -> None:
     assert mt.gradcheck(SMALL[name](), seed=1).status == "pass"
