@@ -3,8 +3,8 @@
 Each task is trained by `Trainer.fit`, by a loop in PyTorch with the same optimizer, and, where it
 has any, done as nothing but its matrix products in NumPy. The three take turns in one process; what
 is printed are medians of milliseconds a step, and of ratios of neighbours in time. GELU and
-LayerNorm are forward and backward alone, and so is generation, 64 tokens with the cache beside 64
-tokens without.
+LayerNorm are forward and backward alone. Generation is 64 tokens after 1 and after 64, with the
+cache beside without.
 
     python -m benchmarks.sequences [--rounds 15] [--only gpt,gru]
 
@@ -240,19 +240,20 @@ def alone(layer: mt.Layer, module: Any, shape: Shape, asked: str) -> Task:
     return Task({"ours": ours, "torch": theirs}, STEPS, asked)
 
 
-def generation() -> Task:
-    """64 tokens with the cache, and with the whole sequence read again for each."""
+def generation(length: int) -> Task:
+    """64 tokens after `length`, with the cache, and with the whole sequence read again for each."""
+    prompt = np.random.default_rng(0).integers(VOCABULARY, size=length).tolist()
     model = mt.gpt(VOCABULARY, 2 * LENGTH, BLOCKS, HEADS, WIDTH, seed=0)
 
     def again() -> list[int]:
-        tokens = [1]
+        tokens = list(prompt)
         for _ in range(64):
             scores, _ = model.step(np.array([tokens], np.float32))
             tokens.append(int(scores[0, -1].argmax()))
-        return tokens[1:]
+        return tokens[length:]
 
     def cached() -> list[int]:
-        return list(mt.generate(model, [1], 64, temperature=0))
+        return list(mt.generate(model, prompt, 64, temperature=0))
 
     if cached() != again():
         raise AssertionError("generation: expected the same tokens with the cache as without")
@@ -321,7 +322,8 @@ def tasks() -> Iterator[tuple[str, Callable[[], Task]]]:
     )
     yield "gelu", lambda: alone(mt.GELU(), nn.GELU(), (4 * WIDTH,), "torch 2.5")
     yield "layer_norm", lambda: alone(mt.LayerNorm(), nn.LayerNorm(WIDTH), (WIDTH,), "torch 2.5")
-    yield "generation", generation
+    yield "generation_after_1", lambda: generation(1)
+    yield "generation_after_64", lambda: generation(LENGTH)
 
 
 def measured(task: Task, rounds: int) -> dict[str, list[float]]:

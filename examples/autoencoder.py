@@ -17,9 +17,8 @@ def main() -> None:
     digits = mt.data.load_mnist()
     x, xt = digits.train.features(), digits.test.features()
 
-    encoder = mt.Sequential(mt.Dense(128), "relu", mt.Dense(16))
-    decoder = mt.Sequential(mt.Dense(128), "relu", mt.Dense(784))
-    model = mt.Sequential(encoder, decoder, input_shape=784, seed=0)
+    model = mt.autoencoder([784, 128, 16], seed=0)
+    encoder, decoder = model
     model.summary()
 
     trainer = mt.Trainer(model, mt.BinaryCrossEntropy(), mt.Adam(0.002), seed=0)

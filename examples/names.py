@@ -1,12 +1,11 @@
 """New names: a recurrent network reads a list of names and makes up others.
 
-Names have different lengths, and a batch is a rectangle. So all are padded on the right with a
-letter that is no letter, and targets there are -100, which the loss ignores. Padding needs no mask:
-a recurrent network reads from the left, and what comes after the end of a name can't change what it
-said before.
+Names have different lengths, but a batch is a rectangle. So all are padded on the right with an end
+token, and targets there are -100, which the loss ignores. Padding needs no mask: a recurrent
+network reads from the left, so what follows the end of a name can't change the predictions before.
 
-The end of a name is a token like any other: when it is drawn, the name is complete. A name begins
-with it as well, so that the first letter is drawn too.
+The end is a token like any other: when it is drawn, the name is complete. A name also begins with
+it, so that the first letter can be predicted too.
 
     python examples/names.py [EPOCHS]
 """

@@ -2,11 +2,11 @@
 
 MNIST-1D stretches, moves and bends one of ten shapes and adds noise. A GRU reads a curve point by
 point, from both ends; what it remembers at the end is classified. A convolution looks for small
-features everywhere at once, and pooling forgets where they were. Each network also sees the curves
-moved by a few points, as a thousand more of them would show.
+features everywhere at once, and each of three layers halves the number of points. In training, each
+curve is shifted by up to three points, which stands in for more data.
 
-The curves are made here by the package mnist1d (extra `bench`), the same for everyone: 4,000 to
-train on, 1,000 to test with. Its authors report 91 % for a GRU and 94 % for a convolutional
+The package mnist1d (extra `bench`) makes the curves, the same ones for everyone: 4,000 for training
+and 1,000 for the test. Its authors report 91 % for a GRU and 94 % for a convolutional
 network. Source: Greydanus and Kobak 2020 (arXiv:2011.14439).
 
     python examples/time_series.py [EPOCHS]
@@ -43,7 +43,7 @@ def convolutional() -> mt.Sequential:
 
 
 def moved(curves: Array, rng: Generator) -> Array:
-    """Each curve moved by up to three points."""
+    """Each curve shifted by up to three points."""
     starts = rng.integers(-3, 4, (len(curves), 1))
     return np.take_along_axis(curves, (np.arange(40) + starts) % 40, axis=1)
 

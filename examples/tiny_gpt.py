@@ -1,10 +1,10 @@
 """A tiny GPT: it reads a text, letter by letter, and learns to write like it.
 
-The network predicts each character from the 64 before it. What it learns from is nothing but
-windows of the text that begin anywhere; their targets are the same windows one character later.
-The last tenth of the text is kept aside, and shows whether it learns the language or learns by
-heart. With the sonnets below it can only do the latter. With a megabyte of plays, and 2,000 steps,
-it writes speeches of characters that never said them:
+The network predicts each character from up to 64 before it. It is trained on windows of the text
+that begin anywhere; their targets are the same windows one character later. The last tenth of the
+text is held out, and shows whether the network learns the language or only memorizes. With the two
+sonnets below it can only memorize. With a megabyte of plays and 2,000 steps, it writes speeches
+that look like Shakespeare's and mean nothing:
 
     python examples/tiny_gpt.py [STEPS [FILE]]
 

@@ -2,9 +2,9 @@
 
 A flat is described by three numbers and by its district, one of eight. A district is no quantity:
 number 7 is not more than number 2. An Embedding gives each district a point in the plane, and
-learns where: districts that behave alike end up near each other. Numbers and point are joined, and
-two outputs go on from what is made of them, each with a loss of its own. A network that sees the
-numbers alone has to average over the districts.
+learns where: districts with similar rents end up near each other. The numbers and the point are
+joined, and the layers after them have two outputs, each with its own loss. A network that sees only
+the numbers has to average over the districts.
 
     python examples/two_inputs.py
 """

@@ -2,12 +2,12 @@
 
 An autoencoder finds a code for each picture, but between the codes of two pictures there may be
 nothing. Here the encoder gives each picture a whole cloud of codes, a normal distribution, and the
-decoder has to make the picture again of any code drawn from it. A second loss keeps the clouds near
-the standard normal distribution, so they fill the space without gaps. Then the decoder can be given
-any random code, and makes a digit of it.
+decoder has to reconstruct the picture from any code drawn from it. A second loss keeps the clouds
+near the standard normal distribution, so they fill the space without gaps. After training, the
+decoder turns any random code into a digit.
 
-The first loss is a mean over 784 pixels and the second a sum over the code; the weights 784 and 1
-make both sums, as they have to be for the sum of the two to bound the likelihood.
+The first loss is a mean over 784 pixels, the second a sum over the code. With the weights 784 and 1
+both are sums, and their total is an upper bound on the negative log likelihood of a picture.
 
     python examples/vae.py [EPOCHS [FILE.png]]
 """
@@ -40,7 +40,7 @@ def main(epochs: int = 30, path: str | None = None) -> None:
     trainer.fit(x, [x, standard], epochs=epochs, batch_size=100, callbacks=[mt.Progress()])
 
     rng = np.random.default_rng(0)
-    print("\nNew digits, of random codes:\n")
+    print("\nNew digits, from random codes:\n")
     new = pictures(model, rng.normal(size=(20, CODE)))
     print(side_by_side(new[:4]))
 

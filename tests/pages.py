@@ -41,11 +41,11 @@ class Opened:
 
     def wait(self, expression: str) -> None:
         """Until something is true. (Playwright's own way evaluates text: the page forbids it.)"""
-        for _ in range(200):
+        for _ in range(1200):
             if self.view.evaluate(expression):
                 return
             self.view.wait_for_timeout(25)
-        raise AssertionError(f"not within five seconds: {expression}")
+        raise AssertionError(f"not within half a minute: {expression}")
 
     def said(self, words: str) -> None:
         """Wait until the answer has these words in it."""

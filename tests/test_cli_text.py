@@ -89,6 +89,10 @@ def test_json_keeps_to_its_streams(tmp_path: Path) -> None:
     model = mt.Sequential.load(tmp_path / "model.npz")
     assert [type(layer).__name__ for layer in model].count("TransformerBlock") == 2
     assert result["parameters"] == model.count_parameters()
+    shown = run("info", "model.npz", cwd=tmp_path)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "TransformerBlock" in shown.stdout
+    assert f"Total params: {model.count_parameters():,}" in shown.stdout
     # What is measured is the mean over the windows of the last tenth.
     ids = mt.data.CharTokenizer(SONNET).encode(SONNET)
     x, y = mt.data.TextWindows(ids[-(len(ids) // 10) :], 16).consecutive()

@@ -368,3 +368,31 @@ def test_what_cannot_go_to_torch() -> None:
         mt.to_torch(mt.Sequential(mt.GLU("gelu"), input_shape=4))
     with pytest.raises(mt.NotBuiltError):
         mt.to_torch(mt.Sequential(mt.Dense(3)))
+
+
+def test_a_graph_becomes_a_module() -> None:
+    words, memory = mt.Input(5, "words"), mt.Input((3, 6), "memory")
+    twin = mt.Dense(8)
+    x = mt.Embedding(7, 8)(words)
+    h = mt.Add()(mt.MultiHeadAttention(2)(x, memory), twin(x))
+    h = mt.Add()(h, mt.MultiHeadAttention(2)(h, twin(h)))
+    h = mt.Add()(h, mt.MultiHeadAttention(4)(h, memory, mt.Dense(3)(memory)))
+    pooled = mt.Sequential(mt.LayerNorm(), mt.GlobalAveragePool1D(axis=1))(h)
+    read = mt.GRU(4)(mt.Bidirectional(mt.LSTM(3, True))(memory))
+    ends = [mt.Dense(3).named("kind")(mt.Concatenate()(pooled, read)), mt.Tanh()(h)]
+    graph = mt.Graph([words, memory], ends, seed=0, dtype=np.float64)
+    module = mt.to_torch(graph)
+    state = graph.state_dict()
+    assert state.keys() <= module.state_dict().keys()
+    rng = np.random.default_rng(0)
+    ids, seen = rng.integers(7, size=(4, 5)), rng.normal(size=(4, 3, 6))
+    found = module(torch.tensor(ids), torch.tensor(seen))
+    for ours, theirs in zip(graph(ids, seen), found, strict=True):
+        np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-10, atol=1e-12)
+    for name, array in state.items():
+        np.testing.assert_array_equal(module.state_dict()[name].numpy(), array)
+    one = mt.Graph(a := mt.Input(4), mt.Dense(2)(a), seed=0)
+    assert mt.to_torch(one)(torch.zeros(2, 4)).shape == (2, 2)
+    shared = mt.Graph(b := mt.Input((3, 8)), mt.MultiHeadAttention(4, key_value_heads=1)(b, b))
+    with pytest.raises(mt.ConfigurationError, match="each head with a key and a value of its own"):
+        mt.to_torch(shared)

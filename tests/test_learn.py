@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from minitorch_np.learn.answer import PASSED, Answer, ChapterAnswer, answer_of
+from minitorch_np.learn.answer import PASSED, Answer, answer_of, judged
 from minitorch_np.learn.check import check_file
 from minitorch_np.learn.child import run_job
 from minitorch_np.learn.folder import PROGRESS
@@ -38,31 +38,34 @@ def some(all_of_kind: list[Written], step: int) -> list[Any]:
     ]
 
 
-def in_this_process(one: Written, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ChapterAnswer:
-    """The answer without a process of its own, which is quick; not for what loops or leaves."""
-    about, answers = chapter(one.file), []
+def in_this_process(
+    path: Path, tasks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Ran] | str:
+    """What functions do, without a process of their own, which is quick; not for what loops."""
+    answers: list[dict[str, Any]] = []
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
-    solved(folder)
-    names = [task.name for task in about.tasks]
-    job = {"chapter": one.file, "file": str(hand_in(one, folder)), "tasks": names}
+    job = {"chapter": path.stem, "file": str(path), "tasks": tasks}
     run_job(job, lambda **answer: answers.append(answer), lambda begin: None)
-    found = {
+    if answers[0]["imported"]:
+        return str(answers[0]["imported"])
+    names = ("refused", "second", "printed", "lines")
+    return {
         answer["task"]: Ran(
             [from_json(json.loads(json.dumps(outcome))) for outcome in answer["outcomes"]],
-            answer["refused"],
-            answer["second"],
-            answer["printed"],
-            answer["lines"],
+            *(answer[name] for name in names),
         )
-        for answer in answers
-        if "task" in answer
+        for answer in answers[1:]
     }
-    return answer_of(about, found)
 
 
-def of(answer: ChapterAnswer, name: str) -> Answer:
-    return next(function for function in answer.functions if function.name == name)
+def answer_to(one: Written, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Answer:
+    """The answer to one function of a learner's."""
+    about = chapter(one.file)
+    solved(folder)
+    ran = in_this_process(hand_in(one, folder), [one.name], monkeypatch)
+    assert not isinstance(ran, str), ran
+    return judged(about, next(t for t in about.tasks if t.name == one.name), ran[one.name])
 
 
 QUICK = [one for one in WRONG if "never end" not in one.said]
@@ -74,9 +77,9 @@ def test_there_are_enough() -> None:
     assert {one.file for one in WRONG} == set(FILES) == {one.file for one in RIGHT}
 
 
-@pytest.mark.parametrize("one", some(QUICK, 9))
+@pytest.mark.parametrize("one", some(QUICK, 13))
 def test_mistakes_are_named(one: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = of(in_this_process(one, tmp_path, monkeypatch), one.name)
+    answer = answer_to(one, tmp_path, monkeypatch)
     assert answer.status == "wrong"
     if one.id not in UNNAMED:
         assert re.search(one.said, f"{answer.mistake} {answer.known}"), answer
@@ -88,11 +91,11 @@ UNNAMED = {
 }
 
 
-@pytest.mark.parametrize("one", some(RIGHT, 5))
+@pytest.mark.parametrize("one", some(RIGHT, 8))
 def test_right_in_another_way_passes(
     one: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = of(in_this_process(one, tmp_path, monkeypatch), one.name)
+    answer = answer_to(one, tmp_path, monkeypatch)
     assert answer.status == PASSED, answer
 
 
@@ -166,78 +169,126 @@ def test_an_older_text_is_kept_and_said(tmp_path: Path) -> None:
     assert path.read_text() == before
 
 
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        ("    return softmax(Z)\n", "calls itself without an end"),
-        ("    import sys\n    sys.exit(3)\n", "ends the program"),
-        ("    import os\n    os._exit(3)\n", "exit code 3"),
-        ("    while True:\n        pass\n", r"not ended after 2 seconds: it was in line \d+.*True"),
-        ("    try:\n        while True:\n            pass\n    except BaseException:\n        1\n",
-         "not ended after 2 seconds"),
-        ("    return open('train.csv').read()\n", "FileNotFoundError.*\n.*No chapter needs a file"),
-        ("    return input('Z? ')\n", "no keyboard"),
-        ("    return np.zeros((300000, 300000))\n", "far too large"),
-        ("    for i in range(3000):\n        print('line', i)\n    return Z\n",
-         r"it printed \(the first 5 of \d+ lines\)"),
-        ("    return 'probabilities'\n", "returns the text"),
-        ("    return Z.astype(complex)\n", "dtype complex"),
-        ("    return np.exp\n", "not called"),
-        ("    return (Z, Z)\n", "tuple of 2"),
-        ("    return np.exp(Z) / summ(np.exp(Z))\n", "NameError.*summ"),
-        ("    import os\n    os.kill(os.getpid(), 9)\n", "SIGKILL"),
-    ],
-)  # fmt: skip
-def test_a_function_that_does_something_else_is_answered(
-    body: str, said: str, tmp_path: Path
-) -> None:
-    path = begun(tmp_path / "mine", "ch04_softmax", body)
-    about = chapter("ch04_softmax")
+BODIES = {
+    "    return relu(Z)\n": "calls itself without an end",
+    "    import sys\n    sys.exit(3)\n": "ends the program",
+    "    return open('train.csv').read()\n": "FileNotFoundError.*No chapter needs a file",
+    "    return input('Z? ')\n": "no keyboard",
+    "    return np.zeros((3000000, 3000000))\n": "far too large",
+    "    for i in range(3000):\n        print('line', i)\n    return Z\n": (
+        r"it printed \(the first 5 of \d+ lines\)"
+    ),
+    "    return 'probabilities'\n": "returns the text",
+    "    return Z.astype(complex)\n": "dtype complex",
+    "    return np.exp\n": "not called",
+    "    return (Z, Z)\n": "tuple of 2",
+    "    return np.exp(Z) / summ(np.exp(Z))\n": "NameError.*summ",
+    "    return np.ones((2, 3)) @ np.ones((2, 3))\n": "needs the inner sizes to be equal",
+    "    return Z[100]\n": "IndexError",
+    "    return [[1], [1, 2]]\n": "a list of 2",
+    "    raise NotImplementedError('later')\n": "to do",
+    "    Z[...] = 0\n    return 1 / (1 + np.exp(Z))\n": "changes its argument Z",
+}
+
+
+@pytest.mark.parametrize("first", [0, 8])
+def test_functions_that_do_something_else_are_answered(first: int, tmp_path: Path) -> None:
+    bodies = list(BODIES)[first : first + 8]
+    path = begun(tmp_path / "mine", "ch03_activations", *bodies)
+    about = chapter("ch03_activations")
     answer = answer_of(about, run_chapter(about, path, LIMITS))
-    assert not answer.passed
-    assert re.search(said, str(answer), re.DOTALL), answer
+    for body, function in zip(bodies, answer.functions, strict=True):
+        assert function.status != PASSED
+        assert re.search(BODIES[body], str(function), re.DOTALL), function
+
+
+def test_functions_that_end_the_process_take_nothing_with_them(tmp_path: Path) -> None:
+    path = begun(
+        tmp_path / "mine", "ch06_output_error", "    return -Y / A2\n",
+        "    import os\n    os._exit(3)\n",
+        "    import time\n    try:\n        while True:\n            time.sleep(0.01)\n"
+        "    except BaseException:\n        return A2\n",
+    )  # fmt: skip
+    about = chapter("ch06_output_error")
+    answer = answer_of(about, run_chapter(about, path, LIMITS))
+    right, leaves, loops = answer.functions
+    assert right.status == PASSED
+    assert "exit code 3" in str(leaves)
+    assert re.search(r"not ended after 2 seconds: it was in line \d+.*time.sleep", str(loops))
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("import numpy as np\ndef softmax(Z)\n    return Z\n", r"line 2.*\n.*def softmax\(Z\)\n +\^"),
+        ("import math\ndef softmax(Z)\n    return Z\n", r"line 2.*\n.*def softmax\(Z\)\n +\^"),
         ("def softmax(Z, axis):\n    return Z\n", r"expected softmax\(Z\), got soft"),
         ("def soft_max(Z):\n    return Z\n", "no function softmax; is soft_max meant"),
         ("softmax = 3\n", "expected softmax to be a function, got int"),
         ("import nothing_such\n", "line 1: import nothing_such\n.*ModuleNotFoundError"),
-        ("while True:\n    pass\n", "not ended after 2 seconds"),
         ("raise SystemExit\n", "ends the program"),
         ("x = '\0'\n", "null"),
         ("\ufeffdef softmax(Z):\n    return ...\n", "to do"),
         ("", "no function softmax"),
     ],
-)  # fmt: skip
-def test_a_file_that_is_not_a_chapter_is_answered(text: str, said: str, tmp_path: Path) -> None:
-    path = begun(tmp_path / "mine", "ch04_softmax")
+)
+def test_a_file_that_is_not_a_chapter_is_answered(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ch04_softmax.py"
     path.write_text(text, encoding="utf-8")
-    about = chapter("ch04_softmax")
-    answer = answer_of(about, run_chapter(about, path, LIMITS))
+    answer = answer_of(chapter("ch04_softmax"), in_this_process(path, ["softmax"], monkeypatch))
     assert not answer.passed
     assert re.search(said, str(answer), re.DOTALL), answer
 
 
-def test_one_function_that_loops_leaves_the_others_their_answers(tmp_path: Path) -> None:
-    path = begun(
-        tmp_path / "mine", "ch06_output_error",
-        "    return -Y / A2\n", "    while True:\n        pass\n", "    return A2 - Y\n",
-    )  # fmt: skip
-    about = chapter("ch06_output_error")
+@pytest.mark.parametrize(
+    ("file", "name", "code", "said"),
+    [
+        ("ch17_own_layer", "MyDense", "    def forward(self, x, **_):\n        return x\n",
+         "from forward an array of shape .*, and not two results: the outputs and the cache"),
+        ("ch17_own_layer", "MyDense", "    def backward(self, dy, x):\n        return dy, {}\n",
+         "from backward no dictionary with the gradients 'weight' and 'bias'"),
+        ("ch18_own_loss", "MyCrossEntropy", "    def forward(self, s, t):\n        return 1.0\n",
+         "from forward a float, and not two results: the loss and the cache"),
+        ("ch12_batches", "batches", "def batches(X, Y, n, rng):\n    return X, Y\n",
+         "a list of something else than pairs"),
+        ("ch12_batches", "batches", "def batches(X, Y, n, rng):\n    return X\n",
+         "an array of shape .*, and not a list of pairs"),
+        ("ch17_own_layer", "MyDense", "    pass\nclass MyDense:\n    def __init__(self, u): 1\n",
+         "AttributeError"),
+    ],
+)  # fmt: skip
+def test_what_a_class_returns_is_answered(
+    file: str, name: str, code: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solved(tmp_path)
+    path = tmp_path / f"{file}.py"
+    base = "" if code.startswith("def") else f"\n\nclass {name}({name}):\n"
+    path.write_text(f"{path.read_text()}{base}\n{code}")
+    ran = in_this_process(path, [name], monkeypatch)
+    assert not isinstance(ran, str)
+    task = next(task for task in chapter(file).tasks if task.name == name)
+    answer = judged(chapter(file), task, ran[name])
+    assert answer.status == "wrong"
+    assert re.search(said, answer.known), answer
+
+
+def test_a_file_that_loops_when_it_is_imported(tmp_path: Path) -> None:
+    path = tmp_path / "ch04_softmax.py"
+    path.write_text("import time\nwhile True:\n    time.sleep(0.01)\n")
+    about = chapter("ch04_softmax")
     answer = answer_of(about, run_chapter(about, path, LIMITS))
-    assert [function.status for function in answer.functions] == ["passed", "wrong", "passed"]
+    assert re.search("not ended after 2 seconds: it was in line [23]", answer.problem)
 
 
 def test_a_chapter_says_which_earlier_one_is_wrong(tmp_path: Path) -> None:
     solved(tmp_path)
-    path = tmp_path / "ch04_softmax.py"
-    path.write_text(path.read_text().replace("axis=0", "axis=1"))
-    answer = check_file(tmp_path, "first_layer")
-    assert answer.uses == ["ch04_softmax"]
+    before, path = tmp_path / "ch05_loss.py", tmp_path / "ch06_output_error.py"
+    before.write_text(before.read_text().replace("axis=0", "axis=1"))
+    text = path.read_text().replace("return A2 - Y", "return accuracy(A2, Y)")
+    path.write_text(f"from ch05_loss import accuracy\n{text}")
+    answer = check_file(tmp_path, "output_error")
+    assert answer.uses == ["ch05_loss"]
     assert "put that right first" in str(answer)
 
 
@@ -279,7 +330,7 @@ def test_a_missing_chapter_and_a_damaged_progress_file(tmp_path: Path) -> None:
 
 def test_a_class_in_one_call(tmp_path: Path) -> None:
     begun(tmp_path / "anna", "ch04_softmax", "    return np.exp(Z) / np.exp(Z).sum(axis=0)\n")
-    begun(tmp_path / "ben", "ch04_softmax", "    while True:\n        pass\n")
+    begun(tmp_path / "ben", "ch04_softmax", "    import os\n    os._exit(0)\n")
     solved(tmp_path / "cleo")
     (tmp_path / "no_learner").mkdir()
     done = run("learn", "check", 4, "--class", ".", "--jobs", 2, "--seconds", 2, cwd=tmp_path)

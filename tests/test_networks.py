@@ -215,6 +215,15 @@ def test_a_saved_network_is_the_same(name: str, tmp_path: Path, rng: np.random.G
     assert repr(again) == repr(model)
 
 
+@pytest.mark.parametrize(
+    "make", [*SMALL.values(), lambda: mt.gpt(5, 4, 1, 1, 2), lambda: mt.char_rnn(5, 4, 2)]
+)
+def test_a_network_is_summarized(make: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    model = make()
+    model.summary()
+    assert f"Total params: {model.count_parameters():,} " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_gradients_of_networks(name: str) -> None:
     assert mt.gradcheck(SMALL[name](), seed=1).status == "pass"
@@ -250,3 +259,16 @@ def test_gradients_of_networks(name: str) -> None:
 def test_what_makes_no_sense_is_refused(make: Any, message: str) -> None:
     with pytest.raises(mt.MinitorchError, match=message):
         make()
+
+
+def test_many_samples_of_a_large_network_are_measured_a_few_at_a_time() -> None:
+    from minitorch_np.training.loop import evaluation_rows
+
+    assert evaluation_rows(mt.notes_network()) == evaluation_rows(mt.lenet5()) == 256
+    assert 8 <= evaluation_rows(mt.gpt(65, 64)) < 128
+    assert evaluation_rows(mt.unet((1, 64, 64), 2, width=16)) < 64
+    small = mt.gpt(5, 2048, 1, 1, 8)
+    assert 1 <= evaluation_rows(small) < 256
+    a, b = mt.Input(2), mt.Input(3)
+    joined = mt.Graph([a, b], [mt.Dense(2)(mt.Concatenate()(a, b)), mt.Dense(1)(a)])
+    assert evaluation_rows(joined) == 256

@@ -186,7 +186,7 @@ def test_operators_alone_give_the_layers_back(
 
 def test_every_layer_is_among_the_components() -> None:
     covered = {type(part) for layer, _ in components() for part in walked(layer)}
-    left = {mt.Add, mt.Graph}  # Add is written by its subclass Residual; a Graph is refused
+    left = {mt.Add, mt.Graph}  # Add is written by its subclass Residual; a Graph has its own test
     assert {cls for cls in registered() if issubclass(cls, mt.Layer)} <= covered | left
 
 
@@ -269,3 +269,46 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     )
     assert main(["export", saved, str(tmp_path / "model.h5")]) == 2
     assert "expected a name that ends in .onnx" in capsys.readouterr().err
+
+
+def wired() -> mt.Graph:
+    """Attention to another sequence of another width, a branch, a shared layer, two outputs."""
+    x, memory = mt.Input((5, 8), "x"), mt.Input((3, 6), "memory")
+    twin = mt.Dense(8)
+    h = mt.Add()(mt.MultiHeadAttention(2)(x, memory), twin(x))
+    h = mt.Add()(h, mt.MultiHeadAttention(4, key_value_heads=2)(h, twin(h)))
+    pooled = mt.GlobalAveragePool1D(axis=1)(mt.Sequential(mt.LayerNorm(), mt.Dense(8), "gelu")(h))
+    read = mt.GRU(4)(mt.Bidirectional(mt.LSTM(3, True))(memory))
+    ends = [mt.Dense(3).named("kind")(mt.Concatenate()(pooled, read)), mt.Tanh().named("steps")(h)]
+    return mt.Graph([x, memory], ends, seed=0)
+
+
+def test_a_graph_in_onnxruntime_and_back(tmp_path: Path, rng: np.random.Generator) -> None:
+    graph, path = wired(), tmp_path / "graph.onnx"
+    graph.to_onnx(path)
+    runs = session(path.read_bytes())
+    assert [one.name for one in runs.get_inputs()] == ["x", "memory"]
+    assert [one.name for one in runs.get_outputs()] == ["kind", "steps"]
+    again = mt.from_onnx(path)
+    assert repr(again) == repr(graph)
+    for m in (1, 4):
+        x = rng.normal(size=(m, 5, 8)), rng.normal(size=(m, 3, 6))
+        given = {"x": x[0].astype(np.float32), "memory": x[1].astype(np.float32)}
+        for found, expected, same in zip(
+            runs.run(None, given), graph.predict(x), again.predict(x), strict=True
+        ):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+            np.testing.assert_array_equal(same, expected)
+    one = mt.Graph(a := mt.Input(4), mt.Dense(2)(a), seed=0)
+    one.to_onnx(path)
+    assert isinstance(mt.from_onnx(path), mt.Graph)
+
+
+def test_a_graph_that_onnx_can_not_hold_is_refused(tmp_path: Path) -> None:
+    a, b = mt.Input((3, 2), "a"), mt.Input((), "b")
+    graph = mt.Graph([a, b], mt.Dense(2)(mt.Masking()(a, b)), seed=0)
+    with pytest.raises(mt.ConfigurationError, match=r"0, Masking\(\): expected one input, got 2"):
+        graph.to_onnx(tmp_path / "graph.onnx")
+    graph = mt.Graph(a, mt.Dense(2).named("a")(a), seed=0)
+    with pytest.raises(mt.ConfigurationError, match="other names for outputs than for inputs"):
+        graph.to_onnx(tmp_path / "graph.onnx")

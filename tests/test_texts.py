@@ -97,8 +97,13 @@ def test_a_tokenizer_goes_both_ways() -> None:
     tokenizer = mt.data.CharTokenizer("b\u00e4a\n")
     assert tokenizer.characters == "\nab\u00e4"
     assert tokenizer.decode(tokenizer.encode("ab\u00e4\nb")) == "ab\u00e4\nb"
-    with pytest.raises(mt.DataError, match="got 'c' at place 2"):
-        tokenizer.encode("abc")
+    for unknown in "c\U0001f600\t":  # beyond the last, and between others
+        with pytest.raises(mt.DataError, match=f"got {unknown!r} at place 2".replace("\\", ".")):
+            tokenizer.encode(f"ab{unknown}")
+    assert tokenizer.encode("").shape == (0,)
+    assert tokenizer.encode("ab").dtype == np.int64
+    faces = mt.data.CharTokenizer("\U0001f600\ud800z")
+    assert faces.decode(faces.encode("z\U0001f600\ud800")) == "z\U0001f600\ud800"
     with pytest.raises(mt.DataError, match="from 0 to 3, got 4 at place 1"):
         tokenizer.decode([0, 4])
 

@@ -1,8 +1,8 @@
 """Train a network to predict the next character of a text, and save it.
 
-The first nine tenths of the text are trained on, in windows that begin anywhere; the loss on the
-last tenth is measured after each epoch. An epoch is a number of steps here, since a text has as
-many windows as characters.
+The first nine tenths of the text are the training data, in windows that begin anywhere. After each
+epoch the loss on the last tenth is measured. An epoch is a number of steps here, since a text has
+almost as many windows as characters.
 """
 
 import argparse

@@ -41,6 +41,8 @@ def _rows(model: Layer, indent: str) -> Iterator[tuple[str, str, str]]:
     for name, shape in getattr(model, "named_inputs", {}).items():
         yield f"{indent}{name}  Input", describe_batch(shape), "0"
     for place, (name, layer) in enumerate(model.sublayers().items()):
+        if not layer.built:  # of a layer's own parts, such as a Dropout for several shapes
+            continue
         source = model.source_of(place) if isinstance(model, Composite) else ""
         shape, count = describe_batch(layer.output_shape), layer.count_parameters()
         yield f"{indent}{name}  {layer.label}{source}", shape, f"{count:,}"

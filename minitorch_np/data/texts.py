@@ -29,21 +29,23 @@ class CharTokenizer(metaclass=Explained):
         expected = "a text of at least one character"
         require(isinstance(characters, str) and len(characters) > 0, self, expected, characters)
         self.characters = "".join(sorted(set(characters)))
-        self._numbers = {character: n for n, character in enumerate(self.characters)}
+        self._codes = _codes(self.characters)  # in order
 
     def __len__(self) -> int:
         return len(self.characters)
 
     def encode(self, text: str) -> AnyArray:
         """The numbers of a text, (length,). Raises DataError for a character that has none."""
-        numbers = [self._numbers.get(character, -1) for character in text]
-        if -1 in numbers:
-            place = numbers.index(-1)
+        codes = _codes(text)
+        numbers = np.searchsorted(self._codes, codes)
+        unknown = self._codes[np.minimum(numbers, len(self) - 1)] != codes
+        if unknown.any():
+            place = int(unknown.argmax())
             raise DataError(
                 f"CharTokenizer: expected characters of the text that it was made of, got "
                 f"{text[place]!r} at place {place}"
             )
-        return np.array(numbers, np.int64)
+        return numbers
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of numbers. Raises DataError for one that is none of a character's."""
@@ -55,6 +57,11 @@ class CharTokenizer(metaclass=Explained):
                     f"{place}"
                 )
         return "".join(self.characters[n] for n in numbers)
+
+
+def _codes(text: str) -> AnyArray:
+    """Unicode's number of each character."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
 class TextWindows(metaclass=Explained):

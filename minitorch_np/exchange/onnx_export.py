@@ -15,7 +15,8 @@ import sys
 from typing import Any
 
 import minitorch_np.exchange.onnx_writers  # noqa: F401  # registers them
-from minitorch_np.arrays import StrPath
+from minitorch_np.arrays import StrPath, parts
+from minitorch_np.core.graph import Graph as Network
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.model_file import encode_layer
 from minitorch_np.errors import ConfigurationError, optional
@@ -23,7 +24,7 @@ from minitorch_np.exchange.masks import refuse_masks
 from minitorch_np.exchange.onnx_graph import Graph, write_layer
 from minitorch_np.io.atomic import replacing
 from minitorch_np.signature import explained
-from minitorch_np.validation import instance
+from minitorch_np.validation import instance, require
 from minitorch_np.validation import path as path_of
 
 OPSET, IR_VERSION = 17, 10
@@ -35,7 +36,8 @@ ARCHITECTURE = "minitorch_np.architecture"
 
 @explained
 def to_onnx(model: Layer, path: StrPath) -> None:
-    """Write a built model to an ONNX file: float32, opset 17, a batch of any size.
+    """Write a built model to an ONNX file: float32, opset 17, a batch of any size. The inputs and
+    outputs of a Graph have their names, those of others are "input" and "output".
 
     Raises MissingExtraError without the library onnx, NotBuiltError, OSError, and
     ConfigurationError, naming the layer, for one that has no writer.
@@ -56,14 +58,26 @@ def onnx_model(model: Layer) -> Any:
     names = {(id(layer), key): name for name, layer, key in reversed(owners)}
     graph = Graph(onnx, names)
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
-    output = write_layer(graph, model, "input", "")
-    graph.nodes.append(helper.make_node("Identity", [output], ["output"], name="output"))
+    given: tuple[str, ...] = ("input",)
+    wanted: tuple[str, ...] = ("output",)
+    if isinstance(model, Network):
+        given, wanted = model.input_names, model.output_names
+    both = sorted({*given} & {*wanted})
+    require(not both, "to_onnx", "other names for outputs than for inputs", ", ".join(both))
+    written = write_layer(graph, model, given if given[1:] else given[0], "")
+    for made, name in zip(written if wanted[1:] else (written,), wanted, strict=True):
+        graph.nodes.append(helper.make_node("Identity", [made], [name], name=name))
+
+    def values(names: tuple[str, ...], shapes: Any) -> list[Any]:
+        pairs = zip(names, parts(shapes), strict=True)
+        return [helper.make_tensor_value_info(n, kind, ["batch", *shape]) for n, shape in pairs]
+
     made = helper.make_model(
         helper.make_graph(
             graph.nodes,
             type(model).__name__,
-            [helper.make_tensor_value_info("input", kind, ["batch", *model.input_shape])],
-            [helper.make_tensor_value_info("output", kind, ["batch", *model.output_shape])],
+            values(given, model.input_shape),
+            values(wanted, model.output_shape),
             [onnx.numpy_helper.from_array(a, name) for name, a in graph.constants.items()],
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],

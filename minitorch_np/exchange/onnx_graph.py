@@ -9,9 +9,11 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray
 from minitorch_np.core.branches import Add, Concatenate
+from minitorch_np.core.graph import Graph as Network
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.sequential import Sequential
 from minitorch_np.errors import ConfigurationError
+from minitorch_np.layers.attention import MultiHeadAttention
 
 
 class Graph:
@@ -70,15 +72,19 @@ def writes(*kinds: type[Layer]) -> Callable[[Writer], Writer]:
     return register
 
 
-def write_layer(graph: Graph, layer: Layer, x: str, path: str) -> str:
-    """Write a layer and all inside of it; the name of its output."""
-    if any(_computes_as(layer, kind) for kind in (Sequential, Add, Concatenate)):
+def write_layer(graph: Graph, layer: Layer, x: Any, path: str) -> Any:
+    """Write a layer and all inside of it; the name of its output. Of several inputs or outputs the
+    names are in a tuple.
+    """
+    if any(_computes_as(layer, kind) for kind in (Sequential, Add, Concatenate, Network)):
         inside = [(f"{path}.{name}".lstrip("."), part) for name, part in layer.sublayers().items()]
         if isinstance(layer, Sequential):
             for place, part in inside:
                 x = write_layer(graph, part, x, place)
             return x
-        outputs = [write_layer(graph, part, x, place) for place, part in inside]
+        if isinstance(layer, Network):
+            return _write_network(graph, layer, inside, x)
+        outputs = [write_layer(graph, part, x, place) for place, part in inside] or [*x]
         if isinstance(layer, Concatenate):
             return graph.op("Concat", *outputs, axis=layer.axis)
         return graph.op("Sum", *outputs)
@@ -89,7 +95,23 @@ def write_layer(graph: Graph, layer: Layer, x: str, path: str) -> str:
             f"operators are known for, got {type(layer).__name__}: register a function for it with "
             "minitorch_np.exchange.onnx_graph.writes"
         )
+    if isinstance(x, tuple) and not isinstance(layer, MultiHeadAttention):
+        raise ConfigurationError(
+            f"to_onnx: layer {path or 'itself'}, {layer.label}: expected one input, got {len(x)}"
+        )
     return writer(graph, layer, x)
+
+
+def _write_network(
+    graph: Graph, network: Network, inside: list[tuple[str, Layer]], x: Any
+) -> tuple[str, ...] | str:
+    """The layers of a graph of ours, each on the outputs that it is wired to."""
+    values = [*x] if isinstance(x, tuple) else [x]
+    for (place, part), sources in zip(inside, network.wiring, strict=True):
+        given = tuple(values[one] for one in sources)
+        values.append(write_layer(graph, part, given if given[1:] else given[0], place))
+    found = tuple(values[end] for end in network.ends)
+    return found if found[1:] else found[0]
 
 
 def _computes_as(layer: Layer, kind: type[Layer]) -> bool:

@@ -19,6 +19,7 @@ import numpy as np
 import minitorch_np.exchange.onnx_operators  # noqa: F401  # registers them
 from minitorch_np.arrays import StrPath
 from minitorch_np.core.model_file import decode_layer
+from minitorch_np.core.prediction import Model
 from minitorch_np.core.room import room_for
 from minitorch_np.core.sequential import Sequential
 from minitorch_np.errors import MinitorchError, ModelFileError, optional
@@ -34,11 +35,12 @@ CLOSE = 1e-4
 
 
 @explained
-def from_onnx(path: StrPath) -> Sequential:
+def from_onnx(path: StrPath) -> Model:
     """The model in an ONNX file, in float32.
 
-    A file that `to_onnx` wrote gives the same model again. Of others, the graph must have one input
-    (batch, ...) whose other sizes are numbers; of several outputs the first that can be read is it.
+    A file that `to_onnx` wrote gives the same model again, a Sequential or a Graph. Others become a
+    Sequential: the graph must have one input (batch, ...) whose other sizes are numbers; of several
+    outputs the first that can be read is it.
 
     Raises MissingExtraError without the library onnx, FileNotFoundError, and ModelFileError for a
     file that is damaged or is made of something else; it names the node.
@@ -57,7 +59,7 @@ def from_onnx(path: StrPath) -> Sequential:
     return _own(onnx, proto) or _foreign(onnx, proto, place)
 
 
-def _own(onnx: Any, proto: Any) -> Sequential | None:
+def _own(onnx: Any, proto: Any) -> Model | None:
     """The model that the metadata describes, if it is what the graph computes."""
     described = {entry.key: entry.value for entry in proto.metadata_props}.get(ARCHITECTURE)
     if described is None:
@@ -75,7 +77,7 @@ def _own(onnx: Any, proto: Any) -> Sequential | None:
     except Exception:
         return None  # a layer of somebody's own, or edited by hand: what counts is the graph
     same = onnx_model(model).graph.SerializeToString() == proto.graph.SerializeToString()
-    return model if same and isinstance(model, Sequential) else None
+    return model if same and isinstance(model, Model) else None
 
 
 def _foreign(onnx: Any, proto: Any, path: str) -> Sequential:

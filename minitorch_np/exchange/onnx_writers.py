@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import Shape
+from minitorch_np.arrays import Shape, parts
 from minitorch_np.core.layer import Layer
 from minitorch_np.exchange.onnx_graph import WRITERS, Graph, Writer, write_layer, writes
 from minitorch_np.layers import activations as act
-from minitorch_np.layers.attention import BASE, MultiHeadAttention
+from minitorch_np.layers.attention import APART, BASE, MultiHeadAttention
 from minitorch_np.layers.bidirectional import Bidirectional
 from minitorch_np.layers.convolution import Conv1D, Conv2D
 from minitorch_np.layers.dense import Dense
@@ -280,23 +280,34 @@ def _turned(graph: Graph, x: str, shape: Shape, base: float) -> str:
 
 
 @writes(MultiHeadAttention)
-def _attention(graph: Graph, layer: MultiHeadAttention, x: str) -> str:
-    steps, width = layer.input_shape
+def _attention(graph: Graph, layer: MultiHeadAttention, x: Any) -> str:
+    given, shapes = x if isinstance(x, tuple) else (x,), parts(layer.input_shape)
+    (steps, width), ends, found = shapes[0], layer.ends, []
     shared = layer.key_value_heads or layer.heads
     size = width // layer.heads
-    z = _product(graph, x, graph.parameter(layer, "in_proj_weight"))
-    if layer.use_bias:
-        z = graph.op("Add", z, graph.parameter(layer, "in_proj_bias"))
 
-    def heads(first: int, last: int, groups: int) -> str:
-        """Some columns of z as (m, shared, groups, steps, size)."""
-        shape = graph.number(0, steps, shared, groups, size, integer=True)
-        apart = graph.op("Reshape", graph.part(z, first * size, last * size), shape)
-        return graph.op("Transpose", apart, perm=[0, 2, 3, 1, 4])
+    def rows_of(key: str, first: int, last: int) -> str:
+        """Of W or b, the rows of some projections."""
+        whole = graph.parameter(layer, key)
+        if not layer.products[1:]:
+            return whole
+        cut = (graph.number(n, integer=True) for n in (ends[first], ends[last], 0))
+        return graph.op("Slice", whole, *cut)
 
-    ends = layer.heads, layer.heads + shared
-    q, k = heads(0, layer.heads, layer.heads // shared), heads(*ends, 1)
-    v = heads(ends[1], ends[1] + shared, 1)
+    for place, first, last in layer.products:
+        if "in_proj_weight" in layer.parameter_names:
+            z = _product(graph, given[place], rows_of("in_proj_weight", first, last))
+        else:
+            z = _product(graph, given[place], graph.parameter(layer, APART[first]))
+        if layer.use_bias:
+            z = graph.op("Add", z, rows_of("in_proj_bias", first, last))
+        for n in range(first, last):  # as (m, shared, groups, steps, size)
+            groups = 1 if n else layer.heads // shared
+            own = graph.part(z, ends[n] - ends[first], ends[n + 1] - ends[first])
+            shape = graph.number(0, shapes[place][0], shared, groups, size, integer=True)
+            apart = graph.op("Reshape", own, shape)
+            found.append(graph.op("Transpose", apart, perm=[0, 2, 3, 1, 4]))
+    q, k, v = found
     q = graph.op("Mul", q, graph.number(size**-0.5))
     if layer.rotary:
         q, k = (_turned(graph, each, (steps, size), BASE) for each in (q, k))
@@ -307,7 +318,8 @@ def _attention(graph: Graph, layer: MultiHeadAttention, x: str) -> str:
     weighted = graph.op("MatMul", graph.op("Softmax", scores, axis=-1), v)
     rows = graph.op("Transpose", weighted, perm=[0, 3, 1, 2, 4])
     together = graph.op("Reshape", rows, graph.number(0, steps, width, integer=True))
-    return write_layer(graph, layer.out_proj, together, "out_proj")
+    y: str = write_layer(graph, layer.out_proj, together, "out_proj")
+    return y
 
 
 @writes(TransformerBlock)

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import Array, Shape
+from minitorch_np.arrays import Array, Shape, parts
 from minitorch_np.core.branches import Add, Concatenate
+from minitorch_np.core.graph import Graph
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.sequential import Sequential
 from minitorch_np.errors import ConfigurationError, MinitorchError, optional
@@ -48,8 +49,9 @@ CHOICES = 256
 def to_torch(model: Layer) -> Any:
     """The model as a `torch.nn.Module`, with copies of its parameters, in evaluation mode.
 
-    `Sequential` becomes `torch.nn.Sequential`; names in the `state_dict` stay the same. On random
-    inputs it gives what the model gives, or this raises.
+    `Sequential` becomes `torch.nn.Sequential`, a Graph a module that takes its inputs one after the
+    other and gives a tensor or a tuple; names in the `state_dict` stay the same. On random inputs
+    it gives what the model gives, or this raises.
 
     Raises MissingExtraError without PyTorch, NotBuiltError for a model without parameters yet,
     ConfigurationError for a layer that has no counterpart; it names the layer.
@@ -150,12 +152,14 @@ class _Translation:
 
     def _make(self, layer: Layer, path: tuple[str, ...]) -> Any:
         torch = self.torch
-        if isinstance(layer, (Sequential, Add, Concatenate)):
+        if isinstance(layer, (Sequential, Graph, Add, Concatenate)):
             inside = {
                 name: self.of(child, (*path, name)) for name, child in layer.sublayers().items()
             }
             if isinstance(layer, Sequential):
                 return torch.nn.Sequential(OrderedDict(inside))
+            if isinstance(layer, Graph):
+                return _wired(torch, inside, layer)
             if isinstance(layer, Add):
                 return _branches(torch, inside, sum)
             return _branches(torch, inside, lambda outputs: torch.cat(outputs, layer.axis))
@@ -180,16 +184,33 @@ class _Translation:
 
 
 def _branches(torch: Any, inside: dict[str, Any], combine: Callable[[list[Any]], Any]) -> Any:
-    """Modules side by side, under their names in the container here."""
+    """Modules side by side, under their names in the container; without any, several inputs."""
 
     class Branches(torch.nn.Module):  # type: ignore[misc]
-        def forward(self, x: Any) -> Any:
-            return combine([module(x) for module in self._modules.values()])
+        def forward(self, *x: Any) -> Any:
+            return combine([module(*x) for module in self._modules.values()] or [*x])
 
-    made = Branches()
-    for name, module in inside.items():
-        made.add_module(name, module)
-    return made
+    return _filled(Branches(), inside)
+
+
+def _wired(torch: Any, inside: dict[str, Any], graph: Graph) -> Any:
+    """Modules that take what others give, as the layers of a graph here."""
+
+    class Wired(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, *x: Any) -> Any:
+            values = [*x]
+            for module, sources in zip(self._modules.values(), graph.wiring, strict=True):
+                values.append(module(*(values[one] for one in sources)))
+            found = tuple(values[end] for end in graph.ends)
+            return found if found[1:] else found[0]
+
+    return _filled(Wired(), inside)
+
+
+def _filled(module: Any, inside: dict[str, Any]) -> Any:
+    for name, one in inside.items():
+        module.add_module(name, one)
+    return module
 
 
 def _children(torch: Any, module: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -226,29 +247,35 @@ def _readings(torch: Any, module: Any, path: str) -> list[Reading]:
 def _compare(torch: Any, model: Layer, module: Any, caller: str) -> None:
     """Raise ConfigurationError unless both give the same for random inputs, in float64."""
     rng = np.random.default_rng(0)
-    shape = (3, *model.input_shape)
-    x: Array = rng.normal(size=shape)
-    if model.index_limit:
-        x = rng.integers(model.index_limit, size=shape).astype(float)
+    several = len(parts(model.input_shape)) > 1
     integers = any(isinstance(part, torch.nn.Embedding) for part in module.modules())
-    dtype = torch.int64 if integers else torch.float64
+    limits = model.index_limits if isinstance(model, Graph) else [model.index_limit]
+    given: list[Array] = []
+    tensors = []
+    for sample, limit in zip(parts(model.input_shape), limits, strict=True):
+        shape = (3, *sample)
+        x: Array = rng.normal(size=shape)
+        given.append(rng.integers(limit, size=shape).astype(float) if limit else x)
+        dtype = torch.int64 if (limit if several else integers) else torch.float64
+        tensors.append(torch.from_numpy(given[-1]).to(dtype))
+    shown = ", ".join(str(part.shape) for part in given)
     precise = copy.deepcopy(model)
     precise.initialize(model.input_shape, rng=rng, dtype=np.float64)
     precise.load_state_dict(model.state_dict())
     try:
         with torch.no_grad():
-            theirs = copy.deepcopy(module).double().eval()(torch.from_numpy(x).to(dtype))
-        theirs = (theirs[0] if isinstance(theirs, tuple) else theirs).numpy()
+            made = parts(copy.deepcopy(module).double().eval()(*tensors))
+        theirs = [part.numpy() for part in made[: len(parts(model.output_shape))]]
     except Exception as error:  # whatever somebody's forward raises
         raise ConfigurationError(
-            f"{caller}: expected a module that makes a tensor of inputs of shape {shape} in "
+            f"{caller}: expected a module that makes a tensor of inputs of shape {shown} in "
             f"{dtype}, got {type(error).__name__}: {error}"
         ) from None
-    ours = precise(x)
-    far = np.abs(ours - theirs).max() if ours.shape == theirs.shape else np.inf
-    if not far <= TOLERANCE * max(1.0, np.abs(ours).max()):
-        raise ConfigurationError(
-            f"{caller}: expected the same outputs of both for random inputs of shape {shape}, got "
-            f"{ours.shape} and {theirs.shape}, apart by up to {far:.1g}: does the module's forward "
-            "do more than call its children one after the other?"
-        )
+    for ours, other in zip(parts(precise(*given)), theirs, strict=True):
+        far = np.abs(ours - other).max() if ours.shape == other.shape else np.inf
+        if not far <= TOLERANCE * max(1.0, np.abs(ours).max()):
+            raise ConfigurationError(
+                f"{caller}: expected the same outputs of both for random inputs of shape {shown}, "
+                f"got {ours.shape} and {other.shape}, apart by up to {far:.1g}: does the module's "
+                "forward do more than call its children one after the other?"
+            )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray
+from minitorch_np.arrays import AnyArray, parts
 from minitorch_np.core.layer import Layer
 from minitorch_np.exchange.torch_kinds import UnlikeError
 from minitorch_np.layers.attention import MultiHeadAttention
@@ -113,7 +113,17 @@ def _attention(torch: Any, layer: MultiHeadAttention) -> Any:
             mask = _later(torch, x) if layer.causal else None
             return super().forward(x, x, x, need_weights=False, attn_mask=mask)[0]
 
-    width, heads = layer.input_shape[1], layer.heads
+    class CrossAttention(torch.nn.MultiheadAttention):  # type: ignore[misc]
+        def forward(self, x: Any, keys: Any, values: Any = None) -> Any:
+            values = keys if values is None else values
+            return super().forward(x, keys, values, need_weights=False)[0]
+
+    heads, (first, *others) = layer.heads, parts(layer.input_shape)
+    if others:
+        widths = {"kdim": others[0][1], "vdim": others[-1][1]}
+        options: dict[str, Any] = {"batch_first": True, **widths}
+        return CrossAttention(first[1], heads, layer.dropout, layer.use_bias, **options)
+    width = first[1]
     return SelfAttention(width, heads, layer.dropout, layer.use_bias, batch_first=True)
 
 

@@ -94,14 +94,14 @@ class MultiHeadAttention(Layer):
         width, *others = (shape[1] for shape in (*shapes, *shapes[-1:] * (3 - len(shapes))))
         self._size = width // self.heads
         rows = [n * self._size for n in (self.heads, self._shared, self._shared)]
-        self._ends = [0, *accumulate(rows)]
+        self.ends = [0, *accumulate(rows)]
         one = set(others) == {width}
         weights = {"in_proj_weight": (sum(rows), width)}
         if not one:
             weights = dict(zip(APART, zip(rows, (width, *others), strict=True), strict=True))
         # For each product with an input: the input's place, and the first and last projection.
         cuts = CUTS[len(shapes)] if one else CUTS[3]
-        self._products = [(min(a, len(shapes) - 1), a, b) for a, b in pairwise(cuts)]
+        self.products = [(min(a, len(shapes) - 1), a, b) for a, b in pairwise(cuts)]
         self.parameter_names = (*weights, *(["in_proj_bias"] if self.use_bias else []))
         for name, (n, features) in weights.items():
             require_parameters(repr(self), (n, features))
@@ -203,7 +203,7 @@ class MultiHeadAttention(Layer):
     def _weight(self, first: int, last: int) -> Array:
         """The rows of W for the projections from `first` to `last`."""
         if "in_proj_weight" in self.parameter_names:
-            return self.in_proj_weight[self._ends[first] : self._ends[last]]
+            return self.in_proj_weight[self.ends[first] : self.ends[last]]
         own: Array = getattr(self, APART[first])
         return own
 
@@ -211,8 +211,8 @@ class MultiHeadAttention(Layer):
         """q (m, shared, groups, steps, n), k and v (m, shared, 1, steps, n), of steps from `start`
         on; or what the first few products give of them. q is divided by sqrt(n).
         """
-        heads, ends = [], self._ends
-        for place, first, last in self._products[:products]:
+        heads, ends = [], self.ends
+        for place, first, last in self.products[:products]:
             part: Array = parts(x)[place]
             z = part.reshape(-1, part.shape[2]) @ self._weight(first, last).T
             if self.use_bias:
@@ -230,7 +230,7 @@ class MultiHeadAttention(Layer):
         """dx, and the gradients of W and b, from those of the projections (m, steps, rows)."""
         given, biases, weights = parts(x), [], []
         dxs: list[Any] = [None] * len(given)
-        for place, first, last in self._products:
+        for place, first, last in self.products:
             part = given[place]
             flat = [dz.reshape(-1, dz.shape[2]) for dz in dzs[first:last]]
             dz = np.concatenate(flat, axis=1) if flat[1:] else flat[0]

@@ -47,6 +47,7 @@ class Embedding(Layer):
         vocabulary: int,
         dimensions: int,
         standard_deviation: float = 1.0,
+        *,
         padding_id: int | None = None,
     ) -> None:
         self.standard_deviation = number(self, "standard_deviation", standard_deviation, 0)

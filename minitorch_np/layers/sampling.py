@@ -1,8 +1,8 @@
 """Numbers drawn from normal distributions whose means and variances are learned.
 
-A draw has no derivative. But z = mean + deviation * e, with e drawn from the standard normal
-distribution, is distributed just the same, and for a given e it has one with respect to the mean
-and the deviation. This is the reparameterization trick, by which variational autoencoders learn.
+A random draw has no derivative. But z = mean + deviation * e, with e drawn from the standard normal
+distribution, has the same distribution, and for a given e it can be differentiated with respect to
+the mean and the deviation. This is the reparameterization trick of variational autoencoders.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ the numbers differ. Then the smallest example on which it goes wrong, with the n
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -96,16 +97,20 @@ def answer_of(chapter: Chapter, ran: dict[str, Ran] | str) -> ChapterAnswer:
         result.problem = ran
         return result
     for task in chapter.tasks:
-        answer = judged(chapter, task, ran[task.name])
         source = function_source(chapter.module, task.name)
-        for before in result.functions:
-            if WRONG == before.status == answer.status and f" {before.name}(" in source:
-                answer.lines.append(f"{before.name} is wrong too: if you call it, begin there")
+        called = [
+            before.name
+            for before in result.functions
+            if before.status == WRONG and re.search(rf"\b{before.name}\(", source)
+        ]
+        answer = judged(chapter, task, ran[task.name], deep=not called)
+        if answer.status == WRONG and called:
+            answer.lines.append(f"{called[0]} is wrong too: if you call it, begin there")
         result.functions.append(answer)
     return result
 
 
-def judged(chapter: Chapter, task: Task, ran: Ran) -> Answer:
+def judged(chapter: Chapter, task: Task, ran: Ran, deep: bool = True) -> Answer:
     """The answer to one function."""
     printed = _printed(ran)
     if ran.refused:
@@ -119,7 +124,7 @@ def judged(chapter: Chapter, task: Task, ran: Ran) -> Answer:
         if problem:
             return Answer(task.name, WRONG, known=problem, lines=printed)
         return Answer(task.name, PASSED, known=remark, lines=[*_remarks(evidence), *printed])
-    named = _names(evidence, bad)
+    named = _names(evidence, bad, deep)
     known = "" if named else _known(evidence, bad)
     changed = _changed(evidence, bad)
     if changed and changed not in known:
@@ -131,19 +136,16 @@ def judged(chapter: Chapter, task: Task, ran: Ran) -> Answer:
     return Answer(task.name, WRONG, " or ".join(named), known, lines)
 
 
-def _names(evidence: Evidence, bad: list[int]) -> list[str]:
+def _names(evidence: Evidence, bad: list[int], deep: bool) -> list[str]:
     """The mistake by name, if one can be reproduced."""
-    if evidence.task.judged:
-        said = [evidence.task.judge(one.values) for one in evidence.learner if one.complete]
-        if any(said):
-            return [next(filter(None, said))]
     numbers = [i for i in bad if evidence.learner[i].values and _differs(evidence, i)]
-    return names_of(evidence) if numbers else []
+    try:
+        return names_of(evidence, deep) if numbers else []
+    except Exception:  # no name rather than an error about an error
+        return []
 
 
 def _differs(evidence: Evidence, i: int) -> bool:
-    if evidence.task.judged:
-        return False
     return not agree(evidence.learner[i], evidence.reference[i], evidence.task.tolerance)
 
 
@@ -151,8 +153,6 @@ def _is_bad(evidence: Evidence, i: int) -> bool:
     one = evidence.learner[i]
     if not one.complete or one.changed:
         return True
-    if evidence.task.judged:
-        return bool(evidence.task.judge(one.values))
     return _differs(evidence, i)
 
 
@@ -209,7 +209,8 @@ def _difference(evidence: Evidence, bad: list[int]) -> str:
         a, b = mine.values.get(name), right.values[name]
         if a is not None and a.shape != b.shape:
             of = f" for {name}" if name else ""
-            parts.append(f"expected the shape {b.shape}{of}, got {a.shape}")
+            wanted = f"the shape {b.shape}" if b.shape else "one number"
+            parts.append(f"expected {wanted}{of}, got an array of shape {a.shape}")
             return "; ".join(parts)
     kinds = _kinds(evidence, bad)
     if kinds:
@@ -267,7 +268,7 @@ def _solution(evidence: Evidence) -> Any:
 
 def _parameters(evidence: Evidence) -> list[str]:
     solution = _solution(evidence)
-    return [] if isinstance(solution, type) else list(inspect.signature(solution).parameters)
+    return list(evidence.task.arguments or inspect.signature(solution).parameters)
 
 
 def _advice(first: Outcome) -> str:
@@ -301,11 +302,8 @@ def _example(evidence: Evidence, i: int) -> list[str]:
     mine, right = evidence.learner[i], evidence.reference[i]
     inputs = evidence.task.made(evidence.cases[i])
     lines = [f"example ({_case(evidence.cases[i])}):"]
-    names = _parameters(evidence) or [f"input {n + 1}" for n in range(len(inputs))]
-    for name, value in zip(names, inputs, strict=False):
+    for name, value in zip(_parameters(evidence), inputs, strict=False):
         lines.append(_shown(f"  {name} = ", value))
-    if evidence.task.judged:
-        return lines
     for name in right.values:
         a, b = mine.values.get(name), right.values[name]
         if a is not None and same(a, b, evidence.task.tolerance) and len(right.values) > 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -38,8 +39,13 @@ class Mutant(NamedTuple):
     source: str
 
 
-def mutants(source: str) -> Iterator[Mutant]:
+@functools.cache
+def mutants(source: str) -> tuple[Mutant, ...]:
     """All changes of one place of a function or class."""
+    return tuple(_mutants(source))
+
+
+def _mutants(source: str) -> Iterator[Mutant]:
     tree = ast.parse(source)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for function in functions:

@@ -28,6 +28,10 @@ NEEDED = 2
 """In so many random cases must a mistake have given the same wrong numbers."""
 
 ORDINARY = (TINY, RANDOM, SQUARE, ONE)
+"""Kinds of cases that come first; the special ones come last."""
+
+NEARLY, FITS = 1, 2
+BESIDES = "and something else where numbers are special"
 
 MOST_PAIRS = 500
 """So many pairs of mistakes of a kind are tried."""
@@ -97,25 +101,22 @@ class Evidence(NamedTuple):
             made = outcome(self.task, function, self.task.made(case), None)
             yield _alone(made, self.only) if self.only else made
 
-    def explained(self, others: Iterable[Outcome]) -> bool:
-        """Whether the learner's numbers are these, wherever both have numbers."""
-        seen = 0
+    def explained(self, others: Iterable[Outcome]) -> int:
+        """Whether the learner's numbers are these, wherever both have numbers: FITS, or NEARLY if
+        they differ where numbers are special, or 0."""
+        seen, needed = 0, NEEDED if self._wrong_at_random else 1
         for case, mine, other, right in zip(
             self.cases, self.learner, others, self.reference, strict=False
         ):
             if not mine.values or not other.values:
                 continue
             if not agree(mine, other, self.task.tolerance):
-                return False
+                special = self._wrong_at_random and case.kind not in ORDINARY
+                return NEARLY if special and seen >= needed else 0
             wrong = not agree(mine, right, self.task.tolerance)
             random = case.kind in (RANDOM, SQUARE)
             seen += wrong and (random or not self._wrong_at_random)
-        return seen >= (NEEDED if self._wrong_at_random else 1)
-
-    @property
-    def special(self) -> bool:
-        """Whether there are cases of special numbers, on which a second mistake may show."""
-        return self._wrong_at_random and any(case.kind not in ORDINARY for case in self.cases)
+        return FITS if seen >= needed else 0
 
     @property
     def _wrong_at_random(self) -> bool:
@@ -132,42 +133,31 @@ def reference(chapter: Chapter, task: Task) -> list[Outcome]:
     return [outcome(task, solution, task.made(case), None) for case in task.used()]
 
 
-def names_of(evidence: Evidence) -> list[str]:
-    """The mistakes that explain the learner's numbers, in words; empty if none does."""
+def names_of(evidence: Evidence, deep: bool = True) -> list[str]:
+    """The mistakes that explain the learner's numbers, in words; empty if none does.
+
+    Not `deep`: without two mistakes at once.
+    """
     if not any(one.values for one in evidence.learner):
         return []
-    found = _explanations(evidence)
-    if found or not evidence.special:
-        return found
-    ordinary = [i for i, case in enumerate(evidence.cases) if case.kind in ORDINARY]
-    found = _explanations(
-        Evidence(
-            evidence.chapter,
-            evidence.task,
-            *([every[i] for i in ordinary] for every in evidence[2:5]),  # type: ignore[arg-type]
-        )
-    )
-    return [f"{words}; and something else where numbers are special" for words in found]
-
-
-def _explanations(evidence: Evidence) -> list[str]:
-    """Mistakes that give the learner's numbers in all cases of the evidence."""
-    listed, small = _listed(evidence), _small(evidence)
-    for source in (listed, _whole(evidence), small):
-        found = []
-        for words, others in source:
-            if evidence.explained(others()) and words not in found:
-                found.append(words)
+    nearly: list[str] = []
+    for kind in (_listed, _whole, _small, _scaled):
+        fitting = [(evidence.explained(others()), words) for words, others in kind(evidence)]
+        found = dict.fromkeys(words for fit, words in fitting if fit == FITS)
         if found:
-            return found
-    return _each_result(evidence) or _pairs(evidence)
+            return list(found)
+        nearly = nearly or [f"{words}; {BESIDES}" for fit, words in fitting if fit == NEARLY]
+    if nearly:
+        return nearly[:1]
+    return (_each_result(evidence) or _pairs(evidence)) if deep else []
 
 
 def _each_result(evidence: Evidence) -> list[str]:
     """Where several results are wrong, the mistake of each."""
     wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
-    if len(evidence.reference[0].values) < 2:
-        return []
+    solution = getattr(evidence.chapter.module, evidence.task.name)
+    if not (evidence.task.outputs or isinstance(solution, type)):
+        return []  # facts about one result
     found, rest = [], []
     for name in wrong:
         alone = evidence._replace(
@@ -270,6 +260,26 @@ def _whole(evidence: Evidence) -> list[Tried]:
     ]
 
 
+def _scaled(evidence: Evidence) -> list[Tried]:
+    """Results that are right but for a number."""
+    wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
+    factor = _constant(evidence, wrong)
+    if factor is None:
+        return []
+    words = f"all numbers are {factor:.4g} times those expected"
+    return [(words, functools.partial(_formed, evidence, wrong, lambda y, _: y * factor))]
+
+
+def _constant(evidence: Evidence, wrong: list[str]) -> float | None:
+    """The ratio of the results' sizes where they are random, if it is a number."""
+    for case, mine, right in zip(evidence.cases, evidence.learner, evidence.reference, strict=True):
+        for name in wrong if case.kind == RANDOM and mine.values.keys() >= set(wrong) else ():
+            size = float(np.linalg.norm(right.values[name].astype(float)))
+            ratio = float(np.linalg.norm(mine.values[name].astype(float))) / size if size else 0.0
+            return ratio if np.isfinite(ratio) and ratio > 0 else None
+    return None
+
+
 def _is_wrong(evidence: Evidence, name: str) -> bool:
     """Whether a result differs in any case."""
     return any(
@@ -283,6 +293,11 @@ def _is_wrong(evidence: Evidence, name: str) -> bool:
 def _formed(evidence: Evidence, wrong: list[str], form: Form) -> list[Outcome]:
     """The reference's outcomes, with some of the results changed."""
     return [
-        Outcome({n: form(y, case.sizes) if n in wrong else y for n, y in right.values.items()})
+        Outcome(
+            {
+                n: form(y.astype(float), case.sizes) if n in wrong else y
+                for n, y in right.values.items()
+            }
+        )
         for case, right in zip(evidence.cases, evidence.reference, strict=True)
     ]

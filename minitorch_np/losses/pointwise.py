@@ -159,7 +159,7 @@ class BinaryCrossEntropy(Pointwise):
 
 
 class NormalKL(Pointwise):
-    """The divergence of normal distributions from others, as in variational autoencoders.
+    """The Kullback-Leibler divergence between normal distributions, for variational autoencoders.
 
     Scores and targets are (m, 2k): k means, then k log variances, of q and of p. L is the mean over
     samples of KL(q || p) = sum over k of ((mean_q - mean_p)^2 + v_q) / (2 v_p) - log(v_q / v_p) / 2

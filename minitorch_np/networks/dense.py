@@ -70,11 +70,12 @@ def autoencoder(
     seed: Seed = None,
     dtype: DType = "float32",
 ) -> Sequential:
-    """An autoencoder: `autoencoder([784, 128, 16])` makes 16 numbers of 784, and 784 of those.
+    """An autoencoder: `autoencoder([784, 128, 16])` compresses 784 numbers to 16 and reconstructs
+    them.
 
-    The model is two: `model["encoder"]` has layers of these sizes, `model["decoder"]` the same
-    backwards, and `activation` stands after each but the last of both. Train it to give back its
-    inputs: with MeanSquaredError, or, where they are between 0 and 1, BinaryCrossEntropy. Raises
+    `model["encoder"]` has dense layers of these sizes, `model["decoder"]` the same in reverse;
+    `activation` follows each layer except the last of both. Train it with its inputs as targets, on
+    MeanSquaredError, or on BinaryCrossEntropy where they are between 0 and 1. Raises
     ConfigurationError for fewer than two sizes.
     """
     encoder = Sequential(*_chain("autoencoder", sizes, activation)).named("encoder")
@@ -90,13 +91,13 @@ def vae(
     seed: Seed = None,
     dtype: DType = "float32",
 ) -> Graph:
-    """A variational autoencoder: `vae([784, 256, 16])` has codes of 16 numbers that are drawn from
-    normal distributions.
+    """A variational autoencoder: `vae([784, 256, 16])` has codes of 16 numbers, drawn from normal
+    distributions.
 
-    The encoder gives the 16 means and 16 log variances of a sample's distribution, from which
-    NormalSampling draws a code, and the decoder makes 784 scores of it. The outputs are those of
-    the decoder and those of the encoder. The loss is that of the reconstruction plus NormalKL to
-    the standard normal distribution; summed over the features, their weights are 784 and 1:
+    For each sample, the encoder computes 16 means and 16 log variances; NormalSampling draws a code
+    from that distribution, and the decoder turns it into 784 scores. The model has two outputs, the
+    decoder's and the encoder's. The loss is the reconstruction's plus NormalKL, the divergence from
+    the standard normal distribution. The former is a mean over 784 features, hence its weight:
 
         trainer = mt.Trainer(
             model, ["binary_cross_entropy", "normal_kl"], "adam(0.001)", loss_weights=[784, 1]

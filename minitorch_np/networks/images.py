@@ -129,9 +129,9 @@ def unet(
 ) -> Sequential:
     """A U-Net: scores (m, height, width, classes) for each pixel of images (m, *input_shape).
 
-    Two convolutions, then the image halved, `depth` times; then back up as often, by transposed
-    convolutions. On the way up, each level gets what it had on the way down beside what comes from
-    below. The levels have `width`, 2 `width`, 4 `width` and so on channels. Train it with
+    Going down, each level applies two convolutions and halves the image, `depth` times. Going up,
+    a transposed convolution doubles it, and each level joins the result with its own output from
+    the way down. The levels have `width`, 2 `width`, 4 `width` and so on channels. Train it with
     SoftmaxCrossEntropy on class numbers (m, height, width); with `classes=1`, with
     BinaryCrossEntropy on masks (m, height, width, 1). Unlike in the source, convolutions keep the
     image's size, and BatchNorm follows each. Raises ShapeError unless 2^depth divides height and

@@ -20,7 +20,7 @@ from minitorch_np.sources.stores import ByIndex, Columns, InMemory, Part, Source
 from minitorch_np.sources.stream import Stream
 from minitorch_np.training.batches import Batches, Samples, Transform
 from minitorch_np.training.inputs import split, split_at
-from minitorch_np.training.loop import EVALUATION_ROWS
+from minitorch_np.training.loop import evaluation_rows
 from minitorch_np.training.read_batches import Reading, SourceBatches, StreamBatches
 from minitorch_np.validation import is_number, number, whole
 
@@ -116,7 +116,7 @@ def held_out_of(
         held_out = open_data(trainer, (*given, None)[:3], place)
         if isinstance(held_out, Samples):
             require_finite(held_out.x, f"{place}: x")
-    return data, make_batches(trainer, held_out, place, reading, EVALUATION_ROWS)
+    return data, make_batches(trainer, held_out, place, reading, evaluation_rows(trainer.model))
 
 
 def _divided(data: Opened, share: float) -> tuple[Opened, Opened]:

@@ -31,8 +31,9 @@ KEEP_EVERY = 50
 """Every how many steps a snapshot is taken for the case that training diverges. At every step it
 would cost 2 % of the time, and bring back parameters that are already on their way to infinity."""
 
-EVALUATION_ROWS = 256
-"""How many samples are evaluated at a time: enough to be fast, few enough for little memory."""
+EVALUATION_ROWS, EVALUATION_NUMBERS = 256, 2**25
+"""How many samples are evaluated at a time, enough to be fast; fewer where the outputs of all
+layers would be more numbers than that (128 MB in float32)."""
 
 AfterStep: TypeAlias = Callable[[int, float], None]
 """Called after a step with the batch's number and its mean loss."""
@@ -216,3 +217,10 @@ def measure(
             totals.weight += weight
             totals.count(scores, y, weights)
     return totals.merged().means()
+
+
+def evaluation_rows(model: Model) -> int:
+    """How many samples of a model are evaluated at a time."""
+    inner = [layer for layer in model.walk() if layer.built and not layer.sublayers()]
+    numbers = sum(math.prod(layer.output_shape) for layer in inner)
+    return max(1, min(EVALUATION_ROWS, EVALUATION_NUMBERS // max(1, numbers)))

@@ -44,7 +44,7 @@ from minitorch_np.training.fingerprint import fingerprint, versions
 from minitorch_np.training.history import History
 from minitorch_np.training.inputs import as_samples, check_arguments, check_samples
 from minitorch_np.training.labels import as_names, checked_names, names_in, numbered
-from minitorch_np.training.loop import EVALUATION_ROWS, AfterStep, Loop, measure
+from minitorch_np.training.loop import AfterStep, Loop, evaluation_rows, measure
 from minitorch_np.training.outputs import as_loss, as_metrics
 from minitorch_np.training.ranks import Alone, Ranks, ranks_of
 from minitorch_np.training.stateful import carried
@@ -395,5 +395,5 @@ class Trainer(metaclass=Explained):
         """
         data = open_data(self, (x, y, sample_weight), "evaluate")
         reading = as_reading("evaluate", scale, prefetch)
-        batches = make_batches(self, data, "evaluate", reading, EVALUATION_ROWS)
+        batches = make_batches(self, data, "evaluate", reading, evaluation_rows(self.model))
         return measure(self.model, self.loss, self.metrics, batches)

@@ -1,5 +1,6 @@
 """Mini-batches, to 90 % on digits that the network has not seen."""
 
+from types import GeneratorType
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from minitorch_np.data import load_mnist
 from minitorch_np.learn.checks.ch09_first_layer import network
 from minitorch_np.learn.checks.ch11_loop import NAMES, NEEDED, first_weights, share_read
 from minitorch_np.learn.inputs import CASES, RANDOM, SQUARE, Sizes
+from minitorch_np.learn.outcome import UnlikeError, described
 from minitorch_np.learn.task import Task, mistake
 
 TITLE = "mini-batches: shuffled pairs, an epoch, to 90 % on digits not seen"
@@ -49,9 +51,11 @@ def _facts(function: Any, inputs: tuple[Any, ...]) -> Any:
 
 
 def _pairs(got: Any) -> list[tuple[AnyArray, AnyArray]]:
-    found = [tuple(pair) for pair in got]
-    if any(len(pair) != 2 for pair in found):
-        raise ValueError("expected a list of pairs (X, Y), got items of another length")
+    if not isinstance(got, (list, tuple, GeneratorType)):
+        raise UnlikeError(f"{described(got)}, and not a list of pairs (X, Y)")
+    found = [tuple(item) if isinstance(item, (tuple, list)) else () for item in got]
+    if any(len(item) != 2 for item in found):
+        raise UnlikeError("a list of something else than pairs (X, Y)")
     return [(np.atleast_2d(x), np.atleast_2d(y)) for x, y in found]
 
 
@@ -121,8 +125,8 @@ TASKS = (
             mistake("the random numbers do not come from rng: the same seed has to give the same "
                     "order", "rng.permutation(m)", "np.random.permutation(m)", "m = X.shape[1]",
                     "import numpy as np\n    m = X.shape[1]"),
-            mistake("the order is the same in each epoch: a generator is made anew inside, and rng "
-                    "is not used", "rng.permutation(m)", "np.random.default_rng(0).permutation(m)",
+            mistake("the order is the same in each epoch: rng is not used (a generator made anew "
+                    "inside gives the same order each time)", "rng.permutation(m)", "np.random.default_rng(0).permutation(m)",
                     "m = X.shape[1]", "import numpy as np\n    m = X.shape[1]"),
             mistake("the batches are transposed: pictures are in rows", PAIR,
                     "found.append((X[:, chosen].T, Y[:, chosen].T))"),

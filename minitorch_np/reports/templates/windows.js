@@ -1,17 +1,28 @@
 // The windows of convolutions and pooling: which input each output sees, through which weight.
 
-/** For each place of a window: visit(output, input, kernel) of every pixel inside of the image. */
+/** Of one channel, all that a window sees at all of its places: the numbers of the output, of the
+    pixel of the input, and of the window's own pixel. What lies outside of the image is left out. */
+function seen(l) {
+  const [down, across] = l.size, [high, wide] = l.kernel, [[top], [left]] = l.border;
+  const found = { out: [], at: [], k: [] };
+  for (let row = 0; row < down; row++) for (let column = 0; column < across; column++)
+    for (let i = 0; i < high; i++) for (let j = 0; j < wide; j++) {
+      const y = row * l.stride[0] + i * l.dilation[0] - top;
+      const x = column * l.stride[1] + j * l.dilation[1] - left;
+      if (y < 0 || x < 0 || y >= l.height || x >= l.width) continue;
+      found.out.push(row * across + column);
+      found.at.push(y * l.width + x);
+      found.k.push(i * wide + j);
+    }
+  return found;
+}
+
+/** Calls visit(output, input, kernel) for all of that, in each channel. */
 function windows(l, channels, visit) {
-  const [down, across] = l.size, [high, wide] = l.kernel;
-  const [[top], [left]] = l.border;
-  for (let c = 0; c < channels; c++)
-    for (let row = 0; row < down; row++) for (let column = 0; column < across; column++)
-      for (let i = 0; i < high; i++) for (let j = 0; j < wide; j++) {
-        const y = row * l.stride[0] + i * l.dilation[0] - top;
-        const x = column * l.stride[1] + j * l.dilation[1] - left;
-        if (y < 0 || x < 0 || y >= l.height || x >= l.width) continue;
-        visit((c * down + row) * across + column, (c * l.height + y) * l.width + x, i * wide + j);
-      }
+  const { out, at, k } = l.seen ??= seen(l);
+  const places = l.size[0] * l.size[1], area = l.height * l.width;
+  for (let c = 0; c < channels; c++) for (let n = 0; n < out.length; n++)
+    visit(c * places + out[n], c * area + at[n], k[n]);
 }
 
 /** The same for a convolution: each filter over the channels of its group. */
