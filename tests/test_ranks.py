@@ -124,7 +124,8 @@ def test_a_part_of_what_is_drawn(bits: Any) -> None:
         (1, 300, 64, 100, 200),
         (0, 2, 1, 1, 2),
     ]:
-        whole, part = (np.random.Generator(bits(3)) for _ in range(2))
+        whole: Any = np.random.Generator(bits(3))
+        part: Any = np.random.Generator(bits(3))
         for rng in (whole, part):
             rng.random(before, np.float32)  # half of a draw may be left over
         own: Any = draws()(part.bit_generator, slice(start, stop), rows)
