@@ -24,10 +24,11 @@ from typing import Any
 import minitorch_np as mt
 from benchmarks.contestants import CONTESTANTS, present
 from benchmarks.race import ROOT, imports, race, write_data
-from benchmarks.report import print_task
+from benchmarks.report import key_of, print_task
 from benchmarks.work import GROWING, GROWTH, IMPORTS, TASKS, Task
 from minitorch_np.cli.arguments import positive_integer
 from minitorch_np.io.atomic import replacing
+from minitorch_np.machine import CORETYPE, best_setting, blas
 
 
 def main() -> None:
@@ -39,9 +40,20 @@ def main() -> None:
     parser.add_argument(
         "--threads", type=positive_integer, nargs="+", default=[1, 2], help="of BLAS"
     )
+    parser.add_argument(
+        "--kernels",
+        help="those of NumPy's OpenBLAS, such as SKYLAKEX; best: the best that are known for this "
+        "processor, see minitorch-np doctor",
+    )
     parser.add_argument("--only", default="", help="tasks with this in their names")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results.json")
     arguments = parser.parse_args()
+    if arguments.kernels == "best":
+        arguments.kernels = best_setting().get(CORETYPE)
+        if arguments.kernels is None:
+            parser.error(f"--kernels: no better ones are known than {blas().kernels}, in use")
+    if arguments.kernels:
+        os.environ[CORETYPE] = arguments.kernels  # for all processes that are started
     wanted = [
         (threads, task, names)
         for threads in arguments.threads
@@ -85,7 +97,8 @@ def one(task: Task, names: list[str], folder: Path, threads: int, arguments: Any
         rounds=arguments.rounds,
         restarts=arguments.restarts,
     )
-    return {"name": task.name, "threads": threads, "task": asdict(task), "rounds": rounds}
+    about = {"name": task.name, "threads": threads, "kernels": arguments.kernels}
+    return {**about, "task": asdict(task), "rounds": rounds}
 
 
 def describe(absent: list[str], samples: int) -> dict[str, Any]:
@@ -114,8 +127,7 @@ def kept(results: dict[str, Any], before: dict[str, Any]) -> list[Any] | None:
 
 def note(results: dict[str, Any], measured: dict[str, Any]) -> None:
     """Put what was measured in the place of what was measured before, and print it."""
-    key = measured["name"], measured["threads"]
-    others = [task for task in results["tasks"] if (task["name"], task["threads"]) != key]
+    others = [task for task in results["tasks"] if key_of(task) != key_of(measured)]
     results["tasks"] = [*others, measured]
     print_task(measured)
 

@@ -46,7 +46,9 @@ class Runner:
             cwd=ROOT,
             env=environment(threads),
         )
-        self.does: bool = self._answer()["does"]
+        first = self._answer()
+        self.does: bool = first["does"]
+        self.kernels: str | None = first["kernels"]
 
     def round(self) -> dict[str, Any]:
         """What one round took."""
@@ -103,7 +105,8 @@ def race(
                     runner.round()
             for _ in range(1 if task.measure == "memory" else rounds):
                 for name, runner in runners.items():
-                    found.setdefault(name, []).append(runner.round())
+                    about = {} if name in found else {"kernels": runner.kernels}
+                    found.setdefault(name, []).append(runner.round() | about)
     return found
 
 

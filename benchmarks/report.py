@@ -9,6 +9,7 @@ the ratios round by round, of which half lie between the two numbers.
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import sys
@@ -59,13 +60,29 @@ def quartiles(numbers: list[float]) -> list[float]:
     return statistics.quantiles(numbers, n=4) if len(numbers) > 1 else numbers * 3
 
 
-def find(results: dict[str, Any], name: str, threads: int = 1) -> Measured:
+def key_of(measured: Measured) -> tuple[str, int, str | None]:
+    """What tells a measurement from others: the kernels are those that were asked for, if any."""
+    return measured["name"], measured["threads"], measured.get("kernels")
+
+
+def find(
+    results: dict[str, Any], name: str, threads: int = 1, kernels: str | None = None
+) -> Measured:
     """A task of the results; one without rounds if it was not measured."""
     for measured in results["tasks"]:
-        if (measured["name"], measured["threads"]) == (name, threads):
+        if key_of(measured) == (name, threads, kernels):
             found: Measured = measured
             return found
-    return {"name": name, "threads": threads, "rounds": {}}
+    return {"name": name, "threads": threads, "kernels": kernels, "rounds": {}}
+
+
+def kernels_used(measured: Measured, name: str) -> str:
+    """With which of OpenBLAS's kernels a contestant that uses NumPy was measured, in brackets."""
+    rounds = measured["rounds"].get(name, [])
+    used = (
+        rounds[0].get("kernels") if rounds and CONTESTANTS.get(name, "")[1:] == ("numpy",) else None
+    )
+    return f" ({used} kernels)" if used else ""
 
 
 def unit(measured: Measured) -> str:
@@ -85,9 +102,9 @@ def print_task(measured: Measured) -> None:
             continue
         low, middle, high = quartiles(found)
         over = f"  {ours} / it {ratio(measured, name, ours):.3f}"
-        print(
-            f"  {label(name):30} {middle:12,.1f} {unit(measured)} ({low:,.1f} to {high:,.1f}){over}"
-        )
+        who = label(name) + kernels_used(measured, name)
+        times = f"{middle:12,.1f} {unit(measured)} ({low:,.1f} to {high:,.1f})"
+        print(f"  {who:48} {times}{over}")
         losses += [rounds[0]["loss"]] if rounds[0].get("loss") else []
     if losses and max(losses) > 1.5 * min(losses):
         print(f"  the losses differ ({min(losses):.3f} to {max(losses):.3f}): is it the same work?")
@@ -105,14 +122,16 @@ def main_table(results: dict[str, Any]) -> list[str]:
         "| work | minitorch_np | " + " | ".join(f"over {label(name)}" for name in others) + " |",
         "|---|---|" + "---|" * len(others),
     ]
-    for task in TASKS:
-        measured = find(results, task.name)
+    asked = sorted({each["kernels"] for each in results["tasks"] if each.get("kernels")})
+    for task, kernels in itertools.product(TASKS, [None, *asked]):
+        measured = find(results, task.name, kernels=kernels)
         for name in filter(measured["rounds"].get, OURS):
             cells = [f"{median(measured, name):,.0f} {unit(measured)}"]
             for over in others:
                 there = figures(measured, over)
                 cells.append(f"{ratio(measured, over, name):.2f}" if there else "")
-            lines.append(f"| {task.name}{OURS[name]} | " + " | ".join(cells) + " |")
+            used = kernels_used(measured, name) if asked else ""
+            lines.append(f"| {task.name}{OURS[name]}{used} | " + " | ".join(cells) + " |")
     return lines
 
 

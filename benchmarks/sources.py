@@ -97,8 +97,8 @@ class Slow:
 
 
 def open_source(kind: str, folder: Path) -> tuple[Any, Any]:
-    """x and y of a kind: y is in memory, but for data sets and iterables, which give both."""
-    y = np.load(folder / "y.npy")
+    """x and y of a kind; data sets and iterables give both."""
+    y = np.load(folder / "y.npy", mmap_mode="r")
     mapped = np.load(folder / "x.npy", mmap_mode="r")
     if kind == "memmap":
         return mapped, y
@@ -119,7 +119,7 @@ def open_source(kind: str, folder: Path) -> tuple[Any, Any]:
                 yield mapped[first : first + BATCH], y[first : first + BATCH]
 
         return batches, None
-    return np.load(folder / "x.npy"), y
+    return np.load(folder / "x.npy"), np.load(folder / "y.npy")
 
 
 KINDS = ("memory", "memmap", "hdf5", "zarr", "map-style", "iterable")
@@ -163,16 +163,17 @@ from pathlib import Path
 import numpy as np
 from benchmarks import sources
 kind, folder, limit, shuffle = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "1"
+small = Path(sys.argv[5])
 def status(name):
     lines = open("/proc/self/status").read().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
-x, y = sources.open_source(kind, folder)
 peak = 0
 class Watch(sources.mt.Callback):
     def on_batch_end(self, trainer, batch, loss):
         global peak
         if batch % 50 == 0:
             peak = max(peak, status("RssAnon"))
+sources.fit(kind, small, [784, 10, 10])  # starts the threads and the pools of the libraries
 before = status("RssAnon")
 resource.setrlimit(resource.RLIMIT_DATA, (status("VmData") + limit,) * 2)
 sources.fit(kind, folder, [784, 10, 10], shuffle=shuffle, shuffle_window=4000, callbacks=[Watch()])
@@ -180,9 +181,11 @@ print(json.dumps({"before": before, "peak": peak}))
 """
 
 
-def peak_memory(kind: str, folder: Path, limit: int, shuffle: bool) -> int:
-    """The bytes that an epoch takes more than before it, of a process that may have `limit`."""
-    given = [kind, str(folder), str(limit), str(int(shuffle))]
+def peak_memory(kind: str, folder: Path, limit: int, shuffle: bool, small: Path) -> int:
+    """The bytes that an epoch takes more than before it, of a process that may have `limit`; it has
+    trained on the data in `small` before.
+    """
+    given = [kind, str(folder), str(limit), str(int(shuffle)), str(small)]
     command = [sys.executable, "-c", LIMITED, *given]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
@@ -258,7 +261,9 @@ def main() -> None:
             for shuffle in (False, True):
                 if shuffle and kind == "iterable":
                     continue
-                peaks = [peak_memory(kind, folder, limit, shuffle) for folder in (half, whole)]
+                peaks = [
+                    peak_memory(kind, folder, limit, shuffle, small) for folder in (half, whole)
+                ]
                 print(
                     f"memory, {kind}, {'shuffled' if shuffle else 'in order'}: peak "
                     f"{peaks[1] / 2**20:.1f} MB of {limit / 2**20:.0f} allowed, for "

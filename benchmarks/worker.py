@@ -3,7 +3,8 @@
     python -m benchmarks.worker CONTESTANT TASK FOLDER
 
 TASK is JSON, FOLDER has x.npy and y.npy. Each answer is a line of JSON: first whether it does such
-work at all, then what each round took, in seconds (a step or a call) or MiB.
+work at all and with which kernels NumPy multiplies, then what each round took, in seconds (a step
+or a call) or MiB.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.work import Array, Contestant, Task
+from minitorch_np.machine import blas
 
 
 def main() -> None:
@@ -30,7 +32,7 @@ def main() -> None:
     take_processors(int(os.environ.get("OMP_NUM_THREADS", "1")))
     x, y = np.load(f"{folder}/x.npy")[: task.samples], np.load(f"{folder}/y.npy")[: task.samples]
     contestant = importlib.import_module(f"benchmarks.contestants.{name}").contestant(task, x, y)
-    answer({"does": contestant is not None})
+    answer({"does": contestant is not None, "kernels": blas().kernels})
     measure: Any = {"training": training, "prediction": prediction, "memory": memory}[task.measure]
     for _ in sys.stdin:
         answer(measure(contestant, task, x))

@@ -166,7 +166,10 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
     try:
         array = np.asarray(y)
     except ValueError as error:  # rows of different lengths
-        raise DataError(f"{place}: expected rows of one length: {error}") from None
+        raise DataError(
+            f"{place}: expected rows of one length: {error}; sequences of different lengths are "
+            "padded by data.pad_sequences, which also says how long each is"
+        ) from None
     if array.dtype.kind not in "fiub":
         raise DataError(f"{place}: expected {expected}, got {array.dtype} ({type(y).__name__})")
     return array

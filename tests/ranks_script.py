@@ -421,7 +421,6 @@ WITH_ALL = (
     "fails: layer",
     "resume_on_other_ranks",
     "refused",
-    "each_reads_its_own",
 )
 """What is checked on all ranks, and not on two of them only."""
 

@@ -44,7 +44,7 @@ WRONG_CALLS: dict[str, Callable[..., object]] = {
     "fit: .*: give it to the loss": lambda: any_.Trainer.fit(trainer(), 1, 1, class_weight={}),
     "SoftmaxC.* did you mean class_weights": lambda: any_.SoftmaxCrossEntropy(class_weight={}),
     "Flatten: .* give it to the model": lambda: any_.Flatten(input_shape=(28, 28)),
-    "Embedding: .* got 4 arguments": lambda: any_.Embedding(1, 2, 3, 4),
+    "Embedding: .* got 5 arguments": lambda: any_.Embedding(1, 2, 3, 4, 5),
     "mlp: .* 'activations': did you mean activation": lambda: any_.mlp([3, 2], activations="relu"),
     "fit: .* 'epoch': did you mean epochs": lambda: any_.Trainer.fit(
         trainer(), [[0, 0, 0]], [0], epoch=1

@@ -77,7 +77,7 @@ def test_there_are_enough() -> None:
     assert {one.file for one in WRONG} == set(FILES) == {one.file for one in RIGHT}
 
 
-@pytest.mark.parametrize("one", some(QUICK, 9))
+@pytest.mark.parametrize("one", some(QUICK, 13))
 def test_mistakes_are_named(one: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = answer_to(one, tmp_path, monkeypatch)
     assert answer.status == "wrong"
@@ -91,7 +91,7 @@ UNNAMED = {
 }
 
 
-@pytest.mark.parametrize("one", some(RIGHT, 5))
+@pytest.mark.parametrize("one", some(RIGHT, 8))
 def test_right_in_another_way_passes(
     one: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +183,7 @@ BODIES = {
     "    return np.exp\n": "not called",
     "    return (Z, Z)\n": "tuple of 2",
     "    return np.exp(Z) / summ(np.exp(Z))\n": "NameError.*summ",
-    "    return np.exp(Z) @ Z[:, :1]\n": "needs the inner sizes to be equal",
+    "    return np.ones((2, 3)) @ np.ones((2, 3))\n": "needs the inner sizes to be equal",
     "    return Z[100]\n": "IndexError",
     "    return [[1], [1, 2]]\n": "a list of 2",
     "    raise NotImplementedError('later')\n": "to do",

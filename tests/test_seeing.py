@@ -263,6 +263,30 @@ def test_long_films_are_thinned_and_short_ones_take_an_epoch(
     assert drawn == [0, 4, 8]
 
 
+def test_a_resumed_run_is_shown_from_where_it_goes_on(tmp_path: Path, plots: Any) -> None:
+    (x, y), once = halves(40), tmp_path / "once"
+
+    class Stop(mt.Callback):
+        def on_batch_end(self, trainer: mt.Trainer, batch: int, loss: float) -> None:
+            if trainer.run.epoch == 1 and batch == 1 and not once.exists():
+                once.touch()
+                raise KeyboardInterrupt
+
+    def fit() -> mt.Animation:
+        model = mt.mlp([2, 3, 2], seed=0)
+        trainer = mt.Trainer(model, "softmax_cross_entropy", "sgd(0.5)", seed=0)
+        film = mt.Animation(tmp_path / "film.svg", lambda m: mt.plot_boundary(m, x, y), every=3)
+        checkpoint = mt.Checkpoint(tmp_path / "run.npz", every=1, resume=True)
+        trainer.fit(x, y, epochs=2, batch_size=10, callbacks=[film, Stop()], checkpoint=checkpoint)
+        return film
+
+    with pytest.raises(KeyboardInterrupt):
+        fit()
+    film = fit()
+    assert film._steps == 8
+    assert len(film._frames) == 3  # after steps 5, 6 and 8
+
+
 def test_films_that_can_not_be_made_are_refused_before_training(
     tmp_path: Path, plots: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -209,3 +209,78 @@ def test_the_gradient_of_an_embedding_adds_up_rows_of_equal_ids(rng: np.random.G
 def test_a_series_shorter_than_the_window() -> None:
     with pytest.raises(mt.ShapeError, match="at least 5 steps with their border, got 3"):
         mt.Sequential(mt.Conv1D(2, 5), input_shape=(1, 3))
+
+
+def test_ids_out_of_range_say_which_sequence_whatever_the_order() -> None:
+    x, y = np.ones((300, 4), int), np.ones((300, 4), int)
+    x[150, 3] = 9
+    trainer = mt.Trainer(token_model(), mt.SoftmaxCrossEntropy(), mt.SGD(0.1), seed=0)
+    before = trainer.model.state_dict()
+    for call in (trainer.fit, trainer.evaluate, trainer.step):
+        with pytest.raises(
+            mt.DataError, match=r"from 0 to 5, got 9(\.0)? in sequence 150, place 3"
+        ):
+            call(x, y)
+    x[150, 3] = -1
+    with pytest.raises(mt.DataError, match="got -1 in sequence 150, place 3"):
+        trainer.fit(x, y)
+    for name, array in trainer.model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+    words, numbers = mt.Input(4, "words"), mt.Input(2, "numbers")
+    h = mt.Flatten()(mt.Embedding(6, 2)(words))
+    graph = mt.Graph([words, numbers], mt.Dense(1)(mt.Concatenate()(h, numbers)), seed=0)
+    run = mt.Trainer(graph, "mse", "sgd(0.1)", seed=0)
+    with pytest.raises(mt.DataError, match="got -1 in sequence 150, place 3"):
+        run.fit({"words": x, "numbers": np.full((300, 2), 9.0)}, np.ones((300, 1)))
+
+
+def test_sequences_of_another_length_than_the_models_are_refused() -> None:
+    model = mt.gpt(11, 8, 1, 2, 8, seed=0)
+    trainer = mt.Trainer(model, mt.SoftmaxCrossEntropy(), mt.SGD(0.1), seed=0)
+    x = np.zeros((2, 12), int)
+    message = (
+        "sequences of 8 numbers, for which the model was built, got sequences of 12: cut longer,"
+    )
+    for call in (lambda: trainer.fit(x, x), lambda: model.predict(x), lambda: model(x)):
+        with pytest.raises(mt.ShapeError, match=message):
+            call()
+
+
+def test_ragged_lists_are_refused_with_what_to_do() -> None:
+    trainer = mt.Trainer(token_model(), mt.SoftmaxCrossEntropy(), mt.SGD(0.1), seed=0)
+    ragged = [[1, 2, 3, 4], [1, 2]]
+    for call in (lambda: trainer.fit(ragged, ragged), lambda: trainer.model.predict(ragged)):
+        with pytest.raises(mt.DataError, match=r"rows of one length.*padded by data.pad_sequences"):
+            call()
+
+
+def test_padding_makes_one_array() -> None:
+    x, lengths = mt.data.pad_sequences([[1, 2, 3], [4], []])
+    assert x.tolist() == [[1, 2, 3], [4, 0, 0], [0, 0, 0]]
+    assert x.dtype.kind == "i"
+    assert lengths.tolist() == [3, 1, 0]
+    rng = np.random.default_rng(0)
+    parts = [rng.normal(size=(n, 2)) for n in (2, 4)]
+    x, lengths = mt.data.pad_sequences(parts, value=-1, steps=5)
+    assert x.shape == (2, 5, 2)
+    np.testing.assert_array_equal(x[0, :2], parts[0])
+    assert (x[0, 2:] == -1).all()
+    model = mt.Sequential(mt.GRU(3), input_shape=(5, 2), seed=0)
+    padded = mt.Sequential(mt.Masking(-1), model[0], input_shape=(5, 2))
+    np.testing.assert_array_equal(model.predict((x, lengths)), padded.predict(x))
+
+
+@pytest.mark.parametrize(
+    ("sequences", "options", "message"),
+    [
+        ([], {}, "a list of sequences"),
+        ([1, 2], {}, "a list of sequences"),
+        ([[1, 2, 3], [1]], {"steps": 2}, "up to 2 steps, got 3 in sequence 0"),
+        ([[[1, 2]], [[1, 2, 3]]], {}, r"steps of shape \(2,\), as in the first, got \(3,\) in seq"),
+        ([["a"]], {}, "sequence 0"),
+        ([[1]], {"value": "x"}, "value"),
+    ],
+)
+def test_what_can_not_be_padded_is_refused(sequences: Any, options: Any, message: str) -> None:
+    with pytest.raises(mt.MinitorchError, match=message):
+        mt.data.pad_sequences(sequences, **options)

@@ -208,3 +208,20 @@ def test_batches_that_are_torn_apart_are_refused() -> None:
         trainer(padded).fit(x, y, **FIT)
     with pytest.raises(mt.ConfigurationError, match="no mask, no lengths"):
         trainer(model()).fit((x, np.full(len(x), STEPS)), y, **FIT)
+
+
+def test_streams_are_trained_on_as_they_come() -> None:
+    ids = np.random.default_rng(3).integers(0, 7, STREAMS * STEPS * 6 + 1)
+    windows, (x, y) = mt.data.TextWindows(ids, STEPS), text()
+    one, other = trainer(model()), trainer(model())
+    options: dict[str, Any] = {"stateful": True, "shuffle": False, "epochs": 2}
+    whole = one.fit(x, y, batch_size=STREAMS, **options)
+    read = other.fit(lambda: windows.streams(STREAMS), steps_per_epoch=6, **options)
+    assert read["loss"] == pytest.approx(whole["loss"], rel=1e-12)
+
+    def changing() -> Any:
+        for n in (4, 4, 3):
+            yield x[:n], y[:n]
+
+    with pytest.raises(mt.DataError, match="a state of 3 sequences, as the batch, got one of 4"):
+        trainer(model()).fit(changing, steps_per_epoch=3, stateful=True, shuffle=False)

@@ -29,6 +29,12 @@ def require_input(layer: Layer, x: Any, place: str = "") -> None:
             f"{place or repr(layer)}: expected inputs of shape {describe_batch(wanted)}, got "
             f"{', '.join(str(part.shape) for part in parts(x))}"
         )
+    if layer.index_limit is not None and len(wanted) == 1 and x.ndim == 2:
+        raise ShapeError(
+            f"{place or repr(layer)}: expected sequences of {wanted[0]} numbers, for which the "
+            f"model was built, got sequences of {x.shape[1]}: cut longer, pad shorter ones, "
+            "or build it for more steps"
+        )
     raise ShapeError(
         f"{place or repr(layer)}: expected {describe_shape(wanted)}, that is x of "
         f"shape {describe_batch(wanted)}, got x of shape {x.shape}{_remedy(x.shape, wanted)}"

@@ -1,5 +1,5 @@
 """Digits from files: MNIST, CSV, IDX, and your own pictures. Data sets by name, tables of data
-frames. Texts, as windows of characters."""
+frames. Texts, as windows of characters; sequences of different lengths, padded."""
 
 from minitorch_np.data.augment import Compose, ImageTransform, Rotate, Shift
 from minitorch_np.data.convert import convert_csv, load_converted
@@ -8,6 +8,7 @@ from minitorch_np.data.dataset import Digits, Images
 from minitorch_np.data.idx import load_idx, save_idx
 from minitorch_np.data.images import as_text, load_image
 from minitorch_np.data.mnist import load_fashion_mnist, load_mnist
+from minitorch_np.data.sequences import pad_sequences
 from minitorch_np.data.table import Table, load_dataframe
 from minitorch_np.data.texts import CharTokenizer, TextWindows, load_text
 
@@ -31,5 +32,6 @@ __all__ = [
     "load_image",
     "load_mnist",
     "load_text",
+    "pad_sequences",
     "save_idx",
 ]

@@ -63,6 +63,9 @@ class TransformerBlock(Layer):
         self.key_value_heads, self.dropout = key_value_heads, dropout
         self.norm1, self.norm2, self.dropout_layer = LayerNorm(), LayerNorm(), Dropout(dropout)
         self.activation_layer: Layer = GELU() if activation == "gelu" else GLU("silu")
+        idle = "" if dropout else "dropout_layer"  # without a rate it would only copy
+        both = (ATTENTION, FEED_FORWARD)
+        self._paths = [[name for name in path if name != idle] for path in both]
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         if len(input_shape) != 2:
@@ -85,7 +88,7 @@ class TransformerBlock(Layer):
     ) -> Forward:
         require_input(self, x)
         caches = []
-        for path in self._paths():
+        for path in self._paths:
             h = x
             for name in path:
                 given = {} if mask is None or name != "self_attn" else {"mask": mask}
@@ -99,7 +102,7 @@ class TransformerBlock(Layer):
         require_gradient(self, dy, shape)
         gradients: Gradients = {}
         place = len(caches)
-        for path in reversed(self._paths()):
+        for path in reversed(self._paths):
             dh = dy
             for name in reversed(path):
                 place -= 1
@@ -110,13 +113,8 @@ class TransformerBlock(Layer):
                 dy = dy + dh
         return (dy if need_dx else None), gradients
 
-    def _paths(self) -> list[list[str]]:
-        """The two paths, without a Dropout that would only copy."""
-        idle = "" if self.dropout else "dropout_layer"
-        return [[name for name in path if name != idle] for path in (ATTENTION, FEED_FORWARD)]
-
     def step(self, x: Array, state: Any = None) -> tuple[Array, Any]:
-        for path in self._paths():
+        for path in self._paths:
             h = x
             for name in path:
                 layer = getattr(self, name)

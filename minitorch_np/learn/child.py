@@ -135,7 +135,7 @@ def imported(path: Path) -> tuple[Any, str]:
     module = types.ModuleType(path.stem)
     module.__file__ = str(path)
     sys.modules[path.stem] = module
-    sys.path.insert(0, str(path.parent))
+    sys.path.append(str(path.parent))  # last: a file of the learner's hides no library
     try:
         exec(code, vars(module))
     except BaseException as error:

@@ -141,7 +141,7 @@ def names_of(evidence: Evidence, deep: bool = True) -> list[str]:
     if not any(one.values for one in evidence.learner):
         return []
     nearly: list[str] = []
-    for kind in (_listed, _whole, _small):
+    for kind in (_listed, _whole, _small, _scaled):
         fitting = [(evidence.explained(others()), words) for words, others in kind(evidence)]
         found = dict.fromkeys(words for fit, words in fitting if fit == FITS)
         if found:
@@ -155,8 +155,9 @@ def names_of(evidence: Evidence, deep: bool = True) -> list[str]:
 def _each_result(evidence: Evidence) -> list[str]:
     """Where several results are wrong, the mistake of each."""
     wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
-    if len(evidence.reference[0].values) < 2:
-        return []
+    solution = getattr(evidence.chapter.module, evidence.task.name)
+    if not (evidence.task.outputs or isinstance(solution, type)):
+        return []  # facts about one result
     found, rest = [], []
     for name in wrong:
         alone = evidence._replace(
@@ -259,6 +260,26 @@ def _whole(evidence: Evidence) -> list[Tried]:
     ]
 
 
+def _scaled(evidence: Evidence) -> list[Tried]:
+    """Results that are right but for a number."""
+    wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
+    factor = _constant(evidence, wrong)
+    if factor is None:
+        return []
+    words = f"all numbers are {factor:.4g} times those expected"
+    return [(words, functools.partial(_formed, evidence, wrong, lambda y, _: y * factor))]
+
+
+def _constant(evidence: Evidence, wrong: list[str]) -> float | None:
+    """The ratio of the results' sizes where they are random, if it is a number."""
+    for case, mine, right in zip(evidence.cases, evidence.learner, evidence.reference, strict=True):
+        for name in wrong if case.kind == RANDOM and mine.values.keys() >= set(wrong) else ():
+            size = float(np.linalg.norm(right.values[name].astype(float)))
+            ratio = float(np.linalg.norm(mine.values[name].astype(float))) / size if size else 0.0
+            return ratio if np.isfinite(ratio) and ratio > 0 else None
+    return None
+
+
 def _is_wrong(evidence: Evidence, name: str) -> bool:
     """Whether a result differs in any case."""
     return any(
@@ -272,6 +293,11 @@ def _is_wrong(evidence: Evidence, name: str) -> bool:
 def _formed(evidence: Evidence, wrong: list[str], form: Form) -> list[Outcome]:
     """The reference's outcomes, with some of the results changed."""
     return [
-        Outcome({n: form(y, case.sizes) if n in wrong else y for n, y in right.values.items()})
+        Outcome(
+            {
+                n: form(y.astype(float), case.sizes) if n in wrong else y
+                for n, y in right.values.items()
+            }
+        )
         for case, right in zip(evidence.cases, evidence.reference, strict=True)
     ]

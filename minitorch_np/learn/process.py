@@ -80,14 +80,19 @@ def _run(
         "seconds": limits.seconds,
         "memory": limits.memory,
     }
-    paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MPLBACKEND": "Agg"}
+    settings = {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONSAFEPATH": "1",  # a learner's json.py must not be taken for Python's
+        "PYTHONIOENCODING": "utf-8",
+        "MPLBACKEND": "Agg",
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "minitorch_np.learn.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=file.resolve().parent,
-        env=os.environ | dict.fromkeys(BLAS_THREADS, "1") | paths | {"PYTHONIOENCODING": "utf-8"},
+        env=os.environ | dict.fromkeys(BLAS_THREADS, "1") | settings,
         start_new_session=True,  # Ctrl-C is for the process that waits; it ends this one
     )
     late = False

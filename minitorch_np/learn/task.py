@@ -13,7 +13,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from minitorch_np.arrays import AnyArray, Generator
+from minitorch_np.arrays import Generator
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.learn.inputs import CASES, Case, Maker, Sizes, generator
 from minitorch_np.signature import nearest
@@ -50,19 +50,14 @@ def call(function: Any, inputs: tuple[Any, ...]) -> Any:
     return function(*inputs)
 
 
-def _no_judge(values: dict[str, AnyArray]) -> str:
-    return ""
-
-
 class Task(NamedTuple):
     """One function, or class, to write.
 
     - `inputs` are makers, one an argument; or one function that makes all of them together;
     - `says` is what is expected, in words and shapes; `notes` the line of the notes;
     - `outputs` are the results' names where there are several;
-    - `observe` runs the learner's function; `changes_nothing` is whether arguments are compared;
+    - `observe` runs the learner's function and returns what is compared;
     - `without` are kinds of cases that have no meaning here;
-    - `judge` says what is wrong with results that need not equal the reference's; "" if nothing;
     - `second` looks once more where all results are right: at a class's gradients, at what a
       network learns. It returns what is wrong, or "", and what is good to know, or "".
     """
@@ -77,8 +72,6 @@ class Task(NamedTuple):
     observe: Observe = call
     without: tuple[str, ...] = ()
     cases: tuple[Case, ...] = CASES
-    judge: Callable[[dict[str, AnyArray]], str] = _no_judge
-    judged: bool = False
     second: Callable[[Any], tuple[str, str]] | None = None
     tolerance: float = 1e-4
 

@@ -58,7 +58,8 @@ class Animation(Callback):
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         self._frames: list[bytes] = []
-        self._steps, self._apart = trainer.run.epoch * batches, self.every or batches
+        self._steps = trainer.run.epoch * batches + trainer.run.batch
+        self._apart = self.every or batches
         self._take(trainer)
         self._write()
 

@@ -17,6 +17,9 @@ from minitorch_np.arrays import AnyArray
 WINDOW_BYTES = 32 * 2**20
 """The size of a window where none is asked for."""
 
+GROUP_BYTES = 2**18
+"""What is converted and handed over at a time, roughly: of bytes, a megabyte of float32."""
+
 BLOCK_BYTES = 2**20
 """What is read at a time, roughly, where nothing else decides it."""
 

@@ -1,7 +1,7 @@
 """Reading a source: which things are sources, and their samples in groups.
 
 An epoch is a sequence of spans, the sizes of its batches or of the pieces of them. Spans that
-follow each other make a group of about a megabyte, which is read, converted and checked in one go:
+follow each other make a group, which is converted and checked in one go, and read if it can be:
 for a small network that is several batches. A chunked store is read a window at a time, and the
 groups are taken out of the window.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Array, DType, aligned_empty, each, require_finite
 from minitorch_np.errors import DataError, ShapeError
 from minitorch_np.sources.ahead import ReadAhead
-from minitorch_np.sources.order import BLOCK_BYTES, in_turn
+from minitorch_np.sources.order import BLOCK_BYTES, GROUP_BYTES, in_turn
 from minitorch_np.sources.stores import ByIndex, Columns, InMemory, Mapped, Sliced, Source, tree
 from minitorch_np.sources.stream import Stream
 
@@ -126,7 +126,7 @@ def read(
     Blocks of a source with chunks are windows: a thread of its own reads the next one while this
     one is used.
     """
-    most = 1 if isinstance(source, ByIndex) else max(1, BLOCK_BYTES // source.row_bytes)
+    most = 1 if isinstance(source, ByIndex) else max(1, GROUP_BYTES // source.row_bytes)
     loaded = (_Block(source, rows) for rows in blocks)
     with ReadAhead(loaded, 1 if prefetch and source.chunk else 0) as ready:
         block, at = None, 0

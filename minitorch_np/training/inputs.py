@@ -27,7 +27,7 @@ from minitorch_np.arrays import (
     parts,
 )
 from minitorch_np.core.prediction import Model
-from minitorch_np.errors import ConfigurationError, ShapeError
+from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.layers import Graph, Layer, Normalization, Sequential
 from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.losses.base import check_weights
@@ -76,6 +76,7 @@ def as_samples(
 
     rows = each(inputs, x)
     model.check_input(rows)
+    check_numbers(model, rows, f"{place}: x")
 
     def targets(part: object, loss: Loss, shape: Shape) -> AnyArray:
         found = as_targets(part, f"{place}: y")
@@ -91,6 +92,20 @@ def as_samples(
     prepared = loss.prepare(each(targets, y, losses, model.output_shape), model.output_shape)
     weights = None if sample_weight is None else check_weights(sample_weight, count(rows))
     return Samples(rows, prepared, weights)
+
+
+def check_numbers(model: Model, x: Any, place: str) -> None:
+    """Raise DataError, with sequence and place, for a number that an Embedding has no row for."""
+    limits = model.index_limits if isinstance(model, Graph) else [model.index_limit]
+    for part, limit in zip(parts(x), limits, strict=False):  # lengths may stand beside x
+        if limit is None or not part.size or (part.min() >= 0 and part.max() < limit):
+            continue
+        wrong = np.argwhere(~((part >= 0) & (part < limit)))[0].tolist()
+        where = ", place ".join(map(str, wrong))
+        raise DataError(
+            f"{place}: expected whole numbers from 0 to {limit - 1}, got {part[tuple(wrong)]} in "
+            f"sequence {where}"
+        )
 
 
 def split(samples: Samples, share: float) -> tuple[Samples, Samples]:

@@ -108,6 +108,11 @@ TASKS = (
                 "Y[labels, np.arange(m)] = 1", "Y[labels] = 1",
             ),
             mistake(
+                "row and column are exchanged: Y[row, column], and the label is the row",
+                "Y[labels, np.arange(m)]",
+                "Y[np.arange(m), labels]",
+            ),
+            mistake(
                 "the label itself stands where the 1 belongs", "] = 1", "] = labels"
             ),
             mistake(

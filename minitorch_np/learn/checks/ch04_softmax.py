@@ -59,7 +59,7 @@ TASKS = (
                     "return np.log(E / " + SUM + ")"),
             mistake("the largest becomes 1 and the others 0: that is the prediction, and not the "
                     "probabilities", "return E / " + SUM,
-                    "return 1.0 * (Z == np.max(Z, axis=0, keepdims=True))"),
+                    "return np.eye(len(Z))[:, np.argmax(Z, axis=0)]"),
             mistake("the minimum is subtracted, and not the maximum: exp still overflows",
                     "np.max(Z", "np.min(Z"),
             mistake("softmax is applied twice", "return E / " + SUM,

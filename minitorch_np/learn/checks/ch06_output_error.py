@@ -89,8 +89,8 @@ TASKS = (
                     "(A2 - Y) * A2 * (1 - A2)"),
             mistake("it is -Y / A2, step 1 alone: the derivative of softmax is missing", "A2 - Y",
                     "-Y / A2"),
-            mistake("it is -Y / A2 times A2 (1 - A2), as if softmax acted on each number alone: "
-                    "the other classes get nothing", "A2 - Y", "-Y * (1 - A2)"),
+            mistake("the right class alone gets an error, Y (A2 - 1): softmax is not a function of "
+                    "each number alone", "A2 - Y", "-Y * (1 - A2)"),
             mistake("it is added up over the pictures", "A2 - Y",
                     "np.sum(A2 - Y, axis=1, keepdims=True)"),
             mistake("it is averaged over the pictures", "A2 - Y",

@@ -121,8 +121,8 @@ TASKS = (
             mistake("the random numbers do not come from rng: the same seed has to give the same "
                     "order", "rng.permutation(m)", "np.random.permutation(m)", "m = X.shape[1]",
                     "import numpy as np\n    m = X.shape[1]"),
-            mistake("the order is the same in each epoch: a generator is made anew inside, and rng "
-                    "is not used", "rng.permutation(m)", "np.random.default_rng(0).permutation(m)",
+            mistake("the order is the same in each epoch: rng is not used (a generator made anew "
+                    "inside gives the same order each time)", "rng.permutation(m)", "np.random.default_rng(0).permutation(m)",
                     "m = X.shape[1]", "import numpy as np\n    m = X.shape[1]"),
             mistake("the batches are transposed: pictures are in rows", PAIR,
                     "found.append((X[:, chosen].T, Y[:, chosen].T))"),

@@ -1,6 +1,6 @@
 // The playground: a small network that is composed and trained here, and what it makes of the plane.
 
-const FINEST = 72, ANSWERS = 3e5, UNIT_GRID = 24, MOST_LAYERS = 6, MOST_UNITS = 32, FRAME = 10;
+const FINEST = 72, ANSWERS = 1.2e5, UNIT_GRID = 24, MOST_LAYERS = 6, MOST_UNITS = 32, FRAME = 10;
 const COLOURS = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233]];
 const NONE = "Identity", OWN = "own";
 const NOTES = [["LeakyReLU", "ELU"], ["ReLU", "ReLU"], ["Sigmoid", "Sigmoid"], ["ReLU", NONE]];
@@ -155,9 +155,10 @@ function paintPlane() {
   const scores = overPlane(side).at(-1), paper = inColour("--paper");
   const pixels = new ImageData(side, side), ground = small(side, side);
   for (let k = 0; k < side * side; k++) {
-    const p = softmax(scores.subarray(k * classes, (k + 1) * classes));
-    const most = Math.max(...p), best = p.indexOf(most);
-    const share = Number.isFinite(most) ? 0.75 * (most - 1 / classes) / (1 - 1 / classes) : 0;
+    let best = 0, sum = 0;  // softmax's largest share is 1 / sum
+    for (let c = 1; c < classes; c++) if (scores[k * classes + c] > scores[k * classes + best]) best = c;
+    for (let c = 0; c < classes; c++) sum += Math.exp(scores[k * classes + c] - scores[k * classes + best]);
+    const share = Number.isFinite(sum) ? 0.75 * (1 / sum - 1 / classes) / (1 - 1 / classes) : 0;
     for (let c = 0; c < 3; c++)
       pixels.data[4 * k + c] = paper[c] + share * ((COLOURS[best] ?? paper)[c] - paper[c]);
     pixels.data[4 * k + 3] = 255;
@@ -249,6 +250,9 @@ function paintCurve() {
   pen.setLineDash([]);
 }
 
+const column = (numbers, count, unit) =>
+  zeros(numbers.length / count).map((_, k) => numbers[k * count + unit]);
+
 /** A picture of the plane for each unit: where its answer is above zero, blue, and below, orange. */
 function paintUnits() {
   const values = overPlane(UNIT_GRID).slice(1), list = layerList(), held = element("units");
@@ -264,7 +268,7 @@ function paintUnits() {
   }
   const rows = held.querySelectorAll(".row");
   shown.forEach((k, place) => [...rows[place].children].forEach((canvas, unit) =>
-    paint(canvas, values[k].filter((_, entry) => entry % counts[place] === unit), true)));
+    paint(canvas, column(values[k], counts[place], unit), true)));
 }
 
 function paintAll() {
