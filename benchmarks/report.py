@@ -78,10 +78,8 @@ def find(
 
 def kernels_used(measured: Measured, name: str) -> str:
     """With which of OpenBLAS's kernels a contestant that uses NumPy was measured, in brackets."""
-    rounds = measured["rounds"].get(name, [])
-    used = (
-        rounds[0].get("kernels") if rounds and CONTESTANTS.get(name, "")[1:] == ("numpy",) else None
-    )
+    rounds, ours = measured["rounds"].get(name), CONTESTANTS.get(name, "")[1:] == ("numpy",)
+    used = rounds[0].get("kernels") if rounds and ours else None
     return f" ({used} kernels)" if used else ""
 
 
@@ -103,8 +101,8 @@ def print_task(measured: Measured) -> None:
         low, middle, high = quartiles(found)
         over = f"  {ours} / it {ratio(measured, name, ours):.3f}"
         who = label(name) + kernels_used(measured, name)
-        times = f"{middle:12,.1f} {unit(measured)} ({low:,.1f} to {high:,.1f})"
-        print(f"  {who:48} {times}{over}")
+        spread = f"{unit(measured)} ({low:,.1f} to {high:,.1f})"
+        print(f"  {who:48} {middle:12,.1f} {spread}{over}")
         losses += [rounds[0]["loss"]] if rounds[0].get("loss") else []
     if losses and max(losses) > 1.5 * min(losses):
         print(f"  the losses differ ({min(losses):.3f} to {max(losses):.3f}): is it the same work?")

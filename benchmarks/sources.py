@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,10 @@ def write_data(folder: Path, n: int) -> None:
     """Random pixels and labels, a block at a time: as .npy, HDF5 and Zarr where these are there."""
     rng = np.random.default_rng(0)
     x = np.lib.format.open_memmap(folder / "x.npy", "w+", np.uint8, (n, FEATURES))
-    for first in range(0, n, 10_000):
+    pixels = rng.integers(0, 256, (10_000, FEATURES), np.uint8)
+    for first in range(0, n, 10_000):  # the same pixels, on every row others
         rows = x[first : first + 10_000]
-        rows[:] = rng.integers(0, 256, rows.shape, np.uint8)
+        rows[:] = np.roll(pixels[: len(rows)], first // 10_000, axis=1)
     x.flush()
     np.save(folder / "y.npy", rng.integers(0, CLASSES, n))
     for kind, write in {"h5py": _write_hdf5, "zarr": _write_zarr}.items():
@@ -176,7 +177,10 @@ class Watch(sources.mt.Callback):
 sources.fit(kind, small, [784, 10, 10])  # starts the threads and the pools of the libraries
 before = status("RssAnon")
 resource.setrlimit(resource.RLIMIT_DATA, (status("VmData") + limit,) * 2)
-sources.fit(kind, folder, [784, 10, 10], shuffle=shuffle, shuffle_window=4000, callbacks=[Watch()])
+window = limit // 16 // sources.FEATURES
+sources.fit(
+    kind, folder, [784, 10, 10], shuffle=shuffle, shuffle_window=window, callbacks=[Watch()]
+)
 print(json.dumps({"before": before, "peak": peak}))
 """
 
@@ -207,7 +211,7 @@ def times_of_an_epoch(
     return {kind: value / medians["memory"] for kind, value in medians.items()}
 
 
-def hidden_share(delay: float, work: float, groups: int = 40) -> float:
+def hidden_share(delay: float, work: float, rounds: int = 3, groups: int = 40) -> float:
     """How much of the smaller of reading and computing is hidden, of a source whose every reading
     takes `delay` seconds, for a group of batches on which the network works about `work` seconds.
     """
@@ -219,7 +223,7 @@ def hidden_share(delay: float, work: float, groups: int = 40) -> float:
         def on_batch_end(self, trainer: mt.Trainer, batch: int, loss: float) -> None:
             time.sleep(work)
 
-    def run(seconds: float, prefetch: int, callbacks: list[mt.Callback]) -> float:
+    def run(seconds: float, prefetch: int, callbacks: Sequence[mt.Callback]) -> float:
         trainer = mt.Trainer(mt.mlp([784, 10, 10], seed=0), "softmax_cross_entropy", "sgd", seed=0)
         start = time.perf_counter()
         trainer.fit(
@@ -233,12 +237,15 @@ def hidden_share(delay: float, work: float, groups: int = 40) -> float:
         )
         return time.perf_counter() - start
 
-    neither = run(0, 0, [])
-    reading = run(delay, 0, []) - neither
-    computing = run(0, 0, [Works()])
-    one_by_one = run(delay, 0, [Works()])
-    ahead = run(delay, 2, [Works()])
-    return (one_by_one - ahead) / min(reading, computing)
+    none, works = list[mt.Callback](), list[mt.Callback]([Works()])
+    idle: float = 0
+    cases = [(idle, 0, none), (delay, 0, none), (idle, 0, works), (delay, 0, works)]
+    cases += [(delay, 2, works)]
+    seconds = [[run(*case) for case in cases] for _ in range(rounds)]
+    medians = [statistics.median(each) for each in zip(*seconds, strict=True)]
+    neither, read, computing, one_by_one, ahead = medians
+    hidden: float = (one_by_one - ahead) / min(read - neither, computing)
+    return hidden
 
 
 def main() -> None:
@@ -276,7 +283,7 @@ def main() -> None:
                 order = "shuffled" if shuffle else "in order"
                 print(f"time of an epoch over that from memory, {network}, {order}: {shown}")
     for delay, work in ((0.02, 0.02), (0.02, 0.005), (0.005, 0.02)):
-        share = hidden_share(delay, work)
+        share = hidden_share(delay, work, arguments.rounds)
         print(f"reading {delay:g} s, computing {work:g} s more a group: hidden {share:.2f}")
 
 

@@ -3,8 +3,8 @@
     python -m benchmarks.worker CONTESTANT TASK FOLDER
 
 TASK is JSON, FOLDER has x.npy and y.npy. Each answer is a line of JSON: first whether it does such
-work at all and with which kernels NumPy multiplies, then what each round took, in seconds (a step
-or a call) or MiB.
+work at all, and which kernels NumPy uses here; then what each round took, in seconds (a step or a
+call) or MiB.
 """
 
 from __future__ import annotations

@@ -250,11 +250,11 @@ def each_reads_its_own(communicator: Any) -> None:
     path = FOLDER / f"x_{communicator.size}_{communicator.rank}.npy"
     np.save(path, X)
     data, mapped = Counting(), np.load(path, mmap_mode="r")
-    given: Any = {"epochs": 2, "batch_size": 64, "micro_batch_size": 40, "verbose": False}
+    given: dict[str, Any] = {"epochs": 2, "batch_size": 64, "micro_batch_size": 40}
     found = []
     for x, y, each in ((X, Y, None), (data, None, communicator), (mapped, Y, communicator)):
         trainer = mt.Trainer(normed(), mt.SoftmaxCrossEntropy(), "adam", seed=1, communicator=each)
-        history = trainer.fit(x, y, validation_data=(X[:90], Y[:90]), **given)
+        history = trainer.fit(x, y, validation_data=(X[:90], Y[:90]), verbose=False, **given)
         found.append((trainer, history.history))
     require_same(found[1], found[0])
     require_same(found[2], found[0])

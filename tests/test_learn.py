@@ -241,6 +241,38 @@ def test_a_file_that_is_not_a_chapter_is_answered(
     assert re.search(said, str(answer), re.DOTALL), answer
 
 
+@pytest.mark.parametrize(
+    ("file", "name", "code", "said"),
+    [
+        ("ch17_own_layer", "MyDense", "    def forward(self, x, **_):\n        return x\n",
+         "from forward an array of shape .*, and not two results: the outputs and the cache"),
+        ("ch17_own_layer", "MyDense", "    def backward(self, dy, x):\n        return dy, {}\n",
+         "from backward no dictionary with the gradients 'weight' and 'bias'"),
+        ("ch18_own_loss", "MyCrossEntropy", "    def forward(self, s, t):\n        return 1.0\n",
+         "from forward a float, and not two results: the loss and the cache"),
+        ("ch12_batches", "batches", "def batches(X, Y, n, rng):\n    return X, Y\n",
+         "a list of something else than pairs"),
+        ("ch12_batches", "batches", "def batches(X, Y, n, rng):\n    return X\n",
+         "an array of shape .*, and not a list of pairs"),
+        ("ch17_own_layer", "MyDense", "    pass\nclass MyDense:\n    def __init__(self, u): 1\n",
+         "AttributeError"),
+    ],
+)  # fmt: skip
+def test_what_a_class_returns_is_answered(
+    file: str, name: str, code: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solved(tmp_path)
+    path = tmp_path / f"{file}.py"
+    base = "" if code.startswith("def") else f"\n\nclass {name}({name}):\n"
+    path.write_text(f"{path.read_text()}{base}\n{code}")
+    ran = in_this_process(path, [name], monkeypatch)
+    assert not isinstance(ran, str)
+    task = next(task for task in chapter(file).tasks if task.name == name)
+    answer = judged(chapter(file), task, ran[name])
+    assert answer.status == "wrong"
+    assert re.search(said, answer.known), answer
+
+
 def test_a_file_that_loops_when_it_is_imported(tmp_path: Path) -> None:
     path = tmp_path / "ch04_softmax.py"
     path.write_text("import time\nwhile True:\n    time.sleep(0.01)\n")

@@ -174,3 +174,9 @@ def test_unsigned_class_numbers() -> None:
         loss.forward(scores, wrong)
     counted = loss.forward(scores[::2], wrong[::2])[0]
     assert ignoring.forward(scores, wrong)[0] == pytest.approx(counted, rel=1e-12)
+
+
+def test_a_loss_is_asked_for_each_output() -> None:
+    model = mt.mlp([2, 2], seed=0)
+    with pytest.raises(mt.ConfigurationError, match="a loss for each of 1 outputs, got 0"):
+        mt.Trainer(model, mt.losses.SeveralLosses([]), "sgd(0.1)")

@@ -209,7 +209,8 @@ def _difference(evidence: Evidence, bad: list[int]) -> str:
         a, b = mine.values.get(name), right.values[name]
         if a is not None and a.shape != b.shape:
             of = f" for {name}" if name else ""
-            parts.append(f"expected the shape {b.shape}{of}, got {a.shape}")
+            wanted = f"the shape {b.shape}" if b.shape else "one number"
+            parts.append(f"expected {wanted}{of}, got an array of shape {a.shape}")
             return "; ".join(parts)
     kinds = _kinds(evidence, bad)
     if kinds:
@@ -267,7 +268,7 @@ def _solution(evidence: Evidence) -> Any:
 
 def _parameters(evidence: Evidence) -> list[str]:
     solution = _solution(evidence)
-    return [] if isinstance(solution, type) else list(inspect.signature(solution).parameters)
+    return list(evidence.task.arguments or inspect.signature(solution).parameters)
 
 
 def _advice(first: Outcome) -> str:
@@ -301,8 +302,7 @@ def _example(evidence: Evidence, i: int) -> list[str]:
     mine, right = evidence.learner[i], evidence.reference[i]
     inputs = evidence.task.made(evidence.cases[i])
     lines = [f"example ({_case(evidence.cases[i])}):"]
-    names = _parameters(evidence) or [f"input {n + 1}" for n in range(len(inputs))]
-    for name, value in zip(names, inputs, strict=False):
+    for name, value in zip(_parameters(evidence), inputs, strict=False):
         lines.append(_shown(f"  {name} = ", value))
     for name in right.values:
         a, b = mine.values.get(name), right.values[name]

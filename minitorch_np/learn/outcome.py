@@ -25,6 +25,10 @@ MOST_ITEMS = 1000
 """So many results are taken from a generator."""
 
 
+class UnlikeError(Exception):
+    """What was returned can't be looked at; the text says what it is, as "a list, and not ..."."""
+
+
 @dataclass
 class Outcome:
     """One call of a learner's function, or of the reference.

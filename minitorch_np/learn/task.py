@@ -55,6 +55,7 @@ class Task(NamedTuple):
 
     - `inputs` are makers, one an argument; or one function that makes all of them together;
     - `says` is what is expected, in words and shapes; `notes` the line of the notes;
+    - `arguments` are the inputs' names, where the function does not say them;
     - `outputs` are the results' names where there are several;
     - `observe` runs the learner's function and returns what is compared;
     - `without` are kinds of cases that have no meaning here;
@@ -68,6 +69,7 @@ class Task(NamedTuple):
     notes: str = ""
     hints: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
+    arguments: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     observe: Observe = call
     without: tuple[str, ...] = ()

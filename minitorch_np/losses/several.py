@@ -67,6 +67,12 @@ class SeveralLosses(Loss):
         return np.ones(len(targets[0])) if uneven and sample_weight is None else sample_weight
 
     def check_model(self, model: Any) -> None:
+        outputs = len(model.last_layers)
+        if len(self.losses) != outputs:
+            raise ConfigurationError(
+                f"SeveralLosses: expected a loss for each of {outputs} outputs, got "
+                f"{len(self.losses)}"
+            )
         for loss, layer in zip(self.losses, model.last_layers, strict=True):
             loss.check_model(layer)
 

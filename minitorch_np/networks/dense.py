@@ -73,7 +73,7 @@ def autoencoder(
     """An autoencoder: `autoencoder([784, 128, 16])` compresses 784 numbers to 16 and reconstructs
     them.
 
-    `model["encoder"]` has dense layers of these sizes, `model["decoder"]` those in reverse order;
+    `model["encoder"]` has dense layers of these sizes, `model["decoder"]` the same in reverse;
     `activation` follows each layer except the last of both. Train it with its inputs as targets, on
     MeanSquaredError, or on BinaryCrossEntropy where they are between 0 and 1. Raises
     ConfigurationError for fewer than two sizes.

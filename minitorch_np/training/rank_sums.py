@@ -24,8 +24,11 @@ SMALL = 2**16
 """Up to so many numbers are added up with the loss in one call that does not block."""
 
 
-class SummedLoss(Loss):
-    """A loss whose gradient is that of the sum over the samples, not of their mean."""
+class SummedLoss:
+    """In the place of a loss: its gradient is that of the sum over the samples, not of their mean.
+
+    It is no `Loss`, whose backward has to be the derivative of its forward.
+    """
 
     def __init__(self, loss: Loss, ranks: Any) -> None:
         self.loss, self.ranks = loss, ranks

@@ -175,7 +175,8 @@ class Ranks(Together, Alone):
         if not self.whole:
             rng = draws()(rng.bit_generator, self._rows, self._all_rows)
         try:
-            return propagate(model, SummedLoss(loss, self), x, y, weights, rng)
+            summed: Any = SummedLoss(loss, self)
+            return propagate(model, summed, x, y, weights, rng)
         finally:
             for layer in coupled:
                 layer.all_parts = None

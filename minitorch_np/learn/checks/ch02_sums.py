@@ -95,6 +95,9 @@ TASKS = (
                 "W @ A", "W @ A / A.shape[1]",
             ),
             mistake("the last input is left out", "W @ A", "W[:, :-1] @ A[:-1]"),
+            mistake("only the last input is used, as when a loop replaces and does not add up",
+                    "W @ A", "W[:, -1:] @ A[-1:]"),
+            mistake("only the first input is used", "W @ A", "W[:, :1] @ A[:1]"),
             mistake("the first input is left out", "W @ A", "W[:, 1:] @ A[1:]"),
             mistake(
                 "ReLU is already applied: Z is before the activation",

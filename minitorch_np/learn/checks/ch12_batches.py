@@ -1,5 +1,6 @@
 """Mini-batches, to 90 % on digits that the network has not seen."""
 
+from types import GeneratorType
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from minitorch_np.data import load_mnist
 from minitorch_np.learn.checks.ch09_first_layer import network
 from minitorch_np.learn.checks.ch11_loop import NAMES, NEEDED, first_weights, share_read
 from minitorch_np.learn.inputs import CASES, RANDOM, SQUARE, Sizes
+from minitorch_np.learn.outcome import UnlikeError, described
 from minitorch_np.learn.task import Task, mistake
 
 TITLE = "mini-batches: shuffled pairs, an epoch, to 90 % on digits not seen"
@@ -49,9 +51,11 @@ def _facts(function: Any, inputs: tuple[Any, ...]) -> Any:
 
 
 def _pairs(got: Any) -> list[tuple[AnyArray, AnyArray]]:
-    found = [tuple(pair) for pair in got]
-    if any(len(pair) != 2 for pair in found):
-        raise ValueError("expected a list of pairs (X, Y), got items of another length")
+    if not isinstance(got, (list, tuple, GeneratorType)):
+        raise UnlikeError(f"{described(got)}, and not a list of pairs (X, Y)")
+    found = [tuple(item) if isinstance(item, (tuple, list)) else () for item in got]
+    if any(len(item) != 2 for item in found):
+        raise UnlikeError("a list of something else than pairs (X, Y)")
     return [(np.atleast_2d(x), np.atleast_2d(y)) for x, y in found]
 
 

@@ -32,7 +32,7 @@ TASKS = (
         "MySiLU", (numbers("m", "units"),),
         "value: z s(z); derivative: s(z) + z s(z) (1 - s(z))",
         notes="g': derivative of activation function",
-        observe=_observe, without=(LARGE,), second=lambda cls: gradcheck(cls()),
+        observe=_observe, arguments=("z",), without=(LARGE,), second=lambda cls: gradcheck(cls()),
         hints=(
             "Both need s = 1 / (1 + np.exp(-z)).",
             "The product rule: the derivative of z is 1, that of s is s (1 - s).",

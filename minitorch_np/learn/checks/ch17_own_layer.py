@@ -29,7 +29,7 @@ TASKS = (
         "MyDense", _inputs,
         "y = x W^T + b, dx = dy W, dweight = dy^T x, dbias = sum of dy over the rows",
         notes="Z = W A + b, dW = dZ AT, db = sum of dZ; here with samples in rows",
-        observe=_observe, second=lambda cls: gradcheck(cls(3)),
+        observe=_observe, arguments=("x", "dy", "weight", "bias"), second=lambda cls: gradcheck(cls(3)),
         hints=(
             "forward: return x @ self.weight.T + self.bias, x. The cache is x.",
             "backward: x = cache; dx = dy @ self.weight; then the dictionary.",

@@ -6,6 +6,7 @@ import numpy as np
 
 from minitorch_np.arrays import Generator
 from minitorch_np.learn.checks.ch16_own_activation import gradcheck
+from minitorch_np.learn.checks.layers import pair
 from minitorch_np.learn.inputs import Sizes, numbers, one_hot
 from minitorch_np.learn.task import Task, mistake
 
@@ -21,7 +22,7 @@ def _observe(cls: Any, inputs: tuple[Any, ...]) -> Any:
     returned = loss.forward(*inputs)
     if returned is ...:
         return ...
-    value, cache = returned
+    value, cache = pair(returned, "forward", "the loss and the cache")
     gradient = loss.backward(cache)
     return ... if gradient is ... else {"loss": value, "gradient": gradient}
 
@@ -44,7 +45,7 @@ TASKS = (
         "MyCrossEntropy", _inputs,
         "forward: the mean of -log p of the right class; backward: (p - targets) / m",
         notes="dZ(2) = A(2) - Y; 1/m here, and in no layer",
-        observe=_observe, second=_second,
+        observe=_observe, arguments=("scores", "targets"), second=_second,
         hints=(
             "shifted = scores - np.max(scores, axis=1, keepdims=True); "
             "log_p = shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True)).",

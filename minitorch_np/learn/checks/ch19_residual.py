@@ -30,7 +30,7 @@ TASKS = (
         "MyBlock", _inputs,
         "y = x + relu(x U^T) V^T; dx = dy + dh U, dinner = dh^T x, douter = dy^T relu(h)",
         notes="dZ(1) = W(2)T dZ(2) * g'(Z(1)), and a way around",
-        observe=_observe, without=(LARGE,), second=lambda cls: gradcheck(cls(4)),
+        observe=_observe, arguments=("x", "dy", "inner", "outer"), without=(LARGE,), second=lambda cls: gradcheck(cls(4)),
         hints=(
             "forward: h = x @ self.inner.T, r = np.maximum(h, 0), y = x + r @ self.outer.T.",
             "The cache needs x, h and r.",
