@@ -131,6 +131,7 @@ def test_a_part_of_what_is_drawn(bits: Any) -> None:
         for draw in DRAWS:
             found, wanted = draw(own, stop - start, width), draw(whole, rows, width)
             np.testing.assert_array_equal(found, wanted[start:stop])
+            assert repr(own.bit_generator.state) == repr(whole.bit_generator.state)
         assert own.random() == whole.random()  # one number for all
         assert repr(own.bit_generator.state) == repr(whole.bit_generator.state)
 

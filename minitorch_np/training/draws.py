@@ -29,47 +29,51 @@ def draws() -> Any:
             super().__init__(bits)
             self.rows, self.all_rows = rows, all_rows
 
-        def skip(self, numbers: int) -> None:
-            """Go on as if so many float32 had been drawn; of PCG64, each is half of a draw."""
-            if numbers and self.bit_generator.state["has_uint32"]:
-                draw_one(self)
-                numbers -= 1
-            if numbers:  # now nothing is left over of a draw, which `advance` would forget
-                self.bit_generator.advance(numbers // 2)  # type: ignore[attr-defined,unused-ignore]
-            if numbers % 2:
-                draw_one(self)
-
-    def draw_one(self: Any) -> None:
-        np.random.Generator.random(self, 1, np.float32)
-
-    def by_sample(name: str, place: int) -> Any:
-        draw: Any = getattr(np.random.Generator, name)
-
-        def drawn(self: Any, *given: Any, **options: Any) -> Any:
-            size = given[place] if len(given) > place else options.get("size")
-            shape = (size,) if isinstance(size, (int, np.integer)) else size
-            own = self.rows.stop - self.rows.start
-            if shape is None or not len(shape) or shape[0] != own or options.get("out") is not None:
-                return draw(self, *given, **options)
-            dtype = given[1] if len(given) > 1 else options.get("dtype")
-            if name == "random" and dtype == np.float32 and _skips(self.bit_generator):
-                row = math.prod(shape[1:])  # as Dropout draws: what others draw is left out
-                self.skip(self.rows.start * row)
-                found = draw(self, shape, np.float32)
-                self.skip((self.all_rows - self.rows.stop) * row)
-                return found
-            whole = (self.all_rows, *shape[1:])
-            if len(given) > place:
-                given = (*given[:place], whole, *given[place + 1 :])
-            else:
-                options["size"] = whole
-            return draw(self, *given, **options)[self.rows]
-
-        return drawn
-
     for name, place in SIZES.items():
-        setattr(Draws, name, by_sample(name, place))
+        setattr(Draws, name, _by_sample(name, place))
     return Draws
+
+
+def _by_sample(name: str, place: int) -> Any:
+    """A generator's method, for whose arrays the rows are drawn by sample."""
+    draw: Any = getattr(np.random.Generator, name)
+
+    def drawn(self: Any, *given: Any, **options: Any) -> Any:
+        size = given[place] if len(given) > place else options.get("size")
+        shape = (size,) if isinstance(size, (int, np.integer)) else size
+        own = self.rows.stop - self.rows.start
+        if shape is None or not len(shape) or shape[0] != own or options.get("out") is not None:
+            return draw(self, *given, **options)
+        dtype = given[1] if len(given) > 1 else options.get("dtype")
+        if name == "random" and dtype == np.float32 and _skips(self.bit_generator):
+            row = math.prod(shape[1:])  # as Dropout draws: what others draw is left out
+            _skip(self, self.rows.start * row)
+            found = draw(self, shape, np.float32)
+            _skip(self, (self.all_rows - self.rows.stop) * row)
+            return found
+        whole = (self.all_rows, *shape[1:])
+        if len(given) > place:
+            given = (*given[:place], whole, *given[place + 1 :])
+        else:
+            options["size"] = whole
+        return draw(self, *given, **options)[self.rows]
+
+    return drawn
+
+
+def _skip(rng: Any, numbers: int) -> None:
+    """Go on as if so many float32 had been drawn; of PCG64, each is half of a draw.
+
+    The last ones are drawn, so that the state is the same to the bit.
+    """
+    draw: Any = np.random.Generator.random
+    if numbers and rng.bit_generator.state["has_uint32"]:  # `advance` would forget that half
+        draw(rng, 1, np.float32)
+        numbers -= 1
+    if numbers:
+        last = 2 - numbers % 2
+        rng.bit_generator.advance((numbers - last) // 2)
+        draw(rng, last, np.float32)
 
 
 def _skips(bits: Any) -> bool:
