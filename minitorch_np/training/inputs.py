@@ -89,6 +89,8 @@ def as_samples(
         return found[:, 0] if column else found  # class numbers in a column
 
     losses = loss.losses if isinstance(loss, SeveralLosses) else loss
+    if isinstance(y, tuple) and losses is loss:  # the targets of one output, one by one
+        y = list(y)
     prepared = loss.prepare(each(targets, y, losses, model.output_shape), model.output_shape)
     weights = None if sample_weight is None else check_weights(sample_weight, count(rows))
     return Samples(rows, prepared, weights)
