@@ -35,7 +35,7 @@ NOW, ONE = "as it is", "1 thread"
 """What others are compared with: numbers of threads with what is set, the rest with one thread,
 where times tell most."""
 
-GAIN = 0.97
+GAIN = 0.9
 """A setting is advised where it takes at most so much of the time: less is noise."""
 
 
