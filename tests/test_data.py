@@ -398,3 +398,12 @@ def test_whole_numbers_are_converted_a_batch_at_a_time(tmp_path: Path) -> None:
         if x.dtype == np.uint8:
             assert peaks < 20e6  # and not the 94 MB of the whole in float32
     np.testing.assert_array_equal(states[0], states[1])
+
+
+def test_a_name_that_ends_in_gz_is_compressed(tmp_path: Path) -> None:
+    array = np.zeros((50, 50), np.uint8)
+    for name in ("a.gz", "b"):
+        mt.data.save_idx(tmp_path / name, array)
+    plain = (tmp_path / "b").read_bytes()
+    assert len(plain) == 12 + 2500
+    assert gzip.decompress((tmp_path / "a.gz").read_bytes()) == plain
