@@ -4,8 +4,8 @@ Nobody tells the network what a number is. It sees nine tokens, "37+85=221", and
 those before it. The sum is written backwards: its last digit depends on the last digits of both
 numbers alone, and each further digit on what has been written and a carry.
 
-What stands before the equals sign can't be predicted, so it is not a target: -100 marks targets
-that the loss ignores. A thousand of the ten thousand problems are never trained on.
+The digits before the equals sign are random, so the loss skips them: their targets are -100, the
+label that it ignores. A thousand of the ten thousand problems are never trained on.
 
     python examples/addition.py [EPOCHS]
 """

@@ -12,24 +12,11 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from examples.tiny_gpt import SONNETS
 from tests.commands import run, run_process
 
-# Shakespeare, sonnet 18 (1609).
-SONNET = """Shall I compare thee to a summer's day?
-Thou art more lovely and more temperate:
-Rough winds do shake the darling buds of May,
-And summer's lease hath all too short a date:
-Sometime too hot the eye of heaven shines,
-And often is his gold complexion dimm'd;
-And every fair from fair sometime declines,
-By chance, or nature's changing course, untrimm'd;
-But thy eternal summer shall not fade,
-Nor lose possession of that fair thou ow'st;
-Nor shall Death brag thou wander'st in his shade,
-When in eternal lines to time thou grow'st:
-So long as men can breathe, or eyes can see,
-So long lives this, and this gives life to thee.
-"""
+# Shakespeare, sonnet 18 (1609), the first of those in the example.
+SONNET = SONNETS.strip().partition("\n\n")[0] + "\n"
 SMALL = ["--context", 16, "--width", 16, "--epochs", 3, "--steps-per-epoch", 5, "--lr", 0.01]
 
 

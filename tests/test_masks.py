@@ -281,7 +281,7 @@ def test_a_graph_hands_masks_along_its_wiring(rng: np.random.Generator) -> None:
 
 
 def test_a_model_is_trained_and_measured_with_lengths(rng: np.random.Generator) -> None:
-    """What stands in the padding makes no difference to the bit, and pieces add up."""
+    """The padded values do not affect the result, bit for bit, and micro-batches add up."""
     m = 24
     x, lengths = rng.normal(size=(m, STEPS, FEATURES)), rng.integers(1, STEPS + 1, m)
     counts = np.arange(STEPS) < lengths[:, None]

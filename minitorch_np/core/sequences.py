@@ -6,8 +6,8 @@ padding_id=)` or `Masking`, or from lengths that are given beside x. The contain
 layer to layer, as `mask=` to those that declare that they take one, until the steps axis is gone.
 Outputs have no mask: a loss leaves steps out by its `ignore_index`.
 
-A sequence may also come in parts, a few steps at a time. `step` goes on where the part before has
-ended when predicting; in training, `forward(..., state=)` does.
+A sequence may also come in parts, a few steps at a time. When predicting, `step` continues from the
+state at the end of the previous part; in training, `forward(..., state=)` does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Mask: TypeAlias = Any
 
 
 class OnSequences:
-    """What each layer is asked about sequences. These are the answers of one that knows of none."""
+    """What each layer is asked about sequences. These are the defaults."""
 
     per_step: bool = False
     """Whether each step of a sequence, the first axis of a sample, is treated on its own and a
@@ -41,10 +41,10 @@ class OnSequences:
 
     takes_state: bool = False
     """Whether its `forward` takes `state=` too, the state in which it begins; `state_of` says in
-    which it ends. Training on a long sequence in stretches needs that."""
+    which it ends. Training on a long sequence in parts needs that."""
 
     stateless: str = ""
-    """Why it can't go on in training where the stretch before has ended, if it can't."""
+    """Why training can't continue it from the previous part, if it can't."""
 
     def state_of(self, cache: Any) -> Any:
         """The state after the last step of a forward, from its cache; None for a layer without."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping
+from itertools import repeat
 from typing import Any, cast, overload
 
 import numpy as np
@@ -90,15 +91,15 @@ class Sequential(Model):
         if x.shape[1:] != getattr(self, "input_shape", None):
             require_input(self, x, self.name_of(0))
         caches: list[Cache] = []
-        plain = not self._masks and mask is None and state is None
         try:
-            for place, layer in enumerate(self.layers):
-                if plain:
+            if not self._masks and mask is None and state is None:
+                for layer in self.layers:
                     x, cache = layer.forward(x, train=train, rng=rng)
-                else:
-                    own = state and state[place]
+                    caches.append(cache)
+            else:
+                for layer, own in zip(self.layers, state or repeat(None), strict=False):
                     x, cache, mask = forward_masked(layer, x, mask, own, train=train, rng=rng)
-                caches.append(cache)
+                    caches.append(cache)
         except ShapeError as error:
             raise self.located(error, len(caches)) from None
         except Exception as error:  # from a user-defined layer: name it

@@ -55,7 +55,7 @@ def load_dataframe(
 
     Parameters:
         source: a DataFrame, or the path of a file; .parquet needs the extra `parquet`.
-        target: the column to foretell, or several of numbers; the others are features.
+        target: the column to predict, or several of numbers; the others are features.
         like: a table whose columns, values and classes this one is to have; new rows may lack the
             target.
         dtype: of features and of targets that are fractions.

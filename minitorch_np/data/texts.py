@@ -1,4 +1,4 @@
-"""Text for models that foretell the next character: characters as numbers, and windows of them.
+"""Text for models that predict the next character: characters as numbers, and windows of them.
 
 A window is a stretch of a text; its targets are the same stretch one character later, so that every
 place is an exercise.
@@ -96,7 +96,7 @@ class TextWindows(metaclass=Explained):
         return self._at(rng.integers(len(self.ids) - self.steps, size=n))
 
     def streams(self, n: int) -> Iterator[tuple[AnyArray, AnyArray]]:
-        """Batches of n windows, each row of which goes on where it ended in the batch before.
+        """Batches of n windows; each row continues where it ended in the previous batch.
 
         The text is cut into n parts of one length that are read side by side. Raises DataError for
         a text too short for n windows.

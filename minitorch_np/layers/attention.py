@@ -3,7 +3,7 @@
 From each step three vectors are made: a query, a key and a value. A step's output is a mean of all
 values, weighted by how well their keys go with its query. Several heads do so side by side, each
 with vectors of its own. In a causal layer a step sees itself and what is before it, so that a model
-can be trained to foretell the next step at every place at once.
+can be trained to predict the next step at every place at once.
 
 Queries, keys and values are views of one product. Step by step, the keys and values of the steps so
 far are the state (the "key-value cache"): a new step then costs one row and not all of them.

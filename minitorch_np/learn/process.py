@@ -113,7 +113,7 @@ def _run(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process, and those that it has started."""
+    """Kill the process and its children."""
     if process.poll() is None or hasattr(os, "killpg"):
         with contextlib.suppress(OSError):
             if hasattr(os, "killpg"):

@@ -1,6 +1,6 @@
 """Callbacks: what `fit` calls between steps and epochs, and the one that shows progress.
 
-A callback is told where training stands and may change what comes next: stop it, lower the learning
+A callback is called as training progresses, and may act on it: stop training, lower the learning
 rate, write a file. `Callback` lists the hooks, which know of the Trainer only what they use of it.
 """
 

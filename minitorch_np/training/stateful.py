@@ -1,7 +1,7 @@
-"""Truncated back-propagation through time: a long sequence is trained on in stretches.
+"""Truncated back-propagation through time: a long sequence is trained on in parts.
 
-The state at the end of a batch is where the next batch begins: row 3 of a batch goes on where row 3
-of the batch before has ended. The gradient ends at the batch's own first step. (Werbos 1990; Keras
+The state at the end of a batch is the initial state of the next: row 3 of a batch continues row 3
+of the previous one. The gradient stops at the first step of the batch. (Werbos 1990; Keras
 calls such layers stateful.)
 """
 
@@ -19,7 +19,7 @@ from minitorch_np.validation import flag
 
 
 class Carried:
-    """A model that begins each forward in the `state` in which the one before has ended."""
+    """A model that starts each forward from the `state` at the end of the previous one."""
 
     def __init__(self, model: Model) -> None:
         self.model, self.state = model, None

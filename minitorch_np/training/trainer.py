@@ -157,8 +157,8 @@ class Trainer(metaclass=Explained):
         - `sample_weight` (n,): how much each counts in the loss;
         - `validation_data=(x, y)` or `(x, y, sample_weight)` is measured after each epoch;
         - `validation_split` holds out the last fraction of the samples for that instead;
-        - `stateful` begins each batch with the recurrent layers' state after the batch before, row
-          by row, and each epoch with zeros (truncated back-propagation); it needs shuffle=False and
+        - `stateful` starts each batch from the recurrent layers' state after the previous one, row
+          by row, and each epoch from zeros (truncated back-propagation); it needs shuffle=False and
           batches of one size, as TextWindows.streams gives them;
         - `steps_per_epoch`: how many batches of an iterable are an epoch; by default its length;
         - `shuffle_window`: how many samples of a chunked store are kept in memory to be mixed, by

@@ -18,7 +18,7 @@ For training we also need the derivative g'(Z): how fast g grows at Z.
 ReLU has a corner at 0. The two notes put the equals sign on different sides; the value is 0 either
 way. The derivative at 0 is a choice, and ours is the one from the left, 0 (and slope, and alpha).
 
-Do not change Z: `Z[Z < 0] = 0` would change the array of whoever called you. Work on a new one.
+Do not change Z: `Z[Z < 0] = 0` would also change the caller's array. Work on a new one.
 """
 
 import numpy as np

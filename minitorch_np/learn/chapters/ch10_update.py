@@ -8,8 +8,8 @@ learning rate alpha says how small; you choose it.
     W1 := W1 - alpha dW1         b1 := b1 - alpha db1
     W2 := W2 - alpha dW2         b2 := b2 - alpha db2
 
-Return new arrays. `W1 -= alpha * dW1` would change the array of whoever called you, which is a
-common cause of bugs that are hard to find.
+Return new arrays. `W1 -= alpha * dW1` would also change the caller's array, a common cause
+of bugs that are hard to find.
 """
 
 # %%

@@ -154,7 +154,7 @@ async function load(file) {
     look();
     if (!found) element("answer").textContent = `${file.name}: nothing stands out from its ground.`;
   } catch {
-    element("answer").textContent = `${file.name} is no picture that this browser can read.`;
+    element("answer").textContent = `${file.name} is not a picture that this browser can read.`;
   }
 }
 
