@@ -191,9 +191,11 @@ def require_writable(option: str, out: str) -> None:
         )
 
 
-def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    """`--checkpoint DIR` and what goes with it: a run that may be interrupted."""
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """What each command that trains takes: seed, threads, a checkpoint to resume, a file."""
     add = parser.add_argument
+    add("--seed", type=seed, default=0, metavar="N", help="fixes all that is random (0)")
+    add("--threads", type=positive_integer, default=1, metavar="N", help="BLAS threads (1)")
     add("--checkpoint", metavar="DIR", help="write the run to DIR, so that it can be resumed")
     add(
         "--checkpoint-every",
@@ -202,6 +204,7 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
         help="after every N steps too, not only after each epoch",
     )
     add("--resume", action="store_true", help="go on with the run in --checkpoint DIR, if any")
+    add("--out", default="model.npz", metavar="FILE", help="where to save it (model.npz)")
 
 
 def checkpoint_of(arguments: argparse.Namespace) -> Checkpoint | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray
 from minitorch_np.cli.arguments import (
-    add_checkpoint,
+    add_run,
     checkpoint_of,
     learning_rate,
     parsed,
@@ -64,10 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="steps in which the rate rises, before it falls along a cosine to a tenth (100, or a "
         "tenth of all steps)",
     )
-    add("--seed", type=seed, default=0, metavar="N", help="fixes all that is random (0)")
-    add("--threads", type=positive_integer, default=1, metavar="N", help="BLAS threads (1)")
-    add_checkpoint(parser)
-    add("--out", default="model.npz", metavar="FILE", help="where to save it (model.npz)")
+    add_run(parser)
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:

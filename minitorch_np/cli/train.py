@@ -13,7 +13,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray
 from minitorch_np.cli.arguments import (
     activation,
-    add_checkpoint,
+    add_run,
     checkpoint_of,
     inputs_in,
     learning_rate,
@@ -24,7 +24,6 @@ from minitorch_np.cli.arguments import (
     print_json,
     require_finite_result,
     require_writable,
-    seed,
 )
 from minitorch_np.data import Digits
 from minitorch_np.errors import ConfigurationError
@@ -63,11 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N|full",
         help="images a step (50); full: all of them, as in the notes",
     )
-    add("--seed", type=seed, default=0, metavar="N", help="fixes all that is random (0)")
-    add("--threads", type=positive_integer, default=1, metavar="N", help="BLAS threads (1)")
     add("--mpi", action="store_true", help="run on the ranks of mpiexec, in parts of each batch")
-    add_checkpoint(parser)
-    add("--out", default="model.npz", metavar="FILE", help="where to save it (model.npz)")
+    add_run(parser)
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
