@@ -265,7 +265,7 @@ def test_own_points_and_the_network_that_they_taught(tmp_path: Path, browser: An
     assert not page.wrong
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (768, "light"), (1440, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (768, "dark"), (1440, "light")])
 def test_no_wider_than_the_screen_and_accessible(
     tmp_path: Path, browser: Any, axe: str, width: int, scheme: str
 ) -> None:
