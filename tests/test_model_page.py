@@ -213,8 +213,8 @@ def test_pictures_from_files(tmp_path: Path, browser: Any, trained: mt.Sequentia
     expected = mt.data.load_image(tmp_path / "seven.png").reshape(-1) / 255
     assert np.abs(page.seen() - expected).mean() < 0.02  # another way to make it smaller
     for name, content, said in [
-        ("broken.png", b"no picture", "broken.png is no picture that this browser can read."),
-        ("<b>.png", b"", "<b>.png is no picture that this browser can read."),
+        ("broken.png", b"no picture", "broken.png is not a picture that this browser can read."),
+        ("<b>.png", b"", "<b>.png is not a picture that this browser can read."),
     ]:
         (tmp_path / name).write_bytes(content)
         page.view.set_input_files("#picture", tmp_path / name)
