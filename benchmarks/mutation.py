@@ -269,12 +269,12 @@ def _measured(modules: list[str], under: list[str]) -> tuple[dict[str, set[str]]
         cases = r'<testcase classname="([^"]*)" name="([^"\[]*)[^"]*" time="([^"]*)"'
         for module, name, took in re.findall(cases, times.read_text()):
             seconds[f"{module}.{name}"] += float(took)
-        measured = coverage.CoverageData(data)
+        measured, places = coverage.CoverageData(data), {}
         measured.read()
-    places = {}
-    for file in measured.measured_files():
-        for line, contexts in measured.contexts_by_lineno(file).items():
-            places[f"{Path(file).relative_to(ROOT)}:{line}"] = seconds.keys() & contexts
+        for file in measured.measured_files():
+            for line, contexts in measured.contexts_by_lineno(file).items():
+                places[f"{Path(file).relative_to(ROOT)}:{line}"] = seconds.keys() & contexts
+        measured.close()
     return places, seconds
 
 
