@@ -36,7 +36,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,8 +46,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "minitorch_np"
 COPIED = (PACKAGE, "tests", "benchmarks", "examples", "pyproject.toml", "README.md", ".github")
 
-MOST_TESTS = 150
-"""Of a line that more tests pass through, so many are run: those that run the fewest lines."""
+MOST_SECONDS = 120.0
+"""Of a line's tests those are run that take so long together, as measured under coverage.py."""
 
 PATIENCE, START = 3.0, 30.0
 """A mutant's tests may use so many times their seconds of processor time, and so many to start."""
@@ -84,7 +84,7 @@ class Mutant(NamedTuple):
 
 
 class Covered(NamedTuple):
-    """The tests that pass through each line or file ("file:line"), and each test's seconds.
+    """The tests that pass through each line ("file:line"), file or folder, and their seconds.
 
     Those that run the fewest lines come first.
     """
@@ -93,10 +93,17 @@ class Covered(NamedTuple):
     seconds: dict[str, float]
 
     def of(self, mutant: Mutant) -> list[str]:
-        """Those of its statement, function or file; see :func:`run_with`."""
+        """Those of its statement, function or file, see :func:`run_with`; of the file or the folder
+        where that runs before any test does.
+        """
         places = [f"{mutant.file}:{line}" for line in run_with(mutant)]
         own = {test for place in places for test in self.tests.get(place, [])}
-        return [test for test in self.tests.get(mutant.file, []) if test in own]
+        folder = str(Path(mutant.file).parent)
+        of_file = self.tests.get(mutant.file) or self.tests.get(folder, [])
+        tests = [test for test in of_file if test in own] or of_file
+        together = accumulate(self.seconds[test] for test in tests)
+        few = [test for test, s in zip(tests, together, strict=True) if s < MOST_SECONDS]
+        return few or tests[:1]
 
 
 def run_with(mutant: Mutant) -> range:
@@ -243,7 +250,8 @@ def coverage_map(under: list[str], jobs: int) -> Covered:
                         lines[test].add(place)
         found: dict[str, list[str]] = defaultdict(list)
         for test in sorted(lines, key=lambda test: len(lines[test])):
-            for place in sorted(lines[test] | {place.split(":")[0] for place in lines[test]}):
+            files = {place.partition(":")[0] for place in lines[test]}
+            for place in lines[test] | files | {str(Path(file).parent) for file in files}:
                 found[place].append(test)
         kept("coverage").write_text(json.dumps({"tests": found, "seconds": seconds}))
     return Covered(**json.loads(kept("coverage").read_text()))
@@ -285,7 +293,7 @@ def _quiet(tree: Path) -> dict[str, str]:
 
 def seen_by(mutant: Mutant, covered: Covered, under: list[str]) -> str:
     """The test that fails in a copy of the tree with the mutant in it; "" where none does."""
-    tests = covered.of(mutant)[:MOST_TESTS]
+    tests = covered.of(mutant)
     if not tests:
         return ""
     limit = START + PATIENCE * sum(covered.seconds[test] for test in tests)

@@ -148,6 +148,11 @@ def test_which_samples_are_images(of_one: tuple[int, ...], shape: tuple[int, int
     assert best.image_shape((x, np.zeros(5), x, np.zeros(5))) == shape
 
 
+def test_the_shape_of_digits(small_digits: mt.data.Digits) -> None:
+    assert best.image_shape(small_digits) == (28, 28)
+    assert best.image_shape(None) is None
+
+
 def test_the_page_without_matplotlib(comparison: mt.Comparison, no_matplotlib: None) -> None:
     reader = Reader(page.page(comparison))
     assert reader.count("img") == 0
