@@ -141,7 +141,11 @@ def as_batch(x: object, dtype: DType, place: str) -> Array:
 
     Raises DataError for anything that is not made of real numbers or has no rows.
     """
-    array = as_rows(x, place)
+    return in_dtype(as_rows(x, place), dtype)
+
+
+def in_dtype(array: AnyArray, dtype: DType) -> Array:
+    """An array of numbers as a C-contiguous array of `dtype`, copied only if needed."""
     if array.dtype == dtype:
         return np.ascontiguousarray(array)
     with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinite
@@ -162,7 +166,8 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
     """Whatever array-like the caller has as an array of numbers. Raises DataError for others, and
     for a masked array that hides some of its entries.
     """
-    require_unmasked(y, place)
+    if type(y) is not np.ndarray:
+        require_unmasked(y, place)
     try:
         array = np.asarray(y)
     except ValueError as error:  # rows of different lengths
@@ -206,7 +211,7 @@ def aligned_empty(shape: Shape, dtype: DType) -> Array:
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     raw = np.empty(size + 64, np.uint8)
-    start = -raw.ctypes.data % 64
+    start = -raw.__array_interface__["data"][0] % 64
     return raw[start : start + size].view(dtype).reshape(shape)
 
 

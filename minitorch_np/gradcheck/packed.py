@@ -89,8 +89,8 @@ class Packed(Layer):
     def sublayers(self) -> Mapping[str, Layer]:
         return self.layer.sublayers()
 
-    def owners(self, kind: str) -> list[Owner[Layer]]:
-        return self.layer.owners(kind)
+    def owners(self, *kinds: str) -> list[Owner[Layer]]:
+        return self.layer.owners(*kinds)
 
 
 class PackedLoss(Loss):

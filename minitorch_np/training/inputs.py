@@ -19,11 +19,11 @@ from minitorch_np.arrays import (
     Array,
     DType,
     Shape,
-    as_batch,
     as_rows,
     as_targets,
     count,
     each,
+    in_dtype,
     parts,
 )
 from minitorch_np.core.prediction import Model
@@ -72,7 +72,7 @@ def as_samples(
     def inputs(part: object) -> AnyArray:
         rows = as_rows(part, f"{place}: x")
         late = place != "step" and rows.dtype.kind != "f"  # whole numbers: a batch at a time
-        return rows if late else as_batch(rows, model.dtype, f"{place}: x")
+        return rows if late else in_dtype(rows, model.dtype)
 
     rows = each(inputs, x)
     model.check_input(rows)
@@ -98,8 +98,9 @@ def as_samples(
 
 def check_numbers(model: Model, x: Any, place: str) -> None:
     """Raise DataError, with sequence and place, for a number that an Embedding has no row for."""
-    limits = model.index_limits if isinstance(model, Graph) else [model.index_limit]
-    for part, limit in zip(parts(x), limits, strict=False):  # lengths may stand beside x
+    for part, limit in zip(
+        parts(x), model.index_limits, strict=False
+    ):  # lengths may stand beside x
         if limit is None or not part.size or (part.min() >= 0 and part.max() < limit):
             continue
         wrong = np.argwhere(~((part >= 0) & (part < limit)))[0].tolist()
