@@ -122,7 +122,7 @@ def test_an_interrupted_run_ends_where_it_would_have_ended(
     (tmp_path / "a.txt").write_text(SONNET.replace("Death", "death", 1))
     other = run(*kept, "--resume", cwd=tmp_path)
     assert other.returncode == 2
-    assert "expected the same run as then, got another" in other.stderr
+    assert "expected the same run, got another" in other.stderr
 
 
 def test_each_epoch_has_windows_of_its_own() -> None:

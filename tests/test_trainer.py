@@ -306,8 +306,8 @@ class LossTwice(mt.Metric):
         ({"loss": mt.SoftmaxCrossEntropy}, "loss: expected a Loss.*parentheses"),
         ({"optimizer": "sdg"}, "optimizer: expected the name of an optimizer"),
         ({"optimizer": 0.1}, "optimizer: expected an Optimizer or the name of one, got 0.1"),
-        ({"classes": "abc"}, "classes to be a list of two or more different texts"),
-        ({"classes": ["a", "a"]}, "classes to be a list of two or more different texts"),
+        ({"classes": "abc"}, "classes to be two or more different strings"),
+        ({"classes": ["a", "a"]}, "classes to be two or more different strings"),
         ({"model": mt.Dense(3)}, "model to be a Sequential"),
     ],
 )
