@@ -99,7 +99,7 @@ def test_pictures_of_one_epoch_one_seed_and_none(comparison: mt.Comparison, plot
     assert len(plots.overview(once).axes) == 4
     failed = [{"name": r["name"], "seed": r["seed"], "error": "x"} for r in comparison.results]
     none = replace(comparison, results=failed)
-    assert texts(plots.learning_curves(none).axes[0]) == ["no run to show: all failed"]
+    assert texts(plots.learning_curves(none).axes[0]) == ["no runs to show: all failed"]
     assert len(plots.overview(none).axes) == 2
 
 
