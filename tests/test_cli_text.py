@@ -181,7 +181,10 @@ def test_what_makes_no_sense_is_refused(trained: Path) -> None:
         (["trian"], "did you mean train?"),
         (["sample", "nowhere.npz"], "nowhere.npz: No such file"),
         (["sample", "sonnet.txt"], "sonnet.txt: expected a model saved by minitorch_np"),
-        (["sample", "numbers.npz"], "numbers.npz: expected a model saved by `minitorch-np text train`"),
+        (
+            ["sample", "numbers.npz"],
+            "numbers.npz: expected a model saved by `minitorch-np text train`",
+        ),
         (["sample", "odd.npz"], "odd.npz: expected a model saved by `minitorch-np text train`"),
         (["sample", "model.npz", "--prompt", "caf\u00e9 9"], "got '9\u00e9', which its text did"),
         (["sample", "model.npz", "--prompt", ""], "got none"),

@@ -147,7 +147,7 @@ def test_confusion_writes_the_counts(model_plots: Any) -> None:
     assert axes.get_title() == "66.67% of 6 are right"
     one_hot = model_plots.plot_confusion(np.eye(2), [0, 1]).axes[0]
     assert [text.get_text() for text in one_hot.texts] == ["1", "1"]
-    with pytest.raises(mt.ShapeError, match="one length"):
+    with pytest.raises(mt.ShapeError, match="equal length"):
         model_plots.plot_confusion([0, 1], [0])
     with pytest.raises(mt.ConfigurationError, match="classes"):
         model_plots.plot_confusion([0, 99], [0, 99])

@@ -133,7 +133,7 @@ def test_what_cannot_be_lowered() -> None:
     for monitor in (None, 3, ["loss"]):
         with pytest.raises(mt.ConfigurationError, match="monitor to be a str"):
             mt.EarlyStopping(monitor)  # type: ignore[arg-type]
-    with pytest.raises(mt.ConfigurationError, match="expected path to be a text"):
+    with pytest.raises(mt.ConfigurationError, match="expected path to be a string"):
         mt.ModelCheckpoint(None)  # type: ignore[arg-type]
 
 
