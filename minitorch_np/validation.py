@@ -1,9 +1,8 @@
-"""The one way in which arguments are checked.
+"""Validation of arguments.
 
-Each function returns the argument if it is fine, as a plain Python number where it is one, and
-otherwise raises ConfigurationError: whose argument it is, what was expected, what came. `owner` is
-the object whose constructor was called, or the name of a function. True and False are not numbers
-here.
+Each function returns the argument if it is valid, numbers as plain Python numbers, and otherwise
+raises ConfigurationError with the owner, the expectation, and the value. `owner` is the object
+whose constructor was called, or the name of a function. True and False do not count as numbers.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ LARGEST_WHOLE = 2**63 - 1
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    """Whether it is an integer of Python's or NumPy's."""
+    """Whether it is an integer of Python or NumPy."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether it is a real number of Python's or NumPy's."""
+    """Whether it is a real number of Python or NumPy."""
     return isinstance(value, (float, np.floating)) or is_whole(value)
 
 
@@ -108,10 +107,10 @@ def flag(owner: object, name: str, value: object) -> bool:
 
 
 def path(owner: object, name: str, value: object) -> str:
-    """The path of a file, a text or a pathlib.Path, as a text. (A number is an open file.)"""
+    """The path of a file, a string or a pathlib.Path, as a string. (A number is an open file.)"""
     text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
     right = isinstance(text, str) and "\0" not in text
-    require(right, owner, f"{name} to be a text or a pathlib.Path", value)
+    require(right, owner, f"{name} to be a string or a pathlib.Path", value)
     return str(text)
 
 

@@ -154,5 +154,5 @@ def test_other_versions_are_warned_of(name: str, tmp_path: Path) -> None:
     state = read_state(path)
     state["versions"][name] = "0.0.1"
     write_state(path, state)
-    with pytest.warns(UserWarning, match="expected the versions with which it was written.*0.0.1"):
+    with pytest.warns(UserWarning, match="expected the versions that wrote it.*0.0.1"):
         run_with({}, path, epochs=2, resume=True)

@@ -15,14 +15,11 @@ LOWER, HIGHER = ("loss", "error", "mae", "rmse"), ("acc", "precision", "recall",
 
 
 SHOWN = 10
-"""Of a long run a notebook shows so many epochs from its beginning, and from its end."""
+"""The number of epochs that a notebook shows from each end of a long run."""
 
 
 def smaller_is_better(name: str) -> bool | None:
-    """Whether the number of that name is better the smaller it is.
-
-    None if the name does not tell.
-    """
+    """Whether smaller is better for the number of that name; None if the name does not say."""
     plain = name.removeprefix("val_")
     if any(part in plain for part in HIGHER):
         return False
@@ -70,20 +67,20 @@ class History(Mapping[str, list[float]]):
 
         None means "val_loss" if there is one, else "loss". `mode` is "min" if smaller is better,
         "max" if larger is; "auto" decides by the name. The first of equal numbers is the best; NaN
-        never is. Raises ConfigurationError where the name does not decide it, or no epoch has such
+        never is. Raises ConfigurationError if the name does not decide it, or if no epoch has such
         a number.
         """
         name = name or ("val_loss" if "val_loss" in self else "loss")
         smaller = {"min": True, "max": False, "auto": smaller_is_better(name)}.get(mode)
         if smaller is None:
             raise ConfigurationError(
-                f"best: expected mode 'min' or 'max' with {name!r}, since its name does not tell "
+                f"best: expected mode 'min' or 'max' with {name!r}, since its name does not say "
                 f"which is better, got {mode!r}"
             )
         column = self[name]
         known = [place for place, number in enumerate(column) if not math.isnan(number)]
         if not known:
-            raise ConfigurationError(f"best: expected an epoch with a number {name!r}, got none")
+            raise ConfigurationError(f"best: expected an epoch with a value of {name!r}, got none")
         place = (min if smaller else max)(known, key=column.__getitem__)
         numbers = {key: each[place] for key, each in self.items() if place < len(each)}
         return Best(place + 1, numbers)
@@ -108,7 +105,7 @@ class History(Mapping[str, list[float]]):
         """A matplotlib Figure: one panel for each number, over the epochs.
 
         Training and validation are drawn together, and the best epoch of the validation is marked.
-        Raises MissingExtraError without matplotlib, ConfigurationError where there is no epoch.
+        Raises MissingExtraError without matplotlib, ConfigurationError for an empty history.
         """
         if not self.epochs:
             raise ConfigurationError("plot: expected a history of at least one epoch, got none")
@@ -134,7 +131,7 @@ class History(Mapping[str, list[float]]):
         return figure
 
     def _repr_html_(self) -> str:
-        """The epochs as a table, of a long run the first and the last."""
+        """The epochs as a table; only the first and the last of a long run."""
         counted = range(1, self.epochs + 1)
         shown = [*counted[:SHOWN], *counted[SHOWN:][-SHOWN:]]
         rows = [["epoch", *self]]
