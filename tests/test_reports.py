@@ -131,6 +131,28 @@ def test_the_best_network_is_that_of_the_comparison(
     assert ", as in the comparison" in found.words
 
 
+@pytest.mark.parametrize(
+    ("of_one", "shape"),
+    [
+        ((64,), (8, 8)),
+        ((16,), (4, 4)),
+        ((9,), None),
+        ((65,), None),
+        ((1, 8, 6), (8, 6)),
+        ((8, 6), (8, 6)),
+        ((3, 8, 8), None),
+    ],
+)
+def test_which_samples_are_images(of_one: tuple[int, ...], shape: tuple[int, int] | None) -> None:
+    x = np.zeros((5, *of_one))
+    assert best.image_shape((x, np.zeros(5), x, np.zeros(5))) == shape
+
+
+def test_the_shape_of_digits(small_digits: mt.data.Digits) -> None:
+    assert best.image_shape(small_digits) == (28, 28)
+    assert best.image_shape(None) is None
+
+
 def test_the_page_without_matplotlib(comparison: mt.Comparison, no_matplotlib: None) -> None:
     reader = Reader(page.page(comparison))
     assert reader.count("img") == 0
