@@ -105,7 +105,10 @@ def flag(owner: object, name: str, value: object) -> bool:
 def path(owner: object, name: str, value: object) -> str:
     """The path of a file, a text or a pathlib.Path, as a text. (A number is an open file.)"""
     text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
-    right = isinstance(text, str) and "\0" not in text
+    try:
+        right = isinstance(text, str) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half a character, which no file's name has
+        right = False
     require(right, owner, f"{name} to be a text or a pathlib.Path", value)
     return str(text)
 

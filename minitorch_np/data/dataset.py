@@ -115,7 +115,7 @@ class Images(metaclass=Explained):
         """The images in a slice, at a list of places, or the one at a place."""
         if isinstance(rows, (int, np.integer)):
             rows = np.arange(len(self))[[rows]]
-        return self.take(rows if isinstance(rows, slice) else np.asarray(rows))
+        return self.take(rows)
 
     def split(self, share: float, seed: Seed = None) -> "tuple[Images, Images]":
         """Two parts, the second of so large a `share`, drawn at random from `seed`."""

@@ -1,6 +1,6 @@
 """Networks for images: what is in a picture, and what each of its pixels belongs to."""
 
-from minitorch_np.arrays import DType, Seed, Shape
+from minitorch_np.arrays import DType, Seed, Shape, as_shape
 from minitorch_np.core.layer import layer_from_name
 from minitorch_np.errors import ShapeError
 from minitorch_np.layers import (
@@ -84,6 +84,7 @@ def resnet(
     """
     right = is_whole(depth) and depth >= 8 and depth % 6 == 2
     require(right, "resnet", "a depth of 6n + 2, such as 20, 32 or 56", depth)
+    input_shape = as_shape(input_shape)
     require(len(input_shape) == 3, "resnet", "input_shape=(channels, height, width)", input_shape)
     chain: list[Layer | str] = [_convolution(whole("resnet", "width", width)), BatchNorm(), "relu"]
     shape: Shape = (width, *input_shape[1:])
@@ -140,6 +141,7 @@ def unet(
     whole("unet", "classes", classes)
     whole("unet", "width", width)
     part = 2 ** whole("unet", "depth", depth)
+    input_shape = as_shape(input_shape)
     if len(input_shape) != 3 or any(side % part for side in input_shape[1:]):
         raise ShapeError(
             f"unet: expected images of shape (channels, height, width) whose height and width "
