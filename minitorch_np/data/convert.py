@@ -22,7 +22,6 @@ from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.data.csv import LABELS, LONGEST, Columns, problems, read_head
 from minitorch_np.data.dataset import Images
 from minitorch_np.errors import DataError, MinitorchError
-from minitorch_np.io.arrays import in_words
 from minitorch_np.io.atomic import replacing
 from minitorch_np.io.bounded import open_file
 from minitorch_np.signature import explained
@@ -108,8 +107,8 @@ def load_converted(path: StrPath) -> Images:
         raise
     except Exception as error:  # on damaged files NumPy raises many kinds; an .npz has no axes
         raise DataError(
-            f"{place}: expected .npy files of numbers, got one that is truncated, damaged or "
-            f"something else ({in_words(error)})"
+            f"{place}: expected a .npy file of numbers, and of labels beside it, got one that is "
+            f"truncated, damaged or something else ({type(error).__name__})"
         ) from None
     if pixels.dtype != np.uint8 or side**2 != pixels.size // max(1, len(pixels)):
         raise DataError(
