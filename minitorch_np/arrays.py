@@ -116,7 +116,7 @@ def as_float_dtype(dtype: DType) -> np.dtype[Any]:
     """float32 or float64 as a NumPy dtype. Raises ConfigurationError for any other."""
     try:
         found = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError):
         found = None
     if found not in (np.float32, np.float64) or dtype is None:
         raise ConfigurationError(f"dtype: expected float32 or float64, got {dtype!r}")
@@ -178,6 +178,16 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
     if array.dtype.kind not in "fiub":
         raise DataError(f"{place}: expected {expected}, got {array.dtype} ({type(y).__name__})")
     return array
+
+
+def row_of_whole(ids: object, place: str) -> AnyArray:
+    """A row of whole numbers, such as tokens, (n,). Raises DataError for anything else."""
+    array = as_targets(ids, place)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise DataError(
+            f"{place}: expected one row of whole numbers, got {array.dtype} of shape {array.shape}"
+        )
+    return array if array.size else array.astype(np.intp)
 
 
 def require_unmasked(x: object, place: str) -> None:

@@ -109,7 +109,10 @@ def flag(owner: object, name: str, value: object) -> bool:
 def path(owner: object, name: str, value: object) -> str:
     """The path of a file, a string or a pathlib.Path, as a string. (A number is an open file.)"""
     text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
-    right = isinstance(text, str) and "\0" not in text
+    try:
+        right = isinstance(text, str) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # a lone surrogate, which no file name can have
+        right = False
     require(right, owner, f"{name} to be a string or a pathlib.Path", value)
     return str(text)
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
-from benchmarks.api_calls import ODD, Subject, faults, generated, outcome, subjects
+from benchmarks.api_calls import Subject, faults, generated, outcome, subjects
+from benchmarks.call_arguments import ODD
 
 
 def test_no_generated_call_does_what_it_must_not() -> None:
