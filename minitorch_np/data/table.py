@@ -176,8 +176,8 @@ def _texts(series: Any, place: str, given: tuple[str, ...]) -> tuple[AnyArray, t
     for row, text in enumerate(texts):
         if text not in numbers:
             raise DataError(
-                f"{place}: expected one of {excerpt(list(values[:10]), 300)}, as in the table `like`, "
-                f"got {excerpt(repr(text))} in row {row}"
+                f"{place}: expected one of {excerpt(list(values[:10]), 300)}, as in the table "
+                f"`like`, got {excerpt(repr(text))} in row {row}"
             )
     return np.array([numbers[text] for text in texts]), values
 
