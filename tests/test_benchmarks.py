@@ -205,7 +205,7 @@ def test_a_mutant_runs_the_tests_of_its_statement(
 
 
 def test_the_outcome_of_a_mutant_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mutation.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     outcomes = iter(["tests/test_a.py::test_b", ""])
     monkeypatch.setattr(mutation, "seen_by", lambda *given: next(outcomes))
     made = [

@@ -26,10 +26,13 @@ def test_no_component_is_without_cases(cls: Any) -> None:
 
 
 @pytest.mark.parametrize(("seed", "scale"), list(enumerate([1e-6, 1e-3, 1.0, 1e3, 1e6])))
-def test_no_false_alarm_at_any_scale(seed: int, scale: float) -> None:
-    """A part of `python -m benchmarks.false_alarms`: every second case, then the others."""
+def test_no_false_alarm_at_any_scale(
+    seed: int, scale: float, request: pytest.FixtureRequest
+) -> None:
+    """A part of `python -m benchmarks.false_alarms`: each case at one of the scales, or at all."""
     rng = np.random.default_rng(seed)
-    for case in [case for cls in CLASSES for case in cases_for(cls)][seed % 2 :: 2]:
+    cases = [case for cls in CLASSES for case in cases_for(cls)]
+    for case in cases if request.config.getoption("--whole") else cases[seed::5]:
         if isinstance(case.obj, mt.Loss) or case.obj.index_limit:
             continue
         several = tuple(rng.normal(size=(3, *shape)) * scale for shape in parts(case.shape))
@@ -63,7 +66,7 @@ def test_kinks_are_told_from_wrong_gradients() -> None:
 
 
 @pytest.mark.parametrize(
-    "seed", [0, 1, *(pytest.param(n, marks=pytest.mark.whole) for n in (2, 3))]
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.whole) for n in (1, 2, 3))]
 )
 def test_a_layer_with_its_defaults_passes(seed: int) -> None:
     """As a user meets it: ELU's alpha of 1 makes its slope continuous at 0, and not its change."""
@@ -116,14 +119,14 @@ class Unused(mt.Layer):
 def test_gradients_that_are_rightly_zero_pass(layer: mt.Layer) -> None:
     result = mt.gradcheck(layer)
     assert result, result
-    assert "Zero, and rightly" in str(result)
+    assert "Zero is right" in str(result)
 
 
 def test_dead_units_are_seen_where_they_live() -> None:
     x = np.array([[-3.0, -4.0], [-2.0, -1.0]])
     result = mt.gradcheck(mt.ReLU(), x)
     assert result, result
-    assert "Hardly anything shows" in str(result)
+    assert "Inconclusive" in str(result)
     assert "checked at a point moved by" in str(result)
 
 

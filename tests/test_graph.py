@@ -493,7 +493,7 @@ def test_losses_that_do_not_fit_are_refused() -> None:
     end = mt.Softmax()(mt.Dense(3)(a := mt.Input(2)))
     with pytest.raises(mt.ConfigurationError, match="ends in probabilities"):
         mt.Trainer(mt.Graph(a, end), "softmax_cross_entropy", "adam")
-    with pytest.raises(mt.ConfigurationError, match="no loss_weights beside one loss"):
+    with pytest.raises(mt.ConfigurationError, match="no loss_weights with a single loss"):
         mt.Trainer(mt.Graph(a, end), "cross_entropy", "adam", loss_weights=[1])
 
 

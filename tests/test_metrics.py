@@ -47,7 +47,7 @@ def test_the_matrix_counts() -> None:
 @pytest.mark.parametrize(
     ("labels", "predicted", "classes", "error", "message"),
     [
-        ([0, 1], [0], None, mt.ShapeError, r"one length, got shapes \(2,\) and \(1,\)"),
+        ([0, 1], [0], None, mt.ShapeError, r"equal length, got shapes \(2,\) and \(1,\)"),
         ([[0, 1]], [[0, 1]], None, mt.ShapeError, r"got shapes \(1, 2\)"),
         ([0, 0.5], [0, 1], None, mt.DataError, "whole numbers, got float64"),
         (["a"], ["b"], None, mt.DataError, "whole numbers, got <U1"),

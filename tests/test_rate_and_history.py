@@ -141,7 +141,7 @@ def test_what_cannot_be_lowered() -> None:
     for monitor in (None, 3, ["loss"]):
         with pytest.raises(mt.ConfigurationError, match="monitor to be a str"):
             mt.EarlyStopping(monitor)  # type: ignore[arg-type]
-    with pytest.raises(mt.ConfigurationError, match="expected path to be a text"):
+    with pytest.raises(mt.ConfigurationError, match="expected path to be a string"):
         mt.ModelCheckpoint(None)  # type: ignore[arg-type]
 
 
@@ -158,9 +158,9 @@ def test_the_best_epoch() -> None:
     assert made.best("accuracy").epoch == 3
     assert made.best("accuracy", "min").epoch == 1
     assert history(loss=[1, 2]).best().epoch == 1
-    with pytest.raises(mt.ConfigurationError, match="its name does not tell"):
+    with pytest.raises(mt.ConfigurationError, match="its name does not say"):
         history(loss=[1], speed=[1]).best("speed")
-    with pytest.raises(mt.ConfigurationError, match="expected an epoch with a number 'loss'"):
+    with pytest.raises(mt.ConfigurationError, match="expected an epoch with a value of 'loss'"):
         history(loss=[math.nan]).best()
 
 

@@ -193,7 +193,7 @@ def test_the_page_tells_of_tuned_rates(comparison: mt.Comparison, quick: None) -
         for seed, rate in ((9, 0.05), (9, 0.25), (10, 0.25))
     ]
     reader = Reader(page.page(replace(comparison, tuning=tuning)))
-    assert "each the best for it of several" in reader.text
+    assert "for each the best of several" in reader.text
     assert "0.7500" in reader.text
     assert "(0.5500)" in reader.text
 
