@@ -41,6 +41,16 @@ def some() -> list[Any]:
     ]
 
 
+def test_each_listed_mistake_is_an_edit_of_the_solution() -> None:
+    for file, task in TASKS:
+        source = without_docstrings(function_source(chapter(file).module, task.name))
+        for listed in task.mistakes:
+            changed = edited(source, listed.edits)
+            assert changed, f"{listed.words}: no such piece in\n{source}"
+            assert changed != source
+            assert " " in listed.words
+
+
 @pytest.mark.parametrize(("file", "task"), some())
 def test_listed_mistakes_are_wrong_and_differ_from_each_other(file: str, task: Task) -> None:
     about = chapter(file)
