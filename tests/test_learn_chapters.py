@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from minitorch_np.learn.handout import chapter_source, function_source, text_of, without_docstrings
-from minitorch_np.learn.inputs import RANDOM, SQUARE
+from minitorch_np.learn.inputs import CASES, ONE, RANDOM, SQUARE, TINY
 from minitorch_np.learn.naming import FITS, Evidence, agree, edited, made_function, reference
 from minitorch_np.learn.task import FILES, Task, chapter
 
@@ -39,6 +39,19 @@ def some() -> list[Any]:
         pytest.param(*pair, id=f"{pair[0]}-{pair[1].name}", marks=[pytest.mark.whole] * (i % 3 > 0))
         for i, pair in enumerate(TASKS)
     ]
+
+
+def test_the_sizes_are_of_their_kind() -> None:
+    for case in CASES:
+        one, *others = case.sizes.values()
+        assert (case.kind == ONE) == (one == 1 and case.kind != TINY)
+        assert case.kind not in (SQUARE, RANDOM) or (case.kind == SQUARE) == (set(others) == {one})
+
+
+def test_the_solutions_run_on_all_inputs() -> None:
+    for file, task in TASKS:
+        right = reference(chapter(file), task)
+        assert all(one.complete and not one.changed for one in right), (task.name, right)
 
 
 def test_each_listed_mistake_is_an_edit_of_the_solution() -> None:
