@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.arrays import Array
 from minitorch_np.errors import MinitorchError
 
 EPSILON = float(np.finfo(np.float64).eps)
