@@ -1,8 +1,8 @@
 """minitorch_np: neural networks to understand and to trust, in NumPy.
 
-Layers know their own derivatives, `Sequential` composes them into a model, a loss says how wrong
-the model is, and a `Trainer` makes it less so. The network of two hand-written notes, 784-10-10 on
-handwritten digits, is one configuration: `notes_network()`.
+Layers know their own derivatives, `Sequential` composes them into a model, a loss measures its
+error, and a `Trainer` reduces it. The network of two hand-written notes, 784-10-10 on handwritten
+digits, is one configuration: `notes_network()`.
 
 All public names are here; `import minitorch_np as mt`.
 """

@@ -171,7 +171,7 @@ def test_bad_usage_and_bad_input_exit_with_2(trained: Path) -> None:
         (["train", "--data", "bad.csv"], "bad.csv:2: expected a whole number from 0 to 255"),
         (["train", "--data", "digits.csv"], "at least 6 images"),
         (["train", "--data", "model.npz"], "expected a CSV file, got a binary one"),
-        (["train", "--out", "no/such/folder.npz"], "expected a folder that can be written to"),
+        (["train", "--out", "no/such/folder.npz"], "expected a writable folder"),
         (["train", "--out", "."], "expected the name of a file"),
         (["evaluate", "nowhere.npz"], "nowhere.npz: No such file"),
         (["evaluate", "broken.npz"], "broken.npz: expected a model saved by minitorch_np"),

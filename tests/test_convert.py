@@ -156,7 +156,7 @@ def test_a_bad_line_is_named(
     assert not (tmp_path / "a.npy").exists()
     path.write_text("\n".join(lines))  # a file that was changed is another
     if (tmp_path / "a.npy.part.json").exists():
-        with pytest.raises(mt.DataError, match="another file.*remove it to begin anew"):
+        with pytest.raises(mt.DataError, match="another file.*remove it to start again"):
             convert_csv(path, tmp_path / "a.npy")
 
 

@@ -318,12 +318,12 @@ ROW = [0, 10, 200, 3]
     [
         (["1;0;1;2;3"], "expected commas between the columns, got ';'"),
         ([f"1{';255' * 5000}"], "expected commas"),
-        (["1,0.5,0,0,0"], "got '0.5': pixels from 0 to 1 have to be multiplied by 255"),
+        (["1,0.5,0,0,0"], "got '0.5': pixels from 0 to 1 must be multiplied by 255"),
         (["label,a,b,c,d", f"1,{'9' * 5000},2,3,4"], "in a, got '9999999999.*9[.]{3}'"),
         ([f"{n},0,1,2,3" for n in range(40)], "got row numbers"),
         ([f"{n},0,1,2,3" for n in range(300)], "in column 1, got '256': are these row numbers"),
         ([",label,a,b,c,d", "0,1,0,1,2,3"], "got row numbers: .*index=False"),
-        ([f"0,1,2,3,{n % 7}" for n in range(40)], "in the last one what may be labels"),
+        ([f"0,1,2,3,{n % 7}" for n in range(40)], "possible labels in the last one"),
         (["1" * 2**21], "a line of up to 1,048,576 characters"),
     ],
 )

@@ -46,7 +46,7 @@ def test_the_last_part_is_held_out_with_its_weights() -> None:
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, 1.5, 0.001, 0.999, math.nan, "0.2"])
 def test_parts_that_leave_nothing(share: Any) -> None:
-    with pytest.raises(mt.ConfigurationError, match="validation_split: expected a part"):
+    with pytest.raises(mt.ConfigurationError, match="validation_split: expected a fraction"):
         trainer_for().fit(X, Y, validation_split=share)
 
 

@@ -118,14 +118,14 @@ class Unused(mt.Layer):
 def test_gradients_that_are_rightly_zero_pass(layer: mt.Layer) -> None:
     result = mt.gradcheck(layer)
     assert result, result
-    assert "Zero, and rightly" in str(result)
+    assert "Zero is right" in str(result)
 
 
 def test_dead_units_are_seen_where_they_live() -> None:
     x = np.array([[-3.0, -4.0], [-2.0, -1.0]])
     result = mt.gradcheck(mt.ReLU(), x)
     assert result, result
-    assert "Hardly anything shows" in str(result)
+    assert "Inconclusive" in str(result)
     assert "checked at a point moved by" in str(result)
 
 

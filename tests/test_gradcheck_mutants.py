@@ -35,7 +35,7 @@ RIGHT_CAUSE = {
     "off by 0.1 %": r"1\.001",
     "constant added": "a constant is added|something is added",
     "absolute": "absolute|sign",
-    "negatives cut": "zero|does it look at dy's sign",
+    "negatives cut": "zero|does it use dy's sign",
     "flipped": "reversed|shifted|transposed",
     "flipped along the last axis": "reversed|shifted|transposed",
     "rolled": "shifted|reversed|transposed",

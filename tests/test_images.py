@@ -137,7 +137,7 @@ def test_pictures_that_are_none(tmp_path: Path) -> None:
     picture(np.full((28, 28), 255, np.uint8), 255, 0).save(whole)
     (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:200])
     for name, message in (
-        ("blank.png", "stands out from its ground"),
+        ("blank.png", "stands out from its background"),
         ("text.png", "expected a picture"),
         ("cut.png", "picture"),
     ):

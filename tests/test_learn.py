@@ -65,7 +65,7 @@ def answer_to(one: Written, folder: Path, monkeypatch: pytest.MonkeyPatch) -> An
     return judged(about, next(t for t in about.tasks if t.name == one.name), ran[one.name])
 
 
-QUICK = [one for one in WRONG if "never end" not in one.said]
+QUICK = [one for one in WRONG if "endless loop" not in one.said]
 
 
 def test_there_are_enough() -> None:
@@ -167,7 +167,7 @@ def test_an_older_text_is_kept_and_said(tmp_path: Path) -> None:
 
 
 BODIES = {
-    "    return relu(Z)\n": "calls itself without an end",
+    "    return relu(Z)\n": "calls itself endlessly",
     "    import sys\n    sys.exit(3)\n": "ends the program",
     "    return open('train.csv').read()\n": "FileNotFoundError.*No chapter needs a file",
     "    return input('Z? ')\n": "no keyboard",
@@ -242,15 +242,15 @@ def test_a_file_that_is_not_a_chapter_is_answered(
     ("file", "name", "code", "said"),
     [
         ("ch17_own_layer", "MyDense", "    def forward(self, x, **_):\n        return x\n",
-         "from forward an array of shape .*, and not two results: the outputs and the cache"),
+         "from forward an array of shape .*, not two results: the outputs and the cache"),
         ("ch17_own_layer", "MyDense", "    def backward(self, dy, x):\n        return dy, {}\n",
          "from backward no dictionary with the gradients 'weight' and 'bias'"),
         ("ch18_own_loss", "MyCrossEntropy", "    def forward(self, s, t):\n        return 1.0\n",
-         "from forward a float, and not two results: the loss and the cache"),
+         "from forward a float, not two results: the loss and the cache"),
         ("ch12_batches", "batches", "def batches(X, Y, n, rng):\n    return X, Y\n",
          "a list of something else than pairs"),
         ("ch12_batches", "batches", "def batches(X, Y, n, rng):\n    return X\n",
-         "an array of shape .*, and not a list of pairs"),
+         "an array of shape .*, not a list of pairs"),
         ("ch17_own_layer", "MyDense", "    pass\nclass MyDense:\n    def __init__(self, u): 1\n",
          "AttributeError"),
     ],
@@ -286,20 +286,20 @@ def test_a_chapter_says_which_earlier_one_is_wrong(tmp_path: Path) -> None:
     path.write_text(f"from ch05_loss import accuracy\n{text}")
     answer = check_file(tmp_path, "output_error")
     assert answer.uses == ["ch05_loss"]
-    assert "put that right first" in str(answer)
+    assert "correct that first" in str(answer)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("check", "4"), "made, with files such as ch01_data.py"),
+        (("check", "4"), "with files such as ch01_data.py"),
         (("check", "softmx", "--dir", "mine"), "did you mean softmax"),
         (("check", "99", "--dir", "mine"), "expected a chapter from 1 to 20"),
         (("hint", "--dir", "mine"), "expected a chapter"),
         (("hint", "4", "relu", "--dir", "mine"), "expected a function of ch04_softmax"),
-        (("start", "taken"), "has other things in it"),
+        (("start", "taken"), "has other files in it"),
         (("start", "taken/notes.txt"), "got a file"),
-        (("check", "--class", "nowhere"), "folder that has the learners' folders"),
+        (("check", "--class", "nowhere"), "folder that contains the learners' folders"),
         (("check", "--class", "mine"), "leave --class out"),
         (("list", "--class", "mine"), "expected the action check"),
         (("chek",), "did you mean check"),

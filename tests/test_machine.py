@@ -173,7 +173,7 @@ def test_what_helps_is_advised(monkeypatch: pytest.MonkeyPatch) -> None:
     times[skylake] = {"error": "ended by signal 4"}
     times["1 thread"] = time_of(5.9, 40.5)
     assert doctor.advised(times) == []
-    assert "No setting was faster" in doctor._said(times, [])[0]
+    assert "No other setting was faster" in doctor._said(times, [])[0]
     assert "can't run" in str(doctor._table(times))
 
 

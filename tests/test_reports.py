@@ -131,6 +131,28 @@ def test_the_best_network_is_that_of_the_comparison(
     assert ", as in the comparison" in found.words
 
 
+@pytest.mark.parametrize(
+    ("of_one", "shape"),
+    [
+        ((64,), (8, 8)),
+        ((16,), (4, 4)),
+        ((9,), None),
+        ((65,), None),
+        ((1, 8, 6), (8, 6)),
+        ((8, 6), (8, 6)),
+        ((3, 8, 8), None),
+    ],
+)
+def test_which_samples_are_images(of_one: tuple[int, ...], shape: tuple[int, int] | None) -> None:
+    x = np.zeros((5, *of_one))
+    assert best.image_shape((x, np.zeros(5), x, np.zeros(5))) == shape
+
+
+def test_the_shape_of_digits(small_digits: mt.data.Digits) -> None:
+    assert best.image_shape(small_digits) == (28, 28)
+    assert best.image_shape(None) is None
+
+
 def test_the_page_without_matplotlib(comparison: mt.Comparison, no_matplotlib: None) -> None:
     reader = Reader(page.page(comparison))
     assert reader.count("img") == 0
@@ -171,7 +193,7 @@ def test_the_page_tells_of_tuned_rates(comparison: mt.Comparison, quick: None) -
         for seed, rate in ((9, 0.05), (9, 0.25), (10, 0.25))
     ]
     reader = Reader(page.page(replace(comparison, tuning=tuning)))
-    assert "each the best for it of several" in reader.text
+    assert "for each the best of several" in reader.text
     assert "0.7500" in reader.text
     assert "(0.5500)" in reader.text
 

@@ -63,6 +63,11 @@ class Model(Composite):
         """The layer that computes the outputs; with several outputs, one layer each."""
         return self.layers[-1:]
 
+    @property
+    def index_limits(self) -> list[int | None]:
+        """For each input that is whole numbers, as Embedding takes, what they stay below."""
+        return [self.index_limit]
+
     def check_input(self, x: Any) -> None:
         """Raise ShapeError unless x is (m, *input_shape)."""
         require_input(self, x, type(self).__name__)
