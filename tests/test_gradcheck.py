@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import minitorch_np as mt
 from minitorch_np.arrays import parts
 from minitorch_np.gradcheck.cases import CASES
-from minitorch_np.gradcheck.numeric import slopes
+from minitorch_np.gradcheck.numeric import Sides, slopes
 from minitorch_np.gradcheck.registry import cases_for, components
 from tests.sampling import every
 
@@ -360,6 +360,14 @@ def test_each_side_of_a_corner_has_its_slope(f: Any, left: float, right: float) 
     found = slopes(lambda h: np.array([f(np.float64(h))]), 1.0, 1e-16)
     assert found.left == pytest.approx(left, abs=1e-9)
     assert found.right == pytest.approx(right, abs=1e-9)
+
+
+def test_a_corner_is_what_differs_by_more_than_the_margin() -> None:
+    sides = Sides(left=1.0, right=1.5, low=0.5, high=2.0, error=0.0)
+    assert sides.at_corner()
+    assert not sides.at_corner(0.5)
+    assert sides.distance(2.25, 0.0) == 0.25  # past what any of the corners allows
+    assert sides.distance(1.75, 0.5) == 0.25  # past the greater of the two slopes
 
 
 @pytest.mark.parametrize("f", [np.sign, np.heaviside, lambda t, _: np.sqrt(abs(t))])

@@ -33,6 +33,16 @@ def test_what_is_handed_out_has_no_solutions(file: str) -> None:
     assert max(map(len, text.splitlines())) <= 100
 
 
+def test_each_listed_mistake_is_an_edit_of_the_solution() -> None:
+    for file, task in TASKS:
+        source = without_docstrings(function_source(chapter(file).module, task.name))
+        for listed in task.mistakes:
+            changed = edited(source, listed.edits)
+            assert changed, f"{listed.words}: no such piece in\n{source}"
+            assert changed != source
+            assert " " in listed.words
+
+
 @pytest.mark.parametrize("pair", every(4, TASKS, lambda pair: f"{pair[0]}-{pair[1].name}"))
 def test_listed_mistakes_are_wrong_and_differ_from_each_other(pair: tuple[str, Task]) -> None:
     file, task = pair

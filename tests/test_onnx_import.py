@@ -52,8 +52,9 @@ MODULES: dict[str, tuple[str, tuple[int, ...]]] = {
         (1, 28, 28),
     ),
     "series": (
-        "Conv1d(4, 3, 4, padding='same'), ReLU(), MaxPool1d(2), AvgPool1d(2), ConstantPad1d((2, 0),"
-        "0.), ConvTranspose1d(3, 2, 3, 2, 1, 1), AdaptiveAvgPool1d(1), Flatten()",
+        "Conv1d(4, 3, 4, padding='same', bias=False), ReLU(), MaxPool1d(2), AvgPool1d(2),"
+        "ConstantPad1d((2, 0), 0.), ConvTranspose1d(3, 2, 3, 2, 1, 1, bias=False),"
+        "AdaptiveAvgPool1d(1), Flatten()",
         (4, 8),
     ),
     "images": (
