@@ -63,6 +63,7 @@ def as_shape(shape: object) -> Shape:
         raise ShapeError(
             f"shape of one sample: expected whole numbers of at least 1, got {shape!r}: "
             "write 784 or (28, 28), without the batch axis"
+            + ("; sequences are padded to one length" if any(n is None for n in sizes) else "")
         )
     return tuple(int(n) for n in sizes)
 
@@ -170,6 +171,8 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
             f"{place}: expected rows of one length: {error}; sequences of different lengths are "
             "padded by data.pad_sequences, which also says how long each is"
         ) from None
+    except (RuntimeError, TypeError) as error:  # a tensor with a gradient, or on another device
+        raise DataError(f"{place}: expected {expected}, got {type(y).__name__}: {error}") from None
     if array.dtype.kind not in "fiub":
         raise DataError(f"{place}: expected {expected}, got {array.dtype} ({type(y).__name__})")
     return array
