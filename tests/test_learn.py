@@ -220,7 +220,7 @@ def test_functions_that_end_the_process_take_nothing_with_them(tmp_path: Path) -
     [
         ("import math\ndef softmax(Z)\n    return Z\n", r"line 2.*\n.*def softmax\(Z\)\n +\^"),
         ("def softmax(Z, axis):\n    return Z\n", r"expected softmax\(Z\), got soft"),
-        ("def soft_max(Z):\n    return Z\n", "no function softmax; is soft_max meant"),
+        ("def soft_max(Z):\n    return Z\n", "no function softmax; did you mean soft_max"),
         ("softmax = 3\n", "expected softmax to be a function, got int"),
         ("import nothing_such\n", "line 1: import nothing_such\n.*ModuleNotFoundError"),
         ("raise SystemExit\n", "ends the program"),
