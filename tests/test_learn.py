@@ -25,17 +25,14 @@ from minitorch_np.learn.process import Limits, Ran, run_chapter
 from minitorch_np.learn.task import FILES, chapter
 from tests.commands import Done, run
 from tests.material.learners import Written, hand_in, solved, written
+from tests.sampling import every
 
 WRONG, RIGHT = written("wrong"), written("right")
 LIMITS = Limits(seconds=2)
 
 
-def some(all_of_kind: list[Written], step: int) -> list[Any]:
-    """Every so many of them; the others with --whole."""
-    return [
-        pytest.param(one, id=one.id, marks=[] if i % step == 0 else [pytest.mark.whole])
-        for i, one in enumerate(all_of_kind)
-    ]
+def id_of(one: Written) -> str:
+    return one.id
 
 
 def in_this_process(
@@ -77,7 +74,7 @@ def test_there_are_enough() -> None:
     assert {one.file for one in WRONG} == set(FILES) == {one.file for one in RIGHT}
 
 
-@pytest.mark.parametrize("one", some(QUICK, 13))
+@pytest.mark.parametrize("one", every(13, QUICK, id_of))
 def test_mistakes_are_named(one: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = answer_to(one, tmp_path, monkeypatch)
     assert answer.status == "wrong"
@@ -91,7 +88,7 @@ UNNAMED = {
 }
 
 
-@pytest.mark.parametrize("one", some(RIGHT, 8))
+@pytest.mark.parametrize("one", every(8, RIGHT, id_of))
 def test_right_in_another_way_passes(
     one: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,7 +220,7 @@ def test_functions_that_end_the_process_take_nothing_with_them(tmp_path: Path) -
     [
         ("import math\ndef softmax(Z)\n    return Z\n", r"line 2.*\n.*def softmax\(Z\)\n +\^"),
         ("def softmax(Z, axis):\n    return Z\n", r"expected softmax\(Z\), got soft"),
-        ("def soft_max(Z):\n    return Z\n", "no function softmax; is soft_max meant"),
+        ("def soft_max(Z):\n    return Z\n", "no function softmax; did you mean soft_max"),
         ("softmax = 3\n", "expected softmax to be a function, got int"),
         ("import nothing_such\n", "line 1: import nothing_such\n.*ModuleNotFoundError"),
         ("raise SystemExit\n", "ends the program"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
 
 import pytest
 
@@ -11,6 +10,7 @@ from minitorch_np.learn.handout import chapter_source, function_source, text_of,
 from minitorch_np.learn.inputs import CASES, ONE, RANDOM, SQUARE, TINY
 from minitorch_np.learn.naming import FITS, Evidence, agree, edited, made_function, reference
 from minitorch_np.learn.task import FILES, Task, chapter
+from tests.sampling import every
 
 TASKS = [(file, task) for file in FILES for task in chapter(file).tasks]
 
@@ -31,14 +31,6 @@ def test_what_is_handed_out_has_no_solutions(file: str) -> None:
         assert task.says
     assert text.startswith("# %% [markdown]\n")
     assert max(map(len, text.splitlines())) <= 100
-
-
-def some() -> list[Any]:
-    """Every third task; the others with --whole."""
-    return [
-        pytest.param(*pair, id=f"{pair[0]}-{pair[1].name}", marks=[pytest.mark.whole] * (i % 3 > 0))
-        for i, pair in enumerate(TASKS)
-    ]
 
 
 def test_the_sizes_are_of_their_kind() -> None:
@@ -64,8 +56,9 @@ def test_each_listed_mistake_is_an_edit_of_the_solution() -> None:
             assert " " in listed.words
 
 
-@pytest.mark.parametrize(("file", "task"), some())
-def test_listed_mistakes_are_wrong_and_differ_from_each_other(file: str, task: Task) -> None:
+@pytest.mark.parametrize("pair", every(4, TASKS, lambda pair: f"{pair[0]}-{pair[1].name}"))
+def test_listed_mistakes_are_wrong_and_differ_from_each_other(pair: tuple[str, Task]) -> None:
+    file, task = pair
     about = chapter(file)
     right = reference(about, task)
     assert all(one.complete and not one.changed for one in right), right

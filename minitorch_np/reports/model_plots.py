@@ -130,12 +130,14 @@ def plot_confusion(
 def class_numbers(labels: object) -> AnyArray:
     """Class numbers (m,) from class numbers, a column (m, 1) of them, or one-hot rows.
 
-    Raises DataError for anything else.
+    Raises DataError or ShapeError for anything else.
     """
     array = as_rows(labels, "labels")
     array = array[:, 0] if array.shape[1:] == (1,) else array
     if array.ndim == 2 and array.size:
         array = np.argmax(array, axis=1)
+    if array.ndim != 1:
+        raise ShapeError(f"labels: expected class numbers (m,), got shape {array.shape}")
     wrong = ~((array >= 0) & (array == np.floor(array)) & (array < 2**31))
     refuse(wrong, array, "labels: expected class numbers")
     return array.astype(np.int64)
