@@ -11,7 +11,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.learn.handout import chapter_source, function_source, text_of, without_docstrings
-from minitorch_np.learn.inputs import CASES, ONE, RANDOM, SQUARE, TINY
+from minitorch_np.learn.inputs import CASES, ONE, RANDOM, SQUARE, TINY, ZEROS
 from minitorch_np.learn.naming import FITS, Evidence, agree, edited, made_function, reference
 from minitorch_np.learn.task import FILES, Task, chapter
 from minitorch_np.training.step import propagate
@@ -49,6 +49,18 @@ def test_the_solutions_run_on_all_inputs() -> None:
     for file, task in TASKS:
         right = reference(chapter(file), task)
         assert all(one.complete and not one.changed for one in right), (task.name, right)
+        if task.name == "batches":  # what has to be true of them
+            facts = [a for one in right for a in one.values.values() if a.dtype == bool]
+            assert len(facts) >= 6
+            assert all(facts)
+
+
+def test_inputs_are_of_their_kind() -> None:
+    (task,) = (task for _, task in TASKS if task.name == "gradients")
+    for case in CASES:
+        x = task.made(case)[0]
+        assert (case.kind == ZEROS) == (not x.any())
+        assert np.abs(x).max() < 10
 
 
 def test_each_listed_mistake_is_an_edit_of_the_solution() -> None:
