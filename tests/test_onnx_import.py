@@ -312,17 +312,26 @@ def test_pooling_with_an_uneven_border(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.predict(x), windows.mean((-2, -1)))
 
 
-def test_group_normalization_with_a_weight_for_each_group(tmp_path: Path) -> None:
-    """As before opset 21."""
+def test_group_normalization(tmp_path: Path) -> None:
+    """As an operator of its own, which has a weight for each channel since opset 21."""
     names = ["x", "weight", "bias"]
     nodes = [onnx.helper.make_node("GroupNormalization", names, ["y"], num_groups=2)]
     x = np.random.default_rng(0).normal(size=(3, 4, 2, 5)).astype(np.float32)
-    given: dict[str, Any] = {"weight": np.float32([2, 3]), "bias": np.float32([0, 1])}
-    found = written_by_hand(tmp_path, nodes, x, [None, 4, 2, 5], opset=18, **given)
+    given: dict[str, Any] = {"weight": np.float32([2, 3, 4, 5]), "bias": np.float32([0, 1, 0, 1])}
+    found = written_by_hand(tmp_path, nodes, x, [None, 4, 2, 5], opset=21, **given)
     groups = x.reshape(3, 2, -1)
-    normal = (groups - groups.mean(-1, keepdims=True)) / groups.std(-1, keepdims=True)
-    expected = given["weight"][:, np.newaxis] * normal + given["bias"][:, np.newaxis]
-    np.testing.assert_allclose(found.predict(x).reshape(3, 2, -1), expected, atol=1e-4)
+    deviation = np.sqrt(groups.var(-1, keepdims=True) + 1e-5)
+    normal = (groups - groups.mean(-1, keepdims=True)) / deviation
+    weight, bias = (given[name].reshape(4, 1, 1) for name in ("weight", "bias"))
+    np.testing.assert_allclose(found.predict(x), weight * normal.reshape(x.shape) + bias, atol=1e-4)
+
+
+def test_a_clip_that_is_no_layer_is_refused(tmp_path: Path) -> None:
+    nodes = [onnx.helper.make_node("Clip", ["x", "low", "high"], ["y"])]
+    bounds = {"low": np.float32(0), "high": np.float32(5)}
+    x = np.ones((2, 3), np.float32)
+    with pytest.raises(mt.ModelFileError, match=r"a clip to \(0\.0, 5\.0\)"):
+        written_by_hand(tmp_path, nodes, x, [None, 3], **bounds)
 
 
 def test_a_reshape_that_keeps_an_axis(tmp_path: Path) -> None:
