@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -442,3 +443,16 @@ def test_an_epoch_that_is_closed_ends_its_thread(monkeypatch: pytest.MonkeyPatch
 def test_rows_that_follow_each_other_are_read_as_a_slice(rows: list[int], found: Any) -> None:
     taken = stores._as_slice(np.array(rows))
     assert taken == found if found else list(taken) == rows
+
+
+@pytest.mark.parametrize(
+    ("row_bytes", "chunk", "unit", "rows"),
+    [(100, None, 1, 1), (10, None, 1, 5), (10, None, 2, 4), (10, 3, 1, 3), (1, 8, 1, 48)],
+)
+def test_how_many_rows_are_read_at_a_time(
+    row_bytes: int, chunk: int | None, unit: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole chunks, or so many times a unit, as 50 bytes hold; at least one."""
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 50)
+    source: Any = SimpleNamespace(row_bytes=row_bytes, chunk=chunk)
+    assert reading.block_rows(source, unit) == rows
