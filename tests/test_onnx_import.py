@@ -52,8 +52,9 @@ MODULES: dict[str, tuple[str, tuple[int, ...]]] = {
         (1, 28, 28),
     ),
     "series": (
-        "Conv1d(4, 3, 4, padding='same'), ReLU(), MaxPool1d(2), AvgPool1d(2), ConstantPad1d((2, 0),"
-        "0.), ConvTranspose1d(3, 2, 3, 2, 1, 1), AdaptiveAvgPool1d(1), Flatten()",
+        "Conv1d(4, 3, 4, padding='same', bias=False), ReLU(), MaxPool1d(2), AvgPool1d(2),"
+        "ConstantPad1d((2, 0), 0.), ConvTranspose1d(3, 2, 3, 2, 1, 1, bias=False),"
+        "AdaptiveAvgPool1d(1), Flatten()",
         (4, 8),
     ),
     "images": (
@@ -282,6 +283,26 @@ def test_onnx_own_tests_of_operators(tmp_path: Path) -> None:
     assert count["read"] > 90
 
 
+def test_pooling_with_an_uneven_border(tmp_path: Path) -> None:
+    """Zeros that count in the mean: one row above, two columns on the right."""
+    helper, path = onnx.helper, tmp_path / "pool.onnx"
+    how: dict[str, Any] = {"kernel_shape": [2, 2], "pads": [1, 0, 0, 2], "count_include_pad": 1}
+    graph = helper.make_graph(
+        [helper.make_node("AveragePool", ["x"], ["y"], **how)],
+        "pool",
+        [helper.make_tensor_value_info("x", 1, [None, 1, 3, 3])],
+        [helper.make_tensor_value_info("y", 1, [None, 1, 3, 4])],
+    )
+    opset = [helper.make_opsetid("", 13)]
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    )
+    x = np.arange(18, dtype=np.float32).reshape(2, 1, 3, 3)
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 0), (0, 2)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2, 2), axis=(2, 3))
+    np.testing.assert_allclose(mt.from_onnx(path).predict(x), windows.mean((-2, -1)))
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", ["lstm", "gru", "simple_rnn"])
 def test_onnx_own_tests_of_recurrent_operators(kind: str, tmp_path: Path) -> None:
@@ -327,16 +348,16 @@ def test_onnx_own_tests_of_recurrent_operators(kind: str, tmp_path: Path) -> Non
         (edited(lambda proto: None)[:-40], "expected an ONNX model"),
         (edited(unknown), "node 'relu_1': got the operator Sin"),
         (edited(of_somebody), "node 'relu_1': got the operator Relu"),
-        (edited(long_bias), "node 'gemm_0': got Gemm with what does not fit"),
-        (edited(misshapen), "do not fit together"),
-        (edited(no_sizes), "sizes that are numbers"),
+        (edited(long_bias), "node 'gemm_0': got Gemm with invalid inputs"),
+        (edited(misshapen), "expected matching shapes"),
+        (edited(no_sizes), "fixed sizes"),
         (edited(enormous), "expected at most"),
-        (edited(two_inputs), "a graph of one input, got 2"),
+        (edited(two_inputs), "a graph with one input, got 2"),
         (
             edited(negative_slope),
-            "node 'relu_1': got Elu with what does not fit: ELU: expected alpha",
+            "node 'relu_1': got Elu with invalid inputs: ELU: expected alpha",
         ),
-        (edited(not_a_number), "apart by up to nan"),
+        (edited(not_a_number), "differ by up to nan"),
         (edited(other_software), "node 'gemm_0': got Gemm with alpha 2.0"),
         (edited(outside), "expected an ONNX model"),
     ],

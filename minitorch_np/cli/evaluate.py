@@ -1,9 +1,9 @@
-"""Test a saved network on digits that it has not seen."""
+"""Test a saved network on digits that were not used for training."""
 
 import argparse
 
 from minitorch_np.cli.arguments import (
-    add_import,
+    add_model,
     input_for,
     load_test_images,
     open_model,
@@ -16,14 +16,13 @@ from minitorch_np.training import Accuracy, Trainer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np evaluate` takes."""
-    parser.add_argument("model", metavar="MODEL", help="a file that train has saved")
-    add_import(parser)
+    """Add the arguments of `minitorch-np evaluate`."""
+    add_model(parser)
     parser.add_argument(
         "--data",
         metavar="PATH",
-        help="folder with the MNIST files (its test set), a labelled CSV (all of it), or 'full', "
-        "MNIST's test set; else the test digits here",
+        help="folder with the MNIST files (its test set), a labelled CSV (all of it), or 'full' "
+        "for MNIST's test set (the test digits of the sample)",
     )
 
 

@@ -1,8 +1,7 @@
-"""A chapter's file as the learner gets it, made from the one with the solutions.
+"""Makes a chapter's file for learners from the one with the solutions.
 
-The body of each function that has a docstring is taken out, and `return ...` put in its place;
-functions without a docstring are given. Imports of other chapters become imports of the learner's
-own files beside it.
+The body of each function that has a docstring is replaced by `return ...`; functions without a
+docstring are kept. Imports of other chapters become imports of the learner's own files.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def chapter_source(chapter: Chapter) -> str:
 
 
 def text_of(chapter: Chapter) -> str:
-    """What `learn start` writes."""
+    """The text of a chapter that `learn start` writes."""
     return handed_out(chapter.file, chapter_source(chapter))
 
 
@@ -50,7 +49,7 @@ def function_source(module: Any, name: str) -> str:
 
 
 def without_docstrings(source: str) -> str:
-    """The source without comments and docstrings, in the form that all changes are made in."""
+    """The source without comments and docstrings, in the form to which changes are applied."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):

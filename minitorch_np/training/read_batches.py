@@ -1,11 +1,12 @@
 """Batches of data that is not in memory.
 
-They are what `Batches` are for arrays: the pieces of an epoch's batches, one after the other. The
-samples are read, converted and checked a group of batches at a time, by a thread that reads ahead.
+They yield the pieces of an epoch's batches, as `Batches` does for arrays. The samples are read,
+converted and checked a group of batches at a time, by a thread that reads ahead.
 """
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -29,15 +30,15 @@ from minitorch_np.sources.stream import Stream
 from minitorch_np.training.batches import Batches, Pieces, Samples, Transform
 
 FIRST = 64
-"""How many samples of a source are looked at before training."""
+"""The number of samples of a source that are inspected before training."""
 
 Check: TypeAlias = Callable[[Any, Any, Any], Samples]
-"""Makes samples of inputs, targets and weights as they are read, or raises the error that says why
+"""Makes samples from inputs, targets and weights as they are read, or raises an error that says why
 they can't be used."""
 
 
 class Reading(NamedTuple):
-    """How data is read, as `fit` is told."""
+    """The settings for reading data, as given to `fit`."""
 
     scale: float | None = None
     prefetch: int = 2
@@ -46,9 +47,9 @@ class Reading(NamedTuple):
 
 
 class _ReadBatches(Batches):
-    """What batches that are read have in common: a thread reads groups of them ahead.
+    """The base of batches that are read: a thread reads groups of them ahead.
 
-    `first` are the first samples, as a batch has them.
+    `first` holds the first samples, converted as in a batch.
     """
 
     def __init__(
@@ -59,8 +60,8 @@ class _ReadBatches(Batches):
 
     @abstractmethod
     def groups(self, order: Any, done: int) -> Iterator[tuple[Samples, list[Span], int]]:
-        """The samples of an epoch but the first `done` batches, in groups of batches or pieces,
-        and the checksum of the batches up to there.
+        """The samples of an epoch except the first `done` batches, in groups of batches or pieces,
+        the sizes of these, and the checksum of the batches read so far.
         """
 
     def epoch(self, order: Any, rng: Generator | None, done: int = 0) -> Pieces:
@@ -70,17 +71,17 @@ class _ReadBatches(Batches):
                 for span in cuts:
                     x, y, weights = samples.rows(slice(first, first + span.size))
                     first += span.size
-                    if self.transform is not None:  # here, since it draws from the run's generator
+                    if self.transform is not None:  # not in the thread: it draws from run's rng
                         x = self._transformed(x, rng)
                     if self.cut is not None:
                         part = slice(*self.cut(0, span.in_all or span.size))
-                        if span.in_all is None:  # else it is this rank's part already
+                        if span.in_all is None:  # else only this rank's part was read
                             x, y, weights = Samples(x, y, weights).rows(part)
                     self.seen = seen
                     yield x, y, weights, span.complete
 
     def converted(self, x: Any) -> Any:
-        return x  # it is
+        return x  # converted when it was read
 
     def looked_at(self) -> Samples:
         return self.first
@@ -93,7 +94,7 @@ class _ReadBatches(Batches):
 
 
 class SourceBatches(_ReadBatches):
-    """Batches of `size` samples of a source; None is all of them. See `Batches`."""
+    """Batches of `size` samples of a source; None means all of them. See `Batches`."""
 
     def __init__(
         self,
@@ -115,13 +116,13 @@ class SourceBatches(_ReadBatches):
         block = max(1, BLOCK_BYTES // source.row_bytes)
         self.chunk = source.chunk or (block if reading.window else None)
         window = reading.window or max(1, WINDOW_BYTES // source.row_bytes)
-        # A window that holds everything is a shuffle of everything, as in memory.
+        # With a window as large as the data, all rows are shuffled as in memory.
         self.window = window if self.chunk and window < n else None
         rows = np.arange(min(n, FIRST))
         self.first = self.checked_rows(_pair(source.read(rows), rows[0]), rows)
 
     def order(self, rng: Generator, epoch: int = 0) -> Any:
-        """The order of one epoch: of all rows; or a seed, for that of chunks and in windows."""
+        """The order of one epoch: a permutation of all rows, or a seed to shuffle in windows."""
         if not self.shuffle:
             return None
         return (
@@ -133,7 +134,7 @@ class SourceBatches(_ReadBatches):
     def groups(self, order: Any, done: int) -> Iterator[tuple[Samples, list[Span], int]]:
         given = self.samples_in_all, self.size, self.micro_size, done
         cuts, blocks = spans(*given), without_first(self._blocks(order), done * self.size)
-        if (own := self.own) is not None and self.transform is None:  # which is given all rows
+        if (own := self.own) is not None and self.transform is None:  # a transform needs all rows
             blocks = own_rows(blocks, (span.size for span in spans(*given)), own)
             cuts = (Span(len(range(n)[own(n)]), last, n) for n, last, _ in cuts)
         for group in read(self.source, blocks, cuts, self.reading.prefetch):
@@ -141,7 +142,7 @@ class SourceBatches(_ReadBatches):
             yield self.checked_rows(samples, group.rows), group.spans, 0
 
     def _blocks(self, order: Any) -> Iterator[AnyArray]:
-        """The rows of an epoch, as many at a time as are read at a time."""
+        """The rows of an epoch, in the blocks in which they are read."""
         n = self.samples_in_all
         if self.window is not None and order is not None:
             return windows(n, self.chunk or 1, self.window, order)
@@ -162,7 +163,7 @@ class SourceBatches(_ReadBatches):
 
 
 class StreamBatches(_ReadBatches):
-    """The batches of an iterable, as they come; `micro_size` divides them into pieces."""
+    """The batches of an iterable, in its order; `micro_size` divides them into pieces."""
 
     def __init__(
         self,
@@ -186,13 +187,13 @@ class StreamBatches(_ReadBatches):
     def __len__(self) -> int:
         if self.stream.steps is None:
             raise ConfigurationError(
-                f"{self.place}: expected steps_per_epoch with an iterable that does not tell its "
-                "length, got None"
+                f"{self.place}: expected steps_per_epoch with an iterable that has no length, got "
+                "None"
             )
         return self.stream.steps
 
     def order(self, rng: Generator, epoch: int = 0) -> Any:
-        """The number of the epoch: the iterable has an order of its own."""
+        """The number of the epoch, since the iterable determines the order."""
         return epoch
 
     def groups(self, order: Any, done: int) -> Iterator[tuple[Samples, list[Span], int]]:
@@ -204,7 +205,8 @@ class StreamBatches(_ReadBatches):
 
     def identity(self) -> dict[str, Any]:
         own = {"batch size": "as given", "micro-batch size": self._micro, "shuffle": False}
-        named = getattr(self.stream.batches, "__qualname__", type(self.stream.batches).__qualname__)
+        given = self.stream.batches
+        named = given if inspect.isfunction(given) else type(given).__qualname__
         return own | {
             "samples": f"{self.stream.steps} batches an epoch",
             "scale": self.reading.scale,
@@ -213,10 +215,10 @@ class StreamBatches(_ReadBatches):
 
 
 def _pair(samples: Any, row: object) -> Any:
-    """Samples that are (x, y) or (x, y, sample_weight)."""
+    """Samples (x, y) or (x, y, sample_weight) as they are. Raises DataError for anything else."""
     if isinstance(samples, tuple) and len(samples) in (2, 3):
         return samples
     raise DataError(
-        f"x: expected samples (x, y) or (x, y, sample_weight), where no y is given, got "
+        f"x: expected samples (x, y) or (x, y, sample_weight), since no y is given, got "
         f"{type(samples).__name__} at row {row}"
     )
