@@ -63,6 +63,7 @@ def as_shape(shape: object) -> Shape:
         raise ShapeError(
             f"shape of one sample: expected whole numbers of at least 1, got {shape!r}: "
             "write 784 or (28, 28), without the batch axis"
+            + ("; sequences are padded to one length" if any(n is None for n in sizes) else "")
         )
     return tuple(int(n) for n in sizes)
 
@@ -116,7 +117,7 @@ def as_float_dtype(dtype: DType) -> np.dtype[Any]:
     """float32 or float64 as a NumPy dtype. Raises ConfigurationError for any other."""
     try:
         found = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError):
         found = None
     if found not in (np.float32, np.float64) or dtype is None:
         raise ConfigurationError(f"dtype: expected float32 or float64, got {dtype!r}")
@@ -141,7 +142,11 @@ def as_batch(x: object, dtype: DType, place: str) -> Array:
 
     Raises DataError for anything that does not consist of real numbers or has no rows.
     """
-    array = as_rows(x, place)
+    return in_dtype(as_rows(x, place), dtype)
+
+
+def in_dtype(array: AnyArray, dtype: DType) -> Array:
+    """An array of numbers as a C-contiguous array of `dtype`, copied only if needed."""
     if array.dtype == dtype:
         return np.ascontiguousarray(array)
     with np.errstate(over="ignore"):  # numbers too large for float32 are refused as infinite
@@ -162,7 +167,8 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
     """An array-like as an array of numbers. Raises DataError for anything else, and for a masked
     array with masked entries.
     """
-    require_unmasked(y, place)
+    if type(y) is not np.ndarray:
+        require_unmasked(y, place)
     try:
         array = np.asarray(y)
     except ValueError as error:  # rows of different lengths
@@ -170,9 +176,21 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
             f"{place}: expected rows of equal length: {error}; pad sequences of different lengths "
             "with data.pad_sequences, which also returns their lengths"
         ) from None
+    except (RuntimeError, TypeError) as error:  # a tensor with a gradient, or on another device
+        raise DataError(f"{place}: expected {expected}, got {type(y).__name__}: {error}") from None
     if array.dtype.kind not in "fiub":
         raise DataError(f"{place}: expected {expected}, got {array.dtype} ({type(y).__name__})")
     return array
+
+
+def row_of_whole(ids: object, place: str) -> AnyArray:
+    """A row of whole numbers, such as tokens, (n,). Raises DataError for anything else."""
+    array = as_targets(ids, place)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise DataError(
+            f"{place}: expected one row of whole numbers, got {array.dtype} of shape {array.shape}"
+        )
+    return array if array.size else array.astype(np.intp)
 
 
 def require_unmasked(x: object, place: str) -> None:
@@ -206,7 +224,7 @@ def aligned_empty(shape: Shape, dtype: DType) -> Array:
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     raw = np.empty(size + 64, np.uint8)
-    start = -raw.ctypes.data % 64
+    start = -raw.__array_interface__["data"][0] % 64
     return raw[start : start + size].view(dtype).reshape(shape)
 
 

@@ -11,6 +11,7 @@ nodes in 40-digit arithmetic, written out in powers of t.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -115,28 +116,48 @@ the largest error of z P(z)."""
 
 
 def _normal_distribution_in_single(z: Array) -> Array:
-    p = np.empty(z.shape, np.float32)
-    flat, out = z.reshape(-1), p.reshape(-1)
-    for start in range(0, len(flat), PIECE):  # each piece stays in cache
-        part, r = flat[start : start + PIECE], out[start : start + PIECE]
-        square = np.minimum(np.abs(part), np.float32(6))
-        square *= square
-        r[...] = _SINGLE[-1]
-        for power in _SINGLE[-2::-1]:
-            r *= square
-            r += power
-        r *= part
-        np.tanh(r, out=r)
-        r *= 0.5
-        r += 0.5
+    square = _square(z)
+    np.minimum(square, 36, out=square)
+    p: Array = square * _SINGLE[-1]
+    p += _SINGLE[-2]
+    for power in _SINGLE[-3::-1]:
+        p *= square
+        p += power
+    p *= z
+    np.tanh(p, out=p)
+    p *= 0.5
+    p += 0.5
     return p
 
 
 def normal_density(z: Array) -> Array:
     """p(z) = exp(-z^2 / 2) / sqrt(2 pi)."""
-    p: Array = np.minimum(np.abs(z), _FAR)
-    p *= p
+    p = _square(z)
     p *= -0.5
     np.exp(p, out=p)
     p *= 1 / math.sqrt(2 * math.pi)
     return p
+
+
+def _square(z: Array) -> Array:
+    """z^2; infinity where that is too large, which is right for what it is used for."""
+    with np.errstate(over="ignore"):
+        square: Array = z * z
+    return square
+
+
+def in_pieces(function: Callable[..., Array], *arrays: Array) -> Array:
+    """function(*arrays), for arrays of one shape and a function of each of their numbers.
+
+    Large arrays are worked on in pieces: what the function computes on the way then stays in cache,
+    where it is read again at no cost.
+    """
+    size = arrays[0].size
+    if size <= PIECE or not all(array.flags.c_contiguous for array in arrays):
+        return function(*arrays)
+    found = np.empty_like(arrays[0])
+    out, *flat = (array.reshape(-1) for array in (found, *arrays))
+    for start in range(0, size, PIECE):
+        piece = slice(start, start + PIECE)
+        out[piece] = function(*(array[piece] for array in flat))
+    return found

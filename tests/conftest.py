@@ -10,18 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 import minitorch_np as mt
 from minitorch_np.arrays import BLAS_THREADS, Array
 from minitorch_np.data.dataset import Labels
 from minitorch_np.io.atomic import replacing
-
-# The same examples in every run, so that nobody's change fails for another's. By hand, to look
-# farther: `pytest --hypothesis-profile=random`.
-settings.register_profile("same", derandomize=True, deadline=None)
-settings.register_profile("random", max_examples=1000, deadline=None)
-settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +33,19 @@ def pytest_configure(config: pytest.Config) -> None:
         # would compile the package anew.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
+    if not config.getoption("numprocesses", None):  # where tests are run, not where they are dealt
+        prepare_hypothesis(examples=100 if config.getoption("--whole") else 50)
+
+
+def prepare_hypothesis(examples: int) -> None:
+    """The same examples in every run, so that nobody's change fails for another's. By hand, to look
+    farther: `pytest --hypothesis-profile=random`.
+    """
+    from hypothesis import settings
+
+    settings.register_profile("same", derandomize=True, deadline=None, max_examples=examples)
+    settings.register_profile("random", max_examples=1000, deadline=None)
+    settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -60,8 +66,10 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-@pytest.fixture(scope="session")
-def axe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+@pytest.fixture(scope="module")
+def axe(
+    browser: Any, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """axe-core, which checks pages for accessibility; skips where npm can't bring it."""
     npm, cache = shutil.which("npm"), getattr(request.config, "cache", None)
     kept = None if cache is None else cache.mkdir("axe") / "axe.min.js"

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
-from benchmarks.attacks import KINDS, attacks
+from benchmarks.attack_kinds import KINDS
+from benchmarks.attacks import attacks
 from benchmarks.settings import OTHER_SETTINGS, run_with
 from minitorch_np.io.arrays import read_state, write_state
 from minitorch_np.training.fingerprint import describe

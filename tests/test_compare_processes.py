@@ -134,7 +134,7 @@ def gone(processes: list[int]) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "temporary").mkdir()
-    process = started(tmp_path, 500)
+    process = started(tmp_path, 500, "--epochs", "1")
     workers = children(process.pid)
     assert len(workers) == 2
     if number == signal.SIGINT:

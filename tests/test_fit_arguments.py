@@ -9,6 +9,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.arrays import AnyArray, Array
+from tests.sampling import every
 
 X = np.random.default_rng(0).normal(size=(60, 5))
 Y = np.arange(60) % 3
@@ -130,7 +131,7 @@ class Losses(mt.Callback):
         self.seen.append(loss)
 
 
-@pytest.mark.parametrize("size", [1, 3, 7, 10, 20, 1000])
+@pytest.mark.parametrize("size", every(2, [1, 3, 7, 10, 1000, 20]))
 @pytest.mark.parametrize("batch", [20, 25, None])
 @pytest.mark.parametrize("weights", [None, W, np.where(np.arange(60) < 30, 0, 1)])
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 import minitorch_np as mt
 from minitorch_np.arrays import parts
 from minitorch_np.gradcheck.cases import CASES
-from minitorch_np.gradcheck.numeric import slopes
+from minitorch_np.gradcheck.numeric import Sides, slopes
 from minitorch_np.gradcheck.registry import cases_for, components
+from tests.sampling import every
 
 CLASSES = list(CASES)
 
@@ -26,10 +27,13 @@ def test_no_component_is_without_cases(cls: Any) -> None:
 
 
 @pytest.mark.parametrize(("seed", "scale"), list(enumerate([1e-6, 1e-3, 1.0, 1e3, 1e6])))
-def test_no_false_alarm_at_any_scale(seed: int, scale: float) -> None:
-    """A part of `python -m benchmarks.false_alarms`: every second case, then the others."""
+def test_no_false_alarm_at_any_scale(
+    seed: int, scale: float, request: pytest.FixtureRequest
+) -> None:
+    """A part of `python -m benchmarks.false_alarms`: each case at one of the scales, or at all."""
     rng = np.random.default_rng(seed)
-    for case in [case for cls in CLASSES for case in cases_for(cls)][seed % 2 :: 2]:
+    cases = [case for cls in CLASSES for case in cases_for(cls)]
+    for case in cases if request.config.getoption("--whole") else cases[seed::5]:
         if isinstance(case.obj, mt.Loss) or case.obj.index_limit:
             continue
         several = tuple(rng.normal(size=(3, *shape)) * scale for shape in parts(case.shape))
@@ -62,9 +66,7 @@ def test_kinks_are_told_from_wrong_gradients() -> None:
     assert mt.gradcheck(Inside(), x)
 
 
-@pytest.mark.parametrize(
-    "seed", [0, 1, *(pytest.param(n, marks=pytest.mark.whole) for n in (2, 3))]
-)
+@pytest.mark.parametrize("seed", every(4, range(4)))
 def test_a_layer_with_its_defaults_passes(seed: int) -> None:
     """As a user meets it: ELU's alpha of 1 makes its slope continuous at 0, and not its change."""
     for cls in components():
@@ -358,6 +360,14 @@ def test_each_side_of_a_corner_has_its_slope(f: Any, left: float, right: float) 
     found = slopes(lambda h: np.array([f(np.float64(h))]), 1.0, 1e-16)
     assert found.left == pytest.approx(left, abs=1e-9)
     assert found.right == pytest.approx(right, abs=1e-9)
+
+
+def test_a_corner_is_what_differs_by_more_than_the_margin() -> None:
+    sides = Sides(left=1.0, right=1.5, low=0.5, high=2.0, error=0.0)
+    assert sides.at_corner()
+    assert not sides.at_corner(0.5)
+    assert sides.distance(2.25, 0.0) == 0.25  # past what any of the corners allows
+    assert sides.distance(1.75, 0.5) == 0.25  # past the greater of the two slopes
 
 
 @pytest.mark.parametrize("f", [np.sign, np.heaviside, lambda t, _: np.sqrt(abs(t))])

@@ -157,6 +157,21 @@ def test_it_is_trained_like_a_sequential(form: str) -> None:
     np.testing.assert_array_equal(outputs[0], run.model.predict((a, b))[0])
 
 
+def test_a_metric_is_told_what_its_own_output_is() -> None:
+    """A probability is always above 0, where the line between no and yes is for a logit."""
+    h = mt.Input(8)
+    graph = mt.Graph(h, [mt.Dense(1)(h), mt.Sigmoid()(mt.Dense(1)(h))], seed=0)
+    (x, _), _ = data(60)
+    y = (x[:, :1] > 0) * 1.0
+    losses, metrics = ["binary_cross_entropy", "mse"], [["accuracy"], ["accuracy"]]
+    run = mt.Trainer(graph, losses, "sgd", metrics=metrics, seed=0)
+    logits, probabilities = graph.predict(x)
+    right = np.mean((logits > 0) == y), np.mean((probabilities > 0.5) == y)
+    numbers = [number for name, number in run.evaluate(x, (y, y)).items() if "accuracy" in name]
+    assert numbers == pytest.approx(right)
+    assert 0.2 < right[1] != np.mean(y)
+
+
 def test_losses_and_weights_by_name_and_in_a_list_are_the_same() -> None:
     x, y = data()
     by_name = mt.Trainer(
@@ -263,7 +278,10 @@ def test_it_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     table = capsys.readouterr().out
     assert "a  Input" in table
     assert "price  Dense(1, name='price')  of 1 -> price" in table
+    assert table.count("->") == 2
     assert "Total params: 84" in table
+    start = mt.Input(4)
+    assert "->" not in repr(mt.Graph(start, mt.Add()(mt.Dense(4)(start), start)))
 
 
 def test_it_is_drawn() -> None:

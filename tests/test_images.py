@@ -50,7 +50,7 @@ def test_drawn_digits_are_read(
     suffix: str,
     mode: str,
 ) -> None:
-    part = digits.test.take(slice(0, 200))
+    part = digits.test.take(slice(0, 100))
     path = tmp_path / f"digit{suffix}"
     loaded = []
     for digit in part.images:

@@ -110,6 +110,11 @@ def test_yes_or_no_as_probabilities() -> None:
     assert measured(mt.Recall(), scores, targets) == 1
 
 
+def test_what_is_on_the_line_is_a_no() -> None:
+    assert measured(mt.Accuracy(), [[-1.0], [0.0]], [[0.5], [0.5]]) == 1
+    assert measured(mt.Accuracy(), [[1.0]], [[0.5]]) == 0
+
+
 def test_several_at_once_are_not_one_class() -> None:
     """Yes or no for each of three things, as BinaryCrossEntropy takes it: there is no argmax."""
     scores, targets = [[3.0, 2, -1], [3, -2, -1]], [[1, 1, 0], [0, 1, 1]]

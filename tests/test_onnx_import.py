@@ -52,8 +52,9 @@ MODULES: dict[str, tuple[str, tuple[int, ...]]] = {
         (1, 28, 28),
     ),
     "series": (
-        "Conv1d(4, 3, 4, padding='same'), ReLU(), MaxPool1d(2), AvgPool1d(2), ConstantPad1d((2, 0),"
-        "0.), ConvTranspose1d(3, 2, 3, 2, 1, 1), AdaptiveAvgPool1d(1), Flatten()",
+        "Conv1d(4, 3, 4, padding='same', bias=False), ReLU(), MaxPool1d(2), AvgPool1d(2),"
+        "ConstantPad1d((2, 0), 0.), ConvTranspose1d(3, 2, 3, 2, 1, 1, bias=False),"
+        "AdaptiveAvgPool1d(1), Flatten()",
         (4, 8),
     ),
     "images": (
@@ -280,6 +281,26 @@ def test_onnx_own_tests_of_operators(tmp_path: Path) -> None:
         assert any(np.allclose(found, o, rtol=1e-4, atol=1e-5) for o in same), case.name
         count["read"] += 1
     assert count["read"] > 90
+
+
+def test_pooling_with_an_uneven_border(tmp_path: Path) -> None:
+    """Zeros that count in the mean: one row above, two columns on the right."""
+    helper, path = onnx.helper, tmp_path / "pool.onnx"
+    how: dict[str, Any] = {"kernel_shape": [2, 2], "pads": [1, 0, 0, 2], "count_include_pad": 1}
+    graph = helper.make_graph(
+        [helper.make_node("AveragePool", ["x"], ["y"], **how)],
+        "pool",
+        [helper.make_tensor_value_info("x", 1, [None, 1, 3, 3])],
+        [helper.make_tensor_value_info("y", 1, [None, 1, 3, 4])],
+    )
+    opset = [helper.make_opsetid("", 13)]
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    )
+    x = np.arange(18, dtype=np.float32).reshape(2, 1, 3, 3)
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 0), (0, 2)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2, 2), axis=(2, 3))
+    np.testing.assert_allclose(mt.from_onnx(path).predict(x), windows.mean((-2, -1)))
 
 
 @pytest.mark.filterwarnings("ignore")

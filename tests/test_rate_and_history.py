@@ -46,6 +46,14 @@ def test_the_rate_that_is_found_is_of_use() -> None:
     assert repr(found) == f"RateSearch({len(found.rates)} rates, suggestion={found.suggestion:.3g})"
 
 
+def test_a_search_shuffles_as_a_fit_does() -> None:
+    model = mt.Sequential(mt.Dense(3), input_shape=5, seed=0)
+    loss = mt.SoftmaxCrossEntropy()
+    in_order = loss.forward(model(X[:32]), Y[:32])[0]
+    found = mt.find_learning_rate(mt.Trainer(model, loss, "sgd", seed=0), X, Y, batch_size=32)
+    assert found.losses[0] != pytest.approx(in_order, rel=1e-4)
+
+
 def test_where_no_rate_is_of_use() -> None:
     constant = mt.find_learning_rate(trainer(), np.zeros((20, 5)), np.arange(20) % 2, high=1e-5)
     assert math.isnan(constant.suggestion) or constant.suggestion <= 1e-5

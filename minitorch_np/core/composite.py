@@ -146,8 +146,10 @@ class Composite(Layer):
 
     @property
     def index_limit(self) -> int | None:  # type: ignore[override]
-        inner = next((layer for layer in self.layers if not layer.keeps_values), None)
-        return None if inner is None else inner.index_limit
+        for layer in self.layers:
+            if not layer.keeps_values:
+                return layer.index_limit
+        return None
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -256,7 +256,6 @@ class Graph(Model):
 
     @property
     def index_limits(self) -> list[int | None]:
-        """For each input that is whole numbers, as Embedding takes, what they stay below."""
         return [self._limit(n) for n in range(len(self.input_shapes))]
 
     @property

@@ -12,7 +12,8 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -20,12 +21,12 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.data.csv import LABELS, LONGEST, Columns, problems, read_head
 from minitorch_np.data.dataset import Images
-from minitorch_np.errors import DataError
+from minitorch_np.errors import DataError, MinitorchError
 from minitorch_np.io.atomic import replacing
 from minitorch_np.io.bounded import open_file
 from minitorch_np.signature import explained
 from minitorch_np.text import excerpt
-from minitorch_np.validation import choice
+from minitorch_np.validation import choice, require
 from minitorch_np.validation import path as checked_path
 
 BLOCK = 4 * 2**20
@@ -71,6 +72,7 @@ def convert_csv(
     """
     source, target = checked_path("convert_csv", "path", path), checked_path("convert", "out", out)
     choice("convert_csv", "dtype", dtype, KINDS)
+    require(progress is None or callable(progress), "convert_csv", "a function progress", progress)
     if not target.endswith(".npy"):
         raise DataError(f"{target}: expected a name that ends in .npy")
     columns = read_head(source) if dtype == "uint8" else _any_head(source, label)
@@ -95,10 +97,16 @@ def load_converted(path: StrPath) -> Images:
         with open_file(place):
             pixels = np.load(place, mmap_mode="r", allow_pickle=False)
         found = labels_path(place)
-        labels = np.load(found, allow_pickle=False) if os.path.exists(found) else None
-    except (ValueError, EOFError) as error:
-        raise DataError(f"{place}: expected a .npy file of numbers: {error}") from None
-    side = math.isqrt(pixels.shape[1]) if pixels.ndim == 2 else 0
+        there = os.path.exists(found)
+        labels = np.load(found, mmap_mode="r", allow_pickle=False) if there else None
+        side = math.isqrt(pixels.shape[1]) if pixels.ndim == 2 else 0
+    except (MinitorchError, OSError):
+        raise
+    except Exception as error:  # on damaged files NumPy raises many kinds; an .npz has no axes
+        raise DataError(
+            f"{place}: expected a .npy file of numbers, and of labels beside it, got one that is "
+            f"truncated, damaged or something else ({type(error).__name__})"
+        ) from None
     if pixels.dtype != np.uint8 or side**2 != pixels.size // max(1, len(pixels)):
         raise DataError(
             f"{place}: expected rows of 28x28 pixels, or another square, as uint8, got "
@@ -144,14 +152,14 @@ class _Work:
         try:
             with open(self.note, encoding="utf-8") as file:
                 then = json.load(file)
-            same = then["identity"] == self.identity
-            self.offset, self.line, self.rows = (int(then[k]) for k in ("offset", "line", "rows"))
-        except (ValueError, KeyError, TypeError):
+            same = then["identity"] == self.identity and then.pop("checksum") == _checksum(then)
+            self.offset, self.line, self.rows = (then[k] for k in ("offset", "line", "rows"))
+        except (ValueError, KeyError, TypeError, RecursionError):
             same = False
         if not same:
             raise DataError(
                 f"{self.note}: expected a conversion of {self.source} as it is now, got one of "
-                "another file or with other arguments: remove it to start again"
+                "another file, with other arguments or changed by hand: remove it to start again"
             )
 
     def _open(self, name: str, shape: tuple[int, ...]) -> IO[bytes]:
@@ -165,12 +173,12 @@ class _Work:
         if not begun:
             file.write(head)
         size = len(head) + self.rows * math.prod(shape) * self.dtype.itemsize
-        file.seek(0, os.SEEK_END)
-        if file.tell() < size:
+        found = file.seek(0, os.SEEK_END)
+        if found < size:
             file.close()
             raise DataError(
                 f"{name}.part: expected at least {size:,} bytes, as {self.note} says, got "
-                f"{file.tell():,}: remove both to start again"
+                f"{found:,}: remove both to start again"
             )
         if unfinished:
             file.truncate(size)
@@ -230,9 +238,10 @@ class _Work:
         for file in self.files:
             file.flush()
             os.fsync(file.fileno())
-        told = {"offset": self.offset, "line": self.line, "rows": self.rows}
+        told = {"identity": self.identity, "offset": self.offset, "line": self.line}
+        told["rows"] = self.rows
         with replacing(self.note) as file:
-            file.write(json.dumps({"identity": self.identity, **told}).encode())
+            file.write(json.dumps(told | {"checksum": _checksum(told)}).encode())
 
     def finish(self) -> Converted:
         """Write the number of rows into the files, and rename them to their final names."""
@@ -252,6 +261,11 @@ class _Work:
         """Close the files."""
         for file in self.files:
             file.close()
+
+
+def _checksum(told: Mapping[str, Any]) -> int:
+    """The checksum of a progress note: one that was edited would give a wrong table."""
+    return zlib.crc32(json.dumps(told, sort_keys=True).encode())
 
 
 def _header(rows: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:

@@ -115,7 +115,7 @@ class Images(metaclass=Explained):
         """The images in a slice, at a list of indices, or at one index."""
         if isinstance(rows, (int, np.integer)):
             rows = np.arange(len(self))[[rows]]
-        return self.take(rows if isinstance(rows, slice) else np.asarray(rows))
+        return self.take(rows)
 
     def split(self, share: float, seed: Seed = None) -> "tuple[Images, Images]":
         """Two parts, divided at random with `seed`; the second holds the fraction `share`.

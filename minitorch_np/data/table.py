@@ -16,9 +16,11 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, DType, StrPath, as_float_dtype
 from minitorch_np.errors import DataError, optional
+from minitorch_np.io.arrays import in_words
 from minitorch_np.io.bounded import open_file, read_bytes, require_room
 from minitorch_np.signature import explained
-from minitorch_np.validation import instance
+from minitorch_np.text import excerpt
+from minitorch_np.validation import instance, require
 from minitorch_np.validation import path as checked_path
 
 VALUES = 1000
@@ -66,24 +68,32 @@ def load_dataframe(
     """
     dtype = as_float_dtype(dtype)
     pandas = optional("pandas", "pandas", "load_dataframe")
-    frame = source if isinstance(source, pandas.DataFrame) else _read(pandas, source)
+    path = isinstance(source, (str, os.PathLike))
+    kinds_of_source = "a DataFrame or the path of a file"
+    right = path or isinstance(source, pandas.DataFrame)
+    require(right, "load_dataframe", kinds_of_source, type(source).__name__)
+    frame = _read(pandas, source) if path else source
     names = [str(name) for name in frame.columns]
+    shown = excerpt(names, 300)
     if len(set(names)) < len(names) or not len(frame):
         raise DataError(
             f"load_dataframe: expected rows, and columns of different names, got {len(frame)} rows "
-            f"and the columns {names}"
+            f"and the columns {shown}"
         )
     frame = frame.set_axis(names, axis=1)
     if like is not None:
         instance("load_dataframe", "like", like, Table)
         target = like.target
-    wanted = [] if target is None else [target] if isinstance(target, str) else list(target)
+    given = [] if target is None else [target] if isinstance(target, str) else target
+    named = isinstance(given, (list, tuple)) and all(isinstance(name, str) for name in given)
+    require(named, "load_dataframe", f"target to be one or more of the names {shown}", target)
+    wanted = list(given)
     expected = set(like.columns) if like is not None else set(wanted)
     if lacking := sorted(expected - set(names)):
-        raise DataError(f"load_dataframe: expected the columns {lacking}, got {names}")
+        raise DataError(f"load_dataframe: expected the columns {lacking}, got {shown}")
     chosen = [name for name in names if name not in wanted]
     if not chosen:
-        raise DataError(f"load_dataframe: expected a column besides the target, got {names}")
+        raise DataError(f"load_dataframe: expected a column besides the target, got {shown}")
     kinds = dict.fromkeys(chosen, ()) if like is None else like.columns
     features, feature_names, columns = _features(pandas, frame, kinds)
     targets, classes = None, () if like is None else like.class_names
@@ -130,7 +140,7 @@ def _column(
 
     `given` are the allowed values, None for numbers, () for any.
     """
-    place, types = f"load_dataframe: column {name!r}", pandas.api.types
+    place, types = f"load_dataframe: column {excerpt(repr(name))}", pandas.api.types
     missing = np.flatnonzero(series.isna())
     if len(missing):
         raise DataError(
@@ -156,7 +166,8 @@ def _texts(series: Any, place: str, given: tuple[str, ...]) -> tuple[AnyArray, t
     if strange and not given:
         raise DataError(
             f"{place}: expected numbers, strings or categories, got {series.dtype} with "
-            f"{type(strange[0]).__name__}: {strange[0]!r:.40}: convert the column, or leave it out"
+            f"{type(strange[0]).__name__}: {excerpt(strange[0], 40)}: convert the column, or leave "
+            "it out"
         )
     texts = list(map(str, items))
     values = given or tuple(sorted(set(texts)) if ordered is None else map(str, ordered))
@@ -169,8 +180,8 @@ def _texts(series: Any, place: str, given: tuple[str, ...]) -> tuple[AnyArray, t
     for row, text in enumerate(texts):
         if text not in numbers:
             raise DataError(
-                f"{place}: expected one of {list(values[:10])}, as in the table `like`, got "
-                f"{text!r:.60} in row {row}"
+                f"{place}: expected one of {excerpt(list(values[:10]), 300)}, as in the table "
+                f"`like`, got {excerpt(repr(text))} in row {row}"
             )
     return np.array([numbers[text] for text in texts]), values
 
@@ -193,7 +204,7 @@ def _read(pandas: Any, path: StrPath) -> Any:
     except Exception as error:  # pandas and pyarrow raise many kinds of errors
         raise DataError(
             f"{place}: expected a table, got a file that is damaged or something else "
-            f"({type(error).__name__}: {error!s:.200})"
+            f"({in_words(error)})"
         ) from None
 
 

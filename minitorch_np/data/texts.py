@@ -7,10 +7,11 @@ every position has a target.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Generator, StrPath, as_targets
+from minitorch_np.arrays import AnyArray, Seed, StrPath, as_generator, row_of_whole
 from minitorch_np.errors import DataError
 from minitorch_np.io.bounded import read_bytes
 from minitorch_np.signature import Explained, explained
@@ -36,6 +37,7 @@ class CharTokenizer(metaclass=Explained):
 
     def encode(self, text: str) -> AnyArray:
         """The numbers of a text, (length,). Raises DataError for an unknown character."""
+        require(isinstance(text, str), "CharTokenizer.encode", "a text", text)
         codes = _codes(text)
         numbers = np.searchsorted(self._codes, codes)
         unknown = self._codes[np.minimum(numbers, len(self) - 1)] != codes
@@ -49,7 +51,8 @@ class CharTokenizer(metaclass=Explained):
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text for these numbers. Raises DataError for a number without a character."""
-        numbers = [int(n) for n in ids]
+        listed: Any = list(ids) if isinstance(ids, Iterator) else ids
+        numbers = row_of_whole(listed, "CharTokenizer.decode: ids").tolist()
         for place, n in enumerate(numbers):
             if not 0 <= n < len(self.characters):
                 raise DataError(
@@ -73,12 +76,7 @@ class TextWindows(metaclass=Explained):
 
     def __init__(self, ids: AnyArray, steps: int) -> None:
         self.steps = whole(self, "steps", steps)
-        self.ids = as_targets(ids, "TextWindows: ids")
-        if self.ids.ndim != 1 or self.ids.dtype.kind not in "iu":
-            raise DataError(
-                f"TextWindows: expected one row of whole numbers, got {self.ids.dtype} of shape "
-                f"{self.ids.shape}"
-            )
+        self.ids = row_of_whole(ids, "TextWindows: ids")
         if len(self.ids) <= self.steps:
             raise DataError(
                 f"TextWindows: expected a text of at least {self.steps + 1} numbers, one window "
@@ -90,10 +88,10 @@ class TextWindows(metaclass=Explained):
         n = (len(self.ids) - 1) // self.steps
         return self._at(np.arange(n) * self.steps)
 
-    def random(self, n: int, rng: Generator) -> tuple[AnyArray, AnyArray]:
+    def random(self, n: int, rng: Seed) -> tuple[AnyArray, AnyArray]:
         """n windows at random positions."""
         whole(self, "n", n)
-        return self._at(rng.integers(len(self.ids) - self.steps, size=n))
+        return self._at(as_generator(rng).integers(len(self.ids) - self.steps, size=n))
 
     def streams(self, n: int) -> Iterator[tuple[AnyArray, AnyArray]]:
         """Batches of n windows; each row continues where it ended in the previous batch.

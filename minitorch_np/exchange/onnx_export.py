@@ -54,7 +54,7 @@ def onnx_model(model: Layer) -> Any:
     instance("to_onnx", "model", model, Layer)
     model.require_built()
     refuse_masks(model, "to_onnx")
-    owners = model.owners("parameter_names") + model.owners("buffer_names")
+    owners = model.owners("parameter_names", "buffer_names")
     names = {(id(layer), key): name for name, layer, key in reversed(owners)}
     graph = Graph(onnx, names)
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT

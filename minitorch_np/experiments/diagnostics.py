@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, as_batch, as_targets, count, parts
+from minitorch_np.arrays import AnyArray, Array, as_batch, as_rows, as_targets, count, parts
 from minitorch_np.arrays import each as of_each
 from minitorch_np.core.prediction import Model
 from minitorch_np.core.sequential import last_layer
@@ -33,6 +33,7 @@ from minitorch_np.losses import CrossEntropy, Loss, SeveralLosses, SoftmaxCrossE
 from minitorch_np.signature import explained
 from minitorch_np.text import folded, terminal_width
 from minitorch_np.training import Callback, Trainer
+from minitorch_np.training.inputs import as_samples
 from minitorch_np.validation import instance, require
 
 PROBE = 512
@@ -174,8 +175,10 @@ def diagnose(model: Model, x: Any, y: Any, loss: Loss | None = None) -> Diagnosi
     rows = of_each(lambda part: as_batch(part, model.dtype, "diagnose: x")[:PROBE], given)
     model.check_input(rows)
     m = count(rows)
-    wanted = of_each(lambda part: as_targets(part, "diagnose: y")[:m], wanted)
-    targets = loss.prepare(wanted, model.output_shape)
+    if isinstance(wanted, tuple) and not isinstance(loss, SeveralLosses):
+        wanted = list(wanted)  # the targets of one output, one by one
+    wanted = of_each(lambda part: as_rows(part, "diagnose: y")[:m], wanted)
+    targets = as_samples(model, loss, rows, wanted, None, "diagnose").y
     with np.errstate(all="ignore"):  # a diverged model is reported, without warnings
         layers, visits, scores = _layers(model, rows, targets, loss)
     ends = [last_layer(end) for end in model.last_layers]

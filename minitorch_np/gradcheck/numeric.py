@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.arrays import Array
 from minitorch_np.errors import MinitorchError
 
 EPSILON = float(np.finfo(np.float64).eps)
@@ -119,25 +119,23 @@ def slopes(move: Callable[[float], Array], size: float, sigma: float, scale: flo
 
 
 def _measure(move: Callable[[float], Array], h: float, sigma: float) -> Sides:
-    sides: list[AnyArray] = []
-    error, height = 0.0, 0.0
-    for sign in (-1.0, 1.0):
-        try:
-            terms = np.stack([move(sign * k * h).reshape(-1) for k in MULTIPLES])
-        except MinitorchError:  # outside the domain of f, such as a negative probability
-            return UNKNOWN
-        each = sign / h * (WEIGHTS @ terms)
-        best, near, far = each.sum(axis=1)
-        error = max(error, abs(best - near), abs(best - far) / 8)
-        height = max(height, float(np.abs(terms.sum(axis=1)).max()))
-        sides.append(each[0])
-    left, right = (float(side.sum()) for side in sides)
+    try:
+        rows = [move(sign * k * h).reshape(1, -1) for sign in (-1.0, 1.0) for k in MULTIPLES]
+    except MinitorchError:  # outside the domain of f, such as a negative probability
+        return UNKNOWN
+    terms = np.concatenate(rows).reshape(2, len(MULTIPLES), -1)
+    each = WEIGHTS @ terms / h
+    each[0] *= -1
+    sums = each.sum(axis=2).tolist()
+    error = max(max(abs(best - near), abs(best - far) / 8) for best, near, far in sums)
+    left, right = sums[0][0], sums[1][0]
     if not math.isfinite(left + right + error):
         return UNKNOWN
-    low, high = np.minimum(*sides).sum(), np.maximum(*sides).sum()
+    height = float(np.abs(terms.sum(axis=2)).max())
+    low, high = np.minimum(*each[:, 0]).sum(), np.maximum(*each[:, 0]).sum()
     rounding = KAPPA * sigma / h
     regular = error <= max(rounding, IRREGULAR * height / h)
-    return Sides(left, right, float(low), float(high), float(error) + rounding, bool(regular))
+    return Sides(left, right, float(low), float(high), error + rounding, regular)
 
 
 def power_of_two(number: float) -> float:
@@ -147,7 +145,8 @@ def power_of_two(number: float) -> float:
 
 def root_mean_square(array: Array) -> float:
     """The size of an array's entries; 1 for one that is all zero."""
-    size = float(np.sqrt(np.mean(np.square(array)))) if array.size else 0.0
+    flat = array.reshape(-1)
+    size = math.sqrt(flat @ flat / flat.size) if flat.size else 0.0
     return size if size > 0 and math.isfinite(size) else 1.0
 
 

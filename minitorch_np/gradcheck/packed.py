@@ -16,6 +16,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Array, DType, Generator, Shape, parts
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.tree import Owner
+from minitorch_np.errors import DataError
 from minitorch_np.losses import Loss
 
 
@@ -23,6 +24,8 @@ def pack(arrays: Any) -> Any:
     """Several arrays (m, *shape) side by side: (m, n); a single array as it is."""
     if not isinstance(arrays, tuple):
         return arrays
+    if not arrays:
+        raise DataError("x: expected an array, or one for each input, got none")
     return np.concatenate([np.reshape(array, (len(array), -1)) for array in arrays], 1)
 
 
@@ -89,8 +92,8 @@ class Packed(Layer):
     def sublayers(self) -> Mapping[str, Layer]:
         return self.layer.sublayers()
 
-    def owners(self, kind: str) -> list[Owner[Layer]]:
-        return self.layer.owners(kind)
+    def owners(self, *kinds: str) -> list[Owner[Layer]]:
+        return self.layer.owners(*kinds)
 
 
 class PackedLoss(Loss):

@@ -10,6 +10,7 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.errors import ModelFileError, optional
+from minitorch_np.io.arrays import in_words
 from minitorch_np.io.atomic import replacing
 from minitorch_np.io.bounded import open_file
 from minitorch_np.validation import path as path_of
@@ -35,6 +36,6 @@ def read_safetensors(path: StrPath) -> dict[str, AnyArray]:
     except Exception as error:  # SafetensorError, and KeyError for dtypes that NumPy lacks
         raise ModelFileError(
             f"{name}: expected a safetensors file of numbers that NumPy has, got one that is "
-            f"truncated, damaged or something else ({type(error).__name__}: {error})"
+            f"truncated, damaged or something else ({in_words(error)})"
         ) from None
     return arrays

@@ -21,7 +21,13 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.shapes import require_gradient, require_input
-from minitorch_np.numerics import normal_density, normal_distribution, sigmoid, softplus
+from minitorch_np.numerics import (
+    in_pieces,
+    normal_density,
+    normal_distribution,
+    sigmoid,
+    softplus,
+)
 from minitorch_np.validation import choice, flag, number
 
 ZERO = np.zeros((), np.float32)
@@ -305,17 +311,12 @@ class GELU(Activation):
 
     def value(self, z: Array) -> Array:
         if self.approximate == "none":
-            return z * normal_distribution(z)
+            return in_pieces(_gelu, z)
         return z * (0.5 + 0.5 * np.tanh(_tanh_argument(z)))
 
     def derivative(self, z: Array, a: Array) -> Array:
         if self.approximate == "none":
-            # P(z) is a / z, and 1/2 where z is 0, so that it need not be computed again.
-            slope = np.divide(a, z, out=np.full_like(a, 0.5), where=np.abs(z) > TINY)
-            density = normal_density(z)
-            density *= z
-            slope += density
-            return slope
+            return in_pieces(_gelu_slope, z, a)
         t: Array = np.tanh(_tanh_argument(z))
         slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * _square(z))
         return 0.5 + 0.5 * t + 0.5 * z * (1 - t * t) * slope
@@ -329,6 +330,23 @@ class Identity(Activation):
 
     def derivative(self, z: Array, a: Array) -> Array:
         return np.ones_like(z)
+
+
+def _gelu(z: Array) -> Array:
+    a = normal_distribution(z)
+    a *= z
+    return a
+
+
+def _gelu_slope(z: Array, a: Array) -> Array:
+    # P(z) is a / z, and 1/2 where z is 0, so that it need not be computed again.
+    with np.errstate(invalid="ignore"):
+        slope: Array = a / z
+    slope[np.abs(z) <= TINY] = 0.5
+    density = normal_density(z)
+    density *= z
+    slope += density
+    return slope
 
 
 def _tanh_argument(z: Array) -> Array:

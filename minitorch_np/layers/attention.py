@@ -12,12 +12,13 @@ far are the state (the "key-value cache"): a new step then costs one row and not
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import Array, DType, Generator, Shape, parts
+from minitorch_np.arrays import Array, DType, Generator, Shape, ones, parts
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.room import require_parameters
 from minitorch_np.core.sequences import Mask
@@ -146,7 +147,7 @@ class MultiHeadAttention(Layer):
         dropped, factors = a, None
         if self.dropout and train:
             dropped, factors = Dropout(self.dropout).forward(a, train=True, rng=rng)
-        o = self._side_by_side(dropped @ v)
+        o = self._means(dropped, v)
         y, own = self.out_proj.forward(o)
         return y, (x, q, k, v, a, dropped, factors, o, own)
 
@@ -158,19 +159,24 @@ class MultiHeadAttention(Layer):
         gradients = {f"out_proj.{name}": array for name, array in gradients.items()}
         groups = self.heads // self._shared
         do = self._apart(flat, groups)
-        da = do @ v.swapaxes(-1, -2)
+        da = v @ do.swapaxes(-1, -2)
         if factors is not None:
             da *= factors
-        # The sum of a da over a row is that of do times the outputs, which are fewer.
-        sums: Array = np.vecdot(do, self._apart(o, groups))
-        da -= sums[..., np.newaxis]
+        # The sum of a da over the keys is that of do times the outputs, which are fewer.
+        da -= np.vecdot(do, self._apart(o, groups))[..., np.newaxis, :]
         da *= a
-        dq, dk = da @ k, (da.swapaxes(-1, -2) @ q).sum(axis=2, keepdims=True)
+        dzs = [
+            np.empty((*parts(x)[place].shape[:2], self.ends[last] - self.ends[first]), dy.dtype)
+            for place, first, last in self.products
+        ]
+        dq, dk, dv = self._views(dzs)
+        np.matmul(da.swapaxes(-1, -2), k, out=dq)
+        np.add.reduce(da @ q, axis=2, keepdims=True, out=dk)
+        np.add.reduce(dropped @ do, axis=2, keepdims=True, out=dv)
         dq *= self._size**-0.5
         if self.rotary:
-            dq, dk = turned(dq, 0, BASE, back=True), turned(dk, 0, BASE, back=True)
-        dv = (dropped.swapaxes(-1, -2) @ do).sum(axis=2, keepdims=True)
-        dx, own = self._projections_back(x, [self._side_by_side(d) for d in (dq, dk, dv)], need_dx)
+            dq[...], dk[...] = (turned(one, 0, BASE, back=True) for one in (dq, dk))
+        dx, own = self._projections_back(x, dzs, need_dx)
         return dx, gradients | own
 
     def step(self, x: Any, state: Any = None) -> tuple[Array, Any]:
@@ -197,8 +203,7 @@ class MultiHeadAttention(Layer):
             q, k, v = self._heads_of(x, start)
             if state is not None:
                 k, v = (np.concatenate(pair, axis=-2) for pair in zip(state, (k, v), strict=True))
-        o = self._side_by_side(self._weights(q, k, start) @ v)
-        return self.out_proj.forward(o)[0], (k, v)
+        return self.out_proj.forward(self._means(self._weights(q, k, start), v))[0], (k, v)
 
     def _weight(self, first: int, last: int) -> Array:
         """The rows of W for the projections from `first` to `last`."""
@@ -211,31 +216,36 @@ class MultiHeadAttention(Layer):
         """q (m, shared, groups, steps, n), k and v (m, shared, 1, steps, n), of steps from `start`
         on; or what the first few products give of them. q is divided by sqrt(n).
         """
-        heads, ends = [], self.ends
+        zs = []
         for place, first, last in self.products[:products]:
             part: Array = parts(x)[place]
             z = part.reshape(-1, part.shape[2]) @ self._weight(first, last).T
             if self.use_bias:
-                z += self.in_proj_bias[ends[first] : ends[last]]
-            z = z.reshape(*part.shape[:2], -1)
-            for n in range(first, last):
-                own = z[..., ends[n] - ends[first] : ends[n + 1] - ends[first]]
-                heads.append(self._apart(own, 1 if n else self.heads // self._shared))
-        heads[0] = heads[0] * z.dtype.type(self._size**-0.5)
+                z += self.in_proj_bias[self.ends[first] : self.ends[last]]
+            zs.append(z.reshape(*part.shape[:2], -1))
+        heads = self._views(zs)
+        heads[0] *= self._size**-0.5
         if self.rotary:
             heads[:2] = (turned(one, start, BASE) for one in heads[:2])
         return heads
 
+    def _views(self, zs: Iterable[Array]) -> list[Array]:
+        """The projections that are in the products (m, steps, rows), each with its heads apart."""
+        heads, ends = [], self.ends
+        for z, (_, first, last) in zip(zs, self.products, strict=False):
+            for n in range(first, last):
+                own = z[..., ends[n] - ends[first] : ends[n + 1] - ends[first]]
+                heads.append(self._apart(own, 1 if n else self.heads // self._shared))
+        return heads
+
     def _projections_back(self, x: Any, dzs: list[Array], need_dx: bool) -> Backward:
-        """dx, and the gradients of W and b, from those of the projections (m, steps, rows)."""
-        given, biases, weights = parts(x), [], []
-        dxs: list[Any] = [None] * len(given)
-        for place, first, last in self.products:
-            part = given[place]
-            flat = [dz.reshape(-1, dz.shape[2]) for dz in dzs[first:last]]
-            dz = np.concatenate(flat, axis=1) if flat[1:] else flat[0]
+        """dx, and the gradients of W and b, from those of the products (m, steps, rows)."""
+        biases, weights = [], []
+        dxs: list[Any] = [None] * len(parts(x))
+        for (place, first, last), z in zip(self.products, dzs, strict=True):
+            part, dz = parts(x)[place], z.reshape(-1, z.shape[2])
             weights.append(dz.T @ part.reshape(-1, part.shape[2]))
-            biases.append(dz.sum(axis=0))
+            biases.append(ones(len(dz), dz.dtype) @ dz)
             if need_dx:
                 dx = (dz @ self._weight(first, last)).reshape(part.shape)
                 dxs[place] = dx if dxs[place] is None else dxs[place] + dx
@@ -250,31 +260,34 @@ class MultiHeadAttention(Layer):
         return (found if need_dx else None), gradients
 
     def _apart(self, z: Array, groups: int) -> Array:
-        """(m, steps, shared groups n) as (m, shared, groups, steps, n)."""
+        """(m, steps, shared groups n) as (m, shared, groups, steps, n), a view."""
         apart: Array = z.reshape(*z.shape[:2], self._shared, groups, self._size)
         return apart.transpose(0, 2, 3, 1, 4)
 
-    def _side_by_side(self, heads: Array) -> Array:
-        """`_apart` undone."""
-        rows: Array = heads.transpose(0, 3, 1, 2, 4)
-        return rows.reshape(*rows.shape[:2], -1)
+    def _means(self, a: Array, v: Array) -> Array:
+        """The values' means with weights a, of all heads side by side: (m, steps, width)."""
+        o = np.empty((len(a), a.shape[-1], self.heads * self._size), v.dtype)
+        np.matmul(a.swapaxes(-1, -2), v, out=self._apart(o, self.heads // self._shared))
+        return o
 
     def _weights(self, q: Array, k: Array, start: int, mask: Mask = None) -> Array:
-        """The softmax of the scores, queries in rows: (m, shared, groups, steps, all steps).
+        """The softmax of the scores: (m, shared, groups, all steps, steps).
 
-        `mask` says which keys count; a query that sees none of these gets zeros.
+        Queries stand in columns: NumPy reduces rows of numbers side by side, and that is twice as
+        fast as each row on its own. `mask` says which keys count; a query that sees none of these
+        gets zeros.
         """
-        a: Array = q @ k.swapaxes(-1, -2)
+        a: Array = k @ q.swapaxes(-1, -2)
         if self.causal and q.shape[-2] > 1:  # one step may see all that there are
             a += _mask(start, q.shape[-2], a.dtype)
         if mask is not None:
-            np.copyto(a, -np.inf, where=~mask[:, np.newaxis, np.newaxis, np.newaxis])
-        largest = np.maximum.reduce(a, axis=-1, keepdims=True)
+            np.copyto(a, -np.inf, where=~mask[:, np.newaxis, np.newaxis, :, np.newaxis])
+        largest = np.maximum.reduce(a, axis=-2, keepdims=True)
         if mask is not None:
             np.maximum(largest, np.finfo(a.dtype).min, out=largest)  # where no key counts
         a -= largest
         np.exp(a, out=a)
-        sums = np.add.reduce(a, axis=-1, keepdims=True)
+        sums = np.add.reduce(a, axis=-2, keepdims=True)
         if mask is not None:
             sums += sums == 0
         a /= sums
@@ -287,6 +300,6 @@ BASE = 10_000.0
 
 @functools.lru_cache(maxsize=8)
 def _mask(start: int, steps: int, dtype: np.dtype[Any]) -> Array:
-    """-infinity where a key comes after its query, else 0: (steps, start + steps)."""
-    later = np.arange(start + steps) > np.arange(start, start + steps)[:, np.newaxis]
+    """-infinity where a key comes after its query, else 0: (start + steps, steps)."""
+    later = np.arange(start + steps)[:, np.newaxis] > np.arange(start, start + steps)
     return np.where(later, -np.inf, 0).astype(dtype)

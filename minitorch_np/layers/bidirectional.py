@@ -33,10 +33,10 @@ class Bidirectional(Layer):
         arguments["go_backwards"] = not self.layer.go_backwards
         self.reverse = type(self.layer).from_config(arguments)
 
-    def owners(self, kind: str) -> list[Owner[Any]]:
-        others = self.reverse.owners(kind)
+    def owners(self, *kinds: str) -> list[Owner[Any]]:
+        others = self.reverse.owners(*kinds)
         return [
-            *self.layer.owners(kind),
+            *self.layer.owners(*kinds),
             *((f"{name}_reverse", at, key) for name, at, key in others),
         ]
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from minitorch_np.arrays import Array, DType, Generator, Shape, all_finite
+from minitorch_np.arrays import Array, DType, Generator, Shape, all_finite, ones
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import ShapeError
@@ -89,14 +89,17 @@ class Standardization(Normalization):
         unit, inverse, measured = cache
         require_gradient(self, dy, unit.shape)
         shared = self.shared_axes(dy)
-        gradients = {"weight": (dy * unit).sum(axis=shared), "bias": dy.sum(axis=shared)}
+        products = dy * unit
+        gradients = {"weight": products.sum(axis=shared), "bias": dy.sum(axis=shared)}
         if not need_dx:
             return None, gradients
-        dx = dy * self.along(self.weight, dy)
+        weight = self.along(self.weight, dy)
+        dx = dy * weight
         if measured:
-            slope = self.mean(dx * unit)
+            products *= weight
+            slope = self.mean(products)
             dx -= self.mean(dx)
-            dx -= unit * slope
+            dx -= np.multiply(unit, slope, out=products)
         dx *= inverse
         return dx, gradients
 
@@ -212,6 +215,13 @@ class LayerNorm(Standardization):
 
     def along(self, parameter: Array, x: Array) -> Array:
         return parameter
+
+    def mean(self, x: Array) -> Array:
+        # A product sums many short rows in a fraction of the time of NumPy's sum.
+        n = self.weight.size
+        means: Array = x.reshape(-1, n) @ ones(n, x.dtype)
+        means /= n
+        return means.reshape(*x.shape[: -self.trailing_axes], *(1,) * self.trailing_axes)
 
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_trailing(self, x, self.trailing_axes)

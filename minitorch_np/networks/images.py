@@ -1,6 +1,6 @@
 """Networks for images: classification (lenet5, resnet) and segmentation (unet)."""
 
-from minitorch_np.arrays import DType, Seed, Shape
+from minitorch_np.arrays import DType, Seed, Shape, as_shape
 from minitorch_np.core.layer import layer_from_name
 from minitorch_np.errors import ShapeError
 from minitorch_np.layers import (
@@ -85,6 +85,7 @@ def resnet(
     """
     right = is_whole(depth) and depth >= 8 and depth % 6 == 2
     require(right, "resnet", "a depth of 6n + 2, such as 20, 32 or 56", depth)
+    input_shape = as_shape(input_shape)
     require(len(input_shape) == 3, "resnet", "input_shape=(channels, height, width)", input_shape)
     chain: list[Layer | str] = [_convolution(whole("resnet", "width", width)), BatchNorm(), "relu"]
     shape: Shape = (width, *input_shape[1:])
@@ -141,6 +142,7 @@ def unet(
     whole("unet", "classes", classes)
     whole("unet", "width", width)
     part = 2 ** whole("unet", "depth", depth)
+    input_shape = as_shape(input_shape)
     if len(input_shape) != 3 or any(side % part for side in input_shape[1:]):
         raise ShapeError(
             f"unet: expected images of shape (channels, height, width) with height and width "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Shape, as_batch, as_shape, as_targets
+from minitorch_np.arrays import AnyArray, Array, Shape, as_batch, as_rows, as_shape
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.figures import COLOURS, WIDTH, Axes, Figure, empty, new_figure
 from minitorch_np.layers import Dense, Dropout, Flatten, Sequential
@@ -128,9 +128,19 @@ def plot_confusion(
 
 
 def class_numbers(labels: object) -> AnyArray:
-    """Labels as class numbers (m,), converted if they are one-hot."""
-    array = as_targets(labels, "labels")
-    return np.argmax(array, axis=1) if array.ndim == 2 else array.astype(np.int64)
+    """Class numbers (m,) from class numbers, a column (m, 1) of them, or one-hot rows.
+
+    Raises DataError or ShapeError for anything else.
+    """
+    array = as_rows(labels, "labels")
+    array = array[:, 0] if array.shape[1:] == (1,) else array
+    if array.ndim == 2 and array.size:
+        array = np.argmax(array, axis=1)
+    if array.ndim != 1:
+        raise ShapeError(f"labels: expected class numbers (m,), got shape {array.shape}")
+    wrong = ~((array >= 0) & (array == np.floor(array)) & (array < 2**31))
+    refuse(wrong, array, "labels: expected class numbers")
+    return array.astype(np.int64)
 
 
 @explained

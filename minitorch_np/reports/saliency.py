@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Shape, as_batch, as_shape, describe_batch
+from minitorch_np.arrays import (
+    AnyArray,
+    Array,
+    Shape,
+    as_batch,
+    as_shape,
+    as_targets,
+    describe_batch,
+)
 from minitorch_np.core.prediction import Model
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.figures import WIDTH, Figure, new_figure
@@ -118,7 +126,7 @@ def _classes(place: str, model: Model, m: int, classes: object) -> AnyArray | No
     """The class of each sample, (m,), or None. Raises ShapeError for invalid classes."""
     if classes is None:
         return None
-    given, count = np.asarray(classes), model.output_shape[0]
+    given, count = as_targets(classes, f"{place}: classes"), model.output_shape[0]
     right = given.dtype.kind in "iu" and given.shape in ((), (m,))
     if not right or given.min(initial=0) < 0 or given.max(initial=0) >= count:
         raise ShapeError(

@@ -92,12 +92,15 @@ class Stream:
             return opened
         if not callable(self.batches):
             return iter(self.batches)
-        made = self.batches(number) if self.by_epoch else self.batches()
+        expected = f"{self.place}: expected a function that returns an iterator over batches"
+        try:
+            made = self.batches(number) if self.by_epoch else self.batches()
+        except (MinitorchError, MemoryError):
+            raise
+        except Exception as error:
+            raise DataError(f"{expected}, got {in_words(error)}") from error
         if not hasattr(made, "__iter__"):
-            raise DataError(
-                f"{self.place}: expected a function that returns an iterator over batches, got one "
-                f"that returns {type(made).__name__}"
-            )
+            raise DataError(f"{expected}, got one that returns {type(made).__name__}")
         return iter(made)
 
     def _next(self, opened: Iterator[Any], step: int) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, as_targets, parts, require_finite
+from minitorch_np.arrays import AnyArray, as_rows, parts, require_finite
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.losses import Loss
 from minitorch_np.sources.reading import as_source, converted, kind_of
@@ -79,11 +79,15 @@ def open_data(trainer: Any, data: Sequence[Any], place: str, steps: int | None =
     def source(part: Any, name: str, in_memory: Callable[[Any], AnyArray]) -> Source:
         return as_source(part, f"{place}: {name}", in_memory)
 
-    inputs = [source(part, "x", lambda x: as_targets(x, f"{place}: x")) for part in columns[0]]
-    targets = [
-        source(part, "y", lambda y: np.asarray(trainer.numbers_of(y, place))) for part in columns[1]
-    ]
-    own = [source(part, "sample_weight", lambda w: as_targets(w, place)) for part in columns[2]]
+    def rows(name: str) -> Callable[[Any], AnyArray]:
+        return lambda part: as_rows(part, f"{place}: {name}")
+
+    def numbers(y: Any) -> AnyArray:
+        return rows("y")(trainer.numbers_of(y, place))
+
+    inputs = [source(part, "x", rows("x")) for part in columns[0]]
+    targets = [source(part, "y", numbers) for part in columns[1]]
+    own = [source(part, "sample_weight", rows("sample_weight")) for part in columns[2]]
     return Columns(_joined(inputs), _joined(targets), own[0] if own else None, place)
 
 

@@ -195,6 +195,9 @@ def _settings(thing: Any) -> list[tuple[str, Any]]:
     if isinstance(thing, Composite):
         names = [name for name in names if name in kept and name != "layers"] + ["layers"]
         names += [name for name in ("wiring", "ends") if name in kept]  # of a graph
+    elif _ours(type(thing)) and "config" in vars(type(thing)):  # it keeps them by other names
+        kept = thing.config()
+        names = list(kept)
     elif not all(name in kept for name in names):
         hidden = "_" if stateful else ("",) if _ours(type(thing)) else ()
         names = sorted(name for name in kept if not name.startswith(hidden))

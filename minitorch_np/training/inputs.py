@@ -19,11 +19,11 @@ from minitorch_np.arrays import (
     Array,
     DType,
     Shape,
-    as_batch,
     as_rows,
     as_targets,
     count,
     each,
+    in_dtype,
     parts,
 )
 from minitorch_np.core.prediction import Model
@@ -72,7 +72,7 @@ def as_samples(
     def inputs(part: object) -> AnyArray:
         rows = as_rows(part, f"{place}: x")
         late = place != "step" and rows.dtype.kind != "f"  # whole numbers: a batch at a time
-        return rows if late else as_batch(rows, model.dtype, f"{place}: x")
+        return rows if late else in_dtype(rows, model.dtype)
 
     rows = each(inputs, x)
     model.check_input(rows)
@@ -93,12 +93,14 @@ def as_samples(
         y = list(y)
     prepared = loss.prepare(each(targets, y, losses, model.output_shape), model.output_shape)
     weights = None if sample_weight is None else check_weights(sample_weight, count(rows))
+    if weights is not None and not weights.any():
+        raise DataError(f"{place}: sample_weight: expected some greater than 0, got 0 for all")
     return Samples(rows, prepared, weights)
 
 
 def check_numbers(model: Model, x: Any, place: str) -> None:
     """Raise DataError, with its position, for a number that an Embedding has no row for."""
-    limits = model.index_limits if isinstance(model, Graph) else [model.index_limit]
+    limits = model.index_limits
     for part, limit in zip(parts(x), limits, strict=False):  # lengths may follow x
         if limit is None or not part.size or (part.min() >= 0 and part.max() < limit):
             continue

@@ -6,6 +6,7 @@ converted and checked a group of batches at a time, by a thread that reads ahead
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -204,7 +205,8 @@ class StreamBatches(_ReadBatches):
 
     def identity(self) -> dict[str, Any]:
         own = {"batch size": "as given", "micro-batch size": self._micro, "shuffle": False}
-        named = getattr(self.stream.batches, "__qualname__", type(self.stream.batches).__qualname__)
+        given = self.stream.batches
+        named = given if inspect.isfunction(given) else type(given).__qualname__
         return own | {
             "samples": f"{self.stream.steps} batches an epoch",
             "scale": self.reading.scale,
