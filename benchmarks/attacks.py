@@ -11,7 +11,7 @@ They run in processes of their own, which look at each one:
 - what is accepted is right: a checkpoint goes on to the same parameters, a table has the numbers
   that Python's own `csv` and `int` read in it, and a run with other settings is refused.
 
-    python -m benchmarks.attacks [--per-kind 3000] [--seed 0] [--kinds csv idx]
+    python -m benchmarks.attacks [--per-kind 3000] [--seed 0] [--kinds csv idx] [--seconds 80]
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import argparse
 import contextlib
 import itertools
 import json
+import math
 import os
 import signal
 import subprocess
@@ -39,7 +40,7 @@ from benchmarks.damage import NAMED
 
 MOST_MEMORY, MOST_SECONDS = 500e6, 5.0
 
-BATCH = 250
+BATCH = 50
 """How many attacks a process makes before the next one begins."""
 
 
@@ -150,6 +151,7 @@ def main() -> None:
     parser.add_argument("--per-kind", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="*", choices=list(KINDS), help="all, by default")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so many")
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
@@ -158,8 +160,10 @@ def main() -> None:
             print(json.dumps(outcome), flush=True)
         return
     outcomes = []
-    ranges = range(0, arguments.per_kind, BATCH)
-    for kind, first in itertools.product(arguments.kinds or KINDS, ranges):
+    ranges, begun = range(0, arguments.per_kind, BATCH), time.perf_counter()
+    for first, kind in itertools.product(ranges, arguments.kinds or KINDS):
+        if time.perf_counter() - begun > arguments.seconds:
+            break
         count = min(BATCH, arguments.per_kind - first)
         outcomes += in_a_process(kind, first, count, arguments.seed)
     print(table(outcomes))

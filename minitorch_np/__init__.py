@@ -16,6 +16,7 @@ from minitorch_np import (
     initializers,
     layers,
     losses,
+    names,
     networks,
     optimizers,
     schedules,
@@ -88,7 +89,8 @@ else:
         if name in _LATER:
             found = getattr(importlib.import_module(f"minitorch_np.{_LATER[name]}"), name)
             return globals().setdefault(name, found)
-        raise AttributeError(f"module 'minitorch_np' has no attribute {name!r}")
+        hint = "" if name.startswith("__") else names.hint(name, __dir__())
+        raise AttributeError(f"module 'minitorch_np' has no attribute {name!r}{hint}")
 
     def __dir__():
         return sorted({*globals(), *_LATER})

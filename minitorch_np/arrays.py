@@ -63,6 +63,7 @@ def as_shape(shape: object) -> Shape:
         raise ShapeError(
             f"shape of one sample: expected whole numbers of at least 1, got {shape!r}: "
             "write 784 or (28, 28), without the batch axis"
+            + ("; sequences are padded to one length" if any(n is None for n in sizes) else "")
         )
     return tuple(int(n) for n in sizes)
 
@@ -175,6 +176,8 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
             f"{place}: expected rows of equal length: {error}; pad sequences of different lengths "
             "with data.pad_sequences, which also returns their lengths"
         ) from None
+    except (RuntimeError, TypeError) as error:  # a tensor with a gradient, or on another device
+        raise DataError(f"{place}: expected {expected}, got {type(y).__name__}: {error}") from None
     if array.dtype.kind not in "fiub":
         raise DataError(f"{place}: expected {expected}, got {array.dtype} ({type(y).__name__})")
     return array
@@ -246,7 +249,7 @@ def all_finite(x: Any) -> bool:
         return all(map(all_finite, x))
     if x.dtype.kind != "f":
         return True
-    flat = x.reshape(-1)
+    flat = x.ravel("K")  # in the order of memory: nothing is copied
     return math.isfinite(np.vdot(flat, flat)) or bool(np.isfinite(flat).all())
 
 

@@ -8,6 +8,7 @@ including user-defined ones. Arguments are numbers or words, by position or by n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from minitorch_np.errors import ConfigurationError
@@ -27,6 +28,22 @@ ALIASES = {
     "f1score": "f1",
 }
 """Alternative names of classes."""
+
+ELSEWHERE = {
+    "Linear": "Dense",
+    "CrossEntropyLoss": "SoftmaxCrossEntropy",
+    "MSELoss": "MeanSquaredError",
+    "L1Loss": "MeanAbsoluteError",
+    "BCEWithLogitsLoss": "BinaryCrossEntropy",
+    "Model": "Graph",
+    "nn": "layers",
+    "optim": "optimizers",
+    "load": "Sequential.load",
+    "load_model": "Sequential.load",
+    "MLPClassifier": "sklearn.Classifier",
+    "MLPRegressor": "sklearn.Regressor",
+}
+"""What PyTorch, Keras and scikit-learn call something, and what it is called here."""
 
 WORDS: dict[str, bool | None] = {"True": True, "False": False, "None": None}
 
@@ -75,6 +92,12 @@ def by_name(kind: type[T], given: T | str, place: str = "", **arguments: Any) ->
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"{place} {given!r}: {error}") from None
     return made
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """What was probably meant by a name that there is not, for an error; empty if nothing is."""
+    meant = ELSEWHERE.get(name) or nearest(name, known)
+    return f": did you mean {meant}?" if meant else ""
 
 
 def _known(kind: type[Any]) -> list[type[Any]]:

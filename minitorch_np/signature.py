@@ -47,11 +47,13 @@ ELSEWHERE = {
     "n_epochs": "epochs",
     "max_iter": "epochs",
     "random_state": "seed",
+    "maxlen": "steps",
 }
 """The names of arguments in PyTorch, Keras and scikit-learn, and their names here."""
 
 _INFERRED = "leave it out, since the model finds it from the layer before"
 ADVICE = {
+    **dict.fromkeys(("lr", "learning_rate"), "give it to the optimizer, as in Adam(0.001)"),
     "activation": "write the activation as a layer after it, as in Sequential(Dense(10), 'relu')",
     "in_features": _INFERRED,
     "in_channels": _INFERRED,
@@ -106,9 +108,11 @@ def explain(
     unknown = re.search(r"unexpected keyword argument '(\w+)'", text)
     if unknown and unknown[1] in given:
         word, known = unknown[1], arguments_of(function)
+        known.pop("self", None)
         meant = ELSEWHERE.get(word)
         if meant not in known:
-            meant = None if word in ADVICE else nearest(word, known)
+            advised = word in ADVICE and f"{word}s" not in known
+            meant = None if advised else nearest(word, known)
         takes = ADVICE.get(word, f"it takes {', '.join(known) or 'none'}")
         advice = f"did you mean {meant}?" if meant else takes
         raise ArgumentError(f"{name}: expected no argument {word!r}: {advice}") from None
@@ -117,6 +121,7 @@ def explain(
         shown = [
             f"*{key}" if default is SPREAD else key if default is REQUIRED else f"{key}={default!r}"
             for key, default in arguments_of(function).items()
+            if key != "self"
         ]
         missing = re.search(r"missing .*: (.*)", text)
         got = f"none for {missing[1]}" if missing else f"{count} argument{'s' * (count != 1)}"

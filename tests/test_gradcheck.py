@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import minitorch_np as mt
 from minitorch_np.arrays import parts
 from minitorch_np.gradcheck.cases import CASES
-from minitorch_np.gradcheck.numeric import slopes
+from minitorch_np.gradcheck.made_up import made_up_inputs
+from minitorch_np.gradcheck.numeric import Sides, slopes
 from minitorch_np.gradcheck.registry import cases_for, components
 from tests.sampling import every
 
@@ -317,6 +318,28 @@ def test_inputs_are_made_up_for_losses_too() -> None:
         assert len(result.contracts) == 3
 
 
+class Norm(mt.Layer):
+    """y = |x|, whose gradient at 0 is 0 / 0."""
+
+    def build(self, input_shape: Any, *, rng: Any, dtype: Any) -> Any:
+        return input_shape[:-1]
+
+    def forward(self, x: Any, *, train: bool = False, rng: Any = None) -> Any:
+        y = np.sqrt(np.square(x).sum(-1))
+        return y, (x, y)
+
+    def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
+        x, y = cache
+        with np.errstate(invalid="ignore"):
+            return (dy / y)[..., np.newaxis] * x, {}
+
+
+def test_a_step_of_zeros_is_made_up_where_that_has_a_gradient(rng: np.random.Generator) -> None:
+    for layer, zeros in ((mt.Tanh(), True), (Norm(), False)):
+        model = mt.Sequential(layer, input_shape=(3, 4), seed=0, dtype=np.float64)
+        assert made_up_inputs(model, rng)[-1, -1].any() != zeros
+
+
 def test_x_has_to_fit() -> None:
     with pytest.raises(mt.ShapeError, match=r"x of shape \(m, 784\)"):
         mt.gradcheck(mt.notes_network(), np.ones((2, 5)))
@@ -360,6 +383,14 @@ def test_each_side_of_a_corner_has_its_slope(f: Any, left: float, right: float) 
     found = slopes(lambda h: np.array([f(np.float64(h))]), 1.0, 1e-16)
     assert found.left == pytest.approx(left, abs=1e-9)
     assert found.right == pytest.approx(right, abs=1e-9)
+
+
+def test_a_corner_is_what_differs_by_more_than_the_margin() -> None:
+    sides = Sides(left=1.0, right=1.5, low=0.5, high=2.0, error=0.0)
+    assert sides.at_corner()
+    assert not sides.at_corner(0.5)
+    assert sides.distance(2.25, 0.0) == 0.25  # past what any of the corners allows
+    assert sides.distance(1.75, 0.5) == 0.25  # past the greater of the two slopes
 
 
 @pytest.mark.parametrize("f", [np.sign, np.heaviside, lambda t, _: np.sqrt(abs(t))])

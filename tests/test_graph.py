@@ -278,7 +278,10 @@ def test_it_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     table = capsys.readouterr().out
     assert "a  Input" in table
     assert "price  Dense(1, name='price')  of 1 -> price" in table
+    assert table.count("->") == 2
     assert "Total params: 84" in table
+    start = mt.Input(4)
+    assert "->" not in repr(mt.Graph(start, mt.Add()(mt.Dense(4)(start), start)))
 
 
 def test_it_is_drawn() -> None:

@@ -201,7 +201,8 @@ def test_functions_that_do_something_else_are_answered(first: int, tmp_path: Pat
 
 def test_functions_that_end_the_process_take_nothing_with_them(tmp_path: Path) -> None:
     path = begun(
-        tmp_path / "mine", "ch06_output_error", "    return -Y / A2\n",
+        tmp_path / "mine", "ch06_output_error",
+        "    import os\n    os.write(1, b'not an answer')\n    return -Y / A2\n",
         "    import os\n    os._exit(3)\n",
         "    import time\n    try:\n        while True:\n            time.sleep(0.01)\n"
         "    except BaseException:\n        return A2\n",
@@ -219,7 +220,7 @@ def test_functions_that_end_the_process_take_nothing_with_them(tmp_path: Path) -
     [
         ("import math\ndef softmax(Z)\n    return Z\n", r"line 2.*\n.*def softmax\(Z\)\n +\^"),
         ("def softmax(Z, axis):\n    return Z\n", r"expected softmax\(Z\), got soft"),
-        ("def soft_max(Z):\n    return Z\n", "no function softmax; is soft_max meant"),
+        ("def soft_max(Z):\n    return Z\n", "no function softmax; did you mean soft_max"),
         ("softmax = 3\n", "expected softmax to be a function, got int"),
         ("import nothing_such\n", "line 1: import nothing_such\n.*ModuleNotFoundError"),
         ("raise SystemExit\n", "ends the program"),
@@ -249,6 +250,10 @@ def test_a_file_that_is_not_a_chapter_is_answered(
          "from forward a float, not two results: the loss and the cache"),
         ("ch12_batches", "batches", "def batches(X, Y, n, rng):\n    return X, Y\n",
          "a list of something else than pairs"),
+        ("ch12_batches", "batches", "def batches(X, Y, n, rng):\n    pass\n", "returns nothing"),
+        ("ch06_output_error", "output_error",
+         "def output_error(A2, Y):\n    d = A2 - Y\n    d[0] = 7\n    return d\n",
+         "wrong at index 0 of axis 0 of the result"),
         ("ch12_batches", "batches", "def batches(X, Y, n, rng):\n    return X\n",
          "an array of shape .*, not a list of pairs"),
         ("ch17_own_layer", "MyDense", "    pass\nclass MyDense:\n    def __init__(self, u): 1\n",

@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from minitorch_np.learn.handout import chapter_source, function_source, text_of, without_docstrings
-from minitorch_np.learn.inputs import RANDOM, SQUARE
+from minitorch_np.learn.inputs import CASES, ONE, RANDOM, SQUARE, TINY
 from minitorch_np.learn.naming import FITS, Evidence, agree, edited, made_function, reference
 from minitorch_np.learn.task import FILES, Task, chapter
 from tests.sampling import every
@@ -31,6 +31,29 @@ def test_what_is_handed_out_has_no_solutions(file: str) -> None:
         assert task.says
     assert text.startswith("# %% [markdown]\n")
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_sizes_are_of_their_kind() -> None:
+    for case in CASES:
+        one, *others = case.sizes.values()
+        assert (case.kind == ONE) == (one == 1 and case.kind != TINY)
+        assert case.kind not in (SQUARE, RANDOM) or (case.kind == SQUARE) == (set(others) == {one})
+
+
+def test_the_solutions_run_on_all_inputs() -> None:
+    for file, task in TASKS:
+        right = reference(chapter(file), task)
+        assert all(one.complete and not one.changed for one in right), (task.name, right)
+
+
+def test_each_listed_mistake_is_an_edit_of_the_solution() -> None:
+    for file, task in TASKS:
+        source = without_docstrings(function_source(chapter(file).module, task.name))
+        for listed in task.mistakes:
+            changed = edited(source, listed.edits)
+            assert changed, f"{listed.words}: no such piece in\n{source}"
+            assert changed != source
+            assert " " in listed.words
 
 
 @pytest.mark.parametrize("pair", every(4, TASKS, lambda pair: f"{pair[0]}-{pair[1].name}"))

@@ -202,7 +202,8 @@ def of_accuracies(**columns: Any) -> mt.Comparison:
     """A comparison of these accuracies; below 0.5, a class is lost."""
     lost = mt.Finding("3", "ReLU()", "lost class", 3, since=1)._asdict()
     runs = [
-        {"name": name, "seed": seed, "rate": 0.1, "accuracy": float(accuracy), "curves": {}}
+        {"name": name, "seed": seed, "rate": 0.1, "accuracy": float(accuracy)}
+        | {"curves": {"test_accuracy": [accuracy]}}
         | {"lost": [3] if accuracy < 0.5 else [], "findings": [lost] if accuracy < 0.5 else []}
         | {"loss": 1.0, "seconds": 1.0}
         for name, column in columns.items()
@@ -259,6 +260,19 @@ def test_each_kind_of_verdict_has_its_sentence(rng: np.random.Generator) -> None
     assert "the 1,000 training samples and the 100 test samples are always the same" in footer
     assert "standard error of 0.03" in footer
     assert words.headline(found).endswith(" Runs that collapsed: broken in 9 of 20.")
+
+
+def test_the_page_says_each_pair_in_words(no_matplotlib: None) -> None:
+    found = of_accuracies(a=[0.9] * 8, b=[0.85] * 8, c=[0.8] * 8)
+    said = [words.verdict(found, each) for each in found.verdicts]
+    text = Reader(page.page(found)).text
+    assert len(said) == 3
+    assert all(sentence in text for sentence in said)
+    few = of_accuracies(a=[0.9] * 2, b=[0.85] * 2, c=[0.8] * 2)  # the same of each pair
+    first, second, _ = (words.verdict(few, each) for each in few.verdicts)
+    text = Reader(page.page(few)).text
+    assert first in text
+    assert text.count(second) == (first == second)
 
 
 def test_the_same_mean_is_said_to_be_the_same() -> None:

@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from types import MappingProxyType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -41,6 +41,25 @@ from minitorch_np.signature import explained
 from minitorch_np.sources.reading import converted, inputs_in, kind_of
 from minitorch_np.validation import number, whole
 
+_TRAINER = "train it with Trainer(model, loss, optimizer).fit(x, y)"
+_NO_MODE = "a call predicts, Trainer.fit trains: a model has no mode"
+_NO_DEVICE = "it computes on the processor"
+ELSEWHERE = {
+    **dict.fromkeys(("fit", "compile", "fit_generator", "train_on_batch"), _TRAINER),
+    **dict.fromkeys(("train", "eval"), _NO_MODE),
+    **dict.fromkeys(("to", "cuda", "cpu"), _NO_DEVICE),
+    "evaluate": "write Trainer(model, loss, optimizer).evaluate(x, y)",
+    "score": "write Trainer(model, loss, optimizer, metrics=['accuracy']).evaluate(x, y)",
+    "parameters": "write named_parameters()",
+    "weights": "write named_parameters()",
+    "get_weights": "write state_dict()",
+    "set_weights": "write load_state_dict(state)",
+    "count_params": "write count_parameters()",
+    "zero_grad": "gradients are returned, not kept: there is nothing to set to zero",
+    "add": "write Sequential(*model.layers, layer, input_shape=...)",
+}
+"""What models of Keras, PyTorch and scikit-learn have, and what to write here."""
+
 
 class Model(Composite):
     """A container that makes predictions, and can be trained, saved and loaded."""
@@ -52,6 +71,14 @@ class Model(Composite):
     metadata: Mapping[str, Any] = MappingProxyType({})
     """What is saved along with the model, such as the characters of the text it was trained on:
     numbers, texts, lists and dictionaries. Set it with `model.metadata = {"author": "me"}`."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            """What Keras' and PyTorch's models have, and what to write here."""
+            kind, hint = type(self).__name__, ELSEWHERE.get(name)
+            text = f"{kind!r} object has no attribute {name!r}" + (f": {hint}" if hint else "")
+            raise AttributeError(text, name=name, obj=self)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         output_shape = super().build(input_shape, rng=rng, dtype=dtype)
@@ -111,6 +138,8 @@ class Model(Composite):
             return part if sliced else batch(part)
 
         rows = each(sliceable, self.inputs_of(x, "predict: x"))
+        if not isinstance(rows, tuple) and rows.shape == self.input_shape:
+            self.check_input(rows)  # one sample, of which a slice would be a part
         for start in range(0, count(rows), batch_size):
             piece = slice(start, start + batch_size)
             given = each(lambda part, piece=piece: batch(part[piece]), rows)

@@ -30,7 +30,8 @@ def pad_sequences(
     rows = sequences if isinstance(sequences, Iterable) else ()
     arrays = [as_targets(one, f"{place}: sequence {n}") for n, one in enumerate(rows)]
     if not arrays or any(array.ndim == 0 for array in arrays):
-        raise DataError(f"{place}: expected a list of sequences, got {type(sequences).__name__}")
+        got = "none" if not arrays and rows is sequences else type(sequences).__name__
+        raise DataError(f"{place}: expected a list of sequences, got {got}")
     lengths = np.array([len(array) for array in arrays])
     longest = int(lengths.max()) if steps is None else whole(place, "steps", steps)
     shape = next((array.shape[1:] for array in arrays if len(array)), ())

@@ -68,7 +68,11 @@ def load_dataframe(
     """
     dtype = as_float_dtype(dtype)
     pandas = optional("pandas", "pandas", "load_dataframe")
-    frame = source if isinstance(source, pandas.DataFrame) else _read(pandas, source)
+    path = isinstance(source, (str, os.PathLike))
+    kinds_of_source = "a DataFrame or the path of a file"
+    right = path or isinstance(source, pandas.DataFrame)
+    require(right, "load_dataframe", kinds_of_source, type(source).__name__)
+    frame = _read(pandas, source) if path else source
     names = [str(name) for name in frame.columns]
     shown = excerpt(names, 300)
     if len(set(names)) < len(names) or not len(frame):

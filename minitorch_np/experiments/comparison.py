@@ -281,4 +281,5 @@ class Comparison:
 
     def __repr__(self) -> str:
         order = ", ".join(self.ranking)
-        return f"Comparison({len(self.seeds)} seeds; by mean: {order}; .report() tells more)"
+        n = len(self.seeds)
+        return f"Comparison({n} seed{'s' * (n > 1)}; by mean: {order}; .report() tells more)"

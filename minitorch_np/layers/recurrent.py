@@ -27,6 +27,11 @@ from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.layers.packing import Packing
 from minitorch_np.validation import choice, flag, whole
 
+BEFORE = (
+    ": a recurrent layer before it needs return_sequences=True; put Reshape((-1, 1)) before it if "
+    "each sample is a row of numbers"
+)
+
 
 class Recurrent(Layer):
     """What recurrent layers share: h_t = cell(x_t, h_(t - 1)), beginning with zeros.
@@ -79,7 +84,7 @@ class Recurrent(Layer):
         if len(input_shape) != 2:
             raise ShapeError(
                 f"{self!r}: expected samples of shape (steps, features), got {input_shape}"
-                + (": put Reshape((-1, 1)) before it" if len(input_shape) == 1 else "")
+                + (BEFORE if len(input_shape) == 1 else "")
             )
         rows, limit = self.n_gates * self.units, self.units**-0.5
         shapes = [(rows, input_shape[1]), (rows, self.units), (rows,), (rows,)]

@@ -44,7 +44,7 @@ def plot_boundary(model: Model, x: object, y: object) -> Figure:
     points = as_batch(x, np.float64, "plot_boundary: x")
     named = as_names(y)
     names: list[str] = []
-    if named is None:
+    if named is None or not named.ndim:
         labels = class_numbers(y)
     else:
         labels = np.unique(named, return_inverse=True)[1]

@@ -93,6 +93,8 @@ def as_samples(
         y = list(y)
     prepared = loss.prepare(each(targets, y, losses, model.output_shape), model.output_shape)
     weights = None if sample_weight is None else check_weights(sample_weight, count(rows))
+    if weights is not None and not weights.any():
+        raise DataError(f"{place}: sample_weight: expected some greater than 0, got 0 for all")
     return Samples(rows, prepared, weights)
 
 

@@ -37,7 +37,7 @@ def as_names(y: object) -> AnyArray | None:
         return None  # the usual case
     try:
         array = np.asarray(y)
-    except ValueError:  # rows of different lengths, reported elsewhere
+    except (ValueError, RuntimeError, TypeError):  # no array, which is reported elsewhere
         return None
     texts = array.dtype.kind == "U" or (
         array.dtype.kind == "O" and array.size and all(isinstance(n, str) for n in array.flat)
