@@ -414,7 +414,7 @@ def test_inputs_that_are_unused_missing_or_doubled_are_refused() -> None:
         mt.Graph(a, mt.Concatenate()(end, b))
     with pytest.raises(mt.ConfigurationError, match="listed once"):
         mt.Graph([a, a], end)
-    with pytest.raises(mt.ConfigurationError, match="outputs that a layer gives, got Input"):
+    with pytest.raises(mt.ConfigurationError, match="outputs computed by a layer, got Input"):
         mt.Graph([a], [end, a])
     with pytest.raises(mt.ConfigurationError, match="at least one input"):
         mt.Graph([], [])
