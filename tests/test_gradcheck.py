@@ -330,7 +330,7 @@ class Norm(mt.Layer):
 
     def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
         x, y = cache
-        with np.errstate(invalid="ignore"):
+        with np.errstate(all="ignore"):
             return (dy / y)[..., np.newaxis] * x, {}
 
 
