@@ -376,8 +376,7 @@ def chromium(profile: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("width", [400, 1200])
-@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1200, "light")])
 def test_a_browser_shows_it(written: Path, tmp_path: Path, width: int, scheme: str) -> None:
     image = pytest.importorskip("PIL.Image")
     shot = tmp_path / "shot.png"

@@ -23,6 +23,7 @@ from minitorch_np.gradcheck.registry import AllChecks, check_class, components, 
 from minitorch_np.gradcheck.report import FAIL, PASS, GradientCheck
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss
+from minitorch_np.names import hint
 
 FEATURES = 7
 """The number of input features of `--layers`."""
@@ -100,8 +101,11 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
     for name in (name for name in arguments.names if name not in named):
         cls = known.get(name.replace("_", "").lower())
         if cls is None:
-            names = ", ".join(sorted(found.__name__ for found in known.values()))
-            raise ConfigurationError(f"gradcheck: expected one of {names}; got {name!r}")
+            names = sorted(found.__name__ for found in known.values())
+            raise ConfigurationError(
+                f"gradcheck: expected the name of a component, got {name!r}"
+                + (hint(name, names) or f": write one of {', '.join(names)}")
+            )
         results = check_class(cls, mode=mode, seed=arguments.seed)
         if arguments.case is not None:
             if not 0 <= arguments.case < len(results):

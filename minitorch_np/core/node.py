@@ -89,7 +89,7 @@ def arranged(given: Any, names: tuple[str, ...], place: str) -> Any:
     if not isinstance(given, (tuple, list)) or len(given) != len(names):
         got = f"{len(given)}" if isinstance(given, (tuple, list)) else f"a {type(given).__name__}"
         raise DataError(
-            f"{place}: expected a tuple, or a dictionary, of {len(names)} arrays "
-            f"({', '.join(names)}), got {got}"
+            f"{place}: expected a tuple, or a dictionary, of {len(names)}, one for each of "
+            f"{', '.join(names)}; got {got}"
         )
     return tuple(given)

@@ -55,6 +55,7 @@ ELSEWHERE = {
     "get_weights": "write state_dict()",
     "set_weights": "write load_state_dict(state)",
     "count_params": "write count_parameters()",
+    "freeze": "set layer.trainable = False",
     "zero_grad": "gradients are returned, not kept: there is nothing to set to zero",
     "add": "write Sequential(*model.layers, layer, input_shape=...)",
 }

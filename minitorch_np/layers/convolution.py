@@ -115,17 +115,20 @@ class Conv2D(Weighted):
         dy = np.ascontiguousarray(as_images(dy).transpose(1, 2, 3, 0))
         weights = self.weight.reshape(self.groups, self.filters // self.groups, -1)
         dweights = np.zeros(weights.swapaxes(1, 2).shape, dy.dtype)
-        dwide = np.zeros_like(wide, dy.dtype) if need_dx else None
+        image = (1, *self.input_shape[1:])[-2:]
+        made = len(wide), image, wide.shape[3], dy.dtype
+        phases = self.grid.phases(*made) if need_dx else None
         for part, columns in self._columns(wide):
             dsums = dy[part].reshape(self.groups, self.filters // self.groups, -1)
             dweights += columns @ dsums.swapaxes(1, 2)  # twice as fast as the transposed product
-            if dwide is not None:
-                self._spread(weights.swapaxes(1, 2) @ dsums, dwide, part)
+            if phases is not None:
+                self._spread(weights.swapaxes(1, 2) @ dsums, phases, part)
         gradients = {"weight": dweights.swapaxes(1, 2).reshape(self.weight.shape)}
         if self.use_bias:
             gradients["bias"] = dy.reshape(self.filters, -1).sum(axis=1)
-        dx = None if dwide is None else self.grid.inside(dwide).transpose(3, 0, 1, 2)
-        return dx, gradients
+        if phases is None:
+            return None, gradients
+        return self.grid.joined(phases, image).transpose(3, 0, 1, 2), gradients
 
     def _columns(self, wide: Array) -> Iterator[tuple[Part, Array]]:
         """The windows of some places and samples at a time, as columns: (groups, channels / groups
@@ -146,13 +149,13 @@ class Conv2D(Weighted):
                 rest = slice(start, start + down), slice(None), slice(first, first + samples)
                 yield slice(None), *rest
 
-    def _spread(self, dcolumns: Array, dwide: Array, part: Part) -> None:
+    def _spread(self, dcolumns: Array, phases: Array, part: Part) -> None:
         """Add the gradients of the windows' pixels to those of the image's."""
         _, rows, _, samples = part
-        dimages = dwide[..., samples]
+        some = phases[..., samples]
         for place, (i, j) in enumerate(self.grid.offsets()):
-            target = self.grid.at(dimages, i, j, rows)
-            target += dcolumns.reshape(len(dwide), -1, *target.shape[1:])[:, place]
+            target = self.grid.block(some, i, j, rows)
+            target += dcolumns.reshape(len(target), -1, *target.shape[1:])[:, place]
 
 
 class Conv1D(Conv2D):

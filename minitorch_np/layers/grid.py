@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from minitorch_np.arrays import Array, Shape
+from minitorch_np.arrays import Array, DType, Shape
 from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ShapeError
 from minitorch_np.validation import is_whole, require
@@ -66,18 +66,40 @@ class Grid(NamedTuple):
         (top, bottom), (left, right) = self.border
         return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
 
-    def at(self, x: Array, i: int, j: int, rows: slice = slice(None)) -> Array:
-        """The pixel (i, j) of each window of a bordered x: a view (channels, *size, m).
-
-        `rows` selects rows of places.
-        """
-        start, stop, _ = rows.indices(self.size[0])
-        top, left = i * self.dilation[0] + start * self.stride[0], j * self.dilation[1]
+    def at(self, x: Array, i: int, j: int) -> Array:
+        """The pixel (i, j) of each window of a bordered x: a view (channels, *size, m)."""
+        (down, across), (top, left) = self.stride, (i * self.dilation[0], j * self.dilation[1])
         return x[
             :,
-            top : top + (stop - start - 1) * self.stride[0] + 1 : self.stride[0],
-            left : left + (self.size[1] - 1) * self.stride[1] + 1 : self.stride[1],
+            top : top + (self.size[0] - 1) * down + 1 : down,
+            left : left + (self.size[1] - 1) * across + 1 : across,
         ]
+
+    def phases(self, channels: int, image: Shape, m: int, dtype: DType) -> Array:
+        """Zeros to add windows to: a bordered image, in which pixels a stride apart are neighbours.
+
+        (*stride, channels, height / stride, width / stride, m). The pixel (i, j) of all windows is
+        a block of it, and to add to a block is fast: its rows are long runs of numbers.
+        """
+        sizes = [
+            -(-(n + sum(border)) // step)
+            for n, border, step in zip(image, self.border, self.stride, strict=True)
+        ]
+        return np.zeros((*self.stride, channels, *sizes, m), dtype)
+
+    def block(self, phases: Array, i: int, j: int, rows: slice) -> Array:
+        """The pixel (i, j) of the windows in some rows of places: (channels, rows, columns, m)."""
+        start, stop, _ = rows.indices(self.size[0])
+        top, down = divmod(i * self.dilation[0], self.stride[0])
+        left, across = divmod(j * self.dilation[1], self.stride[1])
+        return phases[down, across, :, top + start : top + stop, left : left + self.size[1]]
+
+    def joined(self, phases: Array, image: Shape) -> Array:
+        """The image (channels, height, width, m) without its border, of all phases."""
+        down, across, c, h, w, m = phases.shape
+        whole = phases.transpose(2, 3, 0, 4, 1, 5).reshape(c, down * h, across * w, m)
+        (top, _), (left, _) = self.border
+        return whole[:, top : top + image[0], left : left + image[1]]
 
     def windows(self, x: Array) -> Array:
         """All pixels of all windows of a bordered x: a view (channels, *kernel, *size, m)."""

@@ -74,6 +74,11 @@ class Standardization(Normalization):
         mean /= x.size // (mean.size or 1)  # as x.mean, in a third of the time where x is small
         return mean
 
+    def total(self, x: Array) -> Array:
+        """The sum over the axes along which the parameters are shared."""
+        total: Array = x.sum(axis=self.shared_axes(x))
+        return total
+
     def normalized(self, x: Array) -> tuple[Array, Array, Array, Array]:
         """x^, 1 / sqrt(variance + epsilon), the mean and the variance."""
         mean = self.mean(x)
@@ -88,9 +93,8 @@ class Standardization(Normalization):
     def backward(self, dy: Array, cache: NormCache, *, need_dx: bool = True) -> Backward:
         unit, inverse, measured = cache
         require_gradient(self, dy, unit.shape)
-        shared = self.shared_axes(dy)
         products = dy * unit
-        gradients = {"weight": products.sum(axis=shared), "bias": dy.sum(axis=shared)}
+        gradients = {"weight": self.total(products), "bias": self.total(dy)}
         if not need_dx:
             return None, gradients
         weight = self.along(self.weight, dy)
@@ -216,8 +220,12 @@ class LayerNorm(Standardization):
     def along(self, parameter: Array, x: Array) -> Array:
         return parameter
 
+    # A product adds up many short rows in a fraction of the time of NumPy's sum.
+    def total(self, x: Array) -> Array:
+        rows = x.reshape(-1, self.weight.size)
+        return (ones(len(rows), x.dtype) @ rows).reshape(self.weight.shape)
+
     def mean(self, x: Array) -> Array:
-        # A product sums many short rows in a fraction of the time of NumPy's sum.
         n = self.weight.size
         means: Array = x.reshape(-1, n) @ ones(n, x.dtype)
         means /= n

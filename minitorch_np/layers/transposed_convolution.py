@@ -119,12 +119,13 @@ class ConvTranspose2D(Conv2D):
         require_input(self, x)
         xs = np.ascontiguousarray(as_images(x).transpose(1, 2, 3, 0))
         dtype = np.result_type(x, self.weight)
-        sizes = (1, *self.output_shape[1:])[-2:]
-        wide = self.grid.bordered(np.zeros((self.filters, *sizes, len(x)), dtype))
+        image = (1, *self.output_shape[1:])[-2:]
+        phases = self.grid.phases(self.filters, image, len(x), dtype)
         weights = self.weight.reshape(self.groups, len(xs) // self.groups, -1).swapaxes(1, 2)
         for part in self._parts(len(x)):
-            self._spread(weights @ xs[part].reshape(self.groups, weights.shape[2], -1), wide, part)
-        y = self.grid.inside(wide).transpose(3, 0, 1, 2)
+            windows = weights @ xs[part].reshape(self.groups, weights.shape[2], -1)
+            self._spread(windows, phases, part)
+        y = self.grid.joined(phases, image).transpose(3, 0, 1, 2)
         if self.use_bias:
             y += self.bias[:, np.newaxis, np.newaxis]
         return y.reshape(len(x), *self.output_shape), xs
