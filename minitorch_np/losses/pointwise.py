@@ -1,4 +1,4 @@
-"""Losses of numbers against numbers: each output is compared with its own target.
+"""Losses for regression and independent outputs: each output is compared with its own target.
 
 Such a loss is written as a function l(score, target) and its derivative with respect to the score.
 The loss is the mean of l over all outputs of all samples, as in PyTorch and Keras.
@@ -19,7 +19,7 @@ from minitorch_np.numerics import sigmoid
 from minitorch_np.validation import number
 
 PointwiseCache = tuple[Array, Array, Array]
-"""Scores, targets, and what each sample's derivatives are multiplied by."""
+"""Scores, targets, and the factor of each sample's derivatives."""
 
 
 class Pointwise(Loss):
@@ -60,16 +60,21 @@ class Pointwise(Loss):
                 f"got scores of shape {scores.shape}, targets of shape {targets.shape}"
             )
         wanted = targets.astype(scores.dtype, copy=False)
+        if wanted.strides != scores.strides:
+            # The outputs of a convolution lie in another order in memory. Arithmetic between the
+            # two orders is slow: one copy of the targets, and the rest is in the scores' order.
+            given, wanted = wanted, np.empty_like(scores)
+            wanted[...] = given
         if not all_finite(wanted):
             require_finite(wanted, f"{type(self).__name__}: targets")
-        entries = self.value(scores, wanted).reshape(m, -1)
-        count = entries.shape[1]
+        entries = self.value(scores, wanted)
+        count = entries.size // m
         if sample_weight is None:
             return float(entries.mean()), (scores, wanted, np.array(1 / (m * count), scores.dtype))
         weights = check_weights(sample_weight, m)
         used = weights > 0
         shares = (weights / (weights.sum() or 1.0)).astype(scores.dtype)
-        value = float(np.vdot(shares[used], entries[used].mean(axis=1)))
+        value = float(np.vdot(shares[used], entries[used].reshape(-1, count).mean(axis=1)))
         return value, (scores, wanted, (shares / count).reshape(m, *(1,) * (scores.ndim - 1)))
 
     def backward(self, cache: PointwiseCache) -> Array:
@@ -84,18 +89,21 @@ class MeanSquaredError(Pointwise):
     """
 
     def value(self, scores: Array, targets: Array) -> Array:
-        squares: Array = np.square(scores - targets)
-        return squares
+        errors: Array = scores - targets
+        errors *= errors
+        return errors
 
     def derivative(self, scores: Array, targets: Array) -> Array:
-        return 2 * (scores - targets)
+        errors: Array = scores - targets
+        errors *= 2
+        return errors
 
 
 class MeanAbsoluteError(Pointwise):
     """The absolute error: l = |s - t|, dl/ds = the sign of s - t, and 0 where they are equal.
 
-    An outlier pulls no harder than any other sample. Scores and targets are (m, *output_shape).
-    Raises as Pointwise.
+    An outlier has no more influence than any other sample. Scores and targets are (m,
+    *output_shape). Raises as Pointwise.
     """
 
     def value(self, scores: Array, targets: Array) -> Array:
@@ -194,6 +202,6 @@ class NormalKL(Pointwise):
 
 
 def _variances(rows: Array) -> Array:
-    """Of means and log variances, the variances."""
+    """The variances, from rows of means and log variances."""
     variances: Array = np.exp(np.split(rows, 2, axis=1)[1])
     return variances

@@ -54,7 +54,8 @@ def check_arguments(
         if size is not None:
             whole("fit", name, size)
     if checkpoint is not None:
-        instance("fit", "checkpoint", checkpoint, Checkpoint)
+        named = ", as in Checkpoint('run.npz')" if isinstance(checkpoint, str) else ""
+        instance("fit", f"checkpoint{named}", checkpoint, Checkpoint)
     if transform is not None:
         expected = "a function of a batch and a generator"
         require(callable(transform), "transform", expected, transform)
