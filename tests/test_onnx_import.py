@@ -317,7 +317,7 @@ def test_group_normalization(tmp_path: Path) -> None:
     names = ["x", "weight", "bias"]
     nodes = [onnx.helper.make_node("GroupNormalization", names, ["y"], num_groups=2)]
     x = np.random.default_rng(0).normal(size=(3, 4, 2, 5)).astype(np.float32)
-    given: dict[str, Any] = {"weight": np.float32([2, 3, 4, 5]), "bias": np.float32([0, 1, 0, 1])}
+    given: dict[str, Any] = {"weight": np.arange(2, 6, dtype="f"), "bias": np.eye(4, dtype="f")[1]}
     found = written_by_hand(tmp_path, nodes, x, [None, 4, 2, 5], opset=21, **given)
     groups = x.reshape(3, 2, -1)
     deviation = np.sqrt(groups.var(-1, keepdims=True) + 1e-5)
@@ -328,7 +328,7 @@ def test_group_normalization(tmp_path: Path) -> None:
 
 def test_a_clip_that_is_no_layer_is_refused(tmp_path: Path) -> None:
     nodes = [onnx.helper.make_node("Clip", ["x", "low", "high"], ["y"])]
-    bounds = {"low": np.float32(0), "high": np.float32(5)}
+    bounds: dict[str, Any] = {"low": np.float32(0), "high": np.float32(5)}
     x = np.ones((2, 3), np.float32)
     with pytest.raises(mt.ModelFileError, match=r"a clip to \(0\.0, 5\.0\)"):
         written_by_hand(tmp_path, nodes, x, [None, 3], **bounds)
