@@ -17,8 +17,8 @@ from minitorch_np.arrays import AnyArray
 WINDOW_BYTES = 32 * 2**20
 """The size of a window where none is asked for."""
 
-GROUP_BYTES = 2**18
-"""What is converted and handed over at a time, roughly: of bytes, a megabyte of float32."""
+GROUP_BYTES = 2**19
+"""What is checked at a time, roughly."""
 
 BLOCK_BYTES = 2**20
 """What is read at a time, roughly, where nothing else decides it."""

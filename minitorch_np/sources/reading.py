@@ -1,9 +1,10 @@
 """Reading a source: which things are sources, and their samples in groups.
 
-An epoch is a sequence of spans, the sizes of its batches or of the pieces of them. Spans that
-follow each other make a group, which is converted and checked in one go, and read if it can be:
-for a small network that is several batches. A chunked store is read a window at a time, and the
-groups are taken out of the window.
+A thread reads blocks of rows, as they are stored, a little ahead of their use. It does nothing
+else: it needs Python's lock for each thing that it does, and so does the training, and what one
+core has converted the other has to fetch. Out of the blocks come the spans of an epoch, the sizes
+of its batches or of the pieces of them. Spans that follow each other make a group, which is checked
+in one go: for a small network that is several batches.
 """
 
 from __future__ import annotations
@@ -89,11 +90,14 @@ class Span(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Samples for some spans, as a tree of arrays, and the rows that they come from."""
+    """Samples for some spans, as a tree of arrays, and the rows that they come from; of an iterable
+    `seen` is the checksum of its batches up to there.
+    """
 
     samples: Any
     rows: Rows
     spans: list[Span]
+    seen: int = 0
 
 
 def spans(n: int, size: int, micro_size: int, done: int = 0) -> Iterator[Span]:
@@ -120,15 +124,13 @@ def grouped(cuts: Iterable[Span], most: int) -> Iterator[list[Span]]:
 
 def read(
     source: Source, blocks: Iterator[AnyArray], cuts: Iterable[Span], prefetch: int
-) -> Iterator[Group]:
-    """The samples in the rows of the blocks, in groups of spans.
-
-    Blocks of a source with chunks are windows: a thread of its own reads the next one while this
-    one is used.
+) -> abc.Generator[Group, None, None]:
+    """The samples in the rows of the blocks, in groups of spans; up to `prefetch` blocks are read
+    ahead.
     """
     most = 1 if isinstance(source, ByIndex) else max(1, GROUP_BYTES // source.row_bytes)
     loaded = (_Block(source, rows) for rows in blocks)
-    with ReadAhead(loaded, 1 if prefetch and source.chunk else 0) as ready:
+    with ReadAhead(loaded, prefetch) as ready:
         block, at = None, 0
         for group in grouped(cuts, most):
             need, taken = sum(span.size for span in group), list[tuple[Any, AnyArray]]()
@@ -157,7 +159,7 @@ class _Block:
             ascending = np.sort(rows)
             self.picks = np.searchsorted(ascending, rows)
             rows = ascending
-        self.samples = source.read(rows)
+        self.samples = source.ahead(rows)
 
     def take(self, first: int, last: int) -> tuple[Any, AnyArray]:
         """The samples from place `first` to `last` - 1 of the order, and their rows."""
@@ -166,18 +168,19 @@ class _Block:
 
 
 def converted(x: Any, dtype: DType, scale: float | None, place: str) -> Any:
-    """Samples in `dtype`, times `scale`, in memory of their own, where each may be changed.
+    """Samples in `dtype`, times `scale`; as they are if that changes nothing.
 
     Raises DataError, with row and column, for a NaN or infinity.
     """
 
     def one(part: AnyArray) -> Array:
+        if scale is None and part.dtype == dtype:
+            return part
         out = aligned_empty(part.shape, dtype)
         with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinite
-            if scale is None:
-                np.copyto(out, part, casting="unsafe")
-            else:
-                np.multiply(part, out.dtype.type(scale), out=out, dtype=out.dtype, casting="unsafe")
+            np.copyto(out, part, casting="unsafe")
+            if scale is not None:  # a product that also converts takes longer
+                np.multiply(out, out.dtype.type(scale), out=out)
         return out
 
     made = each(one, x)

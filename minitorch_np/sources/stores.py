@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import mmap
 import os
 import zlib
 from abc import ABC, abstractmethod
@@ -18,13 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, checksum
+from minitorch_np.arrays import AnyArray, aligned_empty, checksum
 from minitorch_np.errors import DataError, MinitorchError, ShapeError
 from minitorch_np.io.arrays import in_words
 from minitorch_np.sources.order import BLOCK_BYTES
 
 AFFORDABLE = 64 * 2**20
 """How many bytes of a source are read to tell whether it is the same as in an earlier run."""
+
+PAGE = mmap.PAGESIZE
+"""What the system reads of a mapped file at a time, at least."""
 
 SAMPLED = 64
 """How many rows are, where all would be more than that."""
@@ -59,6 +63,10 @@ class Source(ABC):
         source with chunks, the rows ascend.
         """
 
+    def ahead(self, rows: AnyArray) -> Any:
+        """The same a little before they are used: arrays, or `Later`, which are picked from."""
+        return self.read(rows)
+
     def identity(self) -> str:
         """What tells it from other sources, as far as it is affordable to know."""
         rows = np.arange(self.n)
@@ -88,6 +96,18 @@ class Source(ABC):
         )
 
 
+class Later:
+    """Rows of an array that are copied when they are picked: into the cache of the core that uses
+    them, where a copy made ahead by another core would have to be fetched from there.
+    """
+
+    def __init__(self, source: InMemory, rows: AnyArray) -> None:
+        self.source, self.rows = source, rows
+
+    def __getitem__(self, places: Any) -> AnyArray:
+        return self.source.read(self.rows[places])
+
+
 class InMemory(Source):
     """An array."""
 
@@ -98,6 +118,9 @@ class InMemory(Source):
     def read(self, rows: AnyArray) -> AnyArray:
         found: AnyArray = self.x[_as_slice(rows)]
         return found
+
+    def ahead(self, rows: AnyArray) -> Any:
+        return Later(self, rows)
 
     def identity(self) -> str:
         return f"{self.n} x {self.x.shape[1:]} {self.x.dtype.str}, all {checksum([self.x]):08x}"
@@ -128,16 +151,34 @@ class _File:
 
 
 class Mapped(InMemory):
-    """A file that is mapped into memory: np.memmap."""
+    """A file that is mapped into memory: np.memmap. To read ahead is to look at one byte of each of
+    its pages, so that it is in memory when the rows are copied.
+    """
 
     def __init__(self, x: AnyArray, place: str) -> None:
         name = getattr(x, "filename", None)
         self.file = _File(None if name is None else os.fspath(name))
         super().__init__(np.asarray(x), place)
+        # Of any other array, `take` would copy all of it.
+        self.simple = self.x.flags.c_contiguous and self.x.flags.aligned and self.x.dtype.isnative
+        if self.simple:
+            self.bytes = self.x.reshape(-1).view(np.uint8)
+            self.pages = np.append(np.arange(0, self.row_bytes, PAGE), self.row_bytes - 1)
 
     def read(self, rows: AnyArray) -> AnyArray:
         self.file.check(self, rows[0])
-        return super().read(rows)
+        found = aligned_empty((len(rows), *self.x.shape[1:]), self.x.dtype)
+        if self.simple:
+            return self.x.take(rows, 0, found, "clip")
+        found[:] = self.x[_as_slice(rows)]
+        return found
+
+    def ahead(self, rows: AnyArray) -> Any:
+        if not self.simple:
+            return self.read(rows)
+        self.file.check(self, rows[0])
+        self.bytes.take(rows[:, np.newaxis] * self.row_bytes + self.pages)
+        return Later(self, rows)
 
     identity = Source.identity
 
@@ -281,6 +322,9 @@ class Columns(Source):
     def read(self, rows: AnyArray) -> Any:
         return tree(lambda part: part.read(rows), self.columns)
 
+    def ahead(self, rows: AnyArray) -> Any:
+        return tree(lambda part: part.ahead(rows), self.columns)
+
     def identity(self) -> str:
         return "; ".join(part.identity() for part in self.parts)
 
@@ -298,6 +342,9 @@ class Part(Source):
 
     def read(self, rows: AnyArray) -> Any:
         return self.whole.read(rows + self.first)
+
+    def ahead(self, rows: AnyArray) -> Any:
+        return self.whole.ahead(rows + self.first)
 
     def identity(self) -> str:
         return f"rows {self.first} to {self.last} of {self.whole.identity()}"

@@ -15,7 +15,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, as_targets, parts, require_finite
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.losses import Loss
-from minitorch_np.sources.reading import as_source, converted, kind_of
+from minitorch_np.sources.reading import as_source, kind_of
 from minitorch_np.sources.stores import ByIndex, Columns, InMemory, Part, Source
 from minitorch_np.sources.stream import Stream
 from minitorch_np.training.batches import Batches, Samples, Transform
@@ -157,17 +157,16 @@ def make_batches(
         )
 
     def check(x: Any, y: Any, weights: Any) -> Samples:
-        """The samples, converted; the trainer looks at them as at those of arrays."""
+        """The samples, which the trainer looks at as at those of arrays."""
         y = trainer.numbers_of(trainer.model.targets_of(y, f"{place}: y"), place, all_known=False)
-        found: Samples = trainer.checked(x, y, weights, place)
-        inputs = converted(found.x, trainer.model.dtype, reading.scale, f"{place}: x")
-        return found._replace(x=inputs)
+        samples: Samples = trainer.checked(x, y, weights, place)
+        return samples
 
+    options = {"dtype": trainer.model.dtype, "micro_size": micro_size, "transform": transform}
     if isinstance(data, Stream):
-        return StreamBatches(data, check, reading, micro_size, transform)
-    return SourceBatches(
-        data, check, reading, size, shuffle=shuffle, micro_size=micro_size, transform=transform
-    )
+        return StreamBatches(data, check, reading, **options)
+    given = data, check, reading, size
+    return SourceBatches(*given, shuffle=shuffle, place=f"{place}: x", **options)
 
 
 def fitted(trainer: Any, data: Opened, batches: Batches) -> Loss:

@@ -1,18 +1,21 @@
 """Batches of data that is not in memory.
 
 They are what `Batches` are for arrays: the pieces of an epoch's batches, one after the other. The
-samples are read, converted and checked a group of batches at a time, by a thread that reads ahead.
+samples are read ahead by a thread, checked a group of batches at a time, and converted when it is
+their turn, while they are in the processor's cache.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections import abc
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Generator
+from minitorch_np.arrays import AnyArray, DType, Generator, each
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.sources.ahead import ReadAhead
 from minitorch_np.sources.order import (
@@ -23,7 +26,17 @@ from minitorch_np.sources.order import (
     windows,
     without_first,
 )
-from minitorch_np.sources.reading import Span, block_rows, checked_at, read, rows_of, spans
+from minitorch_np.sources.reading import (
+    Group,
+    Rows,
+    Span,
+    block_rows,
+    checked_at,
+    converted,
+    read,
+    rows_of,
+    spans,
+)
 from minitorch_np.sources.stores import Source
 from minitorch_np.sources.stream import Stream
 from minitorch_np.training.batches import Batches, Pieces, Samples, Transform
@@ -33,7 +46,7 @@ FIRST = 64
 
 Check: TypeAlias = Callable[[Any, Any, Any], Samples]
 """Makes samples of inputs, targets and weights as they are read, or raises the error that says why
-they can't be used."""
+they can't be used; the inputs may be numbers of another kind."""
 
 
 class Reading(NamedTuple):
@@ -46,50 +59,54 @@ class Reading(NamedTuple):
 
 
 class _ReadBatches(Batches):
-    """What batches that are read have in common: a thread reads groups of them ahead.
+    """What batches that are read have in common: a thread reads ahead.
 
     `first` are the first samples, as a batch has them.
     """
 
     def __init__(
-        self, check: Check, reading: Reading, transform: Transform | None, place: str
+        self, check: Check, reading: Reading, dtype: DType, transform: Transform | None, place: str
     ) -> None:
         self.check, self.reading, self.transform, self.place = check, reading, transform, place
+        self.dtype, self.scale = dtype, reading.scale
         self.seen, self.cut, self.own = 0, None, None
 
     @abstractmethod
-    def groups(self, order: Any, done: int) -> Iterator[tuple[Samples, list[Span], int]]:
-        """The samples of an epoch but the first `done` batches, in groups of batches or pieces,
-        and the checksum of the batches up to there.
-        """
+    def groups(self, order: Any, done: int) -> abc.Generator[Group, None, None]:
+        """What is read for an epoch but the first `done` batches."""
 
     def epoch(self, order: Any, rng: Generator | None, done: int = 0) -> Pieces:
-        with ReadAhead(self.groups(order, done), self.reading.prefetch) as groups:
-            for samples, cuts, seen in groups:
-                first = 0
-                for span in cuts:
-                    x, y, weights = samples.rows(slice(first, first + span.size))
-                    first += span.size
-                    if self.transform is not None:  # here, since it draws from the run's generator
-                        x = self._transformed(x, rng)
+        with closing(self.groups(order, done)) as groups:
+            for group in groups:
+                samples, first = self.checked_rows(group.samples, group.rows), 0
+                for span in group.spans:
+                    last = first + span.size
+                    x, y, weights = samples.rows(slice(first, last))
+                    x = checked_at(self.converted, x, group.rows[first:last])
+                    first = last
+                    if self.transform is not None:
+                        x = self._transformed(each(np.copy, x), rng)
                     if self.cut is not None:
                         part = slice(*self.cut(0, span.in_all or span.size))
                         if span.in_all is None:  # else it is this rank's part already
                             x, y, weights = Samples(x, y, weights).rows(part)
-                    self.seen = seen
+                    self.seen = group.seen
                     yield x, y, weights, span.complete
 
     def converted(self, x: Any) -> Any:
-        return x  # it is
+        return converted(x, self.dtype, self.scale, self.place)
 
     def looked_at(self) -> Samples:
-        return self.first
+        return self.first._replace(x=self.converted(self.first.x))
 
-    def checked_rows(self, samples: Any, rows: Sequence[Any] | AnyArray) -> Samples:
-        """The samples of these rows, converted. Raises ShapeError and DataError with the row."""
-        return checked_at(
-            lambda one: self.check(one[0], one[1], one[2] if one[2:] else None), samples, rows
-        )
+    def checked_rows(self, samples: Any, rows: Rows) -> Samples:
+        """The samples of these rows. Raises ShapeError and DataError with the row."""
+        if not (isinstance(samples, tuple) and len(samples) in (2, 3)):
+            raise DataError(
+                f"{self.place}: expected samples (x, y) or (x, y, sample_weight), where no y is "
+                f"given, got {type(samples).__name__} at row {rows[0]}"
+            )
+        return checked_at(lambda one: self.check(*(*one, None)[:3]), samples, rows)
 
 
 class SourceBatches(_ReadBatches):
@@ -103,10 +120,12 @@ class SourceBatches(_ReadBatches):
         size: int | None,
         *,
         shuffle: bool,
+        place: str,
+        dtype: DType,
         micro_size: int | None,
         transform: Transform | None,
     ) -> None:
-        super().__init__(check, reading, transform, source.place)
+        super().__init__(check, reading, dtype, transform, place)
         self.source = source
         self.samples_in_all = n = len(source)
         self.size = min(size or n, n)
@@ -118,7 +137,7 @@ class SourceBatches(_ReadBatches):
         # A window that holds everything is a shuffle of everything, as in memory.
         self.window = window if self.chunk and window < n else None
         rows = np.arange(min(n, FIRST))
-        self.first = self.checked_rows(_pair(source.read(rows), rows[0]), rows)
+        self.first = self.checked_rows(source.read(rows), rows)
 
     def order(self, rng: Generator, epoch: int = 0) -> Any:
         """The order of one epoch: of all rows; or a seed, for that of chunks and in windows."""
@@ -130,15 +149,16 @@ class SourceBatches(_ReadBatches):
             else int(rng.integers(2**63))
         )
 
-    def groups(self, order: Any, done: int) -> Iterator[tuple[Samples, list[Span], int]]:
+    def groups(self, order: Any, done: int) -> abc.Generator[Group, None, None]:
         given = self.samples_in_all, self.size, self.micro_size, done
         cuts, blocks = spans(*given), without_first(self._blocks(order), done * self.size)
         if (own := self.own) is not None and self.transform is None:  # which is given all rows
             blocks = own_rows(blocks, (span.size for span in spans(*given)), own)
             cuts = (Span(len(range(n)[own(n)]), last, n) for n, last, _ in cuts)
-        for group in read(self.source, blocks, cuts, self.reading.prefetch):
-            samples = _pair(group.samples, group.rows[0])
-            yield self.checked_rows(samples, group.rows), group.spans, 0
+        # Windows are large: of them one is used, and one is read ahead.
+        by_window = self.window is not None and order is not None
+        ahead = min(self.reading.prefetch, 1) if by_window else self.reading.prefetch
+        return read(self.source, blocks, cuts, ahead)
 
     def _blocks(self, order: Any) -> Iterator[AnyArray]:
         """The rows of an epoch, as many at a time as are read at a time."""
@@ -169,10 +189,12 @@ class StreamBatches(_ReadBatches):
         stream: Stream,
         check: Check,
         reading: Reading,
+        *,
+        dtype: DType,
         micro_size: int | None,
         transform: Transform | None,
     ) -> None:
-        super().__init__(check, reading, transform, stream.place)
+        super().__init__(check, reading, dtype, transform, stream.place)
         self.stream, self.shuffle = stream, False
         first = stream.first()
         rows = [f"{row} of batch 0" for row in range(rows_of(first))]
@@ -195,12 +217,13 @@ class StreamBatches(_ReadBatches):
         """The number of the epoch: the iterable has an order of its own."""
         return epoch
 
-    def groups(self, order: Any, done: int) -> Iterator[tuple[Samples, list[Span], int]]:
-        for batch, place, seen in self.stream.epoch(order or 0, done, self.seen):
-            n = rows_of(batch)
-            rows = [f"{row} of batch {place}" for row in range(n)]
-            cuts = list(spans(n, n, self._micro or n))
-            yield self.checked_rows(batch, rows), cuts, seen
+    def groups(self, order: Any, done: int) -> abc.Generator[Group, None, None]:
+        given = self.stream.epoch(order or 0, done, self.seen)
+        with ReadAhead(given, self.reading.prefetch) as batches:
+            for batch, place, seen in batches:
+                n = rows_of(batch)
+                rows = [f"{row} of batch {place}" for row in range(n)]
+                yield Group(batch, rows, list(spans(n, n, self._micro or n)), seen)
 
     def identity(self) -> dict[str, Any]:
         own = {"batch size": "as given", "micro-batch size": self._micro, "shuffle": False}
@@ -210,13 +233,3 @@ class StreamBatches(_ReadBatches):
             "scale": self.reading.scale,
             "data checksum": named,
         }
-
-
-def _pair(samples: Any, row: object) -> Any:
-    """Samples that are (x, y) or (x, y, sample_weight)."""
-    if isinstance(samples, tuple) and len(samples) in (2, 3):
-        return samples
-    raise DataError(
-        f"x: expected samples (x, y) or (x, y, sample_weight), where no y is given, got "
-        f"{type(samples).__name__} at row {row}"
-    )
