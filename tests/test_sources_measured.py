@@ -45,7 +45,6 @@ def test_the_next_samples_are_read_while_the_network_computes(
 ) -> None:
     for module in (order, reading, stores):
         monkeypatch.setattr(module, "BLOCK_BYTES", 64 * 8)
-    monkeypatch.setattr(reading, "GROUP_BYTES", 64 * 8)
     x = np.random.default_rng(0).integers(0, 2, (640, 8), np.uint8)
     reads, later = list[int](), threading.Event()
 

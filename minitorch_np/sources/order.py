@@ -17,11 +17,11 @@ from minitorch_np.arrays import AnyArray
 WINDOW_BYTES = 32 * 2**20
 """The size of a window where none is asked for."""
 
-GROUP_BYTES = 2**19
-"""What is checked at a time, roughly."""
-
-BLOCK_BYTES = 2**20
+BLOCK_BYTES = 2**22
 """What is read at a time, roughly, where nothing else decides it."""
+
+GROUP_NUMBERS = 2**18
+"""What is converted at a time, roughly: in float32 a megabyte, which a core's cache holds."""
 
 
 def windows(n: int, chunk: int, window: int, seed: int) -> Iterator[AnyArray]:

@@ -3,22 +3,31 @@
 A thread reads blocks of rows, as they are stored, a little ahead of their use. It does nothing
 else: it needs Python's lock for each thing that it does, and so does the training, and what one
 core has converted the other has to fetch. Out of the blocks come the spans of an epoch, the sizes
-of its batches or of the pieces of them. Spans that follow each other make a group, which is checked
-in one go: for a small network that is several batches.
+of its batches or of the pieces of them. Spans that follow each other make a group, which is picked
+and checked in one go: for a small network that is several batches.
 """
 
 from __future__ import annotations
 
 from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import closing
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, DType, aligned_empty, each, require_finite
+from minitorch_np.arrays import (
+    AnyArray,
+    Array,
+    DType,
+    aligned_empty,
+    each,
+    parts,
+    require_finite,
+)
 from minitorch_np.errors import DataError, ShapeError
 from minitorch_np.sources.ahead import ReadAhead
-from minitorch_np.sources.order import BLOCK_BYTES, GROUP_BYTES, in_turn
+from minitorch_np.sources.order import BLOCK_BYTES, in_turn
 from minitorch_np.sources.stores import ByIndex, Columns, InMemory, Mapped, Sliced, Source, tree
 from minitorch_np.sources.stream import Stream
 
@@ -90,8 +99,8 @@ class Span(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Samples for some spans, as a tree of arrays, and the rows that they come from; of an iterable
-    `seen` is the checksum of its batches up to there.
+    """Samples for some spans, as a tree of arrays, and the rows that they come from; they are valid
+    until the next group. Of an iterable `seen` is the checksum of its batches up to there.
     """
 
     samples: Any
@@ -123,43 +132,53 @@ def grouped(cuts: Iterable[Span], most: int) -> Iterator[list[Span]]:
 
 
 def read(
-    source: Source, blocks: Iterator[AnyArray], cuts: Iterable[Span], prefetch: int
+    source: Source,
+    blocks: Iterator[AnyArray],
+    cuts: Iterator[list[Span]],
+    prefetch: int,
+    prepared: Callable[[Any, AnyArray], Any] = lambda samples, rows: samples,
 ) -> abc.Generator[Group, None, None]:
-    """The samples in the rows of the blocks, in groups of spans; up to `prefetch` blocks are read
-    ahead.
+    """The samples in the rows of the blocks, in groups; up to `prefetch` blocks are read ahead.
+
+    `prepared` is called for each block when it is its turn, and gives the samples to pick from.
     """
-    most = 1 if isinstance(source, ByIndex) else max(1, GROUP_BYTES // source.row_bytes)
     loaded = (_Block(source, rows) for rows in blocks)
     with ReadAhead(loaded, prefetch) as ready:
         block, at = None, 0
-        for group in grouped(cuts, most):
+        for group in cuts:
             need, taken = sum(span.size for span in group), list[tuple[Any, AnyArray]]()
             while need:
                 if block is None or at == len(block.rows):
                     block, at = next(ready), 0
+                    block.samples = prepared(block.samples, block.stored)
                 last = min(at + need, len(block.rows))
                 taken.append(block.take(at, last))
                 need -= last - at
                 at = last
             samples, rows = taken[0]
             if len(taken) > 1:
-                samples = tree(lambda *leaves: np.concatenate(leaves), *(one for one, _ in taken))
+                samples = tree(_joined, *(one for one, _ in taken))
                 rows = np.concatenate([one for _, one in taken])
             yield Group(samples, rows, group)
 
 
+def _joined(*leaves: AnyArray) -> AnyArray:
+    """Parts of a group one after the other, of the kind of array that they are."""
+    return np.concatenate(leaves).view(type(leaves[0]))
+
+
 class _Block:
-    """The samples in some rows. Those of a source with chunks are read in ascending order, and
-    picked in the order that is asked for.
+    """The samples in some rows. Those of a source with chunks are `stored` in ascending order;
+    `picks` are their places in the order that is asked for.
     """
 
     def __init__(self, source: Source, rows: AnyArray) -> None:
-        self.rows, self.picks = rows, None
+        self.rows = self.stored = rows
+        self.picks = None
         if source.chunk and (np.diff(rows) < 0).any():
-            ascending = np.sort(rows)
-            self.picks = np.searchsorted(ascending, rows)
-            rows = ascending
-        self.samples = source.ahead(rows)
+            self.stored = np.sort(rows)
+            self.picks = np.searchsorted(self.stored, rows)
+        self.samples = source.ahead(self.stored)
 
     def take(self, first: int, last: int) -> tuple[Any, AnyArray]:
         """The samples from place `first` to `last` - 1 of the order, and their rows."""
@@ -167,24 +186,33 @@ class _Block:
         return tree(lambda leaf: leaf[picks], self.samples), self.rows[first:last]
 
 
-def converted(x: Any, dtype: DType, scale: float | None, place: str) -> Any:
-    """Samples in `dtype`, times `scale`; as they are if that changes nothing.
+def converted(
+    x: Any, dtype: DType, scale: float | None, place: str, kept: dict[int, Array] | None = None
+) -> Any:
+    """Samples in `dtype`, times `scale`; as they are if that changes nothing. `kept` is memory that
+    is used again by the next call; without it, it is new.
 
     Raises DataError, with row and column, for a NaN or infinity.
     """
+    rooms = {} if kept is None else kept
 
-    def one(part: AnyArray) -> Array:
+    def one(part: AnyArray, number: int) -> Array:
         if scale is None and part.dtype == dtype:
             return part
-        out = aligned_empty(part.shape, dtype)
+        room = rooms.get(number)
+        if room is None or room.shape[1:] != part.shape[1:] or len(room) < len(part):
+            room = rooms[number] = aligned_empty(part.shape, dtype)
+        out = room[: len(part)]
         with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinite
             np.copyto(out, part, casting="unsafe")
             if scale is not None:  # a product that also converts takes longer
                 np.multiply(out, out.dtype.type(scale), out=out)
         return out
 
-    made = each(one, x)
-    require_finite(made, place)
+    made = each(one, x, tuple(range(len(x))) if isinstance(x, tuple) else 0)
+    whole = all(part.dtype.kind in "uib" for part in parts(x))
+    if not whole or abs(scale or 1) > 1:  # else they are finite
+        require_finite(made, place)
     return made
 
 
@@ -212,10 +240,12 @@ def inputs_in(
     """What `batch` makes of inputs that are read: `batch_size` samples at a time, or as an iterable
     gives them. Of samples and batches (x, y), the inputs are x.
     """
-    stream = kind_of(x) == "batches"
-    groups = _of_stream(x, place) if stream else _of_source(x, batch_size, place)
-    with ReadAhead(groups, 2) as ahead:
-        for samples, rows in ahead:
+    if kind_of(x) == "batches":
+        pieces: Any = ReadAhead(_of_stream(x, place), 2)
+    else:
+        pieces = closing(_of_source(x, batch_size, place))
+    with pieces as given:
+        for samples, rows in given:
             yield checked_at(batch, samples[0] if isinstance(samples, tuple) else samples, rows)
 
 
@@ -233,12 +263,8 @@ def _of_source(x: Any, batch_size: int, place: str) -> Iterator[tuple[Any, Rows]
     whole = Columns(tuple(map(source, x)), (), None, place) if several else source(x)
     n = len(whole)
     blocks = in_turn(None, n, block_rows(whole, batch_size))
-    for group in read(whole, blocks, spans(n, batch_size, batch_size), 2):
-        first = 0
-        for span in group.spans:
-            part = slice(first, first + span.size)
-            yield tree(lambda leaf, part=part: leaf[part], group.samples), group.rows[part]
-            first += span.size
+    for group in read(whole, blocks, grouped(spans(n, batch_size, batch_size), 1), 2):
+        yield group.samples, group.rows
 
 
 def block_rows(source: Source, unit: int) -> int:

@@ -12,16 +12,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, as_targets, parts, require_finite
+from minitorch_np.arrays import AnyArray, Array, as_targets, parts, require_finite
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.losses import Loss
-from minitorch_np.sources.reading import as_source, kind_of
+from minitorch_np.sources.reading import as_source, converted, kind_of
 from minitorch_np.sources.stores import ByIndex, Columns, InMemory, Part, Source
 from minitorch_np.sources.stream import Stream
 from minitorch_np.training.batches import Batches, Samples, Transform
-from minitorch_np.training.inputs import split, split_at
+from minitorch_np.training.inputs import as_answers, as_inputs, split, split_at
 from minitorch_np.training.loop import evaluation_rows
-from minitorch_np.training.read_batches import Reading, SourceBatches, StreamBatches
+from minitorch_np.training.read_batches import Checks, Reading, SourceBatches, StreamBatches
 from minitorch_np.validation import is_number, number, whole
 
 Opened: TypeAlias = Samples | Source | Stream
@@ -156,17 +156,20 @@ def make_batches(
             scale=reading.scale,
         )
 
-    def check(x: Any, y: Any, weights: Any) -> Samples:
-        """The samples, which the trainer looks at as at those of arrays."""
-        y = trainer.numbers_of(trainer.model.targets_of(y, f"{place}: y"), place, all_known=False)
-        samples: Samples = trainer.checked(x, y, weights, place)
-        return samples
+    model = trainer.model
 
-    options = {"dtype": trainer.model.dtype, "micro_size": micro_size, "transform": transform}
+    def inputs(x: Any, kept: dict[int, Array] | None) -> Any:
+        rows = as_inputs(model, model.inputs_of(x, f"{place}: x"), place)
+        return converted(rows, model.dtype, reading.scale, f"{place}: x", kept)
+
+    def answers(y: Any, weights: Any, n: int) -> Any:
+        y = trainer.numbers_of(model.targets_of(y, f"{place}: y"), place, all_known=False)
+        return as_answers(model, trainer.loss, y, weights, n, place)
+
+    given = Checks(inputs, answers), reading, transform
     if isinstance(data, Stream):
-        return StreamBatches(data, check, reading, **options)
-    given = data, check, reading, size
-    return SourceBatches(*given, shuffle=shuffle, place=f"{place}: x", **options)
+        return StreamBatches(data, *given, micro_size)
+    return SourceBatches(data, *given, micro_size, size, shuffle=shuffle)
 
 
 def fitted(trainer: Any, data: Opened, batches: Batches) -> Loss:

@@ -1,8 +1,8 @@
 """Batches of data that is not in memory.
 
 They are what `Batches` are for arrays: the pieces of an epoch's batches, one after the other. The
-samples are read ahead by a thread, checked a group of batches at a time, and converted when it is
-their turn, while they are in the processor's cache.
+samples are read ahead by a thread. They are checked and converted when it is their turn, while they
+are in the processor's cache.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from abc import abstractmethod
 from collections import abc
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, DType, Generator, each
+from minitorch_np.arrays import AnyArray, Array, Generator, each, parts
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.sources.ahead import ReadAhead
 from minitorch_np.sources.order import (
     BLOCK_BYTES,
+    GROUP_NUMBERS,
     WINDOW_BYTES,
     in_turn,
     own_rows,
@@ -32,21 +33,28 @@ from minitorch_np.sources.reading import (
     Span,
     block_rows,
     checked_at,
-    converted,
+    grouped,
     read,
     rows_of,
     spans,
 )
-from minitorch_np.sources.stores import Source
+from minitorch_np.sources.stores import ByIndex, Source, tree
 from minitorch_np.sources.stream import Stream
 from minitorch_np.training.batches import Batches, Pieces, Samples, Transform
 
 FIRST = 64
 """How many samples of a source are looked at before training."""
 
-Check: TypeAlias = Callable[[Any, Any, Any], Samples]
-"""Makes samples of inputs, targets and weights as they are read, or raises the error that says why
-they can't be used; the inputs may be numbers of another kind."""
+
+class Checks(NamedTuple):
+    """What makes samples of what is read, or raises the error that says why it can't be used.
+
+    - `inputs(x, kept)` are the inputs of a piece, converted: see `reading.converted`;
+    - `answers(y, weights, n)` are the targets and the weights of n samples.
+    """
+
+    inputs: Callable[[Any, dict[int, Array] | None], Any]
+    answers: Callable[[Any, Any, int], tuple[Any, Any]]
 
 
 class Reading(NamedTuple):
@@ -65,48 +73,67 @@ class _ReadBatches(Batches):
     """
 
     def __init__(
-        self, check: Check, reading: Reading, dtype: DType, transform: Transform | None, place: str
+        self,
+        checks: Checks,
+        reading: Reading,
+        transform: Transform | None,
+        micro_size: int | None,
+        place: str,
     ) -> None:
-        self.check, self.reading, self.transform, self.place = check, reading, transform, place
-        self.dtype, self.scale = dtype, reading.scale
-        self.seen, self.cut, self.own = 0, None, None
+        self.checks, self.reading, self.transform, self.place = checks, reading, transform, place
+        self.micro, self.seen, self.cut, self.own = micro_size, 0, None, None
 
     @abstractmethod
     def groups(self, order: Any, done: int) -> abc.Generator[Group, None, None]:
-        """What is read for an epoch but the first `done` batches."""
+        """What is read for an epoch but the first `done` batches; targets and weights are ready."""
 
     def epoch(self, order: Any, rng: Generator | None, done: int = 0) -> Pieces:
+        kept, check = dict[int, Array](), self.checks.inputs
         with closing(self.groups(order, done)) as groups:
-            for group in groups:
-                samples, first = self.checked_rows(group.samples, group.rows), 0
-                for span in group.spans:
-                    last = first + span.size
-                    x, y, weights = samples.rows(slice(first, last))
-                    x = checked_at(self.converted, x, group.rows[first:last])
-                    first = last
+            for samples, rows, cuts, seen in groups:
+                inputs, *others = samples
+                group = Samples(checked_at(lambda x: check(x, kept), inputs, rows), *others)
+                first = 0
+                for span in cuts:
+                    x, y, weights = group.rows(slice(first, first + span.size))
+                    first += span.size
                     if self.transform is not None:
                         x = self._transformed(each(np.copy, x), rng)
                     if self.cut is not None:
                         part = slice(*self.cut(0, span.in_all or span.size))
                         if span.in_all is None:  # else it is this rank's part already
                             x, y, weights = Samples(x, y, weights).rows(part)
-                    self.seen = group.seen
+                    self.seen = seen
                     yield x, y, weights, span.complete
 
     def converted(self, x: Any) -> Any:
-        return converted(x, self.dtype, self.scale, self.place)
+        return x  # it is
 
     def looked_at(self) -> Samples:
-        return self.first._replace(x=self.converted(self.first.x))
+        return self.first
 
-    def checked_rows(self, samples: Any, rows: Rows) -> Samples:
-        """The samples of these rows. Raises ShapeError and DataError with the row."""
+    def answered(self, samples: Any, rows: Rows) -> tuple[Any, ...]:
+        """The inputs as they are, targets and weights as the loss takes them.
+
+        Raises ShapeError and DataError with the row.
+        """
         if not (isinstance(samples, tuple) and len(samples) in (2, 3)):
             raise DataError(
                 f"{self.place}: expected samples (x, y) or (x, y, sample_weight), where no y is "
                 f"given, got {type(samples).__name__} at row {rows[0]}"
             )
-        return checked_at(lambda one: self.check(*(*one, None)[:3]), samples, rows)
+        x, *others = samples
+
+        def answers(some: Any) -> Any:
+            return self.checks.answers(some[0], some[1] if some[1:] else None, rows_of(some))
+
+        y, weights = checked_at(answers, tree(lambda leaf: leaf[:], tuple(others)), rows)
+        return (x, y) if weights is None else (x, y, weights)
+
+    def all_checked(self, samples: Any, rows: Rows) -> Samples:
+        """The samples of these rows, ready. Raises as `answered`."""
+        x, *others = self.answered(samples, rows)
+        return Samples(checked_at(lambda x: self.checks.inputs(x, None), x, rows), *others)
 
 
 class SourceBatches(_ReadBatches):
@@ -115,17 +142,15 @@ class SourceBatches(_ReadBatches):
     def __init__(
         self,
         source: Source,
-        check: Check,
+        checks: Checks,
         reading: Reading,
+        transform: Transform | None,
+        micro_size: int | None,
         size: int | None,
         *,
         shuffle: bool,
-        place: str,
-        dtype: DType,
-        micro_size: int | None,
-        transform: Transform | None,
     ) -> None:
-        super().__init__(check, reading, dtype, transform, place)
+        super().__init__(checks, reading, transform, micro_size, source.place)
         self.source = source
         self.samples_in_all = n = len(source)
         self.size = min(size or n, n)
@@ -137,7 +162,9 @@ class SourceBatches(_ReadBatches):
         # A window that holds everything is a shuffle of everything, as in memory.
         self.window = window if self.chunk and window < n else None
         rows = np.arange(min(n, FIRST))
-        self.first = self.checked_rows(source.read(rows), rows)
+        self.first = self.all_checked(source.read(rows), rows)
+        numbers = sum(part.size for part in parts(self.first.x)) // len(rows)
+        self.most = 1 if isinstance(source, ByIndex) else GROUP_NUMBERS // max(1, numbers)
 
     def order(self, rng: Generator, epoch: int = 0) -> Any:
         """The order of one epoch: of all rows; or a seed, for that of chunks and in windows."""
@@ -158,7 +185,7 @@ class SourceBatches(_ReadBatches):
         # Windows are large: of them one is used, and one is read ahead.
         by_window = self.window is not None and order is not None
         ahead = min(self.reading.prefetch, 1) if by_window else self.reading.prefetch
-        return read(self.source, blocks, cuts, ahead)
+        return read(self.source, blocks, grouped(cuts, self.most), ahead, self.answered)
 
     def _blocks(self, order: Any) -> Iterator[AnyArray]:
         """The rows of an epoch, as many at a time as are read at a time."""
@@ -187,23 +214,20 @@ class StreamBatches(_ReadBatches):
     def __init__(
         self,
         stream: Stream,
-        check: Check,
+        checks: Checks,
         reading: Reading,
-        *,
-        dtype: DType,
-        micro_size: int | None,
         transform: Transform | None,
+        micro_size: int | None,
     ) -> None:
-        super().__init__(check, reading, dtype, transform, stream.place)
+        super().__init__(checks, reading, transform, micro_size, stream.place)
         self.stream, self.shuffle = stream, False
         first = stream.first()
         rows = [f"{row} of batch 0" for row in range(rows_of(first))]
-        self.first = self.checked_rows(first, rows)
+        self.first = self.all_checked(first, rows)
         self.samples_in_all = len(rows)  # at least
         self.micro_size = micro_size or len(rows)
         # Any batch may be larger than the first one.
         self.size = self.micro_size + 1 if micro_size else self.micro_size
-        self._micro = micro_size
 
     def __len__(self) -> int:
         if self.stream.steps is None:
@@ -223,10 +247,11 @@ class StreamBatches(_ReadBatches):
             for batch, place, seen in batches:
                 n = rows_of(batch)
                 rows = [f"{row} of batch {place}" for row in range(n)]
-                yield Group(batch, rows, list(spans(n, n, self._micro or n)), seen)
+                cuts = list(spans(n, n, self.micro or n))
+                yield Group(self.answered(batch, rows), rows, cuts, seen)
 
     def identity(self) -> dict[str, Any]:
-        own = {"batch size": "as given", "micro-batch size": self._micro, "shuffle": False}
+        own = {"batch size": "as given", "micro-batch size": self.micro, "shuffle": False}
         named = getattr(self.stream.batches, "__qualname__", type(self.stream.batches).__qualname__)
         return own | {
             "samples": f"{self.stream.steps} batches an epoch",
