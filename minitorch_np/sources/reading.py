@@ -189,21 +189,22 @@ class _Block:
 def converted(
     x: Any, dtype: DType, scale: float | None, place: str, kept: dict[int, Array] | None = None
 ) -> Any:
-    """Samples in `dtype`, times `scale`; as they are if that changes nothing. `kept` is memory that
-    is used again by the next call; without it, it is new.
+    """Samples in `dtype`, times `scale`, in new memory; or in `kept`, which is used again by the
+    next call, and as they are where nothing is to be changed.
 
     Raises DataError, with row and column, for a NaN or infinity.
     """
     rooms = {} if kept is None else kept
 
     def one(part: AnyArray, number: int) -> Array:
-        if scale is None and part.dtype == dtype:
+        if kept is not None and scale is None and part.dtype == dtype:
             return part
         room = rooms.get(number)
         if room is None or room.shape[1:] != part.shape[1:] or len(room) < len(part):
             room = rooms[number] = aligned_empty(part.shape, dtype)
         out = room[: len(part)]
-        with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinite
+        # What is too large for float32 is refused as infinite.
+        with np.errstate(over="ignore", invalid="ignore"):
             np.copyto(out, part, casting="unsafe")
             if scale is not None:  # a product that also converts takes longer
                 np.multiply(out, out.dtype.type(scale), out=out)
@@ -228,9 +229,8 @@ def checked_at(check: Callable[[Any], T], samples: Any, rows: Rows) -> T:
                 check(tree(lambda leaf, at=place: leaf[at : at + 1], samples))
             except (DataError, ShapeError) as own:
                 text = str(own)
-                named = text.replace("row 0", f"row {row}", 1)
-                named = named if named != text else f"{text} (row {row})"
-                raise type(own)(named) from None
+                known = text.replace("row 0", f"row {row}", 1)
+                raise type(own)(known if "row 0" in text else f"{text} (row {row})") from None
         raise error
 
 

@@ -52,7 +52,10 @@ class Source(ABC):
 
     def count(self) -> int:
         """How many samples there are now."""
-        return len(self.x)
+        shape = getattr(self.x, "shape", None)
+        if shape == ():
+            raise DataError(f"{self.place}: expected at least one axis, got a single number")
+        return len(self.x) if shape is None else int(shape[0])
 
     def __len__(self) -> int:
         return self.n
@@ -121,7 +124,7 @@ class InMemory(Source):
         super().__init__(x, place)
         self.row_bytes = max(1, x.nbytes // len(x))
         # Of any other array, `take` would copy all of it.
-        self.simple = x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative
+        self.simple = x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative and x.size > 0
 
     def read(self, rows: AnyArray) -> AnyArray:
         found: AnyArray = self.x[_as_slice(rows)]
@@ -211,12 +214,6 @@ class Sliced(Source):
         self.file = _File(name if isinstance(name, str) else None)
         # Zarr reads a chunk that is missing as zeros, and does not say so.
         self._written = self._chunks_written()
-
-    def count(self) -> int:
-        shape = self.x.shape
-        if not shape:
-            raise DataError(f"{self.place}: expected at least one axis, got a single number")
-        return int(shape[0])
 
     def read(self, rows: AnyArray) -> AnyArray:
         self.require_length(rows[0])

@@ -178,15 +178,16 @@ def fitted(trainer: Any, data: Opened, batches: Batches) -> Loss:
     Raises ConfigurationError where it does, and they are not in memory.
     """
     loss, shape = trainer.loss, trainer.model.output_shape
-    targets = batches.first.y
-    if isinstance(data, Samples):
-        targets = data.y
-    elif isinstance(data, Columns) and isinstance(data.columns[1], InMemory):
-        targets = loss.prepare(data.columns[1].x, shape)
-    elif loss.fitted(targets, shape) is not loss:
+    targets = data.y if isinstance(data, Samples) else batches.first.y
+    found: Loss = loss.fitted(targets, shape)
+    if found is loss or isinstance(data, Samples):
+        return found
+    y = data.columns[1] if isinstance(data, Columns) else None
+    if type(y) is not InMemory:
         raise ConfigurationError(
             f"fit: expected a loss that does not depend on all targets, which are not in memory "
             f"here, got {loss!r}: for class_weights='balanced', pass balanced_weights(labels)"
         )
-    found: Loss = loss.fitted(targets, shape)
+    all_targets, _ = as_answers(trainer.model, loss, y.x, None, len(y), "fit")
+    found = loss.fitted(all_targets, shape)
     return found
