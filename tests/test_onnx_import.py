@@ -317,12 +317,7 @@ def test_group_normalization(tmp_path: Path) -> None:
     names = ["x", "weight", "bias"]
     nodes = [onnx.helper.make_node("GroupNormalization", names, ["y"], num_groups=2)]
     x = np.random.default_rng(0).normal(size=(3, 4, 2, 5)).astype(np.float32)
-<<<<<<< HEAD
-    of_channels: Array = np.array([[2, 3, 4, 5], [0, 1, 0, 1]], np.float32)
-    given: dict[str, Any] = dict(zip(names[1:], of_channels, strict=True))
-=======
     given: dict[str, Any] = {"weight": np.arange(2, 6, dtype="f"), "bias": np.eye(4, dtype="f")[1]}
->>>>>>> main
     found = written_by_hand(tmp_path, nodes, x, [None, 4, 2, 5], opset=21, **given)
     groups = x.reshape(3, 2, -1)
     deviation = np.sqrt(groups.var(-1, keepdims=True) + 1e-5)
