@@ -168,7 +168,7 @@ def _joined(*leaves: AnyArray) -> AnyArray:
 
 
 class _Block:
-    """The samples in some rows. Those of a source with chunks are read in ascending order, `stored`;
+    """The samples in some rows. Those of a source with chunks are `stored` in ascending order;
     `picks` are the positions there of the requested rows.
     """
 

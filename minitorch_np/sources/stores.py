@@ -167,7 +167,7 @@ class _File:
 
 
 class Mapped(InMemory):
-    """A memory-mapped file: np.memmap. Reading ahead touches one byte of each page, so that the page
+    """A memory-mapped file: np.memmap. Reading ahead touches a byte of each page, so that the page
     is in memory when the rows are copied.
     """
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, parts, require_finite
+from minitorch_np.arrays import AnyArray, Array, as_rows, parts, require_finite
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.losses import Loss
 from minitorch_np.sources.reading import as_source, converted, kind_of

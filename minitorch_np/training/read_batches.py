@@ -1,8 +1,8 @@
 """Batches of data that is not in memory.
 
-They yield the pieces of an epoch's batches, as `Batches` does for arrays. A thread reads the samples
-ahead. They are checked and converted just before they are used, when they are in the processor's
-cache.
+They yield the pieces of an epoch's batches, as `Batches` does for arrays. A thread reads the
+samples ahead. They are checked and converted just before they are used, when they are in the
+processor's cache.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class _ReadBatches(Batches):
 
     @abstractmethod
     def groups(self, order: Any, done: int) -> abc.Generator[Group, None, None]:
-        """The groups of an epoch without its first `done` batches; targets and weights are ready."""
+        """The groups of an epoch after its first `done` batches; targets and weights are ready."""
 
     def epoch(self, order: Any, rng: Generator | None, done: int = 0) -> Pieces:
         kept, check = dict[int, Array](), self.checks.inputs

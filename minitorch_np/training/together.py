@@ -109,8 +109,8 @@ class Together:
         return found
 
     def reduce(self, own: Array) -> None:
-        """The same sum in place; blocks, so all ranks must have arrived. With a second array it would
-        take a third longer.
+        """The same sum in place; blocks, so all ranks must have arrived. A second array would take
+        a third longer.
         """
         from mpi4py import MPI
 
