@@ -510,7 +510,7 @@ COMMANDS = {
     "text sample": "t.npz --length 5 --prompt ab",
     "gradcheck": "ELU --seed 1",
     "convert": "d.csv o.npy",
-    "compare": "relu+relu --data d.csv --seeds 2 --epochs 1 --rate 0.1",
+    "compare": "relu+relu --data d.csv --seeds 2 --epochs 1 --rate 0.1 --jobs 1",
     "learn": "list",
     "learn start": "new",
     "learn hint": "1 --dir new",

@@ -155,7 +155,8 @@ def _run_of(make: Callable[[Path], dict[str, Any]]) -> Callable[..., Any]:
     return run
 
 
-PLACE: Path = Path(tempfile.mkdtemp(prefix="minitorch_np_")) / "run"
+_FOLDER = tempfile.TemporaryDirectory(prefix="minitorch_np_")
+PLACE: Path = Path(_FOLDER.name) / "run"
 """Where files with data are put."""
 
 OTHER_RUNS: list[Callable[..., Any]] = [

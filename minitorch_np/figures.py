@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+import numpy as np
+
+from minitorch_np.arrays import AnyArray
 from minitorch_np.errors import MissingExtraError
 
 Figure: TypeAlias = Any
@@ -36,6 +39,13 @@ def new_figure(width: float, height: float) -> Figure:
     except ImportError:
         raise MissingExtraError("matplotlib", "plot", "drawing a picture") from None
     return figure.Figure(figsize=(width, height), layout="constrained")
+
+
+def show_signed(axes: Axes, image: AnyArray, among: AnyArray, **options: Any) -> Any:
+    """Show an image with white for zero; the largest number of `among` has the darkest colour."""
+    scale = float(np.nanmax(np.abs(among))) or 1.0
+    limits = {"vmin": -scale, "vmax": scale}
+    return axes.imshow(image, cmap="RdBu_r", interpolation="none", **limits, **options)
 
 
 def empty(axes: Axes, why: str) -> None:

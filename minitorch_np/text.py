@@ -1,5 +1,6 @@
 """Text output: tables, and safe display of untrusted text."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 
@@ -53,6 +54,25 @@ def terminal_width() -> int:
 
     on_terminal = sys.stdout is not None and sys.stdout.isatty()
     return shutil.get_terminal_size().columns if on_terminal else sys.maxsize
+
+
+def wrapped(text: str) -> str:
+    """The text with the lines that are wider than the terminal broken between words."""
+    width, found = terminal_width(), list[str]()
+    for line in text.split("\n"):
+        indent = len(line) - len(line.lstrip())
+        further = " " * (indent + 2 if indent else 0)
+        parts = textwrap.wrap(
+            line, width, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
+        )
+        found += parts if len(line) > width else [line]
+    return "\n".join(found)
+
+
+def decimal(number: float) -> str:
+    """A number as a log shows it: with four decimals, or three digits where that says little."""
+    plain = number == 0 or 1e-3 <= abs(number) < 1e6 or not math.isfinite(number)
+    return f"{number:.4f}" if plain else f"{number:.3g}"
 
 
 def excerpt(value: object, most: int = 60) -> str:

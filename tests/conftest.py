@@ -19,6 +19,9 @@ from minitorch_np.io.atomic import replacing
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--whole", action="store_true", help="run all that the suite samples")
+    parser.addoption(
+        "--rest", action="store_true", help="run what did not pass last time, such as what skipped"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,6 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
         # would compile the package anew.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
+    if cache is not None and not config.getoption("--rest") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Passed(config))
     if not config.getoption("numprocesses", None):  # where tests are run, not where they are dealt
         prepare_hypothesis(examples=100 if config.getoption("--whole") else 50)
 
@@ -48,9 +53,31 @@ def prepare_hypothesis(examples: int) -> None:
     settings.load_profile("same")
 
 
+class Passed:
+    """Writes down what has passed, so that `--rest` need not run it again."""
+
+    KEY = "minitorch_np/passed"
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config, self.names = config, set[str]()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self.names.add(report.nodeid)
+        if report.failed:
+            self.names.discard(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        assert self.config.cache is not None
+        self.config.cache.set(self.KEY, sorted(self.names))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--whole"):
         items[:] = [item for item in items if item.get_closest_marker("whole") is None]
+    if config.getoption("--rest") and config.cache is not None:
+        passed = set(config.cache.get(Passed.KEY, []))
+        items[:] = [item for item in items if item.nodeid not in passed]
 
 
 @pytest.fixture(scope="module")  # playwright runs an event loop, which others must not meet

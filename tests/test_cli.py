@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.cli import main
+from minitorch_np.cli import doctor, main
 from minitorch_np.cli.arguments import HELD_OUT
 from tests.commands import run, run_process
 from tests.test_data import write_csv
@@ -375,3 +376,22 @@ def test_it_can_be_called_from_python(
         main(["--version"])
     assert exited.value.code == 0
     assert mt.__version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("rank", "said"), [(0, "no such data"), (1, "")])
+def test_the_first_rank_alone_says_what_failed(
+    rank: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(arguments: Any) -> int:
+        arguments.rank = rank
+        raise mt.DataError("no such data")
+
+    monkeypatch.setattr(doctor, "run", fail)
+    with monkeypatch.context() as restored:
+        restored.setattr(sys, "stderr", sys.stderr)
+        assert main(["doctor"]) != 0
+        if rank:
+            sys.stderr.close()
+    error = capsys.readouterr().err
+    assert said in error
+    assert bool(error) == bool(said)

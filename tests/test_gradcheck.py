@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import minitorch_np as mt
 from minitorch_np.arrays import parts
 from minitorch_np.gradcheck.cases import CASES
+from minitorch_np.gradcheck.made_up import made_up_inputs
 from minitorch_np.gradcheck.numeric import Sides, slopes
 from minitorch_np.gradcheck.registry import cases_for, components
 from tests.sampling import every
@@ -315,6 +316,28 @@ def test_inputs_are_made_up_for_losses_too() -> None:
         result = mt.gradcheck(loss)
         assert result, result
         assert len(result.contracts) == 3
+
+
+class Norm(mt.Layer):
+    """y = |x|, whose gradient at 0 is 0 / 0."""
+
+    def build(self, input_shape: Any, *, rng: Any, dtype: Any) -> Any:
+        return input_shape[:-1]
+
+    def forward(self, x: Any, *, train: bool = False, rng: Any = None) -> Any:
+        y = np.sqrt(np.square(x).sum(-1))
+        return y, (x, y)
+
+    def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
+        x, y = cache
+        with np.errstate(all="ignore"):
+            return (dy / y)[..., np.newaxis] * x, {}
+
+
+def test_a_step_of_zeros_is_made_up_where_that_has_a_gradient(rng: np.random.Generator) -> None:
+    for layer, zeros in ((mt.Tanh(), True), (Norm(), False)):
+        model = mt.Sequential(layer, input_shape=(3, 4), seed=0, dtype=np.float64)
+        assert made_up_inputs(model, rng)[-1, -1].any() != zeros
 
 
 def test_x_has_to_fit() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import minitorch_np as mt
 from minitorch_np.gradcheck.wording import (
     at_indices,
     beyond,
@@ -181,3 +182,84 @@ def test_a_constant_ratio() -> None:
     assert constant_ratio(3 * b, b, 9.0) == pytest.approx(3)
     assert constant_ratio(3 * b + 1, b, 9.0) is None
     assert constant_ratio(b, b * 1e-9, 9.0) is None
+
+
+class Product(mt.Layer):
+    """y = exp(x) sin(x), without the path through the sine."""
+
+    def build(self, input_shape: Any, *, rng: Any, dtype: Any) -> Any:
+        return input_shape
+
+    def forward(self, x: Any, *, train: bool = False, rng: Any = None) -> Any:
+        y = np.exp(x) * np.sin(x)
+        return y, y
+
+    def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
+        return dy * cache, {}
+
+
+class AtOutput(Product):
+    """y = x tanh(x), with tanh' of the output."""
+
+    def forward(self, x: Any, *, train: bool = False, rng: Any = None) -> Any:
+        t = np.tanh(x)
+        return t * x, (x, t)
+
+    def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
+        x, t = cache
+        return dy * (t + x * (1 - np.tanh(t) ** 2)), {}
+
+
+class Loop(Product):
+    """h = tanh(h) + x, three times, without the first of the three x."""
+
+    def forward(self, x: Any, *, train: bool = False, rng: Any = None) -> Any:
+        h = x
+        for _ in range(3):
+            h = np.tanh(h) + x
+        return h, x
+
+    def backward(self, dy: Any, x: Any, *, need_dx: bool = True) -> Any:
+        h, d = x, np.ones_like(x)
+        for turn in range(3):
+            t = np.tanh(h)
+            h, d = t + x, (1 - t * t) * d + (turn > 0)
+        return dy * d, {}
+
+
+class Taken(Product):
+    """y = x sin(x), with another derivative of the sine."""
+
+    def __init__(self, derivative: Any) -> None:
+        self.derivative = derivative
+
+    def forward(self, x: Any, *, train: bool = False, rng: Any = None) -> Any:
+        y = np.sin(x)
+        return x * y, (y, x)
+
+    def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
+        y, x = cache
+        return dy * (y + x * self.derivative(y, x)), {}
+
+
+TAKEN = "the derivative of `sin(x)` is taken as"
+
+
+@pytest.mark.parametrize(
+    ("layer", "cause"),
+    [
+        (Product(), "the path through `sin(x)` is missing: it is taken for a constant"),
+        (Taken(lambda y, z: np.ones_like(y)), f"{TAKEN} 1 (it is left out)"),
+        (Taken(lambda y, z: 1 - y**2), f"{TAKEN} 1 - y**2, with its output y"),
+        (Taken(lambda y, z: z * (1 - z)), f"{TAKEN} z * (1 - z), with its input z"),
+        (AtOutput(), "the derivative of `tanh(x)` is taken at its output, not at its input"),
+        (
+            Loop(),
+            "the path through `x` of `... + x` in the first of 3 rounds is missing: "
+            "it is taken for a constant",
+        ),
+    ],
+)
+def test_an_operation_with_another_derivative(layer: mt.Layer, cause: str) -> None:
+    found = mt.gradcheck(layer, np.random.default_rng(0).normal(size=(4, 3)))
+    assert f"cause: {cause}\n" in str(found)

@@ -414,7 +414,7 @@ def test_inputs_that_are_unused_missing_or_doubled_are_refused() -> None:
         mt.Graph(a, mt.Concatenate()(end, b))
     with pytest.raises(mt.ConfigurationError, match="listed once"):
         mt.Graph([a, a], end)
-    with pytest.raises(mt.ConfigurationError, match="outputs that a layer gives, got Input"):
+    with pytest.raises(mt.ConfigurationError, match="outputs computed by a layer, got Input"):
         mt.Graph([a], [end, a])
     with pytest.raises(mt.ConfigurationError, match="at least one input"):
         mt.Graph([], [])
@@ -457,8 +457,11 @@ def test_data_that_does_not_fit_is_refused() -> None:
     graph, ((a, b), (price, kind)) = two_by_two(), data()
     run = trainer(graph)
     for x, match in (
-        (a, r"fit: x: expected a tuple, or a dictionary, of 2 arrays \(a, b\), got a ndarray"),
-        ((a,), "of 2 arrays .* got 1"),
+        (
+            a,
+            r"fit: x: expected a tuple, or a dictionary, of 2, one for each of a, b; got a nda",
+        ),
+        ((a,), "of 2, .* got 1"),
         ({"a": a}, r"expected \['a', 'b'\], got \['a'\]"),
         ((b, a), r"expected inputs of shape \(m, 8\), \(m, 3\) \(a, b\), got \(20, 3\), \(20, 8\)"),
         ((a[:5], b), "as many samples in each part, got .5, 20."),

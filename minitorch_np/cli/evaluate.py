@@ -12,6 +12,7 @@ from minitorch_np.cli.arguments import (
 )
 from minitorch_np.losses import loss_for
 from minitorch_np.optimizers import SGD
+from minitorch_np.text import decimal
 from minitorch_np.training import Accuracy, Trainer
 
 
@@ -37,7 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"model": arguments.model, "images": len(images), **result})
     else:
-        print(
-            f"accuracy {result['accuracy']:.4f}, loss {result['loss']:.4f} on {len(images)} images"
-        )
+        loss = decimal(result["loss"])
+        print(f"accuracy {result['accuracy']:.4f}, loss {loss} on {len(images)} images")
     return 0

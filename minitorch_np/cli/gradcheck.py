@@ -23,6 +23,7 @@ from minitorch_np.gradcheck.registry import AllChecks, check_class, components, 
 from minitorch_np.gradcheck.report import FAIL, PASS, GradientCheck
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss
+from minitorch_np.names import hint
 
 FEATURES = 7
 """The number of input features of `--layers`."""
@@ -100,8 +101,7 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
     for name in (name for name in arguments.names if name not in named):
         cls = known.get(name.replace("_", "").lower())
         if cls is None:
-            names = ", ".join(sorted(found.__name__ for found in known.values()))
-            raise ConfigurationError(f"gradcheck: expected one of {names}; got {name!r}")
+            raise ConfigurationError(unknown(name, [found.__name__ for found in known.values()]))
         results = check_class(cls, mode=mode, seed=arguments.seed)
         if arguments.case is not None:
             if not 0 <= arguments.case < len(results):
@@ -111,6 +111,12 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
             results = [results[arguments.case]]
         _add(checks, cls.__name__, f"{cls.__name__} of {cls.__module__}", results)
     return checks
+
+
+def unknown(name: str, known: list[str]) -> str:
+    """The message for a component that there is not."""
+    meant = hint(name, known) or f": write one of {', '.join(sorted(known))}"
+    return f"gradcheck: expected the name of a component, got {name!r}{meant}"
 
 
 def _add(checks: AllChecks, name: str, full: str, results: list[GradientCheck]) -> None:

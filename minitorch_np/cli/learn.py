@@ -18,7 +18,7 @@ from minitorch_np.learn.folder import Folder, find, is_ours, start
 from minitorch_np.learn.handout import function_source
 from minitorch_np.learn.process import Limits
 from minitorch_np.learn.task import FILES, Chapter, chapter, chapter_named
-from minitorch_np.text import aligned
+from minitorch_np.text import aligned, wrapped
 
 ACTIONS = ("list", "start", "check", "hint", "show")
 
@@ -71,7 +71,7 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"folder": str(path) if folder else None, "chapters": data})
         return 0
-    print("\n".join(aligned([["", "chapter", "right"], *rows])))
+    print(wrapped("\n".join(aligned([["", "chapter", "right"], *rows]))))
     if folder is None:
         print("\nTo begin: minitorch-np learn start my_network")
     return 0
@@ -93,7 +93,7 @@ def _start(arguments: argparse.Namespace) -> int:
         )
     if done.written:
         first = path / f"{FILES[0]}.py"
-        print(f"Fill in {first}; then run: minitorch-np learn check 1 --dir {path}")
+        print(wrapped(f"Fill in {first}; then run: minitorch-np learn check 1 --dir {path}"))
     return 0
 
 
@@ -107,7 +107,7 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"folder": str(folder.path), "chapters": [a.to_dict() for a in answers]})
     elif arguments.names:
-        print("\n\n".join(map(str, answers)))
+        print(wrapped("\n\n".join(map(str, answers))))
     else:
         _overview(answers)
     return 0 if all(answer.passed for answer in answers) else 1
@@ -119,7 +119,7 @@ def _overview(answers: list[ChapterAnswer]) -> None:
     print("\n".join(aligned(rows)))
     todo = [answer for answer in answers if not answer.passed]
     for answer in [a for a in todo if a.begun][:1] or todo[:1]:
-        print(f"\n{answer}")
+        print(wrapped(f"\n{answer}"))
 
 
 def _mark(answer: ChapterAnswer) -> str:
@@ -161,7 +161,7 @@ def _hint(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"chapter": about.file, "function": name, "hint": hint, "number": number})
     elif hint:
-        print(f"{name}, hint {number} of {of}: {hint}")
+        print(wrapped(f"{name}, hint {number} of {of}: {hint}"))
     else:
         print(
             f"{name}: there are no more hints. When you have tried, `minitorch-np learn show "

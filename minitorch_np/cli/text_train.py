@@ -31,7 +31,7 @@ from minitorch_np.losses import SoftmaxCrossEntropy
 from minitorch_np.networks import char_rnn, gpt
 from minitorch_np.optimizers import AdamW
 from minitorch_np.schedules import Schedule, cosine, warmup
-from minitorch_np.text import printable
+from minitorch_np.text import decimal, printable
 from minitorch_np.training import Callback, History, Progress, Trainer
 from minitorch_np.validation import number
 
@@ -221,5 +221,5 @@ def _report(
             }
         )
         return
-    print(f"validation loss {loss:.4f}, perplexity {perplexity:.2f} ({seconds:.1f} s)")
+    print(f"validation loss {decimal(loss)}, perplexity {perplexity:.2f} ({seconds:.1f} s)")
     print(printable(f"saved to {arguments.out}"))

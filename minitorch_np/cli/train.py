@@ -33,7 +33,7 @@ from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss, loss_for
 from minitorch_np.networks import mlp
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.text import printable
+from minitorch_np.text import decimal, printable, wrapped
 from minitorch_np.training import Accuracy, Checkpoint, History, Progress, Trainer
 from minitorch_np.training.together import Together, world
 
@@ -140,8 +140,9 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print(f"test accuracy {test['accuracy']:.4f}, loss {test['loss']:.4f} ({seconds:.1f} s)")
-        print("\n  ".join(["health:", *ill] if ill else ["health: nothing ill was found"]))
+        loss = decimal(test["loss"])
+        print(f"test accuracy {test['accuracy']:.4f}, loss {loss} ({seconds:.1f} s)")
+        print(wrapped("\n  ".join(["health:", *ill] if ill else ["health: nothing ill was found"])))
         print(printable(f"saved to {arguments.out}"))
     return 0
 

@@ -1,4 +1,4 @@
-"""What a model adds to a container: predictions, a summary, saving and loading.
+"""Models: containers with predictions, a summary, saving and loading.
 
 Predictions are made one batch at a time, so memory does not grow with the number of samples.
 """
@@ -55,10 +55,11 @@ ELSEWHERE = {
     "get_weights": "write state_dict()",
     "set_weights": "write load_state_dict(state)",
     "count_params": "write count_parameters()",
+    "freeze": "set layer.trainable = False",
     "zero_grad": "gradients are returned, not kept: there is nothing to set to zero",
     "add": "write Sequential(*model.layers, layer, input_shape=...)",
 }
-"""What models of Keras, PyTorch and scikit-learn have, and what to write here."""
+"""Methods of models in Keras, PyTorch and scikit-learn, and their counterparts here."""
 
 
 class Model(Composite):
@@ -75,7 +76,7 @@ class Model(Composite):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
-            """What Keras' and PyTorch's models have, and what to write here."""
+            """Raise AttributeError, with a hint for names known from Keras and PyTorch."""
             kind, hint = type(self).__name__, ELSEWHERE.get(name)
             text = f"{kind!r} object has no attribute {name!r}" + (f": {hint}" if hint else "")
             raise AttributeError(text, name=name, obj=self)
@@ -92,7 +93,7 @@ class Model(Composite):
 
     @property
     def index_limits(self) -> list[int | None]:
-        """For each input that is whole numbers, as Embedding takes, what they stay below."""
+        """For each input of whole numbers, as for Embedding, their upper bound (exclusive)."""
         return [self.index_limit]
 
     def check_input(self, x: Any) -> None:
@@ -104,7 +105,7 @@ class Model(Composite):
         return x
 
     def targets_of(self, y: Any, place: str) -> Any:
-        """y as the loss takes it, in the same way."""
+        """y as the loss takes it: a Graph's targets may be given by name, or in a list."""
         return y
 
     @explained
@@ -112,9 +113,8 @@ class Model(Composite):
         """The outputs (m, *output_shape) for x (m, *input_shape), `batch_size` samples at a time;
         a tuple if the model has several.
 
-        x may be whatever `fit` takes, and is multiplied by `scale`; of data sets and iterables that
-        give targets too, these are left aside. Raises DataError, with row and column, for a NaN or
-        infinity in x.
+        x may be any data that `fit` takes, and is multiplied by `scale`; targets in data sets and
+        iterables are ignored. Raises DataError, with row and column, for a NaN or infinity in x.
         """
         whole("predict", "batch_size", batch_size)
         scale = None if scale is None else number("predict", "scale", scale)
@@ -127,7 +127,7 @@ class Model(Composite):
         return each(lambda *pieces: np.concatenate(pieces), *outputs) if outputs[1:] else outputs[0]
 
     def _batches(self, x: Any, batch_size: int, scale: float | None) -> Iterator[Any]:
-        """The batches of inputs in memory."""
+        """Yield the batches of inputs in memory."""
 
         def batch(part: Any) -> Array:
             return as_batch(part, self.dtype, "predict")
@@ -150,7 +150,7 @@ class Model(Composite):
             )
 
     def _read_batches(self, x: Any, batch_size: int, scale: float | None) -> Iterator[Any]:
-        """The batches of inputs that are read."""
+        """Yield the batches of inputs that are read from a source."""
         place = "predict: x"
 
         def batch(samples: Any) -> Any:
@@ -167,7 +167,7 @@ class Model(Composite):
     def predict_proba(
         self, x: object, batch_size: int = 256, *, scale: float | None = None
     ) -> Array:
-        """Probabilities (m, classes): the softmax of the outputs, unless they are that already.
+        """Probabilities (m, classes): the softmax of the outputs, unless these are probabilities.
 
         If classes do not exclude each other (BinaryCrossEntropy, a final Sigmoid): the sigmoid of
         each output. A single output is the probability of class 1; both columns are returned.
@@ -239,7 +239,7 @@ class Model(Composite):
         return summary_html(self) if self.built else None  # then a notebook shows the text
 
     def save(self, path: StrPath) -> None:
-        """Write architecture and parameters to one .npz file, completely or not at all."""
+        """Write architecture and parameters to one .npz file, atomically."""
         save_model(self, path)
 
     def to_onnx(self, path: StrPath) -> None:

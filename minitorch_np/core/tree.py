@@ -26,7 +26,7 @@ Owner: TypeAlias = tuple[str, P, str]
 
 
 class TreeType(Explained):
-    """Lets each layer, user-defined ones too, take the argument `name`; see `named`."""
+    """Adds the argument `name` to each layer's constructor, user-defined ones too; see `named`."""
 
     def __call__(cls, *arguments: Any, name: str | None = None, **options: Any) -> Any:  # noqa: N805
         if name is not None and "name" in arguments_of(cls):
@@ -175,7 +175,7 @@ class Tree(Generic[P]):
         load_arrays(present, state, flag(place, "strict", strict), place)
 
     def save_weights(self, path: StrPath) -> None:
-        """Write the `state_dict` to a safetensors file, completely or not at all.
+        """Write the `state_dict` to a safetensors file, atomically.
 
         PyTorch and others can read it. Raises MissingExtraError, NotBuiltError, OSError.
         """
@@ -220,7 +220,7 @@ def _renamed(name: str, names: Mapping[str, str]) -> str:
 
 
 def own_array(made: object, dtype: np.dtype[Any], place: str, name: str) -> Array:
-    """A copy of the array that `place` made as `name`, sharing memory with nothing else.
+    """A copy of the array that `place` created as `name`; it shares no memory.
 
     Raises ConfigurationError unless it is an array of `dtype`.
     """

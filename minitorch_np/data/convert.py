@@ -147,7 +147,7 @@ class _Work:
         if not os.path.exists(self.note):
             for name, _ in self._parts():
                 if os.path.exists(name):
-                    raise DataError(f"{name}: expected a new file, got one that exists")
+                    raise DataError(f"{name}: expected a new file, got one that exists: remove it")
             return
         try:
             with open(self.note, encoding="utf-8") as file:

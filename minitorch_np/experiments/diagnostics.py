@@ -119,7 +119,11 @@ _SENTENCES: dict[str, Any] = {
     "vanishing gradient": _fold("smaller"),
     "exploding gradient": _fold("larger"),
     "not finite": lambda f: f"{f.value:g} weights or outputs are not finite (NaN or infinite)",
-    "small steps": lambda f: f"steps of {f.value:.1g} of the weights, too small",
+    "small steps": lambda f: (
+        f"steps of {f.value:.1g} of the weights, too small"
+        if f.value
+        else "the epoch's last step moves no weight"
+    ),
     "large steps": lambda f: f"steps of {f.value:.1g} of the weights, too large",
     "lost class": lambda f: f"class {f.value:g} is never predicted where it should be",
     "bounded scores": lambda f: f"scores are bounded: the loss can't fall below {f.value:.2f}",
@@ -344,14 +348,16 @@ class Diagnostics(Callback):
 
 
 def findings_since(epochs: Sequence[Diagnosis]) -> list[Finding]:
-    """The findings of the last epoch, each with the epoch since which it exists without a break."""
+    """The findings of the last epoch, each with the epoch since which it exists without a break;
+    for units, since which there have been at least as many.
+    """
     if not epochs:
         return []
-    keys = [{each.key for each in diagnosis.findings} for diagnosis in epochs]
+    values = [{each.key: each.value for each in diagnosis.findings} for diagnosis in epochs]
     found = []
     for each in epochs[-1].findings:
-        since = len(keys)
-        while since > 1 and each.key in keys[since - 2]:
+        since, least = len(values), each.value if each.units else -math.inf
+        while since > 1 and values[since - 2].get(each.key, math.nan) >= least:
             since -= 1
         found.append(each._replace(since=since))
     return found

@@ -1,12 +1,12 @@
-"""Attention: each step of a sequence looks at the others and takes what it needs.
+"""Attention: the output at each step of a sequence is a weighted mean over the steps.
 
-From each step three vectors are made: a query, a key and a value. A step's output is a mean of all
-values, weighted by how well their keys go with its query. Several heads do so side by side, each
-with vectors of its own. In a causal layer a step sees itself and what is before it, so that a model
-can be trained to predict the next step at every place at once.
+Three vectors are computed from each step: a query, a key and a value. A step's output is a mean of
+all values, weighted by the match of their keys with its query. Several heads do this in parallel,
+each with its own vectors. In a causal layer a step depends only on itself and the steps before it,
+so that a model can be trained to predict the next step at all positions at once.
 
 Queries, keys and values are views of one product. Step by step, the keys and values of the steps so
-far are the state (the "key-value cache"): a new step then costs one row and not all of them.
+far are the state (the "key-value cache"): a new step then costs one row instead of all.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from minitorch_np.layers.positions import turned
 from minitorch_np.validation import flag, require, share, whole
 
 APART = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
-"""The three parts of W under names of their own, where they differ in width."""
+"""The names of the three parts of W if they differ in width."""
 
 CUTS = {1: (0, 3), 2: (0, 1, 3), 3: (0, 1, 2, 3)}
 """By the number of inputs: where the projections 0 (q), 1 (k) and 2 (v) are cut into products."""
@@ -47,9 +47,9 @@ class MultiHeadAttention(Layer):
 
     - `in_proj_weight` W is (3 width, width) and `in_proj_bias` (3 width,), rows for q, k, v in this
       order; `out_proj.weight` is (width, width), `out_proj.bias` (width,): PyTorch's names;
-    - where keys or values have another width, W is in three parts, `q_proj_weight`, `k_proj_weight`
+    - if keys or values have another width, W is in three parts, `q_proj_weight`, `k_proj_weight`
       and `v_proj_weight`, each (width, its input's width), as in PyTorch;
-    - with `causal`, a step sees itself and the steps before it;
+    - with `causal`, a step depends only on itself and the steps before it;
     - `key_value_heads`, a divisor of heads, are shared by several query heads each: W then has
       (heads + 2 key_value_heads) n rows (Ainslie et al. 2023, arXiv:2305.13245);
     - `rotary` turns queries and keys as RotaryPositions does;
@@ -180,8 +180,8 @@ class MultiHeadAttention(Layer):
         return dx, gradients | own
 
     def step(self, x: Any, state: Any = None) -> tuple[Array, Any]:
-        """Of several sequences, the queries go step by step; the others come as a whole, and their
-        keys and values are the state.
+        """With several sequences, the queries are processed step by step; the others are passed
+        as a whole, and their keys and values are the state.
         """
         first, several = parts(x)[0], isinstance(x, tuple)
         if not several:
@@ -278,7 +278,7 @@ class MultiHeadAttention(Layer):
         gets zeros.
         """
         a: Array = k @ q.swapaxes(-1, -2)
-        if self.causal and q.shape[-2] > 1:  # one step may see all that there are
+        if self.causal and q.shape[-2] > 1:  # a single step depends on all
             a += _mask(start, q.shape[-2], a.dtype)
         if mask is not None:
             np.copyto(a, -np.inf, where=~mask[:, np.newaxis, np.newaxis, :, np.newaxis])
@@ -295,7 +295,7 @@ class MultiHeadAttention(Layer):
 
 
 BASE = 10_000.0
-"""What rotary positions turn by."""
+"""The base of the angles of rotary positions."""
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
-"""Convolution: a small filter that looks at every place of an image in turn.
+"""Convolution: a small filter that is applied at every place of an image.
 
-A dense layer on pixels learns each place anew. A convolution has one set of weights for a window of
-a few pixels and applies it everywhere, so a stroke is recognised wherever it is drawn.
+A dense layer on pixels learns each place separately. A convolution has one set of weights for a
+window of a few pixels and applies it everywhere, so a stroke is recognised at any place.
 
 The windows of one row of places are copied side by side into a matrix ("im2col"); one product of
 the weights with that matrix then gives the sums of all windows. Only a few rows are copied at a
@@ -37,14 +37,14 @@ class Conv2D(Weighted):
     """A convolution: y[o, r, q] = b[o] + sum_cij W[o, c, i, j] x[c, r s + i d, q s + j d].
 
     x is (m, channels, height, width), y is (m, filters, rows, columns); s is the `stride`, d the
-    `dilation`. As everywhere in this field it is really a correlation: W is not flipped.
+    `dilation`. As usual in this field it is actually a correlation: W is not flipped.
 
     - `weight` W is (filters, channels / groups, *kernel_size), `bias` (filters,), as in PyTorch;
     - `kernel_size`, `stride`, `dilation`: a number, or a pair for rows and columns;
     - `padding`: "valid" (none), "same" (zeros around the image so that the output is as large as
       the input divided by the stride, as in Keras) or a number of pixels on each side;
     - `groups` g: the filters and the channels are divided into g parts, and each part of the
-      filters sees only its own part of the channels.
+      filters is applied only to its own part of the channels.
 
     Gradients: dW = sum over all places of dy times the window there, db = sum of dy, dx = sum of
     W.T dy over all windows that contain the pixel. Raises ConfigurationError for arguments that do

@@ -1,13 +1,12 @@
 """The positions of a window that moves over an image.
 
-Convolution and pooling both look at an image through a small window that moves in steps. This
-module computes how many positions there are, how much border is needed, and which pixels each
-position covers.
+Convolution and pooling both apply a small window that moves over an image in steps. This module
+computes the number of positions, the required border, and the pixels that each position covers.
 
 Images of a batch have the shape (m, channels, height, width), as in PyTorch. In memory the batch
-may be the last axis, and in the output of a convolution it is: a pixel is then a run of m numbers,
-a row of pixels a longer one, and to shift an image is to copy long runs. NumPy knows how an array
-lies in memory, so a layer that does not care never sees the difference.
+may be the last axis, as in the output of a convolution: a pixel is then m contiguous numbers, a row
+of pixels a longer run, and shifting an image copies long runs. NumPy's arrays know their memory
+layout, so other layers are not affected.
 
 A series (channels, length) is treated as an image of one row. A layer's `axes` says along how many
 axes its window moves.
@@ -190,7 +189,7 @@ def check_grid(
     dilation: int | Pair = 1,
     axes: int = 2,
 ) -> None:
-    """Raise ConfigurationError for arguments that make no sense for any image."""
+    """Raise ConfigurationError for arguments that are invalid for all images."""
     for name, value, least in (
         ("the window", kernel, 1),
         ("stride", stride, 1),

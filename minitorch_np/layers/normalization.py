@@ -1,8 +1,8 @@
 """Normalization: inputs shifted and scaled to mean 0 and variance 1.
 
-Layers learn fastest from inputs of about unit size. `BatchNorm` measures each feature over the
-batch, `LayerNorm` each sample over its features. Both then let the network choose another scale and
-another mean: the parameters `weight` and `bias`.
+Layers learn fastest from inputs of about unit size. `BatchNorm` normalizes each feature over the
+batch, `LayerNorm` each sample over its features. Both then apply a learned scale and shift, the
+parameters `weight` and `bias`.
 
 With x^ = (x - mean) / sqrt(variance + epsilon) and g = dy weight, the gradient is dx = (g - mean(g)
 - x^ mean(g x^)) / sqrt(variance + epsilon). The two terms that are subtracted are there because the
@@ -27,20 +27,20 @@ NormCache = tuple[Array, Array, bool]
 
 
 class Parts(Protocol):
-    """What tells a layer of the samples of its batch that other processes have."""
+    """Gives a layer statistics of its batch over all processes that have a part of it."""
 
     def mean(self, mean: Array) -> Array:
-        """The mean over all samples, given the mean over those that are here."""
+        """The mean over all samples, given the mean over those of this process."""
 
     def count(self, numbers: int) -> int:
-        """How many numbers that mean is of, given how many are here."""
+        """The count of numbers in that mean, given the count in this process."""
 
 
 class Normalization(Layer):
-    """A layer that brings its inputs to unit size.
+    """A layer that scales its inputs to unit size.
 
-    What comes before it may therefore have any size, and its parameters, which only shift and
-    scale, are excluded from weight decay.
+    The scale of the layers before it is therefore arbitrary, and its parameters, which only shift
+    and scale, are excluded from weight decay.
     """
 
     weight: Array

@@ -1,8 +1,8 @@
 """Transposed convolution: from a small image to a larger one, with learned weights.
 
-Each number of the input is multiplied by a window of weights. The windows are laid down a stride
-apart and added up where they overlap. This is the backward pass of a convolution: what a
-convolution computes as the gradient of its inputs is the output here.
+Each number of the input is multiplied by a window of weights. The windows are placed a stride apart
+and added up where they overlap. This is the backward pass of a convolution: the output here is what
+a convolution computes as the gradient of its inputs.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class ConvTranspose2D(Conv2D):
         ]
         if min(sizes) < 1:
             raise ShapeError(
-                f"{self!r}: expected a padding that leaves something of the output, got an output "
+                f"{self!r}: expected a padding that leaves a part of the output, got an output "
                 f"of {' by '.join(map(str, sizes))} from samples of shape {input_shape}"
             )
         self.grid = grid_for(
@@ -154,7 +154,7 @@ class ConvTranspose1D(ConvTranspose2D):
     """ConvTranspose2D along one axis: (m, channels, length) to (m, filters, places).
 
     `weight` is (channels, filters / groups, kernel_size), `bias` (filters,), as in PyTorch.
-    Arguments mean what they mean in ConvTranspose2D, and are numbers. Raises as ConvTranspose2D.
+    Arguments are those of ConvTranspose2D, each one number. Raises as ConvTranspose2D.
     """
 
     axes = 1

@@ -16,7 +16,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray
 from minitorch_np.gradcheck.wording import beyond, where
 from minitorch_np.learn.handout import function_source
-from minitorch_np.learn.inputs import RANDOM, SQUARE, TINY, Case
+from minitorch_np.learn.inputs import RANDOM, SQUARE, TINY
 from minitorch_np.learn.naming import Evidence, agree, names_of, reference, same
 from minitorch_np.learn.outcome import Outcome
 from minitorch_np.learn.process import Ran
@@ -260,12 +260,8 @@ def _place(mask: AnyArray, evidence: Evidence, i: int, name: str) -> str:
     return f"wrong {found}" if found else ""
 
 
-def _solution(evidence: Evidence) -> Any:
-    return getattr(evidence.chapter.module, evidence.task.name)
-
-
 def _parameters(evidence: Evidence) -> list[str]:
-    solution = _solution(evidence)
+    solution = getattr(evidence.chapter.module, evidence.task.name)
     return list(evidence.task.arguments or inspect.signature(solution).parameters)
 
 
@@ -298,9 +294,9 @@ def _expected(task: Task) -> list[str]:
 def _example(evidence: Evidence, i: int) -> list[str]:
     """The inputs of a case, the expected results, and the learner's."""
     mine, right = evidence.learner[i], evidence.reference[i]
-    inputs = evidence.task.made(evidence.cases[i])
-    lines = [f"example ({_case(evidence.cases[i])}):"]
-    for name, value in zip(_parameters(evidence), inputs, strict=False):
+    case = evidence.cases[i]
+    lines = [f"example ({'the smallest' if case.kind == TINY else case.kind}):"]
+    for name, value in zip(_parameters(evidence), evidence.task.made(case), strict=False):
         lines.append(_shown(f"  {name} = ", value))
     for name in right.values:
         a, b = mine.values.get(name), right.values[name]
@@ -311,10 +307,6 @@ def _example(evidence: Evidence, i: int) -> list[str]:
         if a is not None:
             lines.append(_shown(f"  got {of}", a))
     return lines
-
-
-def _case(case: Case) -> str:
-    return "the smallest" if case.kind == TINY else case.kind
 
 
 def _shown(head: str, value: Any) -> str:

@@ -17,15 +17,12 @@ from minitorch_np.learn.task import PACKAGE, Chapter
 PLACE = "return ...  # write this"
 
 
-def _to_write(tree: ast.AST) -> list[ast.FunctionDef]:
-    return [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and ast.get_docstring(n)]
-
-
 @functools.cache
 def handed_out(file: str, source: str) -> str:
     """A chapter's source without its solutions."""
     lines = source.splitlines()
-    for function in sorted(_to_write(ast.parse(source)), key=lambda f: -f.lineno):
+    functions = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)]
+    for function in sorted(filter(ast.get_docstring, functions), key=lambda f: -f.lineno):
         start, end = function.body[0].end_lineno, function.end_lineno
         assert start is not None
         indent = " " * function.body[0].col_offset

@@ -50,16 +50,12 @@ def _mutants(source: str) -> Iterator[Mutant]:
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for function in functions:
         arguments = [a.arg for a in function.args.args if a.arg != "self"]
-        local = {n.id for n in ast.walk(function) if _is_set(n)}  # type: ignore[attr-defined]
-        names = [*arguments, *sorted(local)]
+        own = [n for n in ast.walk(function) if isinstance(n, ast.Name)]
+        names = [*arguments, *sorted({n.id for n in own if isinstance(n.ctx, ast.Store)})]
         for statement in function.body:
             for node in ast.walk(statement):
                 for words, other in _changes(node, names):
                     yield Mutant(words, _with(tree, node, other))
-
-
-def _is_set(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def _with(tree: ast.AST, node: ast.AST, other: ast.AST) -> str:

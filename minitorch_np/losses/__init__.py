@@ -1,4 +1,4 @@
-"""Loss functions: how wrong a network is, as one number, and its gradient."""
+"""Loss functions: the error of a network as one number, and its gradient."""
 
 from minitorch_np.losses.base import Loss
 from minitorch_np.losses.categorical import (

@@ -1,11 +1,11 @@
-"""What a loss is.
+"""The contract of a loss.
 
-A loss compares a batch of outputs (scores) with targets and gives the mean over the batch. Its
-backward is where the gradient starts. The notes' factor 1/m is the derivative of that mean; it
-lives here and nowhere else.
+A loss compares a batch of outputs (scores) with targets and returns the mean over the batch. The
+backward pass starts with its gradient. The notes' factor 1/m is the derivative of that mean; it
+appears only here.
 
 If samples have weights, the mean is the weighted one, sum of w_i l_i over sum of w_i, and 1/m
-becomes w_i over that sum. A sample of weight 0 counts as if it were not there.
+becomes w_i over that sum. A sample of weight 0 has no effect.
 """
 
 from abc import abstractmethod
@@ -19,7 +19,7 @@ from minitorch_np.errors import DataError, ShapeError
 from minitorch_np.signature import Described
 
 LossCache: TypeAlias = Any
-"""What a loss's `forward` hands to its `backward`."""
+"""The values that a loss's `forward` passes to its `backward`."""
 
 
 LARGEST_WEIGHT = 1e100
@@ -34,7 +34,7 @@ class Loss(Described):
     """
 
     exclusive_classes: bool | None = None
-    """Whether a sample is of exactly one class, for predictions; None for losses of numbers."""
+    """Whether a sample has exactly one class, for predictions; None for losses of numbers."""
 
     couples_samples: bool = False
     """Whether one sample's loss depends on the others of its batch, as in contrastive losses."""
@@ -57,8 +57,8 @@ class Loss(Described):
     def prepare(self, targets: AnyArray, output_shape: Shape) -> AnyArray:
         """Check all targets, and return them in the form that `forward` handles fastest.
 
-        A trainer calls this once, before training, so that one wrong target stops it in time;
-        `forward` accepts either form. Targets (m,) are accepted for outputs (m, 1); nothing else is
+        A trainer calls this once, before training, so that a wrong target is found at the start;
+        `forward` accepts both forms. Targets (m,) are accepted for outputs (m, 1); nothing else is
         broadcast. Raises ShapeError or DataError.
         """
         targets = as_targets(targets, f"{type(self).__name__}: targets")
@@ -74,8 +74,8 @@ class Loss(Described):
         return targets
 
     def fitted(self, targets: AnyArray, output_shape: Shape) -> Self:
-        """This loss where it depends on all targets that are trained on, as class weights may; they
-        are as `prepare` returns them. Without change by default.
+        """This loss adapted to all training targets, as balanced class weights are; the targets are
+        in the form that `prepare` returns. By default the loss itself.
         """
         return self
 
@@ -87,11 +87,11 @@ class Loss(Described):
         return sample_weight
 
     def counted(self, targets: AnyArray, sample_weight: Array | None) -> AnyArray:
-        """Which samples count, (m,): all but those of weight 0 and those to ignore."""
+        """Whether each sample counts, (m,): all except those of weight 0 and those to ignore."""
         return np.ones(len(targets), bool) if sample_weight is None else sample_weight > 0
 
     def check_model(self, model: Layer) -> None:
-        """Raise ConfigurationError for a model whose outputs this loss is not made for."""
+        """Raise ConfigurationError for a model whose outputs are not suitable for this loss."""
 
 
 def check_weights(sample_weight: object, samples: int) -> Array:
@@ -112,7 +112,7 @@ def check_weights(sample_weight: object, samples: int) -> Array:
 
 
 def no_classes(labels: AnyArray, classes: int) -> AnyArray:
-    """Which labels are not whole numbers from 0 to `classes` - 1."""
+    """A mask of the labels that are not whole numbers from 0 to `classes` - 1."""
     if labels.dtype.kind in "iu":
         return np.asarray((labels < 0) | (labels >= classes))
     return ~np.isin(labels, np.arange(classes))

@@ -1,4 +1,4 @@
-"""Losses over classes: which of K it is.
+"""Losses for classification into K classes.
 
 Targets are class numbers, or a row of K probabilities for each sample; a one-hot row is the
 simplest case. The model's outputs are scores, probabilities or their logarithms, and each has its
@@ -28,7 +28,7 @@ class Labels(np.ndarray[Any, Any]):
 
 
 class Categorical(Loss):
-    """What losses over classes share: targets are class numbers (m,), or rows of weights (m, K).
+    """The base of losses over classes: targets are class numbers (m,), or rows of weights (m, K).
 
     For sequences, scores are (m, steps, K) and targets (m, steps) or (m, steps, K); the mean is
     over all steps of all samples. The same holds for any axes before the last.
@@ -37,14 +37,14 @@ class Categorical(Loss):
     exclusive_classes = True
 
     ignores: bool = False
-    """Whether there is a class number that stands for "do not count this sample"."""
+    """Whether there is a class number for samples to ignore."""
 
     def ignored(self, targets: AnyArray) -> AnyArray:
-        """Which class numbers stand for "do not count this sample"."""
+        """A mask of the class numbers that mark samples to ignore."""
         return np.zeros(targets.shape, bool)
 
     def check_classes(self, classes: int) -> None:
-        """Raise ShapeError for a number of classes that the loss is not made for."""
+        """Raise ShapeError for a number of classes that is not suitable for the loss."""
 
     def prepare(self, targets: AnyArray, output_shape: Shape) -> AnyArray:
         place = f"{type(self).__name__}: labels"
@@ -129,7 +129,7 @@ class SoftmaxCrossEntropy(Categorical):
       those that `balanced_weights` makes of the labels that the loss is first trained on. The mean
       is over the sum of the samples' weights sum_k c_k y_k, which for class numbers is what PyTorch
       divides by;
-    - `ignore_index` is a class number, such as -1, that means "do not count this sample".
+    - `ignore_index` is a class number, such as -1, for samples to ignore.
 
     The gradient is dz = (A - Y) / m with A = softmax(z): the notes' dZ2, and their 1/m. The row's
     maximum is subtracted before exponentials are taken, so that no score is too large. Raises
@@ -166,8 +166,8 @@ class SoftmaxCrossEntropy(Categorical):
         return found
 
     def _factors(self, classes: int) -> Array | None:
-        """The class weights as numbers, at least so many; raises ConfigurationError where they are
-        not known yet.
+        """The class weights as numbers, for at least this number of classes. Raises
+        ConfigurationError if they are not known yet.
         """
         if isinstance(self.class_weights, str):
             raise ConfigurationError(
@@ -266,7 +266,7 @@ class SoftmaxCrossEntropy(Categorical):
         return counted.reshape(-1, *(1,) * (kept.ndim - 1)) & kept
 
     def _kept(self, targets: AnyArray) -> AnyArray:
-        """1 for samples that count, 0 for those whose class number says that they do not."""
+        """1 for samples that count, 0 for those to ignore by their class number."""
         return (
             ~self.ignored(targets) if _are_numbers(targets) else np.ones(targets.shape[:-1], bool)
         )
@@ -388,4 +388,4 @@ def _unit_rows(classes: int, dtype: np.dtype[Any]) -> Array:
 
 
 LARGEST_TABLE = 1024
-"""Up to how many classes one-hot rows are picked from a table, which is of their number squared."""
+"""The most classes for which one-hot rows are picked from a table of classes x classes."""

@@ -1,4 +1,4 @@
-"""Losses of numbers against numbers: each output is compared with its own target.
+"""Losses for regression and independent outputs: each output is compared with its own target.
 
 Such a loss is written as a function l(score, target) and its derivative with respect to the score.
 The loss is the mean of l over all outputs of all samples, as in PyTorch and Keras.
@@ -19,7 +19,7 @@ from minitorch_np.numerics import sigmoid
 from minitorch_np.validation import number
 
 PointwiseCache = tuple[Array, Array, Array]
-"""Scores, targets, and what each sample's derivatives are multiplied by."""
+"""Scores, targets, and the factor of each sample's derivatives."""
 
 
 class Pointwise(Loss):
@@ -102,8 +102,8 @@ class MeanSquaredError(Pointwise):
 class MeanAbsoluteError(Pointwise):
     """The absolute error: l = |s - t|, dl/ds = the sign of s - t, and 0 where they are equal.
 
-    An outlier pulls no harder than any other sample. Scores and targets are (m, *output_shape).
-    Raises as Pointwise.
+    An outlier has no more influence than any other sample. Scores and targets are (m,
+    *output_shape). Raises as Pointwise.
     """
 
     def value(self, scores: Array, targets: Array) -> Array:
@@ -202,6 +202,6 @@ class NormalKL(Pointwise):
 
 
 def _variances(rows: Array) -> Array:
-    """Of means and log variances, the variances."""
+    """The variances, from rows of means and log variances."""
     variances: Array = np.exp(np.split(rows, 2, axis=1)[1])
     return variances

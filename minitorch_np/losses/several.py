@@ -16,8 +16,8 @@ from minitorch_np.validation import instances, number, require
 class SeveralLosses(Loss):
     """L = w_1 L_1 + w_2 L_2 + ..., of output 1, output 2 and so on; `weights` are all 1 by default.
 
-    Scores and targets are tuples, and so is the gradient. Each L_i is the mean over what counts in
-    it, of the batch that it is given; over several batches, the mean of those is by the number of
+    Scores and targets are tuples, and so is the gradient. Each L_i is the mean over the entries of
+    the batch that count in it; the mean over several batches is weighted by their numbers of
     samples.
 
     Raises ConfigurationError for a weight that is negative or not finite, or for another number of

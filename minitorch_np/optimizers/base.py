@@ -1,12 +1,12 @@
-"""What all optimizers share.
+"""The base of all optimizers.
 
-The gradient points where the loss grows, so each step goes the opposite way, by a distance that the
-learning rate sets. Most optimizers also remember earlier gradients: their direction (momentum) or
-their size. The rules are in `rules`, the memory is in `memory`.
+The gradient points in the direction in which the loss grows, so each step goes in the opposite
+direction; its size depends on the learning rate. Most optimizers also use earlier gradients: their
+direction (momentum) or their size. The rules are in `rules`, the state is in `memory`.
 
 This module has the rest: learning rates that may follow a schedule, gradient clipping, and weight
 decay. The decay is decoupled (Loshchilov and Hutter 2017, arXiv:1711.05101): p := (1 - rate decay)
-p before the step, as in Keras and in PyTorch's AdamW; it does not enter the optimizer's memory.
+p before the step, as in Keras and in PyTorch's AdamW; it does not enter the optimizer's state.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from minitorch_np.validation import instance, number, optional_number, require
 
 
 class Optimizer(Remembering, Described):
-    """The contract of all optimizers. A subclass names its memory in `slots` and defines `update`.
+    """The contract of all optimizers. A subclass names its state in `slots` and defines `update`.
 
     - `learning_rate` is a number of at least 0, or a schedule: a function of the number of steps
       made so far (see `schedules`);
@@ -68,7 +68,7 @@ class Optimizer(Remembering, Described):
     def update(self, parameters: Array, gradients: Array, rate: float) -> None:
         """Change `parameters` (n,) in place by one step at the learning rate `rate`.
 
-        `self.state[slot]` is this optimizer's memory of them, also (n,), and `self.age` is the
+        `self.state[slot]` is this optimizer's state for them, also (n,), and `self.age` is the
         number of steps that they have made, this one included. `gradients` (n,) may be used as
         scratch space.
         """

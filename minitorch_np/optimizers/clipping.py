@@ -16,7 +16,7 @@ def limit_norm(gradients: Array, limit: float) -> None:
     if length == math.inf:
         largest = float(np.abs(gradients).max())
         if largest == math.inf:
-            return  # a divergence, for the trainer to notice
+            return  # the trainer detects the divergence
         gradients /= largest
         length = math.sqrt(float(np.vdot(gradients, gradients)))
         gradients *= limit / length

@@ -1,7 +1,7 @@
-"""What an optimizer keeps of a model between steps, and which parameters it moves.
+"""The state of an optimizer between steps, and the parameters that it updates.
 
-The memory covers every parameter. A frozen parameter is skipped: it does not move, its memory stays
-as it is and its steps are not counted, so a layer that is freed goes on where it was frozen.
+There is state for every parameter. A frozen parameter is skipped: it does not change, its state is
+kept and its steps are not counted, so a layer that is unfrozen continues where it was frozen.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.layers import Layer, Normalization
 
 BLOCK = 65_536
-"""How many parameters are updated at a time. A rule goes over its vectors again and again; a fifth
-of a large network's update is saved if they stay in the processor's cache meanwhile."""
+"""The number of parameters that are updated at a time. A rule makes several passes over its
+vectors; if they stay in the processor's cache, the update of a large network is a fifth faster."""
 
 Spare: TypeAlias = Callable[[Layer, str], bool]
 """Given a layer and the name of its parameter, whether the parameter is excluded from decay."""
@@ -43,7 +43,7 @@ class Part(NamedTuple):
 
 
 class Memory:
-    """What an optimizer needs to know of a model, from its step number `steps` on.
+    """The parameters of a model, as an optimizer updates them from its step number `steps` on.
 
     - `ages` are the numbers of steps that each parameter has made so far;
     - `parts` are updated together: neighbours of the same age, without frozen parameters, in blocks
@@ -66,9 +66,9 @@ class Memory:
         ages = [ages] * count if isinstance(ages, int) else ages
         if len(ages) != count or any(memory.shape != (size,) for memory in state.values()):
             raise ConfigurationError(
-                f"optimizer: expected a memory of {count} arrays of {size} parameters in all, as "
-                "the model has, got another: it is another model's, or of an older version, which "
-                "remembered nothing of frozen layers"
+                f"optimizer: expected state for {count} arrays of {size} parameters in total, as "
+                "the model has, got that of another model, or of an older version, which stored "
+                "no state for frozen layers"
             )
         self.vector, self.ages, self.steps = vector, ages, steps
         self.entries = [
@@ -87,7 +87,7 @@ class Memory:
         self.whole = len(self.parts) == 1 and self.parts[0].place == slice(0, size)
 
     def ages_at(self, steps: int) -> list[int]:
-        """How many steps each parameter has made by step number `steps`."""
+        """The number of steps that each parameter has made by step number `steps`."""
         passed = steps - self.steps
         return [age + passed * (not e[-1]) for age, e in zip(self.ages, self.entries, strict=True)]
 
@@ -153,10 +153,10 @@ class Remembering:
     here do: then a long vector is updated a block at a time."""
 
     steps: int = 0
-    """How many steps have been made."""
+    """The number of steps made."""
 
     age: int = 0
-    """How many steps the parameters that `update` moves have made, including this one."""
+    """The number of steps made by the parameters in `update`, including this one."""
 
     spare: Spare = staticmethod(biases_and_norms)
     state: Mapping[str, Array] = MappingProxyType({})
@@ -166,8 +166,8 @@ class Remembering:
     def bind(self, model: Layer) -> Memory:
         """Prepare for steps of `model`; `step` calls it when necessary.
 
-        Parameters that were in the model before keep their memory. Raises ConfigurationError for a
-        loaded memory that does not fit the model.
+        Parameters that were in the model before keep their state. Raises ConfigurationError for a
+        loaded state that does not fit the model.
         """
         vector, before = ParameterVector(model), self._memory
         if before is not None:
@@ -193,13 +193,13 @@ class Remembering:
         return vars(self) | {"state": state, "_ages": ages, "_memory": None}
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of its vectors, and how many steps it and each parameter have made."""
+        """Copies of its vectors, and the numbers of steps that it and each parameter have made."""
         ages = self._memory.ages_at(self.steps) if self._memory else self._ages
         vectors = {slot: vector.copy() for slot, vector in self.state.items()}
         return {"steps": self.steps, "ages": ages, **vectors}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set its memory. Raises DataError for that of another kind of optimizer."""
+        """Set its state. Raises DataError for that of another kind of optimizer."""
         vectors = {name: np.array(state[name]) for name in state.keys() - {"steps", "ages"}}
         if not {"steps", "ages"} <= state.keys() or (vectors and set(vectors) != set(self.slots)):
             raise DataError(

@@ -48,7 +48,7 @@ class SGD(Optimizer):
             not nesterov or momentum > 0, self, "a momentum greater than 0 for nesterov", momentum
         )
         if not momentum:
-            self.slots = ()  # nothing to remember
+            self.slots = ()  # no state
 
     def update(self, parameters: Array, gradients: Array, rate: float) -> None:
         if self.momentum:
@@ -64,7 +64,7 @@ class SGD(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """A rate for each parameter, which falls: s := s + g^2, p := p - rate g / (sqrt(s) + epsilon).
+    """A decreasing rate for each parameter: s := s + g^2, p := p - rate g / (sqrt(s) + epsilon).
 
     As PyTorch's. Raises ConfigurationError unless epsilon >= 0. Source: Duchi et al. 2011.
     """
@@ -87,7 +87,7 @@ class Adagrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """Adagrad with a memory that fades: s := rho s + (1 - rho) g^2.
+    """Adagrad with a decaying mean of squares: s := rho s + (1 - rho) g^2.
 
     p := p - rate g / (sqrt(s) + epsilon). As PyTorch's, where rho is called alpha. Raises
     ConfigurationError unless 0 <= rho < 1 and epsilon >= 0. Source: Tieleman and Hinton 2012
@@ -142,8 +142,8 @@ class Adam(Optimizer):
         self.epsilon = number(self, "epsilon", epsilon, 0)
 
     def update(self, parameters: Array, gradients: Array, rate: float) -> None:
-        # What is kept is m / (1 - b1) and v / (1 - b2), and the factors are put together into two
-        # numbers a step: ten passes over memory instead of thirteen.
+        # The state is m / (1 - b1) and v / (1 - b2), and the factors are combined into two numbers
+        # per step: ten passes over memory instead of thirteen.
         mean, squares, g = self.state["mean"], self.state["squares"], gradients
         mean *= self.beta1
         mean += g

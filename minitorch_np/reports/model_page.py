@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np import layers as nn
-from minitorch_np.arrays import AnyArray, Array, StrPath
+from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.model_file import architecture
 from minitorch_np.data import Images
@@ -249,14 +249,11 @@ def _examples(model: nn.Sequential, digits: Images) -> list[dict[str, Any]]:
     worst = np.argsort(right, kind="stable")[:WORST]
     rows = [*range(min(EXAMPLES, len(x))), *worst.tolist()]
     kinds = ["example"] * min(EXAMPLES, len(x)) + ["worst"] * len(worst)
+    pixels = [_base64(image.tobytes()) for image in np.rint(255 * x[rows]).astype(np.uint8)]
     return [
-        {"kind": kind, "label": int(digits.labels[row]), "pixels": _base64(_bytes(x[row]))}
-        for kind, row in zip(kinds, rows, strict=True)
+        {"kind": kind, "label": int(digits.labels[row]), "pixels": image}
+        for kind, row, image in zip(kinds, rows, pixels, strict=True)
     ]
-
-
-def _bytes(image: Array) -> bytes:
-    return np.rint(255 * image).astype(np.uint8).tobytes()
 
 
 def _array(array: AnyArray) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, Shape, as_batch, as_rows, as_shape
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.figures import COLOURS, WIDTH, Axes, Figure, empty, new_figure
+from minitorch_np.figures import COLOURS, WIDTH, Axes, Figure, empty, new_figure, show_signed
 from minitorch_np.layers import Dense, Dropout, Flatten, Sequential
 from minitorch_np.losses.base import refuse
 from minitorch_np.signature import explained
@@ -48,15 +48,8 @@ def plot_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
     rows = -(-len(units) // columns)
     figure = new_figure(WIDTH, 0.5 + rows * ((WIDTH - 0.8) / columns + 0.25))
     grid = figure.subplots(rows, columns, squeeze=False).flat
-    scale = float(np.abs(units).max()) or 1.0
     for unit, (axes, weights) in enumerate(zip(grid, units, strict=False)):
-        image = axes.imshow(
-            weights.reshape(image_shape),
-            cmap="RdBu_r",
-            vmin=-scale,
-            vmax=scale,
-            interpolation="none",
-        )
+        image = show_signed(axes, weights.reshape(image_shape), units)
         axes.set_title(f"unit {unit}", fontsize="small", pad=3)
     bare(list(figure.axes), len(units))
     shown = f"the first {len(units)} of {layer.units}" if len(units) < layer.units else "all"

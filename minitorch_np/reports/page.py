@@ -64,11 +64,12 @@ def write_page(comparison: Comparison, path: StrPath, command: str = "", data: D
 
 def page(comparison: Comparison, command: str = "", data: Data = None) -> str:
     """The page as text: see `write_page`."""
+    findings = [line.strip() for line in text.health(comparison).splitlines()[1:]]
     sections = [
         ("Answer", _answer(comparison)),
         ("Pairs", _pairs(comparison)),
         ("How they learned", _curves(comparison)),
-        ("What was found in the networks", [("list", _findings(comparison))]),
+        ("What was found in the networks", [("list", findings)]),
         ("Activation functions", _functions(comparison)),
         ("The best network", _best(comparison, data)),
         ("Runs that failed", _failures(comparison)),
@@ -199,10 +200,6 @@ def _best(comparison: Comparison, data: Data) -> list[Part]:
 
     best = best_network(comparison, data)
     return [("paragraph", best.words), *(p for each in best.pictures for p in _picture(*each))]
-
-
-def _findings(comparison: Comparison) -> list[str]:
-    return [line.strip() for line in text.health(comparison).splitlines()[1:]]
 
 
 def _failures(comparison: Comparison) -> list[Part]:

@@ -123,7 +123,8 @@ def as_points(
     if len(array) > MOST_POINTS or not 2 <= len(values) <= MOST_CLASSES or len(array) < 8:
         raise DataError(
             f"{place}: expected 8 to {MOST_POINTS} points of 2 to {MOST_CLASSES} classes, got "
-            f"{len(array)} of {len(values)}: use a part of the data"
+            f"{len(array)} of {len(values)}"
+            + (": use a part of the data" if len(array) > MOST_POINTS else "")
         )
     for name, column in zip(features, array.T, strict=True):
         if np.ptp(column) == 0:

@@ -12,6 +12,7 @@ from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.task import Data
 from minitorch_np.figures import Figure
 from minitorch_np.signature import explained
+from minitorch_np.text import wrapped
 
 
 class Report:
@@ -24,7 +25,7 @@ class Report:
         """The whole report as text."""
         from minitorch_np.reports.text import comparison_text
 
-        return comparison_text(self.comparison)
+        return wrapped(comparison_text(self.comparison))
 
     __repr__ = __str__
 

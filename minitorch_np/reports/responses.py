@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_np.arrays import Array, as_batch
 from minitorch_np.errors import ShapeError
-from minitorch_np.figures import WIDTH, Figure, new_figure
+from minitorch_np.figures import WIDTH, Figure, new_figure, show_signed
 from minitorch_np.layers import Sequential
 
 MOST_SAMPLES, MOST_UNITS, MOST_MAPS, MOST_LAYERS = 20, 100, 24, 40
@@ -33,10 +33,7 @@ def responses(model: Sequential, x: object) -> Figure:
     figure = new_figure(WIDTH, sum(heights))
     panels = figure.subplots(len(outputs), 1, squeeze=False, height_ratios=heights).flat
     for axes, (name, y), picture in zip(panels, outputs, pictures, strict=True):
-        scale = float(np.nanmax(np.abs(picture))) or 1.0
-        stretched = "auto" if y.ndim == 2 else "equal"
-        colours = {"cmap": "RdBu_r", "vmin": -scale, "vmax": scale}
-        axes.imshow(picture, interpolation="none", aspect=stretched, **colours)
+        show_signed(axes, picture, picture, aspect="auto" if y.ndim == 2 else "equal")
         zero = f", {np.mean(y == 0):.0%} zero" if (y == 0).any() else ""
         title = f"{name} {labels[name]}: from {y.min():.3g} to {y.max():.3g}{zero}"
         axes.set_title(title, fontsize="small", parse_math=False)

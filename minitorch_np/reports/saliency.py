@@ -22,7 +22,7 @@ from minitorch_np.arrays import (
 )
 from minitorch_np.core.prediction import Model
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.figures import WIDTH, Figure, new_figure
+from minitorch_np.figures import WIDTH, Figure, new_figure, show_signed
 from minitorch_np.reports.model_plots import bare
 from minitorch_np.signature import explained
 from minitorch_np.validation import instance, whole
@@ -90,14 +90,7 @@ def plot_saliency(
         axes, beside = grid[2 * place : 2 * place + 2]
         axes.imshow(image.reshape(image_shape), cmap="gray_r", interpolation="none")
         axes.set_title("image", fontsize="small")
-        scale = float(np.abs(gradient).max()) or 1.0
-        beside.imshow(
-            gradient.reshape(image_shape),
-            cmap="RdBu_r",
-            vmin=-scale,
-            vmax=scale,
-            interpolation="none",
-        )
+        show_signed(beside, gradient.reshape(image_shape), gradient)
         beside.set_title(f"of class {k}'s score", fontsize="small")
     bare(grid, 2 * len(array))
     return figure

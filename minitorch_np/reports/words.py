@@ -241,9 +241,14 @@ def footer(comparison: Comparison) -> list[str]:
         and len(comparison.failures) < len(comparison.results)
     ):
         error = math.sqrt(best * (1 - best) / test)
+        extent = (
+            f"has a standard error of {error:.4f}"
+            if error
+            else f"may be off by up to {min(1, 3 / test):.4f} (95 %)"  # the rule of three
+        )
         said += (
-            f" As an estimate for other samples, an accuracy of {best:.4f} has a standard error of "
-            f"{error:.4f} from the test samples alone, which more seeds do not reduce."
+            f" As an estimate for other samples, an accuracy of {best:.4f} {extent} from the test "
+            "samples alone, which more seeds do not reduce."
         )
     lines = [said, rates_in_words(comparison)]
     for name in comparison.edges:

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from minitorch_np.signature import Described
+from minitorch_np.text import decimal
 from minitorch_np.training.display import bar, in_notebook, is_watched
 from minitorch_np.validation import require
 
@@ -82,7 +83,7 @@ class Progress(Callback):
 
     def on_epoch_end(self, trainer: Any, epoch: int, numbers: dict[str, float]) -> None:
         self.close()
-        shown = "  ".join(f"{name} {number:.4f}" for name, number in numbers.items())
+        shown = "  ".join(f"{name} {decimal(number)}" for name, number in numbers.items())
         if self._silent:
             return
         line = f"epoch {epoch + 1:{len(str(self._epochs))}}/{self._epochs}  {shown}"
