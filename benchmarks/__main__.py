@@ -1,10 +1,10 @@
-"""All contestants at all tasks, side by side: `python -m benchmarks [--data FOLDER]`.
+"""Measure all contestants at all tasks, side by side: `python -m benchmarks [--data FOLDER]`.
 
-FOLDER has the four files of full MNIST; without it the digits in the package are used, a sixth as
-many. What is measured lands in a JSON file as it comes in, from which `python -m benchmarks.report`
-makes the tables and the picture of .github/MEASUREMENTS.md. All of it takes three quarters of an
-hour; `--rounds 2 --restarts 1` is a first look. `--only 512` are the tasks with that in their
-names; what a file of the same machine and versions has of the others stays in it.
+FOLDER has the four files of full MNIST; without it the digits in the package are used, a sixth of
+the number. Results are written to a JSON file as they come in, from which `python -m
+benchmarks.report` makes the tables and the figure of .github/MEASUREMENTS.md. A full run takes 45
+minutes; `--rounds 2 --restarts 1` gives a first impression. `--only 512` measures the tasks whose
+names contain it; other results in a file from the same machine and versions are kept.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--kernels",
-        help="those of NumPy's OpenBLAS, such as SKYLAKEX; best: the best that are known for this "
+        help="those of NumPy's OpenBLAS, such as SKYLAKEX; best: the best known for this "
         "processor, see minitorch-np doctor",
     )
     parser.add_argument("--only", default="", help="tasks with this in their names")
@@ -81,14 +81,14 @@ def main() -> None:
 
 
 def everything(threads: int) -> list[tuple[Task, list[str]]]:
-    """Each task, and who does it; how cost grows is seen on one thread."""
+    """Each task and its contestants; the growth of the cost is measured on one thread."""
     all_tasks = [(task, list(CONTESTANTS)) for task in TASKS]
     growing = [(task, list(GROWING)) for tasks in GROWTH.values() for task in tasks]
     return all_tasks + (growing if threads == 1 else [])
 
 
 def one(task: Task, names: list[str], folder: Path, threads: int, arguments: Any) -> dict[str, Any]:
-    """One task, and all that was measured at it."""
+    """A task and all its measurements."""
     rounds = race(
         task,
         names,
@@ -102,7 +102,7 @@ def one(task: Task, names: list[str], folder: Path, threads: int, arguments: Any
 
 
 def describe(absent: list[str], samples: int) -> dict[str, Any]:
-    """What was measured where, when, and with which versions."""
+    """The machine, date, versions and settings of the measurements."""
     libraries = {"minitorch_np": mt.__version__, "python": platform.python_version()}
     for library in ("numpy", "torch", "scikit-learn", "jax"):
         try:
@@ -120,20 +120,20 @@ def describe(absent: list[str], samples: int) -> dict[str, Any]:
 
 
 def kept(results: dict[str, Any], before: dict[str, Any]) -> list[Any] | None:
-    """The tasks of results from before; None if those were of something else."""
+    """The tasks of earlier results; None if their machine, versions or data were different."""
     same = all(before[key] == results[key] for key in ("machine", "versions", "samples"))
     return before["tasks"] if same else None
 
 
 def note(results: dict[str, Any], measured: dict[str, Any]) -> None:
-    """Put what was measured in the place of what was measured before, and print it."""
+    """Replace an earlier measurement by this one, and print it."""
     others = [task for task in results["tasks"] if key_of(task) != key_of(measured)]
     results["tasks"] = [*others, measured]
     print_task(measured)
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells."""
+    """The processor's name, if the system reports it."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -141,7 +141,7 @@ def processor() -> str:
 
 
 def write(results: dict[str, Any], path: Path) -> None:
-    """All that is known so far, a task a line."""
+    """Write the results so far, one task per line."""
     tasks = ",\n".join(json.dumps(task) for task in results["tasks"])
     head = json.dumps({**results, "tasks": "@"}, indent=1)
     with replacing(path) as file:

@@ -1,4 +1,4 @@
-"""What networks reach on the whole of MNIST: test accuracy on its 10,000 test digits.
+"""The test accuracy of networks trained on full MNIST, on its 10,000 test digits.
 
 - notes: the notes' 784-10-10, ReLU, SGD at 0.1, batches of 64, three epochs, seeds 0 to 4;
 - mlp: 784-512-512-10, ReLU, Adam from 0.001 down a cosine, batches of 128, ten epochs;
@@ -28,7 +28,7 @@ from minitorch_np.training.batches import Transform
 
 
 class Setting(NamedTuple):
-    """A network, and how it is trained: `optimizer` takes the number of all steps."""
+    """A network and its training: `optimizer` takes the total number of steps."""
 
     network: Callable[[int], mt.Sequential]
     optimizer: Callable[[int], mt.Optimizer]

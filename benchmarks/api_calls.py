@@ -16,6 +16,7 @@ import contextlib
 import functools
 import inspect
 import io
+import itertools
 import math
 import os
 import re
@@ -30,141 +31,13 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 
 import minitorch_np as mt
+from benchmarks import call_arguments as made
+from benchmarks.call_arguments import DATA, GOOD, LABELS, ODD, OWN, model, trainer
+from minitorch_np.arrays import Generator
 from minitorch_np.cli.arguments import positive_integer
 from minitorch_np.signature import REQUIRED, SPREAD, arguments_of
 
 SECONDS, MEGABYTES = 5, 500
-
-ODD: list[Callable[[], Any]] = [
-    *(lambda v=v: v for v in (None, True, False, 0, 1, -1, 2, 3, 3.5, -0.5, 1e308, 1e-320, 1j)),
-    *(lambda v=v: v for v in (math.nan, math.inf, -math.inf, 10**9, -(10**9), 10**400, ...)),
-    *(lambda v=v: v for v in ("", "relu", "loss", "no such", "\0", "a/b", b"ab", "elu(", "{x}")),
-    *(
-        lambda v=v: v
-        for v in ((), (1, 2), (2, -1), (0,), slice(2), range(3), int, mt.ReLU, mt.Adam)
-    ),
-    lambda: [],
-    lambda: [1, 2],
-    lambda: [[1], [2, 3]],
-    lambda: [None],
-    lambda: ["relu", 3],
-    lambda: {},
-    lambda: {"a": 1},
-    lambda: {0: 1.0},
-    lambda: {1, 2},
-    lambda: iter([1]),
-    object,
-    lambda: lambda *a, **k: None,
-    lambda: lambda *a, **k: "text",
-    lambda: len,
-    lambda: np.float32(0.5),
-    lambda: np.int64(2),
-    lambda: np.array(3),
-    lambda: np.zeros(0),
-    lambda: np.zeros((0, 4)),
-    lambda: np.ones((2, 3)),
-    lambda: np.full((2, 4), np.nan),
-    lambda: np.full((2, 4), 1e300),
-    lambda: np.ones((2, 4), complex),
-    lambda: np.array(["a", "b"]),
-    lambda: np.array([None, 1]),
-    lambda: np.arange(6),
-    lambda: mt.Dense(2),
-    lambda: model(),  # noqa: PLW0108  # defined below
-    *(mt.ReLU, mt.SGD, mt.MeanSquaredError),
-]
-"""Wrong and odd values for arguments; each call makes them anew."""
-
-DATA = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
-LABELS = np.arange(6) % 3
-
-
-def model() -> mt.Sequential:
-    """A small classifier."""
-    return mt.Sequential(mt.Dense(3), "relu", mt.Dense(3), input_shape=4, seed=0)
-
-
-def trainer() -> mt.Trainer:
-    """What trains it."""
-    return mt.Trainer(model(), mt.SoftmaxCrossEntropy(), mt.SGD(0.01), seed=0)
-
-
-def digits() -> mt.data.Images:
-    """A few pictures."""
-    return mt.data.Images(np.zeros((6, 8, 8), np.uint8), LABELS)
-
-
-def optimizer_state() -> dict[str, Any]:
-    """What an optimizer remembers."""
-    used_before = trainer()
-    used_before.optimizer = mt.Adam()
-    used_before.step(DATA, LABELS)
-    return used_before.optimizer.state_dict()
-
-
-GOOD: dict[str, Callable[[], Any]] = {
-    "x": lambda: DATA,
-    "y": lambda: LABELS,
-    "model": model,
-    "obj": model,
-    "loss": mt.SoftmaxCrossEntropy,
-    "optimizer": mt.SGD,
-    "trainer": trainer,
-    "layers": lambda: [mt.Dense(3), "relu"],
-    "path": lambda: "file.npz",
-    "state": lambda: model().state_dict(),
-    "name": lambda: "some",
-    "input_shape": lambda: 4,
-    "rng": lambda: np.random.default_rng(0),
-    "dtype": lambda: np.float32,
-    "units": lambda: 3,
-    "filters": lambda: 2,
-    "kernel_size": lambda: 3,
-    "vocabulary": lambda: 5,
-    "dimensions": lambda: 2,
-    "shape": lambda: (2, 2),
-    "rate": lambda: 0.1,
-    "steps": lambda: 10,
-    "groups": lambda: 2,
-    "rows": lambda: np.arange(3),
-    "every": lambda: 2,
-    "factor": lambda: 0.5,
-    "start": lambda: 0.1,
-    "end": lambda: 0.2,
-    "then": lambda: 0.1,
-    "parts": lambda: [(2, 0.1), (3, 0.2)],
-    "sizes": lambda: [4, 3, 3],
-    "labels": lambda: LABELS,
-    "predicted": lambda: LABELS,
-    "images": lambda: np.zeros((6, 8, 8), np.uint8),
-    "image": lambda: np.zeros((8, 8), np.uint8),
-    "image_shape": lambda: (8, 8),
-    "array": lambda: np.zeros((2, 3), np.uint8),
-    "transforms": lambda: [],
-    "degrees": lambda: 5.0,
-    "pixels": lambda: 1,
-    "data": lambda: (DATA, LABELS, DATA, LABELS),
-    "configurations": lambda: [
-        mt.Configuration(name, [mt.Dense(3), name, mt.Dense(3)], 0.1) for name in ("relu", "tanh")
-    ],
-    "seeds": lambda: 2,
-    "epochs": lambda: 1,
-    "learning_rate": lambda: 0.1,
-    "vector": lambda: {name: np.ones_like(p) for name, p in model().state_dict().items()},
-    "f": lambda: np.sin,
-    "df": lambda: np.cos,
-    "inputs": lambda: [np.ones(3)],
-    "train": digits,
-    "test": digits,
-    "step": lambda: 3,
-    "optional": lambda: None,
-    "monitor": lambda: "loss",
-    "samples": lambda: 6,
-    "sample_weight": lambda: np.ones(6),
-    "place": lambda: 0,
-    "initializer": lambda: "zeros",
-}
-"""A good value for each argument, by its name."""
 
 
 class Subject(NamedTuple):
@@ -179,28 +52,64 @@ class Subject(NamedTuple):
 def used(thing: Any) -> object:
     """What a user does next with what was made."""
     repr(thing)
-    if isinstance(thing, mt.Layer) and not thing.built and small(thing):
-        for shape in ((4,), (2, 6, 6)):
-            with contextlib.suppress(mt.ShapeError):
-                built = mt.Sequential(thing, input_shape=shape, seed=0)
-                return built.predict(np.ones((2, *shape)))
+    if isinstance(thing, mt.Layer) and small(thing):
+        if not thing.built:
+            return used_layer(thing)
+        if not isinstance(thing, (mt.Sequential, mt.Graph)):
+            return None
+        x = [np.ones((2, *shape)) for shape in _shapes(thing.input_shape)]
+        return thing.predict(tuple(x) if len(x) > 1 else x[0]) if _small(thing) else None
     if isinstance(thing, mt.Optimizer):
         return mt.Trainer(model(), mt.SoftmaxCrossEntropy(), thing).step(DATA, LABELS)
-    if isinstance(thing, mt.losses.Pointwise):
-        return mt.Trainer(model(), thing, mt.SGD()).step(DATA, np.eye(3)[LABELS])
     if isinstance(thing, mt.Loss):
-        return mt.Trainer(model(), thing, mt.SGD()).step(DATA, LABELS)
+        ends = {mt.CrossEntropy: "softmax", mt.KLDivergence: "log_softmax"}
+        last: Any = ends.get(type(thing))  # type: ignore[arg-type]
+        head: list[Any] = (
+            [last] if last else [mt.Dense(4)] if isinstance(thing, mt.NormalKL) else []
+        )
+        classifier = mt.Sequential(mt.Dense(3), *head, input_shape=4, seed=0)
+        plain = isinstance(thing, (mt.Pointwise, mt.KLDivergence, mt.CrossEntropy))
+        y: Any = np.eye(3, dtype=np.float32)[LABELS] if plain else LABELS
+        y = np.ones((6, 4)) if isinstance(thing, mt.NormalKL) else y
+        return mt.Trainer(classifier, thing, mt.SGD()).step(DATA, y)
     if isinstance(thing, mt.Metric):
-        tried = mt.Trainer(model(), mt.SoftmaxCrossEntropy(), mt.SGD(), metrics=[thing])
-        return tried.evaluate(DATA, LABELS)
+        numbers = isinstance(thing, (mt.MAE, mt.RMSE, mt.R2))
+        loss, wanted = ("mse", np.eye(3)[LABELS]) if numbers else ("softmax_cross_entropy", LABELS)
+        return mt.Trainer(model(), loss, mt.SGD(), metrics=[thing]).evaluate(DATA, wanted)
     if isinstance(thing, mt.Callback):
-        return trainer().fit(DATA, LABELS, callbacks=[thing])
+        return trainer().fit(DATA, LABELS, callbacks=[thing], validation_split=0.2, epochs=2)
+    if isinstance(thing, (mt.data.Shift, mt.data.Rotate, mt.data.Compose)):
+        return trainer().fit(DATA, LABELS, transform=thing)
+    if isinstance(thing, mt.data.TextWindows):
+        return thing.consecutive(), thing.random(2, np.random.default_rng(0))
     if isinstance(thing, mt.schedules.Rates):
         return [thing(step) for step in range(5)]
+    if inspect.isgenerator(thing):
+        return list(itertools.islice(thing, 5))
     return None
 
 
-def small(layer: mt.Layer) -> bool:
+def used_layer(layer: mt.Layer) -> object:
+    """Predict with it, and train it, where its input has one of a few shapes."""
+    for shape in ((4,), (6, 4), (2, 6, 6), (2, 6)):
+        with contextlib.suppress(mt.ShapeError):
+            tokens = isinstance(layer, mt.Embedding)
+            x = np.ones((2, *shape), np.intp if tokens else np.float32)
+            built = mt.Sequential(layer, input_shape=shape, seed=0)
+            y = built.predict(x)
+            return mt.Trainer(built, "mse", "sgd", seed=0).step(x, y)
+    return None
+
+
+def _shapes(shape: Any) -> list[Any]:
+    return list(shape) if shape and isinstance(shape[0], tuple) else [shape]
+
+
+def _small(layer: mt.Layer) -> bool:
+    return bool(sum(math.prod(shape) for shape in _shapes(layer.input_shape)) < 5000)
+
+
+def small(layer: Any) -> bool:
     """Whether its sizes are such that someone would build it."""
     return not re.search(r"\d{5}", repr(layer))
 
@@ -218,11 +127,12 @@ def subjects() -> list[Subject]:
                 continue
             if not (inspect.isclass(thing) and issubclass(thing, Exception)):
                 found.setdefault(name, subject(name, functools.partial(_same, thing), thing))
-    for make, methods in METHODS:
+    for label, make, methods in METHODS:
         for method in methods.split():
-            bound = getattr(make(), method)
-            name = f"{type(make()).__name__}.{method}"
-            found[name] = subject(name, functools.partial(_method, make, method), bound)
+            name = f"{label}.{method}"
+            found[name] = subject(
+                name, functools.partial(_method, make, method), getattr(make(), method)
+            )
     return list(found.values())
 
 
@@ -264,19 +174,31 @@ SKIPPED = {
     *("nearest", "number", "whole", "require", "arguments_of"),  # imported from elsewhere
     *mt.initializers.INITIALIZERS,  # called by layers only
 }
-METHODS: list[tuple[Callable[[], Any], str]] = [
+METHODS: list[tuple[str, Callable[[], Any], str]] = [
     (
+        "Sequential",
         model,
         "predict predict_proba predict_classes outputs load_state_dict named initialize save load "
-        "__getitem__ __call__ summary",
+        "__getitem__ __call__ summary state_dict save_weights load_weights to_onnx",
     ),
-    (trainer, "fit step evaluate"),
-    (mt.Adam, "load_state_dict"),
-    (digits, "take features"),
+    ("Graph", made.graph, "predict outputs load_state_dict initialize save load plot __getitem__"),
+    ("Trainer", trainer, "fit step evaluate"),
+    ("GraphTrainer", made.graph_trainer, "fit evaluate"),
+    ("RecurrentTrainer", made.recurrent_trainer, "fit evaluate"),
+    ("Adam", mt.Adam, "load_state_dict"),
+    ("History", made.trained, "best plot to_dict to_frame append __getitem__"),
+    ("Images", made.digits, "take features split __getitem__"),
+    ("CharTokenizer", lambda: mt.data.CharTokenizer("abc"), "encode decode"),
+    ("TextWindows", lambda: mt.data.TextWindows(np.arange(40) % 5, 5), "random streams"),
+    ("trace", lambda: mt.trace(model(), "softmax_cross_entropy", DATA, LABELS), "to_html table"),
 ]
 
 FINE = (mt.MinitorchError, OSError, KeyError, IndexError)
 """A file that can't be opened and a place that is not there have Python's errors."""
+
+
+class TooLongError(BaseException):
+    """A call takes too long; no `except` of the package's or of a library's may take it."""
 
 
 class Fault(NamedTuple):
@@ -293,7 +215,7 @@ CALLED = {
 """Functions of the user's own: what these raise is passed on, so they get no odd ones."""
 
 
-LONG = {"epochs", "seeds", "steps", "input_shape", "hidden", "features", "classes"}
+LONG = {"length", "n", "epochs", "seeds", "steps", "input_shape", "hidden", "features", "classes"}
 """Of these a huge number is no mistake, but a long wait or a lot of memory."""
 
 
@@ -302,25 +224,32 @@ def generated(seed: int, count: int) -> Iterator[tuple[Subject, dict[str, Any], 
     rng, every = np.random.default_rng(seed), subjects()
     for n in range(count):
         chosen = every[n % len(every)]
-        given = {
-            name: GOOD[name]()
-            for name, default in chosen.arguments.items()
-            if name in GOOD and (default is None or not _optional(default) or rng.random() < 0.3)
-        }
+        given = good_arguments(chosen, rng)
         names = list(chosen.arguments)
-        if chosen.name == "Adam.load_state_dict":
-            given["state"] = optimizer_state()
         changed = list(rng.permutation(names)[: rng.integers(1, 4)]) if names else []
         for name in changed:
             if rng.random() < 0.1:
                 given.pop(name, None)
             else:
                 odd = ODD[rng.integers(len(ODD))]()
-                long = name in LONG and isinstance(odd, int) and odd > 10
+                big = chosen.name in mt.networks.__all__ or name in LONG
+                long = big and isinstance(odd, int) and odd > 10
                 given[str(name)] = 3 if long or (name in CALLED and callable(odd)) else odd
         if rng.random() < 0.05:
             given[str(rng.choice(["lr", "units", "epoch", "weights", "activation"]))] = 1
         yield chosen, given, changed
+
+
+def good_arguments(chosen: Subject, rng: Generator | None = None) -> dict[str, Any]:
+    """Good values: of all that has to be given, and with `rng` of some of the rest."""
+    found = {}
+    for name, default in chosen.arguments.items():
+        value = OWN.get(f"{chosen.name}.{name}", GOOD.get(name))
+        own = f"{chosen.name}.{name}" in OWN
+        needed = own or default is None or not _optional(default)
+        if value and (needed or (rng is not None and rng.random() < 0.3)):
+            found[name] = value()
+    return found
 
 
 def _optional(default: object) -> bool:
@@ -350,7 +279,7 @@ def outcome(chosen: Subject, given: dict[str, Any]) -> str:
             return ""
         plain = re.search(r"argument|takes no|abstract", str(error)) and _refused(error)
         return "" if plain else described(error)
-    except TimeoutError:
+    except TooLongError:
         return f"over {SECONDS} s"
     except Exception as error:
         return described(error)
@@ -376,40 +305,46 @@ def described(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[None]:
-    """Calls that take too much raise; only where the system can do so."""
+def watched() -> Iterator[Callable[[], None]]:
+    """Calls that take too much raise, only where the system can do so: counted from where the
+    function that is given is called, before each.
+    """
     try:
         import resource
     except ImportError:  # Windows
-        yield
+        yield lambda: None
         return
-    pages = int(Path("/proc/self/statm").read_text().split()[0]) if os.path.exists("/proc") else 0
-    used_now = pages * resource.getpagesize()
+
+    def allow() -> None:
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of its own, on a busy machine
+        if os.path.exists("/proc"):
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            most = pages * resource.getpagesize() + MEGABYTES * 2**20
+            resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
+
     before = resource.getrlimit(resource.RLIMIT_AS)
-    if used_now:
-        resource.setrlimit(resource.RLIMIT_AS, (used_now + MEGABYTES * 2**20, before[1]))
-    handler = signal.signal(signal.SIGALRM, _too_long)
+    handler = signal.signal(signal.SIGPROF, _too_long)
     try:
-        yield
+        yield allow
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, handler)
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def _too_long(*_: object) -> None:
-    raise TimeoutError
+    raise TooLongError
 
 
 def faults(seed: int, count: int) -> Iterator[Fault]:
     """Make the calls in a folder of their own; each that is wrong."""
     here = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder, watched():
+    with tempfile.TemporaryDirectory() as folder, watched() as allow:
         os.chdir(folder)
+        made.make_files()
         try:
             for chosen, given, _ in generated(seed, count):
-                if hasattr(signal, "setitimer"):
-                    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+                allow()
                 shown = ", ".join(f"{name}={str(value)[:40]!r}" for name, value in given.items())
                 wrong = outcome(chosen, given)
                 for number in range(3):  # a number taken for a path is an open file

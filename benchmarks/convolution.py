@@ -1,4 +1,4 @@
-"""Convolution beside PyTorch's, on one thread: two layers alone, and LeNet-5 in training.
+"""Convolution compared with PyTorch's, on one thread: two layers alone, and LeNet-5 in training.
 
 - Conv2D, forward and backward at batch 64: 1x28x28 -> 6 and 6x24x24 -> 16 channels of 5x5 (without
   a gradient for the pixels), alternating in one process;

@@ -1,11 +1,11 @@
-"""The same network in other hands: onnxruntime beside `predict`, `Classifier` beside MLPClassifier.
+"""Comparison of `predict` with onnxruntime, and of `Classifier` with MLPClassifier.
 
     python -m benchmarks.exchange [--data FOLDER] [--rounds 20] [--seeds 10]
 
-On one thread. The two take turns within a round, so that both see the same machine, and what is
-shown is the ratio of their times: its median over the rounds, and the quartiles. The accuracies are
-on test digits, of networks that were trained with the same settings from so many seeds. FOLDER has
-the four files of full MNIST; without it the digits in the package are used.
+On one thread. The two take turns within a round, so that the load of the machine is the same for
+both; printed are the median and the quartiles of the ratio of their times. The accuracies are on
+test digits, of networks trained with the same settings from N seeds. FOLDER has the four files of
+full MNIST; without it the digits in the package are used.
 """
 
 import os
@@ -146,7 +146,7 @@ def estimators(setting: Setting, seed: int) -> tuple[Any, Any]:
 
 
 def ratios(one: Callable[[], Any], other: Callable[[], Any], rounds: int) -> Any:
-    """How many times as long the one takes as the other, round by round."""
+    """The ratio of their times in each round."""
     calls = [repeats(one), repeats(other)]
     found = []
     for number in range(rounds):
@@ -160,7 +160,7 @@ def ratios(one: Callable[[], Any], other: Callable[[], Any], rounds: int) -> Any
 
 
 def repeats(call: Callable[[], Any]) -> int:
-    """How many calls take long enough to be measured; the first is for the caches."""
+    """The number of calls that takes long enough to be measured; the first fills the caches."""
     call()
     n = 1
     while seconds(call, n) * n < SHORTEST:
@@ -169,7 +169,7 @@ def repeats(call: Callable[[], Any]) -> int:
 
 
 def seconds(call: Callable[[], Any], n: int) -> float:
-    """What a call takes, in the mean over n of them."""
+    """The mean time of a call, of n."""
     start = time.perf_counter()
     for _ in range(n):
         call()
@@ -177,7 +177,7 @@ def seconds(call: Callable[[], Any], n: int) -> float:
 
 
 def shown(values: Any) -> str:
-    """The median, and between which values half of them are."""
+    """The median and the quartiles, as text."""
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
     return f"{middle:.2f} ({low:.2f} to {high:.2f})"
 

@@ -1,13 +1,13 @@
-"""Does the gradient check cry wolf? Correct layers and losses, with many seeds.
+"""False alarms of the gradient check: correct layers and losses, with many seeds.
 
-- `defaults`: every component as it is made without arguments, where that works;
+- `defaults`: every component made without arguments, where that is possible;
 - `cases`: every case of every component;
 - `scales`: one case of every component at input sizes of 1e-6 to 1e6, with one input at exactly 0;
-- `twins`: the correct objects of `tests/material` that bugs are planted in, with the first seeds;
+- `twins`: the correct versions of the faulty objects in `tests/material`, with the first seeds;
 - `unusual`: the correct but unusual layers of `tests/material/unusual.py`, with the first seeds.
 
-Prints how many checks there were of each, how many failed (each would be a false alarm), could show
-nothing or raised, with the seed and the reason, and the worst error over tolerance.
+Prints for each group the number of checks, and how many failed (each would be a false alarm), were
+inconclusive or raised, with the seed and the reason, and the largest ratio of error to tolerance.
 
     python -m benchmarks.false_alarms [--seeds 100] [--jobs 2]
 """
@@ -35,13 +35,13 @@ from tests.material.unusual import CORRECT
 SCALES = (1e-6, 1e-3, 1.0, 1e3, 1e6)
 
 FEW = 5
-"""The material of the tests is checked with so many seeds."""
+"""The number of seeds for the tests' material."""
 
 STATES = ("pass", "fail", "inconclusive", "exception")
 
 
 class Outcome(NamedTuple):
-    """What the check said of one object; `status` may be "exception" too."""
+    """The check's result for one object; `status` may be "exception" too."""
 
     group: str
     name: str
@@ -109,7 +109,7 @@ def check(seed: int) -> list[Outcome]:
             with np.errstate(all="ignore"):  # a loss is tried on scores that do not suit it
                 found = run()
             status, why, ratio = found.status, next(reasons(found), ""), found.ratio
-        except Exception as error:  # whatever it is, it is what is looked for
+        except Exception as error:  # any exception is a finding
             status, why, ratio = "exception", f"{type(error).__name__}: {error}", 0.0
         outcomes.append(Outcome(group, name, status, why, ratio))
     return outcomes

@@ -1,20 +1,18 @@
-"""How long a step takes on n ranks: measured here as far as it goes, and a forecast for more.
+"""The time of a step on n ranks: measured on this machine, and forecast for more ranks.
 
     python -m benchmarks.forecast [--page] [--rounds 3]
 
-The model. A global batch of B samples is divided among n ranks; what a rank takes for its part is
-measured, in one process, with as many samples as it would have. The sum of the gradients over the
-ranks is the rest:
+The model. A global batch of B samples is divided among n ranks. The computing time of a rank is
+measured in one process with B / n samples; the sum of the gradients over the ranks is added:
 
     t(n) = compute(B / n) + sum(n, bytes)
     sum(n, V) = min( log2(n) (2 a + V / w),           recursive doubling, twice for the loss
                      2 (n - 1) (a + V / (n w)) )      a ring
 
 with a latency a and a bandwidth w. For ranks on one host both are fitted to measured sums over two
-ranks, and the forecast for two is compared with a measured step. For more hosts they are those
-of a network, stated in NETWORKS; ranks are then taken to be one a host, and all equally fast. What
-is left out: waiting for the slowest rank, other traffic, reading data. `--page` writes the tables
-to .github/SCALING.md.
+ranks, and the forecast for two is compared with a measured step. For several hosts they are those
+of a network in NETWORKS, with one rank per host, all equally fast. Not included: waiting for the
+slowest rank, other traffic, reading data. `--page` writes the tables to .github/SCALING.md.
 """
 
 from __future__ import annotations
@@ -40,21 +38,21 @@ from minitorch_np.io.atomic import replacing
 from minitorch_np.machine import blas
 
 RANKS = (1, 2, 8, 64, 512)
-"""For how many ranks."""
+"""The numbers of ranks."""
 
 PAGE = ROOT / ".github" / "SCALING.md"
 MARKS = "<!-- forecast -->", "<!-- end of forecast -->"
 
 
 class Network(NamedTuple):
-    """What carries the sums: seconds for a message, and bytes a second."""
+    """A network between ranks: seconds per message, and bytes per second."""
 
     name: str
     latency: float
     bandwidth: float
 
     def sum(self, ranks: int, size: int) -> float:
-        """Seconds that the sum of `size` bytes over so many ranks takes."""
+        """The seconds for the sum of `size` bytes over this number of ranks."""
         if ranks == 1:
             return 0.0
         rounds, volume = math.log2(ranks), size / self.bandwidth
@@ -67,13 +65,13 @@ NETWORKS = (
     Network("10 Gbit/s Ethernet: 30 us, 1.1 GB/s", 30e-6, 1.1e9),
     Network("100 Gbit/s InfiniBand: 2 us, 11 GB/s", 2e-6, 11e9),
 )
-"""Figures as makers of such networks state them, and MPI's benchmarks; none was measured here."""
+"""Figures published by vendors and by MPI benchmarks; none was measured here."""
 
 
 def fitted(times: Mapping[str, float]) -> Network:
     """The latency and bandwidth of sums over two ranks of this host.
 
-    The latency is that of two numbers. The bandwidth is the one at which the longest sum comes out.
+    The latency is fitted to a sum of two numbers, the bandwidth to the longest sum.
     """
     sizes = sorted(map(int, times))
     latency = times[str(sizes[0])] / 2
@@ -82,7 +80,7 @@ def fitted(times: Mapping[str, float]) -> Network:
 
 
 def compute(work: Work, rounds: int) -> dict[int, float]:
-    """Seconds of a step on the part of the batch that one of n ranks has, by n: medians."""
+    """The median seconds of a step on one rank's part of the batch, by the number of ranks."""
     found: dict[int, list[float]] = {n: [] for n in RANKS}
     for _ in range(rounds):
         for n in RANKS:
@@ -91,7 +89,7 @@ def compute(work: Work, rounds: int) -> dict[int, float]:
 
 
 def table(work: Work, rounds: int, host: Network, two: float) -> list[str]:
-    """What is measured and forecast of a network, as lines of Markdown."""
+    """The measurements and forecasts for a network, as lines of Markdown."""
     alone, size = compute(work, rounds), 4 * work.make().count_parameters()
     lines = [
         f"### {work.name}: {size // 4:,} parameters",
@@ -121,7 +119,7 @@ def table(work: Work, rounds: int, host: Network, two: float) -> list[str]:
 
 
 def best(alone: Mapping[int, float], size: int, network: Network) -> int:
-    """Up to how many of RANKS a step becomes shorter."""
+    """The number of RANKS up to which a step becomes faster."""
     times = {n: alone[n] + network.sum(n, size) for n in RANKS}
     return min(times, key=times.__getitem__)
 

@@ -1,9 +1,8 @@
-"""How fast a model writes, with its key-value cache and without: `python -m benchmarks.generation`.
+"""Speed of generation with a key-value cache and without it: `python -m benchmarks.generation`.
 
-The network is the GPT of the training benchmark (4 layers, 4 heads, 128 wide, context 64), in
-float32 on one thread. Both ways write the same tokens; without the cache, each token takes a
-forward of all tokens so far. Pairs are measured one after the other, and the median of their
-ratios is told.
+The network is the GPT of the training benchmark (4 layers, 4 heads, width 128, context 64), in
+float32 on one thread. Both generate the same tokens; without the cache, each token takes a forward
+of all tokens so far. Both are measured in turn, and the median of the ratios is printed.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ def cached(model: mt.Sequential, start: list[int], length: int) -> list[int]:
 
 
 def uncached(model: mt.Sequential, start: list[int], length: int) -> list[int]:
-    """Each token from a step over all tokens before it, whose state is thrown away."""
+    """Each token from a step over all tokens before it, whose state is discarded."""
     tokens = list(start)
     for _ in range(length):
         scores, _ = model.step(np.array([tokens], model.dtype))

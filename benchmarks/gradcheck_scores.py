@@ -1,12 +1,12 @@
-"""The same planted bugs, seen by this gradient check and by PyTorch's.
+"""The same planted bugs, checked by this gradient check and by PyTorch's.
 
 The bugs are those of `tests/material`, in layers, losses and plain functions, and of
 `tests/planted.py`. Each is checked by `mt.gradcheck` or `mt.gradcheck_function` with their
 defaults, and so is the correct object that the bug was planted in. For PyTorch the same forward and
 backward are wrapped as an autograd function and given to `torch.autograd.gradcheck` with its
 defaults, in float64, on random inputs without zeros and ties, with parameters away from their
-initial values; in both modes of a layer, if they differ. A bug is found by what says no or raises.
-Without PyTorch (extra `bench`) its columns are absent.
+initial values; in both modes of a layer, if they differ. A bug counts as found if the check fails
+or raises. Without PyTorch (extra `bench`) its columns are absent.
 
     python -m benchmarks.gradcheck_scores [--jobs 2]
 """
@@ -66,7 +66,7 @@ class Trial(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What was said of a trial, by name of the checker, and how long that took."""
+    """The results for a trial, by name of the checker, and the time that each took."""
 
     name: str
     wrong: bool
@@ -75,7 +75,7 @@ class Verdict(NamedTuple):
 
 
 class Wrapped(NamedTuple):
-    """What PyTorch is given: live arrays, forward() -> (y, cache), and the arrays' gradients."""
+    """PyTorch's input: live arrays, forward() -> (y, cache), and the arrays' gradients."""
 
     arrays: list[Any]
     forward: Callable[[], Any]
@@ -83,7 +83,7 @@ class Wrapped(NamedTuple):
 
 
 def counts() -> dict[str, int]:
-    """How many groups of trials there are of each kind: a right object and its wrong twins."""
+    """The number of groups of trials of each kind: a correct object and its faulty versions."""
     listed = {kind: len(_specimens(kind)) for kind in LAYERS}
     return {**listed, BASIC: 1, ENTRIES: len(ELEMENTWISE), PRODUCTS: len(VJPS)}
 
@@ -188,7 +188,7 @@ def _by_torch(*modes: Wrapped) -> str:
 
 
 def _passes_torch(given: Wrapped) -> bool:
-    """What PyTorch says; it moves the arrays in place, for its tensors are their memory."""
+    """PyTorch's result; it changes the arrays in place, since its tensors share their memory."""
 
     class Function(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
@@ -225,7 +225,7 @@ def judge(group: tuple[str, int]) -> tuple[str, list[Verdict]]:
 
 
 def table(found: dict[str, list[Verdict]]) -> list[str]:
-    """Bugs found of those planted, and correct objects passed, for each kind and in all."""
+    """The bugs found and the correct objects passed, for each kind and in total."""
     checkers = list(next(iter(found.values()))[0].said)
     head = ["kind", "bugs", *(f"found by {name}" for name in checkers)]
     rows = [[*head, "correct", *(f"passed by {name}" for name in checkers)]]
@@ -245,7 +245,7 @@ def _is_right(verdict: Verdict, checker: str) -> bool:
 
 
 def main() -> None:
-    """Check every object with both; print what either is wrong about, and the table."""
+    """Check every object with both; print the errors of either, and the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=2)
     found: dict[str, list[Verdict]] = {}

@@ -1,8 +1,8 @@
-"""How long the gradient check takes, on one BLAS thread: medians of several runs.
+"""The duration of the gradient check on one BLAS thread: medians of several runs.
 
-Seconds on the clock, seconds of the processor, and the ratio of the latter to a fixed piece of work
-that is measured right before and after: one forward and backward of 784-10-10 with 32 samples in
-float64. On a busy machine the ratio changes the least.
+Wall time, processor time, and the ratio of the latter to a fixed amount of work that is measured
+immediately before and after: one forward and backward of 784-10-10 with 32 samples in float64. On a
+busy machine the ratio changes the least.
 
     python -m benchmarks.gradcheck_times [--rounds 7]
 """
@@ -23,13 +23,13 @@ import numpy as np
 import minitorch_np as mt
 
 UNITS = 50
-"""The fixed piece of work is done so many times before each check, and after it."""
+"""The number of repetitions of the fixed work before each check, and after it."""
 
 BLOCK = "PyTorch's Linear + GELU + LayerNorm, gradcheck_torch"
 
 
 def unit() -> Callable[[], None]:
-    """The fixed piece of work."""
+    """Do the fixed work."""
     model = mt.Sequential(mt.Dense(10), "relu", mt.Dense(10))
     model.initialize((784,), rng=np.random.default_rng(0), dtype=np.float64)
     x, dy = (np.random.default_rng(0).normal(size=(32, width)) for width in (784, 10))
@@ -43,7 +43,7 @@ def unit() -> Callable[[], None]:
 
 
 def checks() -> dict[str, Callable[[], object]]:
-    """What is measured."""
+    """The checks to measure, by name."""
     digits = mt.data.load_mnist().train.take(slice(32))
     x, y = digits.features(), digits.labels
     notes = mt.notes_network(seed=0)
@@ -70,7 +70,7 @@ def checks() -> dict[str, Callable[[], object]]:
 
 
 def seconds(work: Callable[[], object]) -> tuple[float, float]:
-    """On the clock, and of the processor. Raises AssertionError for a check that does not pass."""
+    """The wall time and processor time. Raises AssertionError for a check that does not pass."""
     clock, processor = time.perf_counter(), time.process_time()
     result = work()
     spent = time.perf_counter() - clock, time.process_time() - processor

@@ -1,9 +1,8 @@
-"""Does the diagnosis find what is ill, where it is, and nothing else?
+"""Does `diagnose` find each planted problem at its place, and nothing in healthy networks?
 
-Illnesses are planted in networks of all activations and several depths, and looked for: of the kind
-that was planted, at the path where it was planted. Then healthy networks are trained, of all
-activations and depths of 1 to 8, and fresh convolutional ones are made, about which there should be
-no complaint.
+Problems are planted in networks of all activations and several depths; each has to be found with
+its kind and its path. Then healthy networks of all activations and depths of 1 to 8 are trained,
+and convolutional networks are initialized; none of these should be reported.
 
     python -m benchmarks.illnesses
 """
@@ -28,13 +27,13 @@ ALL = (*SMOOTH, "leaky_relu", "elu", "selu", "sigmoid", "tanh", "hard_sigmoid")
 DEPTHS = (1, 2, 3, 5, 8)
 
 LEARNS = {"sigmoid": 3, "hard_sigmoid": 2}
-"""Deeper than this, plain networks of these do not learn, and are not healthy."""
+"""Plain networks of these that are deeper than this do not learn, and are not healthy."""
 
 UNITS = 20
 
 
 def main() -> None:
-    """Plant and look, train and look, print."""
+    """Diagnose networks with planted problems and healthy ones; print."""
     digits = mt.data.load_mnist()
     x, y = digits.train.features()[:4000], digits.train.labels[:4000]
     found = total = 0
@@ -55,7 +54,7 @@ def main() -> None:
 
 
 def chain(activation: str, depth: int, seed: int = 0) -> mt.Sequential:
-    """A plain network of that many hidden layers."""
+    """A plain network with `depth` hidden layers."""
     hidden: list[mt.Layer | str] = []
     for _ in range(depth):
         hidden += [mt.Dense(UNITS, weight_initializer="he_uniform"), activation]
@@ -63,7 +62,7 @@ def chain(activation: str, depth: int, seed: int = 0) -> mt.Sequential:
 
 
 def planted(x: Array, y: object) -> Iterator[tuple[str, mt.Sequential, str, str]]:
-    """Networks with one illness each: what they are, and where it is, and which."""
+    """Networks with one problem each: description, network, path and kind of the problem."""
     rng = np.random.default_rng(0)
     for activation in ALL:
         for depth in DEPTHS:
@@ -91,7 +90,7 @@ def planted(x: Array, y: object) -> Iterator[tuple[str, mt.Sequential, str, str]
 
 
 def deep(x: Array, y: object) -> Iterator[tuple[str, mt.Sequential, str, str]]:
-    """Gradients that vanish and explode, nested units, outputs that die, classes that are lost."""
+    """Vanishing and exploding gradients, nested units, dead outputs, lost classes."""
     for depth in (5, 8, 10):
         layers: list[mt.Layer | str] = []
         for _ in range(depth):
@@ -118,7 +117,7 @@ def deep(x: Array, y: object) -> Iterator[tuple[str, mt.Sequential, str, str]]:
 
 
 def healthy(x: Array, y: object) -> Iterator[tuple[str, list[str]]]:
-    """Trained plain networks, and fresh convolutional ones, and what is complained of."""
+    """Trained plain networks and initialized convolutional ones, each with its problems."""
     for activation in ALL:
         for depth in DEPTHS:
             if depth <= LEARNS.get(activation, 8):

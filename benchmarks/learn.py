@@ -1,8 +1,8 @@
 """How well `minitorch-np learn` names mistakes, and how long it takes.
 
-All functions of `tests/material/learners_wrong.txt`, each in a chapter whose other functions are
-right, have to be refused, with the mistake by name; all of `learners_right.txt` have to pass; files
-without a line written score 0; the solutions pass, and train to 90 % on the digits.
+Each function of `tests/material/learners_wrong.txt`, in a chapter whose other functions are right,
+has to be rejected with the right name of its mistake; those of `learners_right.txt` have to pass;
+unchanged files score 0; the solutions pass and reach an accuracy of 90 % on the digits.
 
     python -m benchmarks.learn [--jobs 2] [--show]
 """
@@ -36,7 +36,7 @@ def answer_to(one: Written) -> Answer:
 
 
 def verdict(one: Written, answer: Answer) -> str:
-    """passed; named rightly, wrongly, or not at all."""
+    """The outcome: passed, named rightly, wrongly named or not named."""
     if answer.status == PASSED:
         return "passed"
     if re.search(one.said, f"{answer.mistake} {answer.known}"):
@@ -45,11 +45,11 @@ def verdict(one: Written, answer: Answer) -> str:
 
 
 def main() -> None:
-    """Check all, count."""
+    """Check all functions, and print counts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--show", action="store_true", help="show what was not named rightly")
-    parser.add_argument("--only", default="", help="of chapters whose file begins so")
+    parser.add_argument("--show", action="store_true", help="show those not named rightly")
+    parser.add_argument("--only", default="", help="only chapters whose file begins with this")
     arguments = parser.parse_args()
     with ThreadPoolExecutor(arguments.jobs) as pool:
         for kind, fine in (("wrong", "named"), ("right", "passed")):

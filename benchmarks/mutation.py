@@ -3,13 +3,16 @@
 A mutant is the package with one thing changed: `<` for `<=`, `+` for `-`, `and` for `or`, another
 constant or default, two arguments exchanged, a `not` or a statement left out. Texts, annotations
 and what is there for type checkers alone are not touched. Each mutant is a copy of the tree, and
-runs the tests that pass through its line (or its file, where importing it runs the line), the
-fastest first, until one fails. A copy that takes much longer than the tests should is taken for an
-endless loop, which is seen too. What no test sees is printed with the line before and after: it is
-a hole in the tests, or it changes nothing.
+runs the tests that pass through its statement (or its function, for a default; or its file, where
+importing it runs the line), those that run the fewest lines first, until one fails. A copy that
+takes much more processor time than the tests should is taken for an endless loop, which is seen
+too. What no test sees is printed with the line before and after: it is a hole in the tests, or it
+changes nothing.
 
-Which test passes through which line is measured once, with coverage.py, and kept in the temporary
-folder until the package or the tests change. The same seed gives the same mutants.
+Which test passes through which line is measured once, with coverage.py. That and the outcome of
+each mutant are kept in the temporary folder (TMPDIR), under a name that stands for the state of the
+package and the tests: a run that was cut off goes on where it stopped. The same seed gives the same
+mutants.
 
     pip install coverage
     python -m benchmarks.mutation [--mutants 300] [--seed 0] [--jobs 2] [--only gradcheck]
@@ -24,14 +27,16 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,11 +46,20 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "minitorch_np"
 COPIED = (PACKAGE, "tests", "benchmarks", "examples", "pyproject.toml", "README.md", ".github")
 
-MOST_TESTS = 150
-"""Of a line that more tests pass through, the fastest so many are run."""
+MOST_SECONDS = 120.0
+"""Of a line's tests those are run that take so long together, as measured under coverage.py."""
 
-PATIENCE, START = 10.0, 60.0
-"""A mutant's tests may take so many times as long as they should, and so many seconds to start."""
+PATIENCE, START = 3.0, 30.0
+"""A mutant's tests may use so many times their seconds of processor time, and so many to start."""
+
+WAITING = 20.0
+"""What waits, and uses no time, is ended after so many times that: the machine may be busy."""
+
+OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL, 128 + signal.SIGXCPU, 128 + signal.SIGKILL)
+"""How a run ends that has used its time, alone or under another command."""
+
+PARTS = 12
+"""Coverage is measured in so many runs of pytest."""
 
 COMPARISONS: dict[type[ast.AST], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
@@ -70,15 +84,45 @@ class Mutant(NamedTuple):
 
 
 class Covered(NamedTuple):
-    """The tests that pass through each line or file ("file:line"), and each test's seconds."""
+    """The tests that pass through each line ("file:line"), file or folder, and their seconds.
+
+    Those that run the fewest lines come first.
+    """
 
     tests: dict[str, list[str]]
     seconds: dict[str, float]
 
     def of(self, mutant: Mutant) -> list[str]:
-        """Those of its line, or of its file if only importing runs the line; the fastest first."""
-        own = self.tests.get(f"{mutant.file}:{mutant.line}")
-        return (own or self.tests.get(mutant.file, [])) if own is not None else []
+        """Those of its statement, function or file, see :func:`run_with`; of the file or the folder
+        where that runs before any test does.
+        """
+        places = [f"{mutant.file}:{line}" for line in run_with(mutant)]
+        own = {test for place in places for test in self.tests.get(place, [])}
+        folder = str(Path(mutant.file).parent)
+        of_file = self.tests.get(mutant.file) or self.tests.get(folder, [])
+        tests = [test for test in of_file if test in own] or of_file
+        together = accumulate(self.seconds[test] for test in tests)
+        few = [test for test, s in zip(tests, together, strict=True) if s < MOST_SECONDS]
+        return few or tests[:1]
+
+
+def run_with(mutant: Mutant) -> range:
+    """The lines that run when a mutant's does: what starts a line, or takes a default."""
+    tree = ast.parse((ROOT / mutant.file).read_text())
+    around = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.stmt) and node.lineno <= mutant.line <= (node.end_lineno or 0)
+    ]
+    functions = [n for n in around if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    if not functions:
+        return range(1, (tree.body[-1].end_lineno or 0) + 1)
+    inner: Any = max(functions, key=lambda node: node.lineno)
+    if mutant.line >= inner.body[0].lineno:
+        inner = max(around, key=lambda node: node.lineno)
+        if hasattr(inner, "body"):
+            return range(inner.lineno, max(inner.lineno, inner.body[0].lineno - 1) + 1)
+    return range(inner.lineno, inner.end_lineno + 1)
 
 
 def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
@@ -183,45 +227,63 @@ def _replaced(source: str, node: Any, text: str) -> str:
     return str(head + text.encode() + tail, "utf-8")
 
 
-def coverage_map() -> Covered:
-    """Measured by a run of all tests, once for each state of the package and the tests."""
+def kept(kind: str) -> Path:
+    """The file for what was found of this state of the package and the tests."""
     digest = hashlib.sha256()
     for path in sorted([*ROOT.glob(f"{PACKAGE}/**/*.py"), *ROOT.glob("tests/**/*.py")]):
         digest.update(path.read_bytes())
-    cache = Path(tempfile.gettempdir()) / f"minitorch_np_coverage_{digest.hexdigest()[:16]}.json"
-    if not cache.is_file():
-        with tempfile.TemporaryDirectory() as folder:
-            cache.write_text(json.dumps(_measured(Path(folder))))
-    return Covered(**json.loads(cache.read_text()))
+    return Path(tempfile.gettempdir()) / f"minitorch_np_{kind}_{digest.hexdigest()[:16]}.json"
 
 
-def _measured(folder: Path) -> dict[str, object]:
+def coverage_map(under: list[str], jobs: int) -> Covered:
+    """Measured by a run of all tests, once for each state of the package and the tests."""
+    if not kept("coverage").is_file():
+        modules = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/**/test_*.py"))
+        lines: dict[str, set[str]] = defaultdict(set)
+        seconds: dict[str, float] = {}
+        with ThreadPoolExecutor(jobs) as pool:
+            parts = [modules[first::PARTS] for first in range(PARTS)]
+            for places, took in pool.map(lambda part: _measured(part, under), parts):
+                seconds |= took
+                for place, tests in places.items():
+                    for test in tests:
+                        lines[test].add(place)
+        found: dict[str, list[str]] = defaultdict(list)
+        for test in sorted(lines, key=lambda test: len(lines[test])):
+            files = {place.partition(":")[0] for place in lines[test]}
+            for place in lines[test] | files | {str(Path(file).parent) for file in files}:
+                found[place].append(test)
+        kept("coverage").write_text(json.dumps({"tests": found, "seconds": seconds}))
+    return Covered(**json.loads(kept("coverage").read_text()))
+
+
+def _measured(modules: list[str], under: list[str]) -> tuple[dict[str, set[str]], dict[str, float]]:
+    """The tests of some modules: those that pass through each line, and their seconds."""
     import coverage
 
-    data, times = folder / "coverage", folder / "times.xml"
-    settings = folder / "coveragerc"
-    # A test's name is its context, which the newer core of coverage, sysmon, does not know.
-    settings.write_text(
-        f"[run]\nsource = {ROOT / PACKAGE}\ndata_file = {data}\n"
-        "dynamic_context = test_function\ncore = ctrace\n"
-    )
-    command = [sys.executable, "-m", "coverage", "run", "--rcfile", str(settings), "-m", "pytest"]
-    command += ["-n", "0", f"--junitxml={times}"]
-    subprocess.run(command, check=False, cwd=ROOT, env=_quiet(ROOT))
-    seconds: dict[str, float] = defaultdict(float)
-    cases = r'<testcase classname="([^"]*)" name="([^"\[]*)[^"]*" time="([^"]*)"'
-    for module, name, took in re.findall(cases, times.read_text()):
-        seconds[f"{module}.{name}"] += float(took)
-    measured = coverage.CoverageData(str(data))
-    measured.read()
-    tests: dict[str, list[str]] = {}
-    for file in measured.measured_files():
-        for line, contexts in measured.contexts_by_lineno(file).items():
-            known = sorted({c for c in contexts if c in seconds}, key=lambda c: seconds[c])
-            place = str(Path(file).relative_to(ROOT))
-            tests[f"{place}:{line}"] = known
-            tests[place] = sorted({*tests.get(place, []), *known}, key=lambda c: seconds[c])
-    return {"tests": tests, "seconds": seconds}
+    with tempfile.TemporaryDirectory() as folder:
+        data, times = f"{folder}/coverage", Path(folder, "times.xml")
+        settings = Path(folder, "coveragerc")
+        # A test's name is its context, which the newer core of coverage, sysmon, does not know.
+        settings.write_text(
+            f"[run]\nsource = {ROOT / PACKAGE}\ndata_file = {data}\n"
+            "dynamic_context = test_function\ncore = ctrace\n"
+        )
+        command = ["-m", "coverage", "run", "--rcfile", str(settings), "-m", "pytest"]
+        command += ["-n", "0", f"--junitxml={times}", *modules]
+        command = [*under, sys.executable, *command]
+        subprocess.run(command, check=False, cwd=ROOT, env=_quiet(ROOT), stdout=subprocess.DEVNULL)
+        seconds: dict[str, float] = defaultdict(float)
+        cases = r'<testcase classname="([^"]*)" name="([^"\[]*)[^"]*" time="([^"]*)"'
+        for module, name, took in re.findall(cases, times.read_text()):
+            seconds[f"{module}.{name}"] += float(took)
+        measured, places = coverage.CoverageData(data), {}
+        measured.read()
+        for file in measured.measured_files():
+            for line, contexts in measured.contexts_by_lineno(file).items():
+                places[f"{Path(file).relative_to(ROOT)}:{line}"] = seconds.keys() & contexts
+        measured.close()
+    return places, seconds
 
 
 def _quiet(tree: Path) -> dict[str, str]:
@@ -229,11 +291,11 @@ def _quiet(tree: Path) -> dict[str, str]:
     return {**os.environ, **one, "PYTHONPATH": str(tree)}
 
 
-def is_seen(mutant: Mutant, covered: Covered) -> bool:
-    """Whether a test fails, or does not end, in a copy of the tree with the mutant in it."""
-    tests = covered.of(mutant)[:MOST_TESTS]
+def seen_by(mutant: Mutant, covered: Covered, under: list[str]) -> str:
+    """The test that fails in a copy of the tree with the mutant in it; "" where none does."""
+    tests = covered.of(mutant)
     if not tests:
-        return False
+        return ""
     limit = START + PATIENCE * sum(covered.seconds[test] for test in tests)
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
@@ -241,31 +303,49 @@ def is_seen(mutant: Mutant, covered: Covered) -> bool:
             put = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             put(ROOT / name, tree / name)
         (tree / mutant.file).write_text(mutant.text)
-        names = [_node_id(test) for test in tests]
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-x",
-            "-n",
-            "0",
-            "-p",
-            "no:cacheprovider",
-            *names,
-        ]
-        quiet = subprocess.DEVNULL
-        process = subprocess.Popen(command, cwd=tree, env=_quiet(tree), stdout=quiet, stderr=quiet)
-        try:
-            code = process.wait(limit)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            return True
+        command = [*under, "sh", "-c", f'ulimit -t {limit:.0f}; exec "$@"', "sh", sys.executable]
+        command += ["-m", "pytest", "-x", "-n", "0", "-p", "no:cacheprovider", "--tb=no", "-rfE"]
+        command += [_node_id(test) for test in tests]
+        with open(tree / "said.txt", "w+") as said:
+            process = subprocess.Popen(
+                command, cwd=tree, env=_quiet(tree), stdout=said, stderr=said,
+                start_new_session=True,
+            )  # fmt: skip
+            try:
+                code = process.wait(WAITING * limit)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                return "no end"
+        text = (tree / "said.txt").read_text(errors="replace")
     # 1: a test failed; 2 or 4: what it imports did; 3: pytest itself fell over what a test left;
     # below 0: the process was killed. 5 is no test at all, and says nothing.
     if code == 5:
         raise RuntimeError(f"pytest found no test: {' '.join(command)}")
-    return code != 0
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", text, re.MULTILINE)
+    ended = "out of time" if code in OUT_OF_TIME else f"pytest ended with {code}"
+    return (failed[1] if failed else ended) if code else ""
+
+
+class Record:
+    """The outcomes so far, each written as soon as it is known."""
+
+    def __init__(self) -> None:
+        self.path = kept("mutants")
+        lines = self.path.read_text().splitlines() if self.path.is_file() else []
+        self.outcomes = {line["mutant"]: line["seen by"] for line in map(json.loads, lines)}
+
+    def of(self, mutant: Mutant, covered: Covered, under: list[str]) -> str:
+        """What saw a mutant, now or before."""
+        name = hashlib.sha256(f"{mutant.file} {mutant.text}".encode()).hexdigest()[:16]
+        if name not in self.outcomes:
+            found = seen_by(mutant, covered, under)
+            line = {"mutant": name, "seen by": found} | mutant._asdict()
+            del line["text"]
+            with self.path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+            self.outcomes[name] = found
+        return str(self.outcomes[name])
 
 
 def _node_id(test: str) -> str:
@@ -281,28 +361,28 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="a part of the files' names")
+    parser.add_argument("--under", default="", help='run pytest under a command: "nice -n 10"')
     given = parser.parse_args()
     files = sorted(path for path in ROOT.glob(f"{PACKAGE}/**/*.py") if given.only in str(path))
     every = [mutant for path in files for mutant in candidates(path)]
     order = np.random.default_rng(given.seed).permutation(len(every)).tolist()
     chosen = list(islice(filter(is_change, (every[place] for place in order)), given.mutants))
-    covered = coverage_map()
-    print(f"{len(chosen)} of {len(every)} mutants of {len(files)} files", flush=True)
+    under = shlex.split(given.under)
+    covered, record = coverage_map(under, given.jobs), Record()
+    print(f"{len(chosen)} of {len(every)} mutants of {len(files)} files; kept in {record.path}")
     unchanged = chosen[0]._replace(text=(ROOT / chosen[0].file).read_text())
-    if is_seen(unchanged, covered):
-        raise SystemExit("the tests fail without a mutant too: nothing can be said")
+    if by := seen_by(unchanged, covered, under):
+        raise SystemExit(f"the tests fail without a mutant too ({by}): nothing can be said")
     seen = 0
     with ThreadPoolExecutor(given.jobs) as pool:
-        results = pool.map(lambda mutant: is_seen(mutant, covered), chosen)
+        results = pool.map(lambda mutant: record.of(mutant, covered, under), chosen)
         for n, (mutant, found) in enumerate(zip(chosen, results, strict=True), 1):
-            seen += found
+            seen += bool(found)
             print(f"{seen} of {n} are seen so far", file=sys.stderr, flush=True)
             if not found:
-                run = covered.of(mutant)
-                where = f"{mutant.file}:{mutant.line}" + ("" if run else " (no test runs it)")
-                print(
-                    f"{where}: {mutant.kind}\n  - {mutant.before}\n  + {mutant.after}", flush=True
-                )
+                none = "" if covered.of(mutant) else " (no test runs it)"
+                change = f"  - {mutant.before}\n  + {mutant.after}"
+                print(f"{mutant.file}:{mutant.line}{none}: {mutant.kind}\n{change}", flush=True)
     print(f"{seen} of {len(chosen)} are seen ({seen / len(chosen):.1%})")
 
 

@@ -1,7 +1,6 @@
-"""The pages in numbers: how large they are, how long a frame takes, and whether they say what
-Python says.
+"""The pages in numbers: their size, the time of a frame, and their agreement with Python.
 
-Needs playwright and a Chromium. Run it on a machine with nothing else to do.
+Needs playwright and a Chromium. Run it on an idle machine.
 
     python -m benchmarks.pages
 """
@@ -36,11 +35,11 @@ STROKES: dict[int, list[Stroke]] = {
          (0.66, 0.68), (0.5, 0.5)]],
     9: [[(0.66, 0.35), (0.5, 0.2), (0.36, 0.34), (0.5, 0.48), (0.66, 0.35), (0.62, 0.85)]],
 }  # fmt: skip
-"""How each digit is drawn, in shares of the paper."""
+"""The strokes of each digit, as fractions of the paper's size."""
 
 
 def drawings(rng: np.random.Generator, each: int) -> Iterator[tuple[int, list[Stroke]]]:
-    """Every digit so many times, in other sizes, places and slants."""
+    """Each digit several times, in different sizes, places and slants."""
     for digit, strokes in STROKES.items():
         for _ in range(each):
             size, turn, shift = (
@@ -55,7 +54,7 @@ def drawings(rng: np.random.Generator, each: int) -> Iterator[tuple[int, list[St
 
 
 def draw(view: Any, strokes: list[Stroke]) -> None:
-    """Draw strokes on a page with the mouse, and wait until it has looked at them."""
+    """Draw strokes on a page with the mouse, and wait for its prediction."""
     box = view.locator("#paper").bounding_box()
     for stroke in strokes:
         places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
@@ -91,7 +90,7 @@ FRAMES = """async count => {
   }
   return found;
 }"""
-"""What a frame of drawing takes, in milliseconds: read, prepare, forward, paint, lay out."""
+"""The milliseconds of a frame of drawing: read, prepare, forward, paint, lay out."""
 
 PLAYED = """async count => {
   const found = [];
@@ -107,7 +106,7 @@ PLAYED = """async count => {
   }
   return found;
 }"""
-"""What a frame of the playground takes: five steps, and painting."""
+"""The milliseconds of a frame of the playground: five steps, and painting."""
 
 
 def trained(model: mt.Sequential, epochs: int) -> mt.Sequential:
@@ -133,7 +132,7 @@ def agreement(view: Any, model: mt.Sequential) -> str:
 
 
 def in_float64(model: mt.Sequential) -> mt.Sequential:
-    """The same model, that computes in float64, as the page does."""
+    """The same model computing in float64, as the page does."""
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder, "model.npz"))
         same = mt.Sequential.load(Path(folder, "model.npz"))
@@ -143,7 +142,7 @@ def in_float64(model: mt.Sequential) -> mt.Sequential:
 
 
 def drawn(view: Any, model: mt.Sequential) -> str:
-    """40 drawn digits: what the page says, and what Python says of the same pixels."""
+    """40 drawn digits: the page's predictions compared with Python's for the same pixels."""
     same = right = count = 0
     for digit, strokes in drawings(np.random.default_rng(0), 4):
         view.click("#clear")

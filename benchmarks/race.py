@@ -1,9 +1,8 @@
-"""Contestants side by side: a process each, which take turns, so that all see the same machine.
+"""Contestants side by side: each in a process of its own, measured in turn.
 
-On a machine that others use too, a second is not a second. What stays comparable is what was
-measured in turn, a few tenths of a second each, over and over; a median does not mind a round that
-something got in the way of. Processes are started anew a few times, since where memory happens to
-lie is a matter of luck that lasts as long as a process.
+On a machine with other load, times vary. Measurements of a few tenths of a second taken in turn
+stay comparable, and a median ignores single disturbed rounds. Processes are restarted a few times,
+since the placement of their memory affects the speed and lasts as long as the process.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ from minitorch_np.arrays import BLAS_THREADS
 ROOT = Path(__file__).parents[1]
 
 Rounds = dict[str, list[dict[str, Any]]]
-"""What each contestant measured, round by round."""
+"""The measurements of each contestant, one per round."""
 
 
 class Runner:
-    """A worker process, to be used in a with statement."""
+    """A worker process, for use in a with statement."""
 
     def __init__(self, name: str, task: Task, folder: Path, threads: int) -> None:
         self._name = name
@@ -51,7 +50,7 @@ class Runner:
         self.kernels: str | None = first["kernels"]
 
     def round(self) -> dict[str, Any]:
-        """What one round took."""
+        """The measurement of one round."""
         assert self._process.stdin is not None
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
@@ -74,14 +73,14 @@ class Runner:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """The environment of a worker that uses so many threads."""
+    """The environment of a worker with this number of threads."""
     pinned = dict.fromkeys(BLAS_THREADS, str(threads))
     flags = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
     return os.environ | pinned | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
 
 
 def write_data(source: str | None, folder: Path) -> int:
-    """x.npy and y.npy, from which each worker has its data in memory; how many samples."""
+    """Write x.npy and y.npy, which each worker loads; returns the number of samples."""
     train = mt.data.load_mnist(source).train
     np.save(folder / "x.npy", train.features())
     np.save(folder / "y.npy", train.labels.astype(np.int64))
@@ -91,7 +90,7 @@ def write_data(source: str | None, folder: Path) -> int:
 def race(
     task: Task, names: Iterable[str], folder: Path, *, threads: int, rounds: int, restarts: int
 ) -> Rounds:
-    """Let those that are there and do such work take turns for `rounds`, from each restart."""
+    """Measure the available contestants that support the task in turn, `rounds` per restart."""
     found: Rounds = {}
     for _ in range(restarts):
         with ExitStack() as stack:
@@ -100,7 +99,7 @@ def race(
                 runner = stack.enter_context(Runner(name, task, folder, threads))
                 if runner.does:
                     runners[name] = runner
-            if task.measure != "memory":  # the first time is another: not counted
+            if task.measure != "memory":  # the first time differs and is not counted
                 for runner in runners.values():
                     runner.round()
             for _ in range(1 if task.measure == "memory" else rounds):
@@ -111,10 +110,7 @@ def race(
 
 
 def imports(rounds: int) -> Rounds:
-    """Seconds that a process takes that does nothing but import a library.
-
-    With the compiled files in place, as pip and Python leave them.
-    """
+    """The seconds of a process that only imports a library, with its compiled files in place."""
     quiet = {k: v for k, v in environment(1).items() if k != "PYTHONDONTWRITEBYTECODE"}
     found: Rounds = {}
     for number in range(rounds + 1):

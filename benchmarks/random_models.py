@@ -1,8 +1,8 @@
-"""Does the gradient check cry wolf at whole models? Those of `tests/random_models.py` are correct.
+"""False alarms of the gradient check on whole models: those of `tests/random_models.py` are right.
 
-Prints how many pass, fail (each would be a false alarm), are inconclusive or raise; the seed of
-each that does not pass, with what the report says of it; what the inconclusive ones say to do; the
-worst error over tolerance of those that do; and the seconds that a check takes.
+Prints how many pass, fail (each would be a false alarm), are inconclusive or raise; for each that
+does not pass, its seed and report; the advice of the inconclusive reports; the largest ratio of
+error to tolerance of those that pass; and the seconds per check.
 
     python -m benchmarks.random_models [--seeds 2000] [--first 0] [--jobs 2]
 """
@@ -21,7 +21,7 @@ from tests.random_models import random_model
 
 
 class Outcome(NamedTuple):
-    """What the check said of one model; `status` may be "exception" too."""
+    """The check's result for one model; `status` may be "exception" too."""
 
     seed: int
     status: str
@@ -38,13 +38,13 @@ def check(seed: int) -> Outcome:
     try:
         found = mt.gradcheck(made.model, x, targets, loss=loss, sample_weight=weights, seed=seed)
         status, why, ratio = found.status, list(reasons(found)), found.ratio
-    except Exception as error:  # whatever it is, it is what is looked for
+    except Exception as error:  # any exception is a finding
         status, why, ratio = "exception", [f"{type(error).__name__}: {error}"], 0.0
     return Outcome(seed, status, why, ratio, time.perf_counter() - start)
 
 
 def reasons(found: GradientCheck) -> Iterator[str]:
-    """Why a check has the status that it has: what is wrong, or else what could not be seen."""
+    """The reasons for a check's status: the errors, or else the inconclusive parts."""
     failed = found.status == "fail"
     if found.doubt and not failed:
         yield found.doubt

@@ -14,7 +14,7 @@ BATCH = 512
 """Samples, or sequences, in a step of all ranks together."""
 
 CONTEXT, VOCABULARY = 32, 65
-"""Of the GPT: tokens in a sequence, and different ones."""
+"""The GPT's context and the number of different tokens."""
 
 
 class Work(NamedTuple):
@@ -45,7 +45,7 @@ WORKS = (
 
 
 def steps(work: Work, batch: int, communicator: Any = None, seconds: float = 1.0) -> list[float]:
-    """Seconds that each step takes with batches of this size, in about so much time."""
+    """The seconds of each step with batches of this size, measured for about this time."""
     trainer = mt.Trainer(
         work.make(), "softmax_cross_entropy", work.optimizer, seed=0, communicator=communicator
     )
@@ -61,7 +61,7 @@ def steps(work: Work, batch: int, communicator: Any = None, seconds: float = 1.0
     times: list[float] = []
 
     class Watch(mt.Callback):
-        """Looks at the clock."""
+        """Records the time of each step."""
 
         def on_batch_end(self, trainer: Any, batch: int, loss: float) -> None:
             times.append(time.perf_counter())

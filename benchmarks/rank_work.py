@@ -1,9 +1,9 @@
-"""What each rank of an MPI job does for `benchmarks.ranks` and `benchmarks.forecast`.
+"""The work of each rank of an MPI job for `benchmarks.ranks` and `benchmarks.forecast`.
 
     mpiexec -n 2 python -m benchmarks.rank_work MODE FOLDER [NUMBER]
 
-MODE is numbers, resumed, killed, speed, reduction or model. What there is to say is one line of
-JSON, by the first rank.
+MODE is numbers, resumed, killed, speed, reduction or model. The first rank prints the result as one
+line of JSON.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def numbers(folder: Path, number: int) -> None:
 
 
 def resumed(folder: Path, epochs: int) -> None:
-    """Go on with each run, up to so many epochs."""
+    """Resume each run, up to this number of epochs."""
     for place, name in enumerate(RUNS):
         checkpoint = mt.Checkpoint(folder / f"run_{place}.npz", resume=True)
         model = trained(name, epochs, checkpoint=checkpoint)
@@ -77,14 +77,14 @@ def resumed(folder: Path, epochs: int) -> None:
 
 
 class Slow(mt.Callback):
-    """Makes a step take 10 ms, so that a kill may come at any moment of it."""
+    """Makes a step take 10 ms, so that a kill can hit any moment of it."""
 
     def on_batch_end(self, trainer: Any, batch: int, loss: float) -> None:
         time.sleep(0.01)
 
 
 def killed(folder: Path, number: int) -> None:
-    """A run that is to be killed: each rank says which process it is."""
+    """A run to be killed: each rank writes its process id to a file."""
     (folder / f"rank_{WORLD.rank}").write_text(str(os.getpid()))
     checkpoint = mt.Checkpoint(folder / "killed.npz", every=1, resume=True)
     name = "BatchNorm and Dropout, AdamW"
@@ -94,7 +94,7 @@ def killed(folder: Path, number: int) -> None:
 
 
 def say(found: dict[str, Any]) -> None:
-    """One line, of the first rank."""
+    """Print one line, from the first rank."""
     if WORLD.rank == 0:
         print(json.dumps(found), flush=True)
 

@@ -1,15 +1,15 @@
-"""Training on several ranks of one machine: does it give the same numbers, survive kills, pay?
+"""Training on several ranks of one machine: same numbers, kills and resuming, speed.
 
     python -m benchmarks.ranks [--kills 20] [--only numbers|kills|speed]
 
 - numbers: 200 steps in float64 on 1, 2 and 4 ranks, and from 2 ranks to 4 to 1 in one run, against
   one process: the largest relative difference of any array of the model;
 - kills: a random rank of a random number of ranks is killed at a random moment, until the run is
-  through: how long the job took to end, whether the checkpoint can be read, and how far the end is
-  from a run that nothing stopped;
+  complete: how long the job took to end, whether the checkpoint can be read, and how far the result
+  is from that of an uninterrupted run;
 - speed: a step of 784-512-512-10 with Adam at a global batch of 512, on one rank and on two, with
-  one BLAS thread each, which take turns; what the Allreduce costs; whether it would pay to overlap
-  it with the product of the lowest layer's gradient.
+  one BLAS thread each, in turn; the cost of the Allreduce; the gain of overlapping it with the
+  product of the lowest layer's gradient.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from minitorch_np.arrays import Generator
 from minitorch_np.io.arrays import read_state
 
 LIMIT = 10.0
-"""So many seconds a job may take to end after a rank was killed."""
+"""The most seconds that a job may take to end after a rank was killed."""
 
 
 def start(ranks: int, *words: object) -> subprocess.Popen[str]:
-    """A job of so many ranks, with one BLAS thread each."""
+    """Start a job of several ranks with one BLAS thread each."""
     command = ["mpiexec", "-n", str(ranks)]
     version = subprocess.run(["mpiexec", "--version"], capture_output=True, text=True, check=True)
     if "Open" in version.stdout:
@@ -55,7 +55,7 @@ def start(ranks: int, *words: object) -> subprocess.Popen[str]:
 
 
 def job(ranks: int, *words: object) -> Any:
-    """What such a job has said."""
+    """The result of such a job, from its output."""
     process = start(ranks, *words)
     out, err = process.communicate()
     if process.returncode:
@@ -86,7 +86,7 @@ def numbers(folder: Path) -> None:
 
 
 def kills(folder: Path, most: int, rng: Generator) -> bool:
-    """Kill ranks until so many were; whether all went well."""
+    """Kill ranks this number of times; returns whether all went well."""
     job(1, "numbers", folder)
     straight = folder / "numbers_2_1.npz"
     times, wrong, runs = list[float](), list[str](), 0
@@ -110,8 +110,8 @@ def kills(folder: Path, most: int, rng: Generator) -> bool:
 
 
 def _killed_once(folder: Path, ranks: int, rng: Generator, kill: bool) -> float | None:
-    """Start or resume the run, and kill a rank of it; how long the job then took to end, or None
-    where the run was through before that.
+    """Start or resume the run, and kill one of its ranks; returns the seconds until the job ended,
+    or None if the run was complete before that.
     """
     for path in folder.glob("rank_*"):
         path.unlink()
@@ -131,7 +131,7 @@ def _killed_once(folder: Path, ranks: int, rng: Generator, kill: bool) -> float 
 
 
 def speed(folder: Path, rounds: int) -> None:
-    """Print the times, medians of rounds in which the two take turns."""
+    """Print the times: medians of rounds in which both are measured in turn."""
     found: dict[int, list[dict[str, float]]] = {1: [], 2: []}
     for _ in range(rounds):
         for ranks, each in found.items():
@@ -146,7 +146,7 @@ def speed(folder: Path, rounds: int) -> None:
 
 
 def main() -> None:
-    """Measure, print; the exit code is 1 where a kill did harm."""
+    """Measure and print; the exit code is 1 if a kill did harm."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)

@@ -1,10 +1,10 @@
-"""What was measured, in words: the tables and the picture of .github/MEASUREMENTS.md, made of the
-JSON that `python -m benchmarks` writes.
+"""Write the tables and the figure of .github/MEASUREMENTS.md from the JSON of `python -m
+benchmarks`.
 
     python -m benchmarks.report [results.json]
 
-The figures are medians over all rounds. A ratio is one of medians; the spread beside it is that of
-the ratios round by round, of which half lie between the two numbers.
+The figures are medians over all rounds. A ratio is the ratio of two medians; the two numbers beside
+it are the quartiles of the ratios of single rounds.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from benchmarks.work import GROWING, GROWTH, IMPORTS, LIBRARIES, LIMITS, MLP, NO
 PAGE, PICTURE = ROOT / ".github" / "MEASUREMENTS.md", ROOT / ".github" / "growth.svg"
 MARKS = "<!-- benchmarks -->", "<!-- end of benchmarks -->"
 OURS = {"framework": "", "micro_batches": ", micro-batches of 1,024"}
-"""The contestants that are this framework, and what is said of the work that they do."""
+"""The contestants that are this framework, with a note for the tables."""
 
 Measured = dict[str, Any]
 """One task of the results: its name, threads, and rounds by contestant."""
 
 
 def figures(measured: Measured, name: str) -> list[float]:
-    """What a contestant's rounds took, in microseconds or MiB; empty if it was not there."""
+    """A contestant's measurements in microseconds or MiB; empty if it was not measured."""
     rounds = measured["rounds"].get(name, [])
     if any("MiB" in each for each in rounds):
         return [each["MiB"] for each in rounds if each["MiB"] is not None]
@@ -56,12 +56,12 @@ def spread(measured: Measured, over: str, name: str = "framework") -> tuple[floa
 
 
 def quartiles(numbers: list[float]) -> list[float]:
-    """Where a quarter, a half and three quarters of them are; of one number, that number."""
+    """The three quartiles; of one number, that number three times."""
     return statistics.quantiles(numbers, n=4) if len(numbers) > 1 else numbers * 3
 
 
 def key_of(measured: Measured) -> tuple[str, int, str | None]:
-    """What tells a measurement from others: the kernels are those that were asked for, if any."""
+    """The key of a measurement: task, threads and the requested kernels, if any."""
     return measured["name"], measured["threads"], measured.get("kernels")
 
 
@@ -77,14 +77,14 @@ def find(
 
 
 def kernels_used(measured: Measured, name: str) -> str:
-    """With which of OpenBLAS's kernels a contestant that uses NumPy was measured, in brackets."""
+    """The OpenBLAS kernels used by a contestant that needs NumPy, in brackets."""
     rounds, ours = measured["rounds"].get(name), CONTESTANTS.get(name, "")[1:] == ("numpy",)
     used = rounds[0].get("kernels") if rounds and ours else None
     return f" ({used} kernels)" if used else ""
 
 
 def unit(measured: Measured) -> str:
-    """What its figures are in."""
+    """The unit of its figures."""
     return "MiB" if measured.get("task", {}).get("measure") == "memory" else "us"
 
 
@@ -109,7 +109,7 @@ def print_task(measured: Measured) -> None:
 
 
 def label(name: str) -> str:
-    """What a contestant, or a library, is called in tables."""
+    """The name of a contestant, or of a library, in tables."""
     return CONTESTANTS.get(name, (name,))[0]
 
 
@@ -134,7 +134,7 @@ def main_table(results: dict[str, Any]) -> list[str]:
 
 
 def limits_table(results: dict[str, Any]) -> list[str]:
-    """The ratios that were to be reached."""
+    """The ratios that have limits, as a table."""
     lines = ["| work | over | ratio | half of the rounds | limit |", "|---|---|---|---|---|"]
     for task, over, limit in LIMITS:
         measured = find(results, task)
@@ -204,7 +204,7 @@ def section(results: dict[str, Any]) -> str:
 
 
 def rewritten(text: str, results: dict[str, Any]) -> str:
-    """The page with its section made anew."""
+    """The page with its section replaced."""
     begin, end = MARKS
     before, rest = text.split(begin)
     _, after = rest.split(end)
@@ -232,7 +232,7 @@ def picture(results: dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    """Rewrite the page's section, and the picture where matplotlib is installed."""
+    """Rewrite the page's section, and the figure if matplotlib is installed."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "benchmarks" / "results.json"
     results = json.loads(path.read_text())
     PAGE.write_text(rewritten(PAGE.read_text(), results))

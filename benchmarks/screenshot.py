@@ -16,11 +16,11 @@ from benchmarks.pages import STROKES, draw, trained
 from minitorch_np.errors import optional
 
 SPIRAL = "#data=spirals&noise=0.05&points=300&layers=20-ELU_20-Tanh&rate=0.1&batch=4&steps=8000"
-"""What the playground is to show."""
+"""The settings of the playground."""
 
 
 def main() -> None:
-    """Train, draw, look."""
+    """Train, draw, take the screenshots."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", default=".github", help="the folder (default: %(default)s)")
     out = Path(parser.parse_args().out)

@@ -1,15 +1,15 @@
-"""Sequences beside PyTorch's, and beside the bare matrix products of the same work.
+"""Layers for sequences compared with PyTorch's, and with the bare matrix products of the work.
 
-Each task is trained by `Trainer.fit`, by a loop in PyTorch with the same optimizer, and, where it
-has any, done as nothing but its matrix products in NumPy. The three take turns in one process; what
-is printed are medians of milliseconds a step, and of ratios of neighbours in time. GELU and
-LayerNorm are forward and backward alone. Generation is 64 tokens after 1 and after 64, with the
-cache beside without.
+Each task is trained by `Trainer.fit`, by a PyTorch loop with the same optimizer, and reduced to its
+matrix products in NumPy, if any. The three are measured in turn in one process; printed are medians
+of the milliseconds per step, and of the ratios of consecutive measurements. GELU and LayerNorm are
+forward and backward alone. Generation is 64 tokens after 1 and after 64, with the cache and
+without.
 
     python -m benchmarks.sequences [--rounds 15] [--only gpt,gru]
 
-OPENBLAS_NUM_THREADS=2 before it measures with two threads; OPENBLAS_CORETYPE=SKYLAKEX helps where
-OpenBLAS does not know the processor.
+Set OPENBLAS_NUM_THREADS=2 to measure with two threads, and OPENBLAS_CORETYPE=SKYLAKEX if OpenBLAS
+does not recognize the processor.
 """
 
 import os
@@ -32,20 +32,20 @@ from minitorch_np.cli.arguments import positive_integer
 from minitorch_np.text import aligned
 
 STEPS = 5
-"""How many steps a round has."""
+"""The number of steps in a round."""
 
 Product = tuple[Shape, Shape, int]
-"""The shapes of two arrays to multiply, and how often."""
+"""The shapes of two arrays to multiply, and the number of times."""
 
 BATCH, LENGTH, WIDTH, HEADS, BLOCKS, VOCABULARY = 12, 64, 128, 4, 4, 65
 """The tiny GPT."""
 
 SERIES, FEATURES, UNITS = 32, 64, 128
-"""Of a batch for recurrent layers: series of LENGTH steps."""
+"""The batch size for recurrent layers, in series of LENGTH steps."""
 
 
 class Task(NamedTuple):
-    """What takes turns: a round each, and how many steps it has; and what was asked of ratios."""
+    """Functions for one round each, the number of steps in a round, and limits for the ratios."""
 
     rounds: dict[str, Callable[[], Any]]
     steps: int = STEPS
@@ -70,7 +70,7 @@ def attention(need_dx: bool = True) -> list[Product]:
 
 
 def block(need_dx: bool = True) -> list[Product]:
-    """Those of a transformer block."""
+    """The products of a transformer block."""
     rows = BATCH * LENGTH
     return [
         *attention(need_dx),
@@ -80,7 +80,7 @@ def block(need_dx: bool = True) -> list[Product]:
 
 
 def recurrence(gates: int) -> list[Product]:
-    """Those of a recurrent layer: its inputs at once, its state step by step."""
+    """The products of a recurrent layer: its inputs at once, its state step by step."""
     rows, wide = SERIES * LENGTH, gates * UNITS
     return [
         *dense(rows, FEATURES, wide, need_dx=False),
@@ -91,7 +91,7 @@ def recurrence(gates: int) -> list[Product]:
 
 
 def multiplied(products: list[Product]) -> Callable[[], None]:
-    """A round of nothing but these products."""
+    """A round of only these products."""
     rng = np.random.default_rng(0)
     made: list[tuple[Any, Any, Any, int]] = []
     for shape, other, often in products:
@@ -139,7 +139,7 @@ def torch_fitted(module: Any, x: AnyArray, y: AnyArray) -> Callable[[], Any]:
 def pair(
     layer: mt.Layer, module: Any, shape: Shape, batch: int, products: list[Product], asked: str
 ) -> Task:
-    """Training of one layer, to give random numbers."""
+    """Training of one layer on random targets."""
     rng = np.random.default_rng(0)
     model = mt.Sequential(layer, input_shape=shape, seed=0)
     x = rng.normal(size=(STEPS * batch, *shape)).astype(np.float32)
@@ -241,7 +241,7 @@ def alone(layer: mt.Layer, module: Any, shape: Shape, asked: str) -> Task:
 
 
 def generation(length: int) -> Task:
-    """64 tokens after `length`, with the cache, and with the whole sequence read again for each."""
+    """64 tokens after `length`, with the cache, and with a forward of the whole sequence each."""
     prompt = np.random.default_rng(0).integers(VOCABULARY, size=length).tolist()
     model = mt.gpt(VOCABULARY, 2 * LENGTH, BLOCKS, HEADS, WIDTH, seed=0)
 
@@ -261,7 +261,7 @@ def generation(length: int) -> Task:
 
 
 def tasks() -> Iterator[tuple[str, Callable[[], Task]]]:
-    """All of them, by name."""
+    """All tasks, by name."""
     from torch import nn
 
     series, steps = (LENGTH, FEATURES), (LENGTH, WIDTH)
@@ -327,7 +327,7 @@ def tasks() -> Iterator[tuple[str, Callable[[], Task]]]:
 
 
 def measured(task: Task, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds a step, round by round; the first round of each is not counted."""
+    """The milliseconds per step in each round; the first round is not counted."""
     found: dict[str, list[float]] = {name: [] for name in task.rounds}
     for number in range(rounds + 1):
         for name, run in task.rounds.items():

@@ -1,14 +1,14 @@
-"""Data of any size: the same parameters from everywhere, bounded memory, and what reading costs.
+"""Data of any size: identical parameters from all sources, bounded memory, and the cost of reading.
 
 Four tables:
 
-1. parameters: whether those after training from each kind of source are, bit for bit, those from
+1. parameters: whether training from each kind of source gives, bit for bit, the parameters of
    arrays in memory in the same order;
-2. memory: a data set of ten times the memory that the process may have (RLIMIT_DATA), the peak that
-   it takes, and the same for half of the data;
-3. time: an epoch from a source that the system has in its cache, over one from arrays in memory;
-4. a slow source (each reading sleeps): how much of the smaller of reading and computing is hidden
-   by reading ahead.
+2. memory: the peak with a data set of ten times the memory allowed to the process (RLIMIT_DATA),
+   and with half of that data;
+3. time: the ratio of an epoch from a source in the system's cache to one from arrays in memory;
+4. a slow source (each read sleeps): how much of the smaller of reading and computing is hidden by
+   reading ahead.
 
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.sources [--megabytes 640] [--rounds 5]
 """
@@ -37,7 +37,7 @@ NETWORKS = {"784-10-10": [784, 10, 10], "784-512-512-10": [784, 512, 512, 10]}
 
 
 def write_data(folder: Path, n: int) -> None:
-    """Random pixels and labels, a block at a time: as .npy, HDF5 and Zarr where these are there."""
+    """Write random pixels and labels, block by block: .npy, and HDF5 and Zarr if installed."""
     rng = np.random.default_rng(0)
     x = np.lib.format.open_memmap(folder / "x.npy", "w+", np.uint8, (n, FEATURES))
     pixels = rng.integers(0, 256, (10_000, FEATURES), np.uint8)
@@ -86,7 +86,7 @@ class Pairs:
 
 
 class Slow:
-    """An array whose slices take their time."""
+    """An array whose slices are slow to read."""
 
     def __init__(self, x: AnyArray, seconds: float) -> None:
         self.x, self.seconds = x, seconds
@@ -142,7 +142,7 @@ def fit(kind: str, folder: Path, sizes: list[int], **options: Any) -> tuple[AnyA
 
 
 def available(folder: Path) -> list[str]:
-    """The kinds whose libraries are there."""
+    """The kinds whose libraries are installed."""
     missing = {"hdf5": "x.h5", "zarr": "x.zarr"}
     return [kind for kind in KINDS if kind not in missing or (folder / missing[kind]).exists()]
 
@@ -186,8 +186,8 @@ print(json.dumps({"before": before, "peak": peak}))
 
 
 def peak_memory(kind: str, folder: Path, limit: int, shuffle: bool, small: Path) -> int:
-    """The bytes that an epoch takes more than before it, of a process that may have `limit`; it has
-    trained on the data in `small` before.
+    """The additional bytes that an epoch takes in a process with this limit, which has trained on
+    the data in `small` before.
     """
     given = [kind, str(folder), str(limit), str(int(shuffle)), str(small)]
     command = [sys.executable, "-c", LIMITED, *given]
@@ -212,8 +212,8 @@ def times_of_an_epoch(
 
 
 def hidden_share(delay: float, work: float, rounds: int = 3, groups: int = 40) -> float:
-    """How much of the smaller of reading and computing is hidden, of a source whose every reading
-    takes `delay` seconds, for a group of batches on which the network works about `work` seconds.
+    """How much of the smaller of reading and computing is hidden, if each read takes `delay`
+    seconds, for a group of batches that the network processes in about `work` seconds.
     """
     rows = 2**20 // FEATURES  # of a group
     x = np.zeros((groups * rows, FEATURES), np.uint8)

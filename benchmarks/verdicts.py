@@ -1,9 +1,9 @@
-"""Is what `minitorch-np compare` says true? Families of configurations of which the truth is known.
+"""Error rates of `minitorch-np compare`, for families of configurations with known differences.
 
-False claims where all are the same, under four kinds of noise; how often a difference is seen; how
-often intervals hold, all at once; and the power at the number of seeds that is said to be needed.
-The noise is made up, or drawn from 200 real runs of each default configuration, which are trained
-first (a quarter of an hour on two cores) and kept in the folder that is named.
+Measured are false claims where all are equal, under four kinds of noise; the rate at which a
+difference is detected; the simultaneous coverage of the intervals; and the power at the suggested
+number of seeds. The noise is generated, or drawn from 200 real runs of each default configuration,
+which are trained first (15 minutes on two cores) and kept in FOLDER.
 
     python -m benchmarks.verdicts FOLDER [--families 1000] [--jobs 2]
 """
@@ -33,11 +33,11 @@ PAIR = {"relu+relu", "relu+softmax"}
 """One of which collapses, and one of which does not."""
 
 Noise: TypeAlias = Callable[[Generator, int], Array]
-"""Makes the luck of so many seeds."""
+"""Draws the noise of n seeds."""
 
 
 def normal(rng: Generator, n: int) -> Array:
-    """As accuracies scatter where nothing goes wrong."""
+    """Normal noise, as accuracies vary without collapses."""
     return rng.normal(0, 0.003, n)
 
 
@@ -94,7 +94,7 @@ def real_runs(folder: Path, rates: list[float] | None, jobs: int) -> dict[str, S
 
 
 def false_claims(families: int) -> None:
-    """Four that are the same: a claim of any difference is false."""
+    """Four equal configurations: any claim of a difference is false."""
     for words, noise in NOISES.items():
         for n in (10, 20):
             claims = sum(
@@ -107,7 +107,7 @@ def false_claims(families: int) -> None:
 def simulated(
     noises: list[Noise], gaps: list[float], n: int, families: int
 ) -> Iterator[list[Verdict]]:
-    """Verdicts on families that share what a seed brings, and differ by luck and by gaps."""
+    """Verdicts on families with a common effect of each seed, own noise and gaps."""
     rng = np.random.default_rng(n)
     for _ in range(families):
         shared = rng.normal(0.9, 0.005, n)
@@ -148,7 +148,7 @@ def _rows(sample: Sample, rows: AnyArray) -> Sample:
 
 
 def small_differences(runs: dict[str, Sample] | None, families: int) -> None:
-    """Families of four, one of which is better than the others by so much."""
+    """Families of four, one of which is better than the others by `gap`."""
     words = "made paired noise" if runs is None else "real paired noise"
     for gap in (0.006, SIZE):
         for n in (10, 20):
@@ -176,8 +176,8 @@ def small_differences(runs: dict[str, Sample] | None, families: int) -> None:
 def _shifted(
     runs: dict[str, Sample] | None, gap: float, n: int, families: int
 ) -> Iterator[list[Verdict]]:
-    """Verdicts on four configurations, the first better by `gap`. They scatter by 0.004 each, or as
-    real ones do, of which the fourth is the second from other seeds: noise that is not shared."""
+    """Verdicts on four configurations, the first better by `gap`. Their noise has a standard
+    deviation of 0.004, or is that of real runs; the fourth is the second from other seeds."""
     rng = np.random.default_rng(1)
     kinds = ("leaky_relu+elu", "relu+softmax", "sigmoid+softmax", "relu+softmax")
     for _ in range(families):
@@ -194,7 +194,7 @@ def _shifted(
 
 
 def power_as_promised(runs: dict[str, Sample], pilots: int) -> None:
-    """New experiments with as many seeds as a pilot said that it takes to see SIZE."""
+    """New experiments with the number of seeds that a pilot suggested for detecting SIZE."""
     real = runs["leaky_relu+elu"].accuracies - runs["relu+softmax"].accuracies
     real = real - real.mean()
     kinds: dict[str, Noise] = {

@@ -1,4 +1,4 @@
-"""The work that contestants are given: which network, how large the batches, what is measured."""
+"""The tasks of the contestants: network, batch size and quantity to measure."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Task:
 
     - `sizes` are the units of each layer of a dense network with ReLU and softmax cross-entropy, or
       LENET5; `optimizer` is "sgd" or "adam", at the learning rate `rate`;
-    - `batch` samples make a step, or are predicted at a time; None is all there are;
-    - `samples` are how many of the data are used, at most; None is all;
-    - `measure` is what of it: seconds of training (`repeats` epochs a round), seconds of prediction
-      (`repeats` calls a round), or MiB of memory in training.
+    - `batch` samples make a step, or are predicted at a time; None is all;
+    - `samples` is the most samples of the data to use; None is all;
+    - `measure` is the quantity: seconds of training (`repeats` epochs a round), seconds of
+      prediction (`repeats` calls a round), or MiB of memory in training.
     """
 
     name: str
@@ -36,14 +36,14 @@ class Task:
     measure: Literal["training", "prediction", "memory"] = "training"
 
     def steps(self, samples: int) -> int:
-        """How many steps, or calls, a round is made of."""
+        """The number of steps, or calls, in a round."""
         if self.measure == "prediction":
             return self.repeats
         return self.repeats * -(-samples // (self.batch or samples))
 
 
 class Contestant(Protocol):
-    """Somebody who can do the work; built for a task and its data, which is in memory already."""
+    """An implementation of a task, built for the task and its data in memory."""
 
     def train(self) -> float:
         """`task.repeats` epochs in batches of a random order; the mean loss of the last."""
@@ -81,10 +81,10 @@ LIMITS = [
     (MLP.name, "scikit", 0.75),
     (NOTES.name, "jax_jit", 1.0),
 ]
-"""What this framework's time, over that of another, shall be at most, on one thread."""
+"""Limits for the ratio of this framework's time to that of another, on one thread."""
 
 LIBRARIES = ("numpy", "minitorch_np", "torch", "sklearn.neural_network", "jax")
-"""What is imported, each in a process of its own, to see how long that takes."""
+"""The libraries whose import is timed, each in a process of its own."""
 
 IMPORTS = "import"
 """The name of that in the results."""
@@ -106,7 +106,7 @@ GROWTH = {
 """Cost as the work grows: hidden units, hidden layers of 128, samples in a batch."""
 
 GROWING = ("by_hand", "framework", "torch_eager")
-"""Who is measured there."""
+"""The contestants measured there."""
 
 
 def initial_parameters(sizes: tuple[int, ...]) -> list[tuple[Array, Array]]:

@@ -1,10 +1,10 @@
-"""One contestant in a process of its own: it does a round of its task for each line that it reads.
+"""One contestant in a process of its own, which does a round of its task for each line it reads.
 
     python -m benchmarks.worker CONTESTANT TASK FOLDER
 
-TASK is JSON, FOLDER has x.npy and y.npy. Each answer is a line of JSON: first whether it does such
-work at all, and which kernels NumPy uses here; then what each round took, in seconds (a step or a
-call) or MiB.
+TASK is JSON, FOLDER has x.npy and y.npy. Each answer is a line of JSON: first whether it supports
+the task, and which kernels NumPy uses; then the measurement of each round, in seconds (of a step or
+a call) or MiB.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def main() -> None:
 
 
 def answer(found: dict[str, Any]) -> None:
-    """One line for whoever asked."""
+    """Print one line for the parent process."""
     rounded = {k: round(v, 9) if isinstance(v, float) else v for k, v in found.items()}
     print(json.dumps(rounded), flush=True)
 
 
 def take_processors(count: int) -> None:
-    """Stay on so many processors, the last ones, where the system can do that."""
+    """Run only on the last processors, one per thread, if the system supports that."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-count:])
 
@@ -68,12 +68,12 @@ def prediction(contestant: Contestant, task: Task, x: Array) -> dict[str, float]
 
 
 def memory(contestant: Contestant, task: Task, x: Array) -> dict[str, float | None]:
-    """The most MiB of memory in training over what data, libraries and model had; Linux only."""
+    """The peak MiB of memory in training beyond data, libraries and model; Linux only."""
     peak = Path("/proc/self/clear_refs")
     if not peak.exists():
         return {"MiB": None}
     before = resident("VmRSS")
-    peak.write_text("5")  # the peak is counted anew from here
+    peak.write_text("5")  # resets the peak
     contestant.train()
     return {"MiB": resident("VmHWM") - before}
 

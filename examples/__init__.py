@@ -1,1 +1,1 @@
-"""Runnable scripts, each of which says what it shows."""
+"""Runnable examples, each described in its docstring."""

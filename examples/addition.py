@@ -1,8 +1,8 @@
 """Addition learned as a language: a small GPT reads "37+85=" and writes the sum, digit by digit.
 
-Nobody tells the network what a number is. It sees nine tokens, "37+85=221", and predicts each from
-those before it. The sum is written backwards: its last digit depends on the last digits of both
-numbers alone, and each further digit on what has been written and a carry.
+The network knows nothing about numbers. It reads nine tokens, "37+85=221", and predicts each from
+those before it. The sum is written backwards: its last digit depends only on the last digits of
+both numbers, and each further digit on the previous ones and a carry.
 
 The digits before the equals sign are random, so the loss skips them: their targets are -100, the
 label that it ignores. A thousand of the ten thousand problems are never trained on.
@@ -53,8 +53,8 @@ def main(epochs: int = 40) -> None:
 def solved(model: mt.Sequential, x: AnyArray, y: AnyArray) -> float:
     """The share of problems whose digits are all right.
 
-    If each digit is the most probable one after the right digits before it, then the digits that
-    the network writes by itself are right, too: all problems can be tried at once.
+    If each digit is the most probable one after the right digits before it, then the network also
+    generates the right digits, so that all problems can be tested at once.
     """
     found = model.predict(x).argmax(-1)
     return float(np.mean(np.all((found == y) | (y == IGNORED), axis=1)))

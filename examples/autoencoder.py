@@ -1,8 +1,8 @@
-"""An autoencoder: a digit squeezed through 16 numbers and made whole again.
+"""An autoencoder: digits compressed to 16 numbers and reconstructed.
 
-The network has to give back its own input, through a layer of 16 units. What those 16 numbers can't
-hold is lost, so it learns what digits have in common. The pixels are between 0 and 1, so the loss
-is the binary cross-entropy of each pixel; how near it comes is measured in squares.
+The network has to reproduce its input through a layer of 16 units. These can't hold all details, so
+it learns what digits have in common. The pixels are between 0 and 1, so the loss is the binary
+cross-entropy of each pixel; the result is measured by the mean squared error.
 
     python examples/autoencoder.py
 """
@@ -24,7 +24,7 @@ def main() -> None:
     trainer = mt.Trainer(model, mt.BinaryCrossEntropy(), mt.Adam(0.002), seed=0)
     trainer.fit(x, x, epochs=8, batch_size=100, callbacks=[mt.Progress()])
 
-    code = encoder(xt)  # the models inside of the model are trained with it
+    code = encoder(xt)  # the models inside the model are trained with it
     print(f"\nA test digit, and what is made of its {code.shape[1]} numbers:\n")
     made = 1 / (1 + np.exp(-decoder(code)))
     pictures = [(255 * part[1].reshape(28, 28)).astype(np.uint8) for part in (xt, made)]

@@ -1,9 +1,9 @@
 """Which activation? The question with which the notes end, answered with evidence.
 
-Each of the notes' three options, and the network that they work through, is trained from several
-seeds. All share the data, the initial weights and the order of the batches, seed by seed, so that
-their differences are paired; each pair is tested, and what can't be told apart is said to be so.
-`minitorch-np compare` also chooses a learning rate for each; this is the short way.
+Each of the notes' three options, and the network of their example, is trained from several seeds.
+With the same seed, all have the same data, initial weights and order of batches, so that their
+differences are paired. Each pair is tested; the report names the pairs without a significant
+difference. `minitorch-np compare` also chooses a learning rate for each; this is the short way.
 
     python examples/compare_activations.py [SEEDS]
 """

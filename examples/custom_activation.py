@@ -1,6 +1,6 @@
-"""An activation of one's own: its value and its derivative, and that is all.
+"""A user-defined activation: only its value and its derivative are needed.
 
-Here it is softsign, g(z) = z / (1 + |z|), with g'(z) = 1 / (1 + |z|)^2. It learns beside ReLU:
+Here it is softsign, g(z) = z / (1 + |z|), with g'(z) = 1 / (1 + |z|)^2, compared with ReLU:
 
     python examples/custom_activation.py
 """

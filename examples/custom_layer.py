@@ -1,8 +1,8 @@
-"""A layer of one's own, with a parameter that it learns.
+"""A user-defined layer with a trainable parameter.
 
-It multiplies each feature by a number: y = x * s. `build` makes the parameter, `forward` hands on
-what `backward` will need (here x), and `backward` is the chain rule: dx = dy * s, and ds = the sum
-of dy * x over the batch. Then it is a layer like any other: it composes, trains, saves and loads.
+It multiplies each feature by a number: y = x * s. `build` creates the parameter, `forward` also
+returns what `backward` needs (here x), and `backward` is the chain rule: dx = dy * s, and ds = the
+sum of dy * x over the batch. It can be combined, trained, saved and loaded like any other layer.
 
     python examples/custom_layer.py
 """

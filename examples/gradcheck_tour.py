@@ -1,7 +1,7 @@
-"""A tour of the gradient check: one bug at a time, and what the report says of it.
+"""A tour of the gradient check: one bug at a time, with its report.
 
-Layers and a loss first, then a function that is not part of any network, a training step, and a
-difference that is meant.
+Layers and a loss first, then a function that is not part of any network, a training step, and an
+intended difference.
 
     python examples/gradcheck_tour.py
 """
@@ -15,7 +15,7 @@ from minitorch_np.arrays import Array
 
 
 class ForgottenAlpha(mt.ELU):
-    """ELU'(z) is alpha exp(z) for z < 0; here alpha is forgotten."""
+    """ELU'(z) is alpha exp(z) for z < 0; here alpha is missing."""
 
     def derivative(self, z: Array, a: Array) -> Array:
         return np.where(z > 0, 1, a / self.alpha + 1).astype(z.dtype)
@@ -37,7 +37,7 @@ class MaskFromTheWrongSide(mt.ReLU):
 
 
 class WorksInPlace(mt.ReLU):
-    """Right numbers, but dy is changed on the way."""
+    """The numbers are right, but dy is changed in place."""
 
     def backward(self, dy: Array, cache: Any, *, need_dx: bool = True) -> Any:
         dy *= cache[0] > 0
@@ -45,7 +45,7 @@ class WorksInPlace(mt.ReLU):
 
 
 class SumInsteadOfMean(mt.SoftmaxCrossEntropy):
-    """Reports the mean over the batch, and descends on the sum."""
+    """Returns the mean over the batch as the loss, but the gradient of the sum."""
 
     def backward(self, cache: Any) -> Array:
         gradient = super().backward(cache)
@@ -53,7 +53,7 @@ class SumInsteadOfMean(mt.SoftmaxCrossEntropy):
 
 
 class StraightThrough(mt.Activation):
-    """Rounds, and hands the gradient on as if it did not."""
+    """Rounds its input, and passes the gradient on unchanged."""
 
     def value(self, z: Array) -> Array:
         return np.round(z)
@@ -63,7 +63,7 @@ class StraightThrough(mt.Activation):
 
 
 class Uphill(mt.SGD):
-    """Steps along the gradient where it should step against it."""
+    """Steps along the gradient instead of against it."""
 
     def update(self, parameters: Array, gradients: Array, rate: float) -> None:
         parameters += rate * gradients
@@ -90,7 +90,7 @@ def show(title: str, result: object) -> None:
 
 
 def main() -> None:
-    """Check what is right, then what is wrong."""
+    """Check a correct layer, then faulty objects."""
     show("a layer that is right, at its kink too", mt.gradcheck(mt.ReLU()))
     show("a factor is forgotten", mt.gradcheck(ForgottenAlpha(1.7)))
     show("the mean where the sum is meant", mt.gradcheck(MeanInsteadOfSum(3)))

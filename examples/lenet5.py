@@ -1,8 +1,8 @@
 """LeNet-5: a convolutional network, on digits that are moved and turned a little each time.
 
-A filter of 5x5 pixels looks for the same stroke everywhere, so shifted digits are no news to it.
-On the 10,000 digits in this package it takes some seconds an epoch; with a folder that has the four
-files of full MNIST, about fifteen.
+A filter of 5x5 pixels detects the same stroke everywhere, so shifts of the digits matter little.
+On the 10,000 digits in this package an epoch takes a few seconds; on full MNIST, with a folder that
+has its four files, about fifteen.
 
     python examples/lenet5.py [FOLDER] [EPOCHS]
 """
@@ -13,7 +13,7 @@ import minitorch_np as mt
 
 
 def main(folder: str | None = None, epochs: int = 2) -> None:
-    """Train with a falling learning rate, and test."""
+    """Train with a decreasing learning rate, and test."""
     digits = mt.data.load_mnist(folder)
     x = digits.train.features().reshape(-1, 1, 28, 28)
     xt = digits.test.features().reshape(-1, 1, 28, 28)

@@ -1,8 +1,8 @@
-"""The habits of training: a larger network, Adam, a schedule, early stopping, a run on disk.
+"""A typical training: a larger network, Adam, a schedule, early stopping, a checkpoint.
 
-784-128-64-10 with dropout. A part of the training digits is kept aside; when it shows no more
-progress, training stops, and the best parameters come back. The run is written down after each
-epoch: interrupt this script and start it again with the same folder, and it goes on.
+784-128-64-10 with dropout. A part of the training digits is used for validation; when it shows no
+more progress, training stops, and the best parameters are restored. A checkpoint is written after
+each epoch: interrupt this script and start it again with the same folder, and it resumes the run.
 
     python examples/mlp.py [FOLDER]
 """
@@ -15,7 +15,7 @@ import minitorch_np as mt
 
 
 def main(folder: Path) -> None:
-    """Train, or go on training, and test."""
+    """Train, or resume training, and test."""
     digits = mt.data.load_mnist()
     x, y = digits.train.features(), digits.train.labels
     epochs, batch_size = 12, 100

@@ -1,4 +1,4 @@
-"""New names: a recurrent network reads a list of names and makes up others.
+"""New names: a recurrent network reads a list of names and generates others.
 
 Names have different lengths, but a batch is a rectangle. So all are padded on the right with an end
 token, and targets there are -100, which the loss ignores. Padding needs no mask: a recurrent
@@ -45,7 +45,7 @@ END, IGNORED = "\n", -100
 
 
 def main(epochs: int = 30) -> None:
-    """Learn the list, and make up twenty names."""
+    """Learn the list, and generate twenty names."""
     letters = mt.data.CharTokenizer(END + "".join(NAMES))
     longest = max(map(len, NAMES)) + 1
     x = np.zeros((len(NAMES), longest), int)  # 0 is END

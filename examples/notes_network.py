@@ -1,6 +1,6 @@
 """The network of the notes, 784-10-10, learns to read handwritten digits.
 
-ReLU, then softmax (inside of the loss), on the digits in this package:
+ReLU, then softmax (inside the loss), on the digits in this package:
 
     python examples/notes_network.py
 """

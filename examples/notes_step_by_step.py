@@ -3,13 +3,13 @@
 #
 # Two hand-written lecture notes build a neural network from nothing but NumPy and math: 784 pixels
 # in, 10 hidden units, 10 classes out. Here they are from the first page to the last. Each equation
-# stands beside the lines of code that compute it and a picture of what comes out.
+# is followed by the lines of code that compute it and a picture of the result.
 #
 # This file is a script, and it opens as a notebook: in JupyterLab with Jupytext, or in an editor
 # that knows `# %%` cells. It needs the extra `plot`.
 
 # %%
-"""The two notes from the first page to the last, each equation beside its code and its picture."""
+"""The two notes from the first page to the last: each equation with its code and a picture."""
 
 from typing import Any
 
@@ -138,7 +138,7 @@ Z2 = W2 @ A1 + b2
 heat_maps(Z2=Z2)
 
 # %% [markdown]
-# Activate layer 2 with softmax, which makes probabilities of the ten scores of an image:
+# Activate layer 2 with softmax, which turns the ten scores of an image into probabilities:
 #
 # $$A^{[2]} = \mathrm{softmax}(Z^{[2]}), \qquad
 # \mathrm{softmax}(z)_i = \frac{e^{z_i}}{\sum_{j=1}^{k} e^{z_j}}$$
@@ -180,8 +180,8 @@ heat_maps(A2=A2, Y=Y)
 #
 # $$dZ^{[2]} = A^{[2]} - Y$$
 #
-# This is the derivative of the cross-entropy of softmax with respect to its scores: it comes out
-# that simple. And what the weights and biases of layer 2 contributed:
+# This is the derivative of softmax cross-entropy with respect to the scores. The contributions of
+# the weights and biases of layer 2:
 #
 # $$dW^{[2]} = \frac{1}{m} dZ^{[2]} A^{[1]T}, \qquad db^{[2]} = \frac{1}{m} \sum dZ^{[2]}$$
 #
@@ -196,12 +196,12 @@ db2 = dZ2.sum(axis=1, keepdims=True) / m
 heat_maps(dZ2=dZ2, dW2=dW2, db2=db2.T)
 
 # %% [markdown]
-# Similarly for layer 1. The blame goes back through the weights, and through the activation:
+# Similarly for layer 1. The error is propagated back through the weights and the activation:
 #
 # $$dZ^{[1]} = W^{[2]T} dZ^{[2]} * g'(Z^{[1]})$$
 #
-# Here * multiplies number by number, and g' is the derivative of ReLU: 1 where $Z^{[1]} > 0$, else
-# 0. (At 0 itself there is none; 0 is the usual choice.)
+# Here * is elementwise multiplication, and g' is the derivative of ReLU: 1 where $Z^{[1]} > 0$,
+# else 0. (At 0 itself there is none; 0 is the usual choice.)
 
 # %%
 slope = (Z1 > 0).astype(float)
@@ -286,14 +286,14 @@ trainer = mt.Trainer(model, "softmax_cross_entropy", "sgd(0.1)", metrics=["accur
 trainer.fit(x, y, epochs=10, batch_size=64, validation_data=(unseen, answers)).plot()
 
 # %% [markdown]
-# What does each hidden unit look for? Its 784 weights, as an image:
+# What does each hidden unit respond to? Its 784 weights, as an image:
 
 # %%
 mt.plot_weights(model)
 
 # %% [markdown]
-# Which digits are taken for which, and what an answer depends on: the gradient of the answer's
-# score with respect to the pixels.
+# Which digits are confused with which, and which pixels a prediction depends on: the gradient of
+# the predicted class's score with respect to the pixels.
 
 # %%
 mt.plot_confusion(answers, model.predict_classes(unseen))
@@ -304,9 +304,9 @@ mt.plot_saliency(model, unseen, n=4)
 # %% [markdown]
 # ## The three options
 #
-# Here an option "A + B" is Dense, A, Dense, B, and softmax cross-entropy of what comes out. One run
-# of each says little; `minitorch-np compare` trains each from twenty seeds and says which
-# differences are real.
+# Here an option "A + B" is Dense, A, Dense, B, and softmax cross-entropy of the outputs. One run of
+# each says little; `minitorch-np compare` trains each from twenty seeds and tests which differences
+# are significant.
 
 # %%
 OPTIONS = (("leaky_relu", "elu"), ("relu", "relu"), ("sigmoid", "sigmoid"), ("relu", None))

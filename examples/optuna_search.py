@@ -1,8 +1,8 @@
-"""A search for good settings with Optuna, which gives up on trials that begin badly.
+"""A search for good settings with Optuna, which prunes unpromising trials.
 
-Optuna proposes settings and learns from what they give. After each epoch a callback reports the
-validation accuracy; where it is worse than the median of earlier trials at that epoch, the callback
-raises TrialPruned, and the trial ends there. Needs `pip install optuna`.
+Optuna proposes settings and learns from their results. After each epoch a callback reports the
+validation accuracy; if it is below the median of earlier trials at that epoch, the callback raises
+TrialPruned, which ends the trial. Needs `pip install optuna`.
 """
 
 import optuna

@@ -1,4 +1,4 @@
-"""A logger of your own: a callback of ten lines that sends each epoch's numbers to MLflow.
+"""A user-defined logger: a callback of ten lines that sends each epoch's numbers to MLflow.
 
 Without MLflow (`pip install mlflow`) it prints what it would send.
 """

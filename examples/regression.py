@@ -1,8 +1,8 @@
-"""Regression: a curve through noisy points, some of which are far off.
+"""Regression: a curve through noisy points with outliers.
 
-One number in, one number out. Squared errors pull hard on outliers, so a network trained on them
-bends towards the few points that are wrong; the Huber loss does not. It stops when the points that
-are kept aside get no better.
+One number in, one number out. Squared errors give outliers a large weight, so the curve bends
+towards them; with the Huber loss it does not. Training stops when the loss on the validation points
+no longer improves.
 
     python examples/regression.py
 """
@@ -14,13 +14,13 @@ from minitorch_np.arrays import Array
 
 
 def curve(x: Array) -> Array:
-    """What is to be found."""
+    """The true curve."""
     y: Array = np.sin(2 * x) + 0.5 * x
     return y
 
 
 def main() -> None:
-    """Fit it with two losses, and say how far each is from the curve."""
+    """Fit it with two losses, and print the distance of each fit from the curve."""
     rng = np.random.default_rng(0)
     x = rng.uniform(-3, 3, (600, 1))
     y = curve(x) + rng.normal(0, 0.1, x.shape)

@@ -1,8 +1,8 @@
-"""A block of one's own, made of layers: y = x + f(x).
+"""A user-defined block of layers: y = x + f(x).
 
-`Residual` is a container like Sequential, and a class of one's own can build on it. A network of
-twelve such blocks is 26 dense layers deep and learns from the first step, because the gradient has
-a way around each block. The same layers without the way around hardly learn at all.
+`Residual` is a container like Sequential, and can be subclassed. A network of twelve such blocks is
+26 dense layers deep and learns from the first step, because the gradient can bypass each block.
+The same layers without the skip connections hardly learn at all.
 
     python examples/residual_block.py
 """
@@ -11,7 +11,7 @@ import minitorch_np as mt
 
 
 class Block(mt.Residual):
-    """x + Dense(ReLU(Dense(x))), for as many features as come in."""
+    """x + Dense(ReLU(Dense(x))), with as many features as its input."""
 
     def __init__(self, features: int) -> None:
         super().__init__(mt.Dense(features), "relu", mt.Dense(features))
@@ -24,7 +24,7 @@ def plain(features: int) -> mt.Layer:
 
 
 def main() -> None:
-    """Check the block, then train the deep network with it and without."""
+    """Check the block, then train the deep network with skip connections and without."""
     print(mt.gradcheck(Block(5)), "\n")
     digits = mt.data.load_mnist()
     accuracies = []

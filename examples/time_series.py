@@ -1,9 +1,9 @@
 """Time series: ten shapes in a curve of 40 points, read by a recurrent and a convolutional network.
 
 MNIST-1D stretches, moves and bends one of ten shapes and adds noise. A GRU reads a curve point by
-point, from both ends; what it remembers at the end is classified. A convolution looks for small
-features everywhere at once, and each of three layers halves the number of points. In training, each
-curve is shifted by up to three points, which stands in for more data.
+point, in both directions; its last state is classified. A convolution detects small features at all
+points, and each of three layers halves the number of points. In training, each curve is shifted by
+up to three points (data augmentation).
 
 The package mnist1d (extra `bench`) makes the curves, the same ones for everyone: 4,000 for training
 and 1,000 for the test. Its authors report 91 % for a GRU and 94 % for a convolutional

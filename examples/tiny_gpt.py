@@ -1,10 +1,10 @@
-"""A tiny GPT: it reads a text, letter by letter, and learns to write like it.
+"""A tiny GPT: it learns from a text, character by character, to generate similar text.
 
 The network predicts each character from up to 64 before it. It is trained on windows of the text
-that begin anywhere; their targets are the same windows one character later. The last tenth of the
-text is held out, and shows whether the network learns the language or only memorizes. With the two
-sonnets below it can only memorize. With a megabyte of plays and 2,000 steps, it writes speeches
-that look like Shakespeare's and mean nothing:
+from random positions; their targets are the same windows one character later. The last tenth of the
+text is held out, to show whether the network learns the language or only memorizes the text. With
+the two sonnets below it can only memorize. With a megabyte of plays and 2,000 steps, it generates
+speeches that look like Shakespeare's but have no meaning:
 
     python examples/tiny_gpt.py [STEPS [FILE]]
 
@@ -52,7 +52,7 @@ CONTEXT, BATCH = 64, 12
 
 
 def main(text: str, steps: int) -> None:
-    """Train on nine tenths of the text, measure on the rest, and write."""
+    """Train on nine tenths of the text, measure on the rest, and generate text."""
     characters = mt.data.CharTokenizer(text)
     ids = characters.encode(text)
     cut = len(ids) * 9 // 10

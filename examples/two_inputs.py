@@ -1,10 +1,10 @@
-"""Several inputs and outputs: the rent of a flat, and how long it stays empty, by a Graph.
+"""Several inputs and outputs: a Graph predicts the rent of a flat, and how long it stays empty.
 
-A flat is described by three numbers and by its district, one of eight. A district is no quantity:
-number 7 is not more than number 2. An Embedding gives each district a point in the plane, and
-learns where: districts with similar rents end up near each other. The numbers and the point are
-joined, and the layers after them have two outputs, each with its own loss. A network that sees only
-the numbers has to average over the districts.
+A flat is described by three numbers and by its district, one of eight. A district is a category,
+not a quantity. An Embedding learns a point in the plane for each district: districts with similar
+rents end up near each other. The numbers and the point are concatenated, and the network has two
+outputs, each with its own loss. A network that receives only the numbers has to average over the
+districts.
 
     python examples/two_inputs.py
 """
@@ -15,11 +15,11 @@ import minitorch_np as mt
 from minitorch_np.arrays import AnyArray, Array
 
 LEVELS = np.array([8, 11, 14, 9, 12, 15, 10, 13])
-"""The rent of a square metre in each district."""
+"""The rent per square metre in each district."""
 
 
 def flats(n: int, rng: np.random.Generator) -> tuple[dict[str, AnyArray], dict[str, Array]]:
-    """Flats of a made-up town: what is known of them, and what is to be predicted."""
+    """Flats of a fictional town: inputs and targets."""
     size, age, floor = rng.uniform(20, 120, n), rng.uniform(0, 100, n), rng.integers(0, 8, n)
     district = rng.integers(len(LEVELS), size=n)
     level = LEVELS[district]

@@ -1,10 +1,10 @@
-"""A variational autoencoder: handwritten digits that nobody wrote.
+"""A variational autoencoder that generates handwritten digits.
 
-An autoencoder finds a code for each picture, but between the codes of two pictures there may be
-nothing. Here the encoder gives each picture a whole cloud of codes, a normal distribution, and the
-decoder has to reconstruct the picture from any code drawn from it. A second loss keeps the clouds
-near the standard normal distribution, so they fill the space without gaps. After training, the
-decoder turns any random code into a digit.
+An autoencoder finds a code for each picture, but a code between those of two pictures may not
+correspond to any picture. Here the encoder gives each picture a normal distribution of codes, and
+the decoder has to reconstruct the picture from a random code of this distribution. A second loss
+keeps the distributions near the standard normal distribution, so they fill the space without gaps.
+After training, the decoder turns any random code into a digit.
 
 The first loss is a mean over 784 pixels, the second a sum over the code. With the weights 784 and 1
 both are sums, and their total is an upper bound on the negative log likelihood of a picture.
@@ -24,7 +24,7 @@ CODE = 10
 
 
 def main(epochs: int = 30, path: str | None = None) -> None:
-    """Train on the digits in this package; draw new digits, and the way from one to another."""
+    """Train on the digits in this package; generate new digits, and interpolate between two."""
     digits = mt.data.load_mnist()
     x, xt = digits.train.features(), digits.test.features()
     model = mt.vae([784, 256, CODE], seed=0)
@@ -57,7 +57,7 @@ def main(epochs: int = 30, path: str | None = None) -> None:
 
 
 def pictures(model: mt.Graph, codes: Array) -> Array:
-    """What the decoder makes of codes: the probability of each pixel being white."""
+    """The decoder's output for codes: the probability of each pixel being white."""
     scores = model["decoder"](codes.astype(np.float32))
     pixels: Array = (255 / (1 + np.exp(-scores))).reshape(-1, 28, 28)
     return pixels
@@ -71,7 +71,7 @@ def side_by_side(images: Array) -> str:
 
 
 def save(images: Array, path: str) -> None:
-    """Write them to a picture, ten in a row. Needs the extra `images`."""
+    """Save them as a picture, ten in a row. Needs the extra `images`."""
     from PIL import Image
 
     rows = [np.concatenate(list(images[n : n + 10]), 1) for n in range(0, len(images), 10)]

@@ -1,8 +1,8 @@
-"""One layer in several places: the network thinks the same thought three times.
+"""Weight sharing: one layer in three places of a network.
 
-A layer object that stands in three places is one set of parameters. It is used three times on the
-way forward, and its three gradients add up on the way back. Nothing has to be said for that: no
-call leaves anything on the layer, so it may be used as often as one likes.
+A layer object in three places has one set of parameters. It is called three times in the forward
+pass, and its three gradients are added up in the backward pass. This needs no special code: a call
+leaves no state on the layer, so it may be used any number of times.
 
     python examples/weight_sharing.py
 """
@@ -11,7 +11,7 @@ import minitorch_np as mt
 
 
 def main() -> None:
-    """Train with a shared layer and with three of their own; compare size and accuracy."""
+    """Train with a shared layer and with three separate ones; compare size and accuracy."""
     digits = mt.data.load_mnist()
     x, y = digits.train.features(), digits.train.labels
     results = []

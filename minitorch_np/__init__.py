@@ -1,8 +1,8 @@
 """minitorch_np: neural networks to understand and to trust, in NumPy.
 
-Layers know their own derivatives, `Sequential` composes them into a model, a loss says how wrong
-the model is, and a `Trainer` makes it less so. The network of two hand-written notes, 784-10-10 on
-handwritten digits, is one configuration: `notes_network()`.
+Layers know their own derivatives, `Sequential` composes them into a model, a loss measures its
+error, and a `Trainer` reduces it. The network of two hand-written notes, 784-10-10 on handwritten
+digits, is one configuration: `notes_network()`.
 
 All public names are here; `import minitorch_np as mt`.
 """
@@ -16,6 +16,7 @@ from minitorch_np import (
     initializers,
     layers,
     losses,
+    names,
     networks,
     optimizers,
     schedules,
@@ -88,7 +89,8 @@ else:
         if name in _LATER:
             found = getattr(importlib.import_module(f"minitorch_np.{_LATER[name]}"), name)
             return globals().setdefault(name, found)
-        raise AttributeError(f"module 'minitorch_np' has no attribute {name!r}")
+        hint = "" if name.startswith("__") else names.hint(name, __dir__())
+        raise AttributeError(f"module 'minitorch_np' has no attribute {name!r}{hint}")
 
     def __dir__():
         return sorted({*globals(), *_LATER})

@@ -6,7 +6,7 @@ import sys
 def main() -> int:
     """Run this process's own command line; returns the exit code."""
     try:
-        from minitorch_np import cli  # which takes a moment, in which Ctrl-C may come
+        from minitorch_np import cli  # takes a moment, in which Ctrl-C may be pressed
 
         return cli.main()
     except KeyboardInterrupt:

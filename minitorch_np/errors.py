@@ -1,9 +1,9 @@
 """The errors of this package.
 
-Each message says four things: where it happened, what was expected, what came, and what to do about
-it. All of them share one base class, so that `except MinitorchError` catches what this
-package raises and nothing else. Where Python has a kind of error that people expect (a
-wrong shape is a ValueError), ours is that kind too.
+Each message says where it happened, what was expected, what was found, and what to do about it. All
+errors share one base class, so that `except MinitorchError` catches the errors of this package and
+nothing else. Each also derives from the Python error that users expect (a wrong shape is a
+ValueError).
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ class MinitorchError(Exception):
 
 
 class ShapeError(MinitorchError, ValueError):
-    """An array or a layer does not fit where it is used."""
+    """An array or a layer has the wrong shape."""
 
 
 class DataError(MinitorchError, ValueError):
-    """A file or an array of data is not what it has to be."""
+    """A file or an array contains invalid data."""
 
 
 class ConfigurationError(MinitorchError, ValueError):
-    """An argument has no meaning here: a negative slope, an unknown name, a misplaced softmax."""
+    """An argument is invalid: a negative slope, an unknown name, a misplaced softmax."""
 
 
 class ArgumentError(MinitorchError, TypeError):
-    """A call has an argument that does not exist here, or lacks one."""
+    """A call has an unknown argument, or lacks a required one."""
 
 
 class NotBuiltError(MinitorchError, AttributeError):
@@ -51,7 +51,7 @@ class NotBuiltError(MinitorchError, AttributeError):
 
 
 class GradientError(MinitorchError, AssertionError):
-    """A gradient is not what finite differences say, or could not be checked."""
+    """A gradient disagrees with finite differences, or could not be checked."""
 
 
 class DivergenceError(MinitorchError, ArithmeticError):
@@ -59,7 +59,7 @@ class DivergenceError(MinitorchError, ArithmeticError):
 
 
 class RankError(MinitorchError, RuntimeError):
-    """Another process of a training on several failed, and so this one can't go on."""
+    """Training stopped because another of the processes (ranks) failed."""
 
 
 class ModelFileError(MinitorchError, ValueError):
@@ -67,7 +67,7 @@ class ModelFileError(MinitorchError, ValueError):
 
 
 class MissingExtraError(MinitorchError, ImportError):
-    """An optional library is not installed; the message names the extra that brings it."""
+    """An optional library is not installed; the message names the extra that installs it."""
 
     def __init__(self, library: str, extra: str, purpose: str) -> None:
         super().__init__(
@@ -77,13 +77,13 @@ class MissingExtraError(MinitorchError, ImportError):
         self._arguments = library, extra, purpose
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
-        return type(self), self._arguments  # pickle would call it with the message alone
+        return type(self), self._arguments  # by default pickle passes only the message
 
 
 def optional(module: str, extra: str, purpose: str) -> Any:
-    """An optional library, imported when it is needed.
+    """Import an optional library.
 
-    Raises MissingExtraError, which names the extra that brings it, where it is not installed.
+    Raises MissingExtraError, which names the extra that installs it, if it is missing.
     """
     try:
         return importlib.import_module(module)

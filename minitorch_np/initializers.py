@@ -2,14 +2,14 @@
 
 Weights must start random, or all units of a layer would learn the same thing; and they must have
 the right size, or activations grow or vanish from layer to layer. Weights of variance v / fan_in
-turn inputs of variance 1 into outputs of variance v. Half of ReLU's outputs are zero, so He takes
-v = 2; LeCun takes v = 1; Glorot looks at both directions, forward and backward, and takes the mean
-of fan_in and fan_out. Each rule comes as a normal and as a uniform distribution of the same
+turn inputs of variance 1 into outputs of variance v. Half of ReLU's outputs are zero, so He uses
+v = 2; LeCun uses v = 1; Glorot considers both directions, forward and backward, and uses the mean
+of fan_in and fan_out. Each rule is available with a normal and a uniform distribution of the same
 variance (a uniform one over (-a, a) has variance a^2 / 3).
 
 An initializer is any function `(rng, shape, fan_in, fan_out) -> array`, where fan_in and fan_out
-are the numbers of inputs and outputs that one weight's unit sees. It draws in float64 whatever the
-model's dtype is, so that a float32 and a float64 model of one seed start from the same numbers.
+are the numbers of inputs and outputs of a weight's unit. It draws in float64 for any dtype of the
+model, so that a float32 and a float64 model of one seed start from the same numbers.
 
 Sources: He et al. 2015 (arXiv:1502.01852), Glorot and Bengio 2010, LeCun et al. 1998 ("Efficient
 BackProp"); plain uniform(-0.5, 0.5) is what accompanies the notes' network in many lectures.
@@ -30,12 +30,12 @@ Initializer: TypeAlias = Callable[[Generator, Shape, int, int], Array]
 
 
 def he_normal(rng: Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
-    """Normal with variance 2 / fan_in: for ReLU and its relatives."""
+    """Normal with variance 2 / fan_in: for ReLU and its variants."""
     return rng.normal(0.0, np.sqrt(2.0 / fan_in), shape)
 
 
 def he_uniform(rng: Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
-    """Uniform with variance 2 / fan_in: for ReLU and its relatives."""
+    """Uniform with variance 2 / fan_in: for ReLU and its variants."""
     return _uniform(rng, shape, 2.0 / fan_in)
 
 
@@ -60,7 +60,7 @@ def lecun_uniform(rng: Generator, shape: Shape, fan_in: int, fan_out: int) -> Ar
 
 
 def uniform(rng: Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
-    """Uniform over (-0.5, 0.5), whatever the layer's size."""
+    """Uniform over (-0.5, 0.5), independent of the layer's size."""
     return rng.uniform(-0.5, 0.5, shape)
 
 
@@ -90,7 +90,7 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 def get_initializer(initializer: str | Initializer) -> Initializer:
-    """The function that a name stands for; a function stands for itself.
+    """The initializer of that name; a function is returned as it is.
 
     Raises ConfigurationError for an unknown name.
     """
@@ -107,7 +107,8 @@ def get_initializer(initializer: str | Initializer) -> Initializer:
 
 
 def named_initializer(initializer: str | Initializer) -> str | Initializer:
-    """The name of an initializer of ours, however it was given; another function as it is.
+    """The name of an initializer of this module, given as name or function; another function as it
+    is.
 
     Raises ConfigurationError for an unknown name.
     """

@@ -1,10 +1,10 @@
-"""The machine: which cores this process may use, and which matrix products NumPy uses.
+"""The machine: the cores that this process may use, and the library for matrix products.
 
-NumPy leaves matrix products to a BLAS library, usually OpenBLAS, which has kernels for many
-processors and chooses among them by a list of their names. On a processor that is younger than its
-list it may choose old ones: on AMD processors with AVX-512, those of Haswell, which use half of the
-registers' width. The variable OPENBLAS_CORETYPE makes it take others. Like the number of threads it
-is read once, when NumPy is imported.
+NumPy uses a BLAS library for matrix products, usually OpenBLAS, which has kernels for many
+processors and selects them by a list of processor names. On a processor newer than its list it may
+select old ones: on AMD processors with AVX-512, those of Haswell, which use half of the registers'
+width. The variable OPENBLAS_CORETYPE overrides the selection. Like the number of threads it is read
+once, when NumPy is imported.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import numpy as np
 from minitorch_np.arrays import BLAS_THREADS
 
 CORETYPE = "OPENBLAS_CORETYPE"
-"""Where OpenBLAS looks for the name of the kernels to use."""
+"""The environment variable with the name of OpenBLAS's kernels."""
 
 AVX512 = frozenset({"avx512f", "avx512cd", "avx512dq", "avx512bw", "avx512vl"})
-"""What a processor needs for SKYLAKEX. Kernels that it can't run end the process."""
+"""The features needed for SKYLAKEX. Kernels that a processor can't run end the process."""
 
 KERNELS = {
     "HASWELL": frozenset({"avx2", "fma"}),
@@ -33,14 +33,14 @@ KERNELS = {
     "COOPERLAKE": AVX512 | {"avx512_bf16"},
     "SAPPHIRERAPIDS": AVX512 | {"avx512_bf16", "amx_tile"},
 }
-"""Kernels of OpenBLAS for x86-64, and what a processor needs for them."""
+"""Kernels of OpenBLAS for x86-64, and the features that they need."""
 
 WIDE = frozenset({"skylakex", "cooperlake", "sapphirerapids"})
-"""Those that use AVX-512, as OpenBLAS itself calls them."""
+"""OpenBLAS's own names of the kernels that use AVX-512."""
 
 
 class Blas(NamedTuple):
-    """The library behind NumPy's products; `kernels` and `threads` where it tells them."""
+    """The library behind NumPy's products; `kernels` and `threads` are None if unknown."""
 
     name: str
     version: str
@@ -49,7 +49,7 @@ class Blas(NamedTuple):
 
 
 def cores(process: str = "/proc/self", groups: str = "/sys/fs/cgroup") -> int:
-    """How many cores this process may use: by its affinity, and by the limits of its cgroup."""
+    """The number of cores that this process may use, by its affinity and the cgroup's limits."""
     if hasattr(os, "sched_getaffinity"):
         found = len(os.sched_getaffinity(0))
     else:
@@ -59,11 +59,11 @@ def cores(process: str = "/proc/self", groups: str = "/sys/fs/cgroup") -> int:
 
 
 def cgroup_limit(process: str = "/proc/self", groups: str = "/sys/fs/cgroup") -> float | None:
-    """How many cores' time the cgroups of a container leave; None where there is no limit.
+    """The number of cores allowed by the cgroups of a container; None without a limit.
 
-    Version 2 has one tree of groups, with cpu.max ("200000 100000": 2 cores) in each; version 1 a
-    tree for the processor, with cpu.cfs_quota_us and cpu.cfs_period_us. The least of a group and
-    of those above it counts.
+    Version 2 has one tree of groups, with cpu.max ("200000 100000": 2 cores) in each; version 1 has
+    a tree for the CPU, with cpu.cfs_quota_us and cpu.cfs_period_us. The smallest limit of a group
+    and its ancestors applies.
     """
     limits: list[float] = []
     for line in _lines(f"{process}/cgroup"):
@@ -80,7 +80,7 @@ def cgroup_limit(process: str = "/proc/self", groups: str = "/sys/fs/cgroup") ->
 
 
 def _limits(folder: str) -> list[float]:
-    """The limit of one group, if it has one."""
+    """The limit of one group as a list, empty if it has none."""
     words = " ".join(_lines(f"{folder}/cpu.max")).split()
     if not words:
         of_version_1 = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
@@ -100,7 +100,7 @@ def _lines(path: str) -> list[str]:
 
 @functools.cache
 def processor() -> tuple[str, frozenset[str]]:
-    """The processor's name and its features, as far as the system tells."""
+    """The processor's name and its features, as far as the system reports them."""
     name, features = platform.processor() or platform.machine(), frozenset[str]()
     for line in _lines("/proc/cpuinfo"):
         key, _, value = line.partition(":")
@@ -113,7 +113,7 @@ def processor() -> tuple[str, frozenset[str]]:
 
 
 def blas() -> Blas:
-    """The library that NumPy uses, and what it says of itself."""
+    """The library that NumPy uses, with its version, kernels and threads."""
     built: Any = np.show_config(mode="dicts")  # type: ignore[call-arg,func-returns-value,unused-ignore]
     about = built.get("Build Dependencies", {}).get("blas", {})
     name, version = str(about.get("name", "unknown")), str(about.get("version", "unknown"))
@@ -156,10 +156,10 @@ def kernels_to_try() -> list[str]:
 
 
 def best_setting(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables that make products faster on this processor, as far as is known; none that the
-    user has set.
+    """Environment variables that are known to speed up products on this processor, except those
+    set by the user.
 
-    Known is one case: a processor with AVX-512 whose OpenBLAS has chosen other kernels.
+    One case is known: a processor with AVX-512 for which OpenBLAS has selected other kernels.
     """
     if CORETYPE in environment or "SKYLAKEX" not in kernels_to_try():
         return {}
@@ -168,16 +168,16 @@ def best_setting(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def memory_allocator() -> str:
-    """The C library, whose allocator NumPy's arrays come from, and what it was told."""
+    """The C library, whose allocator NumPy uses, and the settings of the allocator."""
     name, version = platform.libc_ver()
     told = [f"{k}={os.environ[k]}" for k in ("LD_PRELOAD", *MALLOC) if k in os.environ]
     return ", ".join([f"{name or 'unknown'} {version}".strip(), *told])
 
 
 MALLOC = {"MALLOC_TRIM_THRESHOLD_": "536870912", "MALLOC_MMAP_THRESHOLD_": "536870912"}
-"""What keeps glibc from giving freed arrays of up to 512 MB back to the system."""
+"""Variables that keep glibc from returning freed arrays of up to 512 MB to the system."""
 
 
 def threads_setting(threads: int) -> dict[str, str]:
-    """The variables that make BLAS libraries use so many threads."""
+    """The variables that make BLAS libraries use that many threads."""
     return dict.fromkeys(BLAS_THREADS, str(threads))

@@ -1,13 +1,14 @@
 """Objects by name: "relu" is ReLU(), "leaky_relu(0.1)" is LeakyReLU(0.1), "mse" a loss.
 
-A name is the class's, whatever the case and with or without underscores. All classes that are
-defined are known, user-defined ones among them. Arguments are numbers or words, in their order or
-by name: "gelu(tanh)", "conv2d(6, 5, padding=same)".
+A name is that of the class, in any case and with or without underscores. All classes can be used,
+including user-defined ones. Arguments are numbers or words, by position or by name: "gelu(tanh)",
+"conv2d(6, 5, padding=same)".
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from minitorch_np.errors import ConfigurationError
@@ -26,16 +27,32 @@ ALIASES = {
     "acc": "accuracy",
     "f1score": "f1",
 }
-"""Other names in use for the same class."""
+"""Alternative names of classes."""
+
+ELSEWHERE = {
+    "Linear": "Dense",
+    "CrossEntropyLoss": "SoftmaxCrossEntropy",
+    "MSELoss": "MeanSquaredError",
+    "L1Loss": "MeanAbsoluteError",
+    "BCEWithLogitsLoss": "BinaryCrossEntropy",
+    "Model": "Graph",
+    "nn": "layers",
+    "optim": "optimizers",
+    "load": "Sequential.load",
+    "load_model": "Sequential.load",
+    "MLPClassifier": "sklearn.Classifier",
+    "MLPRegressor": "sklearn.Regressor",
+}
+"""What PyTorch, Keras and scikit-learn call something, and what it is called here."""
 
 WORDS: dict[str, bool | None] = {"True": True, "False": False, "None": None}
 
 
 def by_name(kind: type[T], given: T | str, place: str = "", **arguments: Any) -> T:
-    """The object of the class `kind` that "name(arguments)" makes; an object stands for itself.
+    """The object of the class `kind` for "name(arguments)"; an object is returned as it is.
 
-    `place` begins the errors, by default the kind. Raises ConfigurationError for an unknown name,
-    for arguments that the class does not take, and for an object of another kind.
+    Errors begin with `place`, by default the kind. Raises ConfigurationError for an unknown name,
+    for invalid arguments, and for an object of another kind.
     """
     what = kind.__name__.lower()
     article = "an" if what[0] in "aeiou" else "a"
@@ -77,8 +94,14 @@ def by_name(kind: type[T], given: T | str, place: str = "", **arguments: Any) ->
     return made
 
 
+def hint(name: str, known: Iterable[str]) -> str:
+    """What was probably meant by a name that there is not, for an error; empty if nothing is."""
+    meant = ELSEWHERE.get(name) or nearest(name, known)
+    return f": did you mean {meant}?" if meant else ""
+
+
 def _known(kind: type[Any]) -> list[type[Any]]:
-    """The classes that a name can stand for; of one name ours, or else the one defined last."""
+    """The public classes of a kind; of equal names, this package's or the last one wins."""
     public = [cls for cls in concrete_subclasses(kind) if not cls.__name__.startswith("_")]
     return sorted(public, key=lambda cls: cls.__module__.startswith("minitorch_np."))
 

@@ -1,9 +1,9 @@
-"""Functions that NumPy has not, computed so that nothing overflows: sigmoid, softplus, softmax, and
-the normal distribution.
+"""Functions that NumPy lacks, computed without overflow: sigmoid, softplus, softmax, and the normal
+distribution.
 
-NumPy has no error function, and the standard library's takes one number at a time, so here is one
-for arrays. For x >= 0, erfc(x) = exp(-x^2) r(t) / (1 + 2x), where t = (x - 4) / (x + 4) maps the
-half-line to [-1, 1) and r is so smooth there that a polynomial gives it to rounding.
+NumPy has no error function, and the standard library's takes one number at a time. For x >= 0,
+erfc(x) = exp(-x^2) r(t) / (1 + 2x), where t = (x - 4) / (x + 4) maps the half-line to [-1, 1), and
+r is so smooth there that a polynomial approximates it to rounding error.
 
 Source of the form: Schonfelder 1978, "Chebyshev expansions for the error and related functions";
 Abramowitz and Stegun 7.1. The coefficients are a Chebyshev interpolation of degree 22 through 200
@@ -11,13 +11,14 @@ nodes in 40-digit arithmetic, written out in powers of t.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from minitorch_np.arrays import Array
 
 PIECE = 65_536
-"""How many numbers are worked on at a time: a quarter of a megabyte stays in cache."""
+"""The number of entries processed at a time: a quarter of a megabyte stays in cache."""
 
 _POWERS = (
     1.2329951186255532,
@@ -46,7 +47,7 @@ _POWERS = (
 )
 
 _FAR = 40.0
-"""exp(-x^2 / 2) is zero from here on, in float64 too; beyond, x^2 might overflow."""
+"""Beyond this, exp(-x^2 / 2) is zero even in float64, and x^2 might overflow."""
 
 
 def sigmoid(z: Array) -> Array:
@@ -65,7 +66,7 @@ def softplus(z: Array) -> Array:
 def softmax(scores: Array) -> Array:
     """exp(z_k) / sum_j exp(z_j) along the last axis.
 
-    The row's maximum is taken off first: it cancels in the quotient, and exp can't overflow.
+    The row's maximum is subtracted first: it cancels in the quotient, and exp can't overflow.
     """
     p: Array = np.exp(scores - np.maximum.reduce(scores, axis=-1, keepdims=True))
     p /= np.add.reduce(p, axis=-1, keepdims=True)
@@ -73,7 +74,7 @@ def softmax(scores: Array) -> Array:
 
 
 def log_sum_exp(scores: Array) -> Array:
-    """log sum_k exp(z_k) along the last axis, which goes away; nothing overflows."""
+    """log sum_k exp(z_k) along the last axis, which is removed; nothing overflows."""
     largest = np.maximum.reduce(scores, axis=-1, keepdims=True)
     sums = np.log(np.add.reduce(np.exp(scores - largest), axis=-1))
     total: Array = sums + largest[..., 0]
@@ -83,8 +84,8 @@ def log_sum_exp(scores: Array) -> Array:
 def normal_distribution(z: Array) -> Array:
     """P(z) = erfc(-z / sqrt(2)) / 2, to a relative 1e-14 in float64 for |z| < 7.
 
-    In float32 it is (1 + tanh(z q(z^2))) / 2 with a polynomial q of degree 6, a small part of the
-    work, to an absolute 2e-7.
+    In float32 it is (1 + tanh(z q(z^2))) / 2 with a polynomial q of degree 6, to an absolute 2e-7,
+    which is much faster.
     """
     if z.dtype == np.float32:
         return _normal_distribution_in_single(z)
@@ -110,33 +111,53 @@ _SINGLE = np.array(
     ],
     np.float32,
 )
-"""Of q: a fit of artanh(2 P(z) - 1) / z in powers of z^2 up to 36, which makes the largest error of
-z P(z) smallest."""
+"""The coefficients of q: a fit of artanh(2 P(z) - 1) / z in powers of z^2 up to 36 that minimizes
+the largest error of z P(z)."""
 
 
 def _normal_distribution_in_single(z: Array) -> Array:
-    p = np.empty(z.shape, np.float32)
-    flat, out = z.reshape(-1), p.reshape(-1)
-    for start in range(0, len(flat), PIECE):  # what stays in cache is read again at no cost
-        part, r = flat[start : start + PIECE], out[start : start + PIECE]
-        square = np.minimum(np.abs(part), np.float32(6))
-        square *= square
-        r[...] = _SINGLE[-1]
-        for power in _SINGLE[-2::-1]:
-            r *= square
-            r += power
-        r *= part
-        np.tanh(r, out=r)
-        r *= 0.5
-        r += 0.5
+    square = _square(z)
+    np.minimum(square, 36, out=square)
+    p: Array = square * _SINGLE[-1]
+    p += _SINGLE[-2]
+    for power in _SINGLE[-3::-1]:
+        p *= square
+        p += power
+    p *= z
+    np.tanh(p, out=p)
+    p *= 0.5
+    p += 0.5
     return p
 
 
 def normal_density(z: Array) -> Array:
     """p(z) = exp(-z^2 / 2) / sqrt(2 pi)."""
-    p: Array = np.minimum(np.abs(z), _FAR)
-    p *= p
+    p = _square(z)
     p *= -0.5
     np.exp(p, out=p)
     p *= 1 / math.sqrt(2 * math.pi)
     return p
+
+
+def _square(z: Array) -> Array:
+    """z^2; infinity where that is too large, which is right for what it is used for."""
+    with np.errstate(over="ignore"):
+        square: Array = z * z
+    return square
+
+
+def in_pieces(function: Callable[..., Array], *arrays: Array) -> Array:
+    """function(*arrays), for arrays of one shape and a function of each of their numbers.
+
+    Large arrays are worked on in pieces: what the function computes on the way then stays in cache,
+    where it is read again at no cost.
+    """
+    size = arrays[0].size
+    if size <= PIECE or not all(array.flags.c_contiguous for array in arrays):
+        return function(*arrays)
+    found = np.empty_like(arrays[0])
+    out, *flat = (array.reshape(-1) for array in (found, *arrays))
+    for start in range(0, size, PIECE):
+        piece = slice(start, start + PIECE)
+        out[piece] = function(*(array[piece] for array in flat))
+    return found

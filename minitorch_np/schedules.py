@@ -1,15 +1,14 @@
 """Learning-rate schedules.
 
 A schedule is a function from the number of steps already made, 0 before the first, to the learning
-rate of the next. Any such function will do as an optimizer's `learning_rate`; these are the usual
-ones. A step is a batch, not an epoch: an epoch has ceil(samples / batch_size) of them.
+rate of the next. Any such function can be an optimizer's `learning_rate`; these are the usual ones.
+A step is a batch, not an epoch: an epoch has ceil(samples / batch_size) steps.
 
     SGD(learning_rate=warmup(100, cosine(0.1, steps=5000)))
 
-They are classes, so that they can be printed, pickled and compared, but they are used as functions
-are, and are named as functions are. Each raises ConfigurationError for rates that are negative or
-not finite. Where PyTorch has the same schedule it is named in the docstring, and gives the same
-rates.
+They are classes, so that they can be printed, pickled and compared, but they are used and named
+like functions. Each raises ConfigurationError for rates that are negative or not finite. If PyTorch
+has the same schedule, the docstring names it, and the rates are equal.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from minitorch_np.signature import Described
 from minitorch_np.validation import number, require, whole
 
 Schedule: TypeAlias = Callable[[int], float]
-"""From the number of steps made to the learning rate of the next."""
+"""A function from the number of steps made to the learning rate of the next."""
 
 
 class Rates(Described):
-    """What the schedules share: two are equal if the same arguments make them."""
+    """The base of schedules; two are equal if they have the same arguments."""
 
     @abstractmethod
     def __call__(self, step: int) -> float:
@@ -42,7 +41,7 @@ class Rates(Described):
 
 
 class constant(Rates):
-    """`rate`, always."""
+    """The constant `rate`."""
 
     def __init__(self, rate: float) -> None:
         self.rate = number(self, "rate", rate, 0)
@@ -52,7 +51,7 @@ class constant(Rates):
 
 
 class step_decay(Rates):
-    """rate factor^floor(step / every): a fall at every `every` steps. PyTorch: StepLR."""
+    """rate factor^floor(step / every): a drop every `every` steps. PyTorch: StepLR."""
 
     def __init__(self, rate: float, every: int, factor: float = 0.1) -> None:
         self.rate, self.factor = number(self, "rate", rate, 0), number(self, "factor", factor, 0)
@@ -63,7 +62,7 @@ class step_decay(Rates):
 
 
 class exponential(Rates):
-    """rate factor^step: a fall by the same share at each step. PyTorch: ExponentialLR."""
+    """rate factor^step: a decay by the same factor at each step. PyTorch: ExponentialLR."""
 
     def __init__(self, rate: float, factor: float) -> None:
         self.rate, self.factor = number(self, "rate", rate, 0), number(self, "factor", factor, 0)
@@ -73,8 +72,8 @@ class exponential(Rates):
 
 
 class cosine(Rates):
-    """Half a wave from `rate` down to `minimum` in `steps` steps, and `minimum` from then on:
-    minimum + (rate - minimum) (1 + cos(pi step / steps)) / 2. PyTorch: CosineAnnealingLR.
+    """Cosine decay from `rate` to `minimum` in `steps` steps, then `minimum`: minimum + (rate -
+    minimum) (1 + cos(pi step / steps)) / 2. PyTorch: CosineAnnealingLR.
 
     Source: Loshchilov and Hutter 2016 (arXiv:1608.03983).
     """
@@ -88,9 +87,7 @@ class cosine(Rates):
 
 
 class linear(Rates):
-    """A straight line from `start` to `end` in `steps` steps, and `end` from then on. PyTorch:
-    LinearLR.
-    """
+    """A straight line from `start` to `end` in `steps` steps, then `end`. PyTorch: LinearLR."""
 
     def __init__(self, start: float, end: float, steps: int) -> None:
         self.start, self.end = number(self, "start", start, 0), number(self, "end", end, 0)
@@ -101,8 +98,8 @@ class linear(Rates):
 
 
 class warmup(Rates):
-    """Linear warm-up: for the first `steps` steps (step + 1) / steps of the rate with which `then`
-    begins, which it reaches with the last of them; then `then`, from its beginning.
+    """Linear warm-up: for the first `steps` steps, (step + 1) / steps times the initial rate of the
+    schedule `then`; after them `then`, from its beginning.
     """
 
     def __init__(self, steps: int, then: Schedule | float) -> None:
@@ -116,7 +113,7 @@ class warmup(Rates):
 
 class one_cycle(Rates):
     """Up from rate / start_factor to `rate` in the first `warmup_share` of `steps` steps, and down
-    to rate / start_factor / end_factor in the rest, each along half a wave. PyTorch: OneCycleLR.
+    to rate / start_factor / end_factor in the rest, each along a cosine. PyTorch: OneCycleLR.
 
     Source: Smith and Topin 2017 (arXiv:1708.07120).
     """
@@ -143,8 +140,8 @@ class one_cycle(Rates):
 
 
 class sequence(Rates):
-    """One schedule after the other: `(steps, schedule)` each, the last of which goes on for ever.
-    Each begins at its own step 0. PyTorch: SequentialLR.
+    """Several schedules in turn, given as pairs `(steps, schedule)`; the last one has no end. Each
+    begins at its own step 0. PyTorch: SequentialLR.
     """
 
     def __init__(self, parts: Sequence[tuple[int, Schedule | float]]) -> None:
@@ -162,7 +159,7 @@ class sequence(Rates):
 
 
 def as_schedule(rate: Schedule | float) -> Schedule:
-    """A schedule; a number is a constant one."""
+    """A schedule as it is; a number as a constant schedule."""
     return rate if callable(rate) else constant(rate)
 
 
@@ -180,7 +177,7 @@ def rate_at(owner: object, rate: Schedule | float, step: int) -> float:
 
 
 def _between(start: float, end: float, share: float) -> float:
-    """`start` at share 0 and `end` at share 1, exactly, and never outside of the two."""
+    """Linear interpolation: exactly `start` at share 0 and `end` at share 1, never outside."""
     rate = start * (1 - share) + end * share
     return min(max(rate, min(start, end)), max(start, end))
 
@@ -192,5 +189,5 @@ def _half_wave(start: float, end: float, share: float) -> float:
 def _power(factor: float, exponent: int) -> float:
     try:
         return factor**exponent
-    except OverflowError:  # a rate that no optimizer takes
+    except OverflowError:  # a rate that no optimizer accepts
         return math.inf

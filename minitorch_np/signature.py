@@ -1,11 +1,11 @@
-"""What calls take: objects that describe themselves, and errors that say what was meant.
+"""Signatures: objects that describe themselves, and errors that suggest the right argument.
 
-In its repr and in a file, an object is its class and its constructor's arguments. They are read
-from the constructor's signature and from the attributes of the same names, so that a user-defined
-layer need not list them.
+In its repr and in a file, an object is described by its class and its constructor's arguments. They
+are read from the constructor's signature and from the attributes of the same names, so that a
+user-defined layer need not list them.
 
-A call with an argument that does not exist says which one was probably meant. Nothing is checked
-for that before a call: Python refuses it, and its TypeError is replaced by a longer one.
+The error for an unknown argument names the one that was probably meant. No check is made before a
+call: Python refuses it, and its TypeError is replaced by a more helpful one.
 """
 
 from __future__ import annotations
@@ -47,11 +47,13 @@ ELSEWHERE = {
     "n_epochs": "epochs",
     "max_iter": "epochs",
     "random_state": "seed",
+    "maxlen": "steps",
 }
-"""What PyTorch, Keras and scikit-learn call an argument, and what it is called here."""
+"""The names of arguments in PyTorch, Keras and scikit-learn, and their names here."""
 
 _INFERRED = "leave it out, since the model finds it from the layer before"
 ADVICE = {
+    **dict.fromkeys(("lr", "learning_rate"), "give it to the optimizer, as in Adam(0.001)"),
     "activation": "write the activation as a layer after it, as in Sequential(Dense(10), 'relu')",
     "in_features": _INFERRED,
     "in_channels": _INFERRED,
@@ -61,12 +63,12 @@ ADVICE = {
     "input_dim": "give the model input_shape=, as in Sequential(Dense(10), input_shape=784)",
     "input_shape": "give it to the model, as in Sequential(Dense(10), input_shape=784)",
 }
-"""Arguments that exist elsewhere only, and what to write here."""
+"""Arguments that exist only elsewhere, and what to write here."""
 
 
 def nearest(word: str, options: Iterable[str]) -> str | None:
-    """The option that is spelt most like `word`, whatever the case; None if none is close."""
-    import difflib  # slow to import; needed for errors only
+    """The option with the spelling closest to `word`, ignoring case; None if none is close."""
+    import difflib  # slow to import; only needed for errors
 
     plain = {option.replace("_", "").lower(): option for option in options}
     found = difflib.get_close_matches(word.replace("_", "").lower(), plain, 1)
@@ -75,9 +77,9 @@ def nearest(word: str, options: Iterable[str]) -> str | None:
 
 def arguments_of(function: Callable[..., Any]) -> dict[str, Any]:
     """The arguments of a function, or of a class's constructor, and their defaults, REQUIRED or
-    SPREAD. Those that a constructor takes as **common are the next class's.
+    SPREAD. If a constructor has **common, the arguments of the base class are included.
     """
-    import inspect  # takes longer to import than the rest of this package; seldom needed
+    import inspect  # takes longer to import than the rest of this package; rarely needed
 
     lines: Any = [function]
     if isinstance(function, type):
@@ -106,9 +108,11 @@ def explain(
     unknown = re.search(r"unexpected keyword argument '(\w+)'", text)
     if unknown and unknown[1] in given:
         word, known = unknown[1], arguments_of(function)
+        known.pop("self", None)
         meant = ELSEWHERE.get(word)
         if meant not in known:
-            meant = None if word in ADVICE else nearest(word, known)
+            advised = word in ADVICE and f"{word}s" not in known
+            meant = None if advised else nearest(word, known)
         takes = ADVICE.get(word, f"it takes {', '.join(known) or 'none'}")
         advice = f"did you mean {meant}?" if meant else takes
         raise ArgumentError(f"{name}: expected no argument {word!r}: {advice}") from None
@@ -117,6 +121,7 @@ def explain(
         shown = [
             f"*{key}" if default is SPREAD else key if default is REQUIRED else f"{key}={default!r}"
             for key, default in arguments_of(function).items()
+            if key != "self"
         ]
         missing = re.search(r"missing .*: (.*)", text)
         got = f"none for {missing[1]}" if missing else f"{count} argument{'s' * (count != 1)}"
@@ -126,7 +131,7 @@ def explain(
 
 
 def explained(function: Callable[P, R]) -> Callable[P, R]:
-    """The function; a call of it with wrong arguments raises ArgumentError."""
+    """Wrap a function so that a call with wrong arguments raises ArgumentError."""
 
     @functools.wraps(function)
     def call(*arguments: P.args, **options: P.kwargs) -> R:
@@ -140,9 +145,8 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class Explained(ABCMeta):
-    """The metaclass of public classes: making an object with wrong arguments raises ArgumentError.
-
-    It changes no class, and no object.
+    """The metaclass of public classes: creating an object with wrong arguments raises
+    ArgumentError. It changes neither classes nor objects.
     """
 
     def __call__(cls, *arguments: Any, **options: Any) -> Any:
@@ -157,7 +161,7 @@ class Explained(ABCMeta):
 
     @property
     def __signature__(cls) -> Any:
-        """The constructor's, for notebooks and all that ask `inspect`: not that of `__call__`."""
+        """The signature of the constructor instead of that of `__call__`, for `inspect`."""
         import inspect
 
         if cls.__init__ is object.__init__:  # type: ignore[misc]
@@ -175,13 +179,13 @@ def concrete_subclasses(root: type[Any]) -> Iterator[type[Any]]:
 
 
 class Described(metaclass=Explained):
-    """An object that keeps each argument of its constructor as an attribute of the same name."""
+    """The base of objects that store each constructor argument as an attribute of the same name."""
 
     def config(self) -> dict[str, Any]:
-        """The arguments that would make this object again, an argument `*layers` as one tuple.
+        """The constructor arguments of this object; an argument `*layers` is one tuple.
 
-        Override it where arguments are not kept under their own names. Raises ConfigurationError
-        where one is not found.
+        Override it if arguments are not stored under their own names. Raises ConfigurationError if
+        one is not found.
         """
         return {name: self._argument(name) for name in arguments_of(type(self))}
 
@@ -195,7 +199,7 @@ class Described(metaclass=Explained):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """A new object, not built, from what `config` returned."""
+        """A new object, not built, from the arguments that `config` returned."""
         spread = next((n for n, default in arguments_of(cls).items() if default is SPREAD), None)
         named = {name: value for name, value in config.items() if name != spread}
         return cls(*config.get(spread, ()), **named) if spread else cls(**named)

@@ -1,8 +1,8 @@
 """Networks as scikit-learn estimators (extra `sklearn`): `Classifier` and `Regressor`.
 
 They follow scikit-learn's conventions, so they work in pipelines, grid searches and
-cross-validation: the constructor only stores its arguments, `fit` trains from the start, what was
-learned has a name that ends in an underscore. `model_` is the `Sequential` inside.
+cross-validation: the constructor only stores its arguments, `fit` trains from the start, learned
+attributes have names that end in an underscore. `model_` is the `Sequential` inside.
 
     from minitorch_np.sklearn import Classifier
 
@@ -42,11 +42,11 @@ except ImportError:
     raise MissingExtraError("scikit-learn", "sklearn", "minitorch_np.sklearn") from None
 
 ROWS = 1024
-"""How many rows of a sparse matrix are made dense at a time."""
+"""The number of rows of a sparse matrix that are made dense at a time."""
 
 
 class _Network(BaseEstimator):  # type: ignore[misc]
-    """What both estimators share; see Classifier."""
+    """The base of both estimators; see Classifier."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         """The constructor's arguments; with `deep` also the optimizer's, as "optimizer__..."."""
         params: dict[str, Any] = super().get_params(deep=False)
         if deep:
-            with contextlib.suppress(ConfigurationError):  # `fit` refuses what is no optimizer
+            with contextlib.suppress(ConfigurationError):  # `fit` refuses an invalid optimizer
                 inner = by_name(Optimizer, self.optimizer, "optimizer").config()
                 params |= {f"optimizer__{name}": value for name, value in inner.items()}
         return params
@@ -101,7 +101,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _begin(self, features: int, outputs: int, dtype: Any, loss: Loss) -> None:
-        """Make the model and its trainer, with initial weights drawn from `random_state`."""
+        """Create the model and its trainer, with initial weights drawn from `random_state`."""
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         given: Any = self.layers
         if isinstance(given, Sequential):
@@ -125,7 +125,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         self.model_, self.loss_curve_, self.n_iter_ = model, list[float](), 0
 
     def _train(self, x: Any, y: AnyArray, weights: Array, epochs: int, stratify: Any) -> None:
-        """So many epochs, or fewer with early stopping."""
+        """Train for up to `epochs` epochs, fewer with early stopping."""
         name = type(self).__name__
         whole(name, "epochs", epochs)
         if self.batch_size is not None:
@@ -163,7 +163,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
     def _sparse_epochs(
         self, x: Any, y: AnyArray, weights: Array, epochs: int, size: int | None, held_out: Any
     ) -> Iterator[float]:
-        """Epochs over a sparse matrix, of which one batch at a time is made dense."""
+        """Train on a sparse matrix, making one batch dense at a time; yields the losses."""
         trainer, best, since = self._trainer, np.inf, 0
         size = size or x.shape[0]
         kept = self.model_.state_dict()
@@ -210,23 +210,23 @@ class _Network(BaseEstimator):  # type: ignore[misc]
 
 
 class Classifier(ClassifierMixin, _Network):  # type: ignore[misc]
-    """A network that tells classes apart.
+    """A network for classification, as a scikit-learn estimator.
 
     Parameters:
-        layers: sizes of hidden layers, [64, 32] or 64, to which a last Dense with an output for
-            each class is added; or all layers of the network, as Sequential takes them, the last
-            with as many outputs as there are classes.
-        activation: between hidden layers that are given by size.
-        loss: by default SoftmaxCrossEntropy, and BinaryCrossEntropy where a sample may have several
-            labels (y of zeros and ones, a column a label).
-        optimizer: an optimizer or the name of one; `set_params(optimizer__learning_rate=0.1)`.
-        epochs: how many times all samples are used.
-        batch_size: samples a step; None takes all.
-        early_stopping: hold a `validation_fraction` of the samples out, stop when the loss on it
+        layers: sizes of hidden layers, [64, 32] or 64, after which a Dense with an output for each
+            class is added; or all layers of the network, as for Sequential, the last with as many
+            outputs as there are classes.
+        activation: the activation after hidden layers given by size.
+        loss: by default SoftmaxCrossEntropy, or BinaryCrossEntropy if a sample may have several
+            labels (y of zeros and ones, a column per label).
+        optimizer: an optimizer or its name; `set_params(optimizer__learning_rate=0.1)`.
+        epochs: the number of passes over all samples.
+        batch_size: the number of samples per step; None uses all.
+        early_stopping: hold out a `validation_fraction` of the samples, stop when the loss on it
             has not improved for `patience` epochs, and keep the best weights.
         class_weight: "balanced", or a weight for each class, as everywhere in scikit-learn.
-        warm_start: whether `fit` goes on from the weights of the last one.
-        random_state: of initial weights and the order of samples.
+        warm_start: whether `fit` continues from the weights of the previous call.
+        random_state: for initial weights and the order of samples.
 
     Attributes: `classes_`, `n_features_in_`, `feature_names_in_`, `model_` (the Sequential),
     `loss_curve_` (the mean loss of each epoch), `n_iter_`.
@@ -274,7 +274,7 @@ class Classifier(ClassifierMixin, _Network):  # type: ignore[misc]
         classes: Any = None,
         sample_weight: Any = None,
     ) -> Self:
-        """One epoch more. The first call names all `classes` unless y has them all."""
+        """Train for one more epoch. The first call needs `classes` unless y contains all."""
         return self._fit(X, y, sample_weight, 1, True, classes)
 
     def _fit(
@@ -300,7 +300,7 @@ class Classifier(ClassifierMixin, _Network):  # type: ignore[misc]
         if begin:
             self.classes_, self._several = known, several
         if several != self._several:
-            kinds = "a label for each sample", "zeros and ones, a column a label"
+            kinds = "a label for each sample", "zeros and ones, a column per label"
             raise ValueError(f"y: expected {kinds[self._several]}, as before, got {kinds[several]}")
         weights = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
         if self.class_weight is not None:
@@ -323,8 +323,8 @@ class Classifier(ClassifierMixin, _Network):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> AnyArray:  # noqa: N803
-        """The most probable label of each sample; (n, labels) of zeros and ones where several are
-        possible.
+        """The most probable label of each sample; (n, labels) of zeros and ones if a sample may
+        have several.
         """
         found = self._outputs(X, "predict_classes")
         return found if self._several else self.classes_[found]
@@ -340,7 +340,7 @@ class Classifier(ClassifierMixin, _Network):  # type: ignore[misc]
 
 
 class Regressor(RegressorMixin, _Network):  # type: ignore[misc]
-    """A network that predicts numbers: as Classifier, with MeanSquaredError as loss.
+    """A network for regression: like Classifier, with MeanSquaredError as the default loss.
 
     y is (n,), or (n, outputs) for several numbers at once.
     """
@@ -350,7 +350,7 @@ class Regressor(RegressorMixin, _Network):  # type: ignore[misc]
         return self._fit(X, y, sample_weight, self.epochs, self.warm_start)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
-        """One epoch more."""
+        """Train for one more epoch."""
         return self._fit(X, y, sample_weight, 1, True)
 
     def _fit(self, x: Any, y: Any, sample_weight: Any, epochs: int, go_on: bool) -> Self:

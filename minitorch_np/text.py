@@ -1,10 +1,11 @@
-"""Text: tables, and what came from outside shown safely."""
+"""Text output: tables, and safe display of untrusted text."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 
 SHADES = " .:-=+*#%@"
-"""From light to dark, or from low to high."""
+"""Characters from light to dark, or from low to high."""
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -19,7 +20,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def printable(text: str) -> str:
     """The text without control characters, which could move a terminal's cursor: "\\x1b" for ESC.
 
-    A line break stays.
+    Line breaks are kept.
     """
     return "".join(
         c if c.isprintable() or c == "\n" else c.encode("unicode_escape", "surrogatepass").decode()
@@ -28,8 +29,8 @@ def printable(text: str) -> str:
 
 
 def folded(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """A table with a rule under its first row; where it is wider than `width`, each row becomes a
-    paragraph: its first cell, and under it the others with the names of their columns.
+    """A table with a rule under its first row; if it is wider than `width`, each row becomes a
+    paragraph: its first cell, and below it the others with the names of their columns.
     """
     lines = aligned(rows)
     length = max(map(len, lines))
@@ -47,7 +48,7 @@ def folded(rows: Sequence[Sequence[str]], width: int) -> list[str]:
 
 
 def terminal_width() -> int:
-    """How many characters a line of standard output can have; no limit where it is no terminal."""
+    """The width of standard output in characters; unlimited if it is not a terminal."""
     import shutil
     import sys
 
@@ -55,15 +56,34 @@ def terminal_width() -> int:
     return shutil.get_terminal_size().columns if on_terminal else sys.maxsize
 
 
+def wrapped(text: str) -> str:
+    """The text with the lines that are wider than the terminal broken between words."""
+    width, found = terminal_width(), list[str]()
+    for line in text.split("\n"):
+        indent = len(line) - len(line.lstrip())
+        further = " " * (indent + 2 if indent else 0)
+        parts = textwrap.wrap(
+            line, width, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
+        )
+        found += parts if len(line) > width else [line]
+    return "\n".join(found)
+
+
+def decimal(number: float) -> str:
+    """A number as a log shows it: with four decimals, or three digits where that says little."""
+    plain = number == 0 or 1e-3 <= abs(number) < 1e6 or not math.isfinite(number)
+    return f"{number:.4f}" if plain else f"{number:.3g}"
+
+
 def excerpt(value: object, most: int = 60) -> str:
-    """A value as an error shows what came from a file: escaped, on one line, and cut short."""
+    """A value for an error message: escaped, on one line, and cut to `most` characters."""
     text = value if isinstance(value, str) else repr(value)
     shown = printable(text[:most]).replace("\n", "\\n")
     return shown + ("..." if len(text) > most else "")
 
 
 def as_html(caption: str, rows: Sequence[Sequence[str]]) -> str:
-    """A table whose first row is the head, as a notebook shows it; every text in it is escaped."""
+    """An HTML table for a notebook; the first row is the header, and all text is escaped."""
     from html import escape
 
     def row(cells: Sequence[str], first: str) -> str:

@@ -1,9 +1,8 @@
-"""The one way in which arguments are checked.
+"""Validation of arguments.
 
-Each function returns the argument if it is fine, as a plain Python number where it is one, and
-otherwise raises ConfigurationError: whose argument it is, what was expected, what came. `owner` is
-the object whose constructor was called, or the name of a function. True and False are not numbers
-here.
+Each function returns the argument if it is valid, numbers as plain Python numbers, and otherwise
+raises ConfigurationError with the owner, the expectation, and the value. `owner` is the object
+whose constructor was called, or the name of a function. True and False do not count as numbers.
 """
 
 from __future__ import annotations
@@ -27,30 +26,34 @@ LARGEST_WHOLE = 2**63 - 1
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    """Whether it is an integer of Python's or NumPy's."""
+    """Whether it is an integer of Python or NumPy."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether it is a real number of Python's or NumPy's."""
+    """Whether it is a real number of Python or NumPy."""
     return isinstance(value, (float, np.floating)) or is_whole(value)
 
 
 def require(right: bool, owner: object, expected: str, got: object) -> None:
     """Raise ConfigurationError, "owner: expected ..., got ...", unless `right`."""
     if not right:
-        place = owner if isinstance(owner, str) else type(owner).__name__
-        raise ConfigurationError(f"{place}: expected {expected}, got {got!r}")
+        raise wrong(owner, expected, got)
+
+
+def wrong(owner: object, expected: str, got: object) -> ConfigurationError:
+    """The error "owner: expected ..., got ..."."""
+    place = owner if isinstance(owner, str) else type(owner).__name__
+    return ConfigurationError(f"{place}: expected {expected}, got {got!r}")
 
 
 def whole(owner: object, name: str, value: object, least: int = 1, most: int | None = None) -> int:
     """A whole number of at least `least`, and at most `most`."""
-    right = is_whole(value) and least <= value <= (LARGEST_WHOLE if most is None else most)
-    bound = f" and at most {most}" if most is not None else ""
-    if is_whole(value) and value > LARGEST_WHOLE:
-        bound = " and at most 2^63 - 1"
-    require(right, owner, f"{name} to be a whole number of at least {least}{bound}", value)
-    return int(value)  # type: ignore[call-overload,no-any-return]
+    if is_whole(value) and least <= value <= (LARGEST_WHOLE if most is None else most):
+        return int(value)
+    largest = "2^63 - 1" if is_whole(value) and value > LARGEST_WHOLE else most
+    bound = "" if largest is None else f" and at most {largest}"
+    raise wrong(owner, f"{name} to be a whole number of at least {least}{bound}", value)
 
 
 def number(
@@ -98,15 +101,19 @@ def choice(owner: object, name: str, value: T, options: Collection[T]) -> T:
 
 def flag(owner: object, name: str, value: object) -> bool:
     """True or False."""
-    require(isinstance(value, (bool, np.bool_)), owner, f"{name} to be True or False", value)
-    return bool(value)
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise wrong(owner, f"{name} to be True or False", value)
 
 
 def path(owner: object, name: str, value: object) -> str:
-    """The path of a file, a text or a pathlib.Path, as a text. (A number is an open file.)"""
+    """The path of a file, a string or a pathlib.Path, as a string. (A number is an open file.)"""
     text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
-    right = isinstance(text, str) and "\0" not in text
-    require(right, owner, f"{name} to be a text or a pathlib.Path", value)
+    try:
+        right = isinstance(text, str) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # a lone surrogate, which no file name can have
+        right = False
+    require(right, owner, f"{name} to be a string or a pathlib.Path", value)
     return str(text)
 
 
@@ -124,6 +131,9 @@ def instance(owner: object, name: str, value: T, kind: type[Any]) -> T:
 
 def instances(owner: object, name: str, values: Iterable[T], kind: type[Any]) -> tuple[T, ...]:
     """A list of objects of the class `kind`, as a tuple."""
-    listed = isinstance(values, Iterable) and not isinstance(values, (str, kind, np.ndarray))
-    require(listed, owner, f"{name} to be a list (write [...] around it)", values)
+    listed = isinstance(values, (list, tuple)) or (
+        isinstance(values, Iterable) and not isinstance(values, (str, kind, np.ndarray))
+    )
+    if not listed:
+        raise wrong(owner, f"{name} to be a list (write [...] around it)", values)
     return tuple(instance(owner, name, value, kind) for value in values)

@@ -10,22 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 import minitorch_np as mt
 from minitorch_np.arrays import BLAS_THREADS, Array
 from minitorch_np.data.dataset import Labels
 from minitorch_np.io.atomic import replacing
 
-# The same examples in every run, so that nobody's change fails for another's. By hand, to look
-# farther: `pytest --hypothesis-profile=random`.
-settings.register_profile("same", derandomize=True, deadline=None)
-settings.register_profile("random", max_examples=1000, deadline=None)
-settings.load_profile("same")
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--whole", action="store_true", help="run all that the suite samples")
+    parser.addoption(
+        "--rest", action="store_true", help="run what did not pass last time, such as what skipped"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,11 +36,48 @@ def pytest_configure(config: pytest.Config) -> None:
         # would compile the package anew.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
+    if cache is not None and not config.getoption("--rest") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Passed(config))
+    if not config.getoption("numprocesses", None):  # where tests are run, not where they are dealt
+        prepare_hypothesis(examples=100 if config.getoption("--whole") else 50)
+
+
+def prepare_hypothesis(examples: int) -> None:
+    """The same examples in every run, so that nobody's change fails for another's. By hand, to look
+    farther: `pytest --hypothesis-profile=random`.
+    """
+    from hypothesis import settings
+
+    settings.register_profile("same", derandomize=True, deadline=None, max_examples=examples)
+    settings.register_profile("random", max_examples=1000, deadline=None)
+    settings.load_profile("same")
+
+
+class Passed:
+    """Writes down what has passed, so that `--rest` need not run it again."""
+
+    KEY = "minitorch_np/passed"
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config, self.names = config, set[str]()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self.names.add(report.nodeid)
+        if report.failed:
+            self.names.discard(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        assert self.config.cache is not None
+        self.config.cache.set(self.KEY, sorted(self.names))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--whole"):
         items[:] = [item for item in items if item.get_closest_marker("whole") is None]
+    if config.getoption("--rest") and config.cache is not None:
+        passed = set(config.cache.get(Passed.KEY, []))
+        items[:] = [item for item in items if item.nodeid not in passed]
 
 
 @pytest.fixture(scope="module")  # playwright runs an event loop, which others must not meet
@@ -60,8 +93,10 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-@pytest.fixture(scope="session")
-def axe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+@pytest.fixture(scope="module")
+def axe(
+    browser: Any, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """axe-core, which checks pages for accessibility; skips where npm can't bring it."""
     npm, cache = shutil.which("npm"), getattr(request.config, "cache", None)
     kept = None if cache is None else cache.mkdir("axe") / "axe.min.js"

@@ -162,7 +162,7 @@ PLANTED: list[tuple[str, Any, str]] = [
     ("dW negated", dense(lambda s, dx, g, dy, x: (dx, {**g, "weight": -g["weight"]})), "sign is wrong"),
     ("dW with decay", dense(lambda s, dx, g, dy, x: (dx, {**g, "weight": g["weight"] + 0.01 * s.weight})), "d/dweight|linear"),
     ("dW zero", dense(lambda s, dx, g, dy, x: (dx, {**g, "weight": 0 * g["weight"]})), "it is zero"),
-    ("dW of positive dy", dense(lambda s, dx, g, dy, x: (dx, {**g, "weight": np.maximum(dy, 0).T @ x})), "linear: dweight.*does it look at dy's sign"),
+    ("dW of positive dy", dense(lambda s, dx, g, dy, x: (dx, {**g, "weight": np.maximum(dy, 0).T @ x})), "linear: dweight.*does it use dy's sign"),
     ("dW in float32", dense(lambda s, dx, g, dy, x: (dx, {**g, "weight": g["weight"].astype(np.float32).astype(np.float64)})), "float32"),
     ("dx halved", dense(lambda s, dx, g, dy, x: (dx / 2, g)), r"numeric \* 0.5|/ 2"),
     ("dx without the last sample", dense(lambda s, dx, g, dy, x: (dx * (np.arange(len(x)) < len(x) - 1)[:, None], g)), "sample"),

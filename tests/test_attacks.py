@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
-from benchmarks.attacks import KINDS, attacks
+from benchmarks.attack_kinds import KINDS
+from benchmarks.attacks import attacks
 from benchmarks.settings import OTHER_SETTINGS, run_with
 from minitorch_np.io.arrays import read_state, write_state
 from minitorch_np.training.fingerprint import describe
@@ -154,5 +155,5 @@ def test_other_versions_are_warned_of(name: str, tmp_path: Path) -> None:
     state = read_state(path)
     state["versions"][name] = "0.0.1"
     write_state(path, state)
-    with pytest.warns(UserWarning, match="expected the versions with which it was written.*0.0.1"):
+    with pytest.warns(UserWarning, match="expected the versions that wrote it.*0.0.1"):
         run_with({}, path, epochs=2, resume=True)

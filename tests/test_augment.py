@@ -103,7 +103,7 @@ def test_one_of_the_readers_own(rng: np.random.Generator) -> None:
 
 
 def test_a_network_that_has_seen_shifts_minds_them_less(digits: mt.data.Digits) -> None:
-    part = digits.train.take(slice(3000))
+    part = digits.train.take(slice(1500))
     x, y = part.features(), part.labels
     shifted = Shift(2)(digits.test.features(), np.random.default_rng(0))
     accuracies = []

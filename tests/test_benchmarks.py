@@ -110,12 +110,12 @@ def test_the_command_writes_what_it_measured(
         assert label in printed
     assert "minitorch_np" in printed
     assert "width 16 | " in report.section(results)
-    again = ["--only", "depth 1", "--threads", "1", "--rounds", "1", "--restarts", "1"]
+    again = ["--only", "depth 16", "--threads", "1", "--rounds", "1", "--restarts", "1"]
     monkeypatch.setattr(sys, "argv", ["benchmarks", *again, "--out", str(out)])
     benchmark.main()  # what there is already stays
     both = json.loads(out.read_text())["tasks"]
     assert both[0] == measured
-    assert [task["name"] for task in both] == ["width 16", "depth 1", "depth 16"]
+    assert [task["name"] for task in both] == ["width 16", "depth 16"]
 
 
 def rounds(*seconds: float) -> list[dict[str, float]]:
@@ -175,6 +175,49 @@ def test_mutants_are_of_what_runs_alone(tmp_path: Path, monkeypatch: pytest.Monk
     }  # fmt: skip
     assert all(mutant.text != source for mutant in made)
     assert any("return (g(y, x)) + 1" in mutant.text for mutant in made)
+
+
+def test_a_mutant_runs_the_tests_of_its_statement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or of its function, for a default; or of its file, for what runs when that is imported."""
+    monkeypatch.setattr(mutation, "ROOT", tmp_path)
+    source = "n = 1\ndef f(x=2):\n    if x > 3:\n        x = g(\n            4)\n    return 5\n"
+    (tmp_path / "code.py").write_text(source)
+    made = mutation.mutants_of(tmp_path / "code.py")
+    ran = {m.before: mutation.run_with(m) for m in made if m.kind == "constant"}
+    wanted = {
+        "1": range(1, 7),
+        "2": range(2, 7),
+        "3": range(3, 4),
+        "4": range(4, 6),
+        "5": range(6, 7),
+    }
+    assert ran == wanted
+    covered = mutation.Covered(
+        {"code.py": ["few", "slow", "all"], "code.py:3": ["all", "few"], "code.py:5": ["slow"]},
+        {"few": 1.0, "slow": mutation.MOST_SECONDS, "all": 1.0},
+    )
+    ran_by = {m.before: covered.of(m) for m in made if m.kind == "constant"}
+    assert ran_by["3"] == ["few", "all"]  # what runs the fewest lines comes first
+    assert ran_by["4"] == ["slow"]
+    assert ran_by["1"] == ran_by["5"] == ["few"]  # the others take too long
+
+
+def test_the_outcome_of_a_mutant_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    outcomes = iter(["tests/test_a.py::test_b", ""])
+    monkeypatch.setattr(mutation, "seen_by", lambda *given: next(outcomes))
+    made = [
+        mutation.Mutant("code.py", 1, "constant", "1", "2", text) for text in ("n = 2", "n = 0")
+    ]
+    covered = mutation.Covered({}, {})
+    for _ in range(2):  # the second time from the file
+        record = mutation.Record()
+        assert [record.of(mutant, covered, []) for mutant in made] == [
+            "tests/test_a.py::test_b",
+            "",
+        ]
 
 
 def test_networks_in_other_hands(capsys: pytest.CaptureFixture[str]) -> None:

@@ -224,7 +224,10 @@ def test_a_layer_in_two_branches_has_the_sum_of_both_gradients(rng: np.random.Ge
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (mt.Add("dense(3)", "dense(4)"), r"Sequential\[1\] Add: .*one shape, got \(3,\), \(4,\)"),
+        (
+            mt.Add("dense(3)", "dense(4)"),
+            r"Sequential\[1\] Add: .*equal output shapes, got \(3,\), \(4,\)",
+        ),
         (
             mt.Residual("dense(4)"),
             r"Sequential\[1\] Residual: .*\(3,\) of its input, got \(4,\): set",

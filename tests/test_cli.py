@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.cli import main
+from minitorch_np.cli import doctor, main
 from minitorch_np.cli.arguments import HELD_OUT
 from tests.commands import run, run_process
 from tests.test_data import write_csv
@@ -171,7 +172,7 @@ def test_bad_usage_and_bad_input_exit_with_2(trained: Path) -> None:
         (["train", "--data", "bad.csv"], "bad.csv:2: expected a whole number from 0 to 255"),
         (["train", "--data", "digits.csv"], "at least 6 images"),
         (["train", "--data", "model.npz"], "expected a CSV file, got a binary one"),
-        (["train", "--out", "no/such/folder.npz"], "expected a folder that can be written to"),
+        (["train", "--out", "no/such/folder.npz"], "expected a writable folder"),
         (["train", "--out", "."], "expected the name of a file"),
         (["evaluate", "nowhere.npz"], "nowhere.npz: No such file"),
         (["evaluate", "broken.npz"], "broken.npz: expected a model saved by minitorch_np"),
@@ -242,7 +243,7 @@ def test_an_interrupt_exits_with_130_and_saves_nothing(tmp_path: Path) -> None:
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     command = (
-        f"{sys.executable} -m minitorch_np train --epochs 30 | head -n 1; exit ${{PIPESTATUS[0]}}"
+        f"{sys.executable} -m minitorch_np train --epochs 10 | head -n 1; exit ${{PIPESTATUS[0]}}"
     )
     done = subprocess.run(
         ["bash", "-c", command],
@@ -251,7 +252,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         text=True,
         timeout=60,
     )
-    assert done.stdout.startswith("epoch  1/30")
+    assert done.stdout.startswith("epoch  1/10")
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
     assert (tmp_path / "model.npz").exists()  # what was asked for is done all the same
@@ -375,3 +376,22 @@ def test_it_can_be_called_from_python(
         main(["--version"])
     assert exited.value.code == 0
     assert mt.__version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("rank", "said"), [(0, "no such data"), (1, "")])
+def test_the_first_rank_alone_says_what_failed(
+    rank: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(arguments: Any) -> int:
+        arguments.rank = rank
+        raise mt.DataError("no such data")
+
+    monkeypatch.setattr(doctor, "run", fail)
+    with monkeypatch.context() as restored:
+        restored.setattr(sys, "stderr", sys.stderr)
+        assert main(["doctor"]) != 0
+        if rank:
+            sys.stderr.close()
+    error = capsys.readouterr().err
+    assert said in error
+    assert bool(error) == bool(said)

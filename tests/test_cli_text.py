@@ -106,7 +106,7 @@ def test_an_interrupted_run_ends_where_it_would_have_ended(
         patch.setattr(mt.Progress, "on_batch_end", stop)
         done = run(*kept, cwd=tmp_path)
     assert done.returncode == 130
-    assert "add --resume to go on with the run in kept" in done.stderr
+    assert "add --resume to continue the run in kept" in done.stderr
     assert not (tmp_path / "model.npz").exists()
     again = run(*kept, cwd=tmp_path)
     assert again.returncode == 2
@@ -122,7 +122,7 @@ def test_an_interrupted_run_ends_where_it_would_have_ended(
     (tmp_path / "a.txt").write_text(SONNET.replace("Death", "death", 1))
     other = run(*kept, "--resume", cwd=tmp_path)
     assert other.returncode == 2
-    assert "expected the same run as then, got another" in other.stderr
+    assert "expected the same run, got another" in other.stderr
 
 
 def test_each_epoch_has_windows_of_its_own() -> None:
@@ -167,22 +167,25 @@ def test_what_makes_no_sense_is_refused(trained: Path) -> None:
         (["train", "empty.txt"], "empty.txt: expected a text of at least 650 characters"),
         (["train", "same.txt"], "same.txt: expected at least two different characters, got 'a'"),
         (["train", "."], ".: "),
-        (["train", "sonnet.txt", "--out", "no/such.npz"], "a folder that can be written to"),
+        (["train", "sonnet.txt", "--out", "no/such.npz"], "a writable folder"),
         (["train", "sonnet.txt", "--context", 8, "--heads", 3], "3 heads divide"),
         (["train", "sonnet.txt", "--context", 8, "--cell", "gru"], "expected --network char_rnn"),
         (
             ["train", "sonnet.txt", "--context", 8, "--network", "char_rnn", "--heads", 2],
-            "expected --network gpt beside it",
+            "expected --network gpt with it",
         ),
         (["train", "sonnet.txt", "--context", 8, "--warmup", 2000], "fewer than the 2000 steps"),
         (["train", "sonnet.txt", "--dropout", 1], "smaller than 1"),
         (["train", "sonnet.txt", "--network", "gtp"], "did you mean gpt?"),
-        (["train", "sonnet.txt", "--resume"], "expected --checkpoint DIR beside it"),
+        (["train", "sonnet.txt", "--resume"], "expected --checkpoint DIR with it"),
         (["trian"], "did you mean train?"),
         (["sample", "nowhere.npz"], "nowhere.npz: No such file"),
         (["sample", "sonnet.txt"], "sonnet.txt: expected a model saved by minitorch_np"),
-        (["sample", "numbers.npz"], "numbers.npz: expected a model that `minitorch-np text train`"),
-        (["sample", "odd.npz"], "odd.npz: expected a model that `minitorch-np text train`"),
+        (
+            ["sample", "numbers.npz"],
+            "numbers.npz: expected a model saved by `minitorch-np text train`",
+        ),
+        (["sample", "odd.npz"], "odd.npz: expected a model saved by `minitorch-np text train`"),
         (["sample", "model.npz", "--prompt", "caf\u00e9 9"], "got '9\u00e9', which its text did"),
         (["sample", "model.npz", "--prompt", ""], "got none"),
         (["sample", "model.npz", "--temperature", -1], "at least 0"),

@@ -180,7 +180,7 @@ def test_what_a_broken_executor_leaves_is_run_here(
         done.append(number)
 
     arguments: dict[str, Any] = {"seeds": seeds, "epochs": 1, "progress": progress}
-    with pytest.warns(UserWarning, match="go on in this process"):
+    with pytest.warns(UserWarning, match="continue in this process"):
         found = compare(["relu", "tanh"], small, executor=Breaks(), **arguments)
     assert accuracies(found) == expected
     assert done == list(range(1, 2 * seeds + 1))

@@ -70,7 +70,7 @@ def test_several_numbers_a_sample_and_losses_side_by_side() -> None:
         ({"loss": "binary_cross_entropy"}, "a loss over classes, .* or of numbers"),
         ({"loss": mt.Huber()}, "loss to be the name of one"),
         ({"loss": "mze"}, "compare: loss: "),
-        ({"loss": "mse", "configurations": None}, "expected activations that go with mse"),
+        ({"loss": "mse", "configurations": None}, "expected activations that suit mse"),
         ({"configurations": ["relu", mt.Configuration("n", ["relu"], loss="mse")]}, "all over cla"),
     ],
 )

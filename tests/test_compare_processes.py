@@ -17,6 +17,7 @@ import pytest
 import minitorch_np as mt
 from minitorch_np.arrays import BLAS_THREADS
 from minitorch_np.cli import main
+from minitorch_np.experiments import log
 from tests.commands import run
 
 
@@ -134,7 +135,7 @@ def gone(processes: list[int]) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "temporary").mkdir()
-    process = started(tmp_path, 500)
+    process = started(tmp_path, 500, "--epochs", "1")
     workers = children(process.pid)
     assert len(workers) == 2
     if number == signal.SIGINT:
@@ -231,3 +232,11 @@ def test_workers_use_one_thread() -> None:
         ((_, found),) = workers.run([{"name": "any"}])
         assert {found[name] for name in BLAS_THREADS} == {"1"}
     assert dict(os.environ) == before
+
+
+def test_the_line_of_a_run_that_failed_is_right() -> None:
+    task = {"name": "relu", "seed": 1, "rate": 0.1, "tuning": False}
+    log._check(task, task | {"error": "DataError: got NaN"})
+    for wrong in ({"error": None}, {"error": "it failed", "seed": 2}):
+        with pytest.raises(ValueError, match="^$"):
+            log._check(task, task | wrong)

@@ -119,6 +119,47 @@ def test_it_goes_on_where_it_was_interrupted(
     assert len(list(tmp_path.iterdir())) == 3
 
 
+@pytest.mark.parametrize("key", ["offset", "line", "rows"])
+def test_a_note_that_was_changed_is_refused(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert, "BLOCK", 1000)
+    path, out = write(tmp_path / "a.csv"), tmp_path / "a.npy"
+
+    def stop(offset: int) -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        convert_csv(path, out, progress=stop)
+    note = tmp_path / "a.npy.part.json"
+    whole, told = note.read_text(), json.loads(note.read_text())
+    note.write_text(json.dumps(told | {key: told[key] - 1}))
+    with pytest.raises(mt.DataError, match=r"changed by hand: remove it to begin anew"):
+        convert_csv(path, out)
+    note.write_text(whole)
+    part = tmp_path / "a.npy.part"
+    part.write_bytes(part.read_bytes()[:-1])
+    with pytest.raises(mt.DataError, match=r"expected at least .* bytes, as .* tells, got"):
+        convert_csv(path, out)
+
+
+def test_damaged_arrays_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((3, 16), np.uint8))
+    np.save(tmp_path / "a.labels.npy", np.zeros(3, np.uint8))
+    assert len(mt.data.load_converted(tmp_path / "a.npy")) == 3
+    labels = tmp_path / "a.labels.npy"
+    content = labels.read_bytes()
+    for head in (b"(3,)", b"(3, "):  # a size that does not fit into memory; a head that has no end
+        new = b"(%d,)" % 2**62 if head == b"(3,)" else b"((3,"
+        labels.write_bytes(content[:10] + content[10:].replace(b"(3,)", new, 1))
+        with pytest.raises(mt.DataError, match=r"expected a \.npy file of numbers"):
+            mt.data.load_converted(tmp_path / "a.npy")
+    np.savez(tmp_path / "b.npz", np.zeros(3))
+    (tmp_path / "b.npz").rename(tmp_path / "b.npy")
+    with pytest.raises(mt.DataError, match=r"expected a \.npy file of numbers"):
+        mt.data.load_converted(tmp_path / "b.npy")
+
+
 def test_it_goes_on_after_a_kill(tmp_path: Path) -> None:
     path, out = write(tmp_path / "a.csv"), tmp_path / "a.npy"
     script = (
@@ -156,7 +197,7 @@ def test_a_bad_line_is_named(
     assert not (tmp_path / "a.npy").exists()
     path.write_text("\n".join(lines))  # a file that was changed is another
     if (tmp_path / "a.npy.part.json").exists():
-        with pytest.raises(mt.DataError, match="another file.*remove it to begin anew"):
+        with pytest.raises(mt.DataError, match="another file.*remove it to start again"):
             convert_csv(path, tmp_path / "a.npy")
 
 

@@ -119,7 +119,7 @@ def test_without_a_network(
     with pytest.raises(mt.DataError) as caught:
         mt.data.load_mnist("full")
     said = str(caught.value)
-    assert "load_mnist: expected to fetch" in said
+    assert "load_mnist: expected to download" in said
     assert "ConnectionError" in said
     assert "Without a network, copy the files to any folder" in said
     assert download.CACHE in said

@@ -70,7 +70,7 @@ def test_class_names_may_be_given() -> None:
 def test_texts_that_are_no_classes() -> None:
     with pytest.raises(mt.DataError, match="expected 3 different class names.*got 2: 'a', 'b'"):
         trainer().fit(X, ["a", "b"] * 30)
-    with pytest.raises(mt.DataError, match=r"texts of shape \(60,\).*with a loss over classes"):
+    with pytest.raises(mt.DataError, match=r"strings of shape \(60,\).*and a loss over classes"):
         trainer("mse", 1).fit(X, ["a", "b"] * 30)
     with pytest.raises(mt.DataError, match="expected numbers"):
         trainer().fit(X, [None] * 60)

@@ -214,7 +214,7 @@ def test_names_in_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     out = capsys.readouterr().out
     assert f"reproduce: minitorch-np gradcheck '{path}:product' --seed 0" in out
     for name, message in (
-        ("alone", "with its derivative beside it"),
+        ("alone", "with its derivative in the same file"),
         ("number", "expected a layer, a loss, or a function"),
         ("nothing", "expected one of"),
     ):

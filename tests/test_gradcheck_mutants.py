@@ -1,6 +1,6 @@
 """Wrong gradients, made by machine and by hand: the check finds all of them, and names most.
 
-A run makes every second mutation of each component, the others of the next component, and its
+A run makes every seventh mutation of each component, others of the next component, and its
 gradients take turns; with `pytest --whole`, all mutations of every gradient.
 """
 
@@ -35,7 +35,7 @@ RIGHT_CAUSE = {
     "off by 0.1 %": r"1\.001",
     "constant added": "a constant is added|something is added",
     "absolute": "absolute|sign",
-    "negatives cut": "zero|does it look at dy's sign",
+    "negatives cut": "zero|does it use dy's sign",
     "flipped": "reversed|shifted|transposed",
     "flipped along the last axis": "reversed|shifted|transposed",
     "rolled": "shifted|reversed|transposed",
@@ -57,11 +57,20 @@ def causes(result: Any) -> list[str]:
     ]
 
 
+RARE = {
+    "CrossEntropy": [("scores", "negatives cut")],
+    "Dense": [("bias", "negatives cut")],
+    "Softmax": [("x", "averaged")],
+}
+"""Mutations that alone lead the check through some of its branches (found with coverage.py)."""
+
+
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
 def test_the_mutation_gate(cls: Any) -> None:
     """Each mutation is found, and most are named."""
-    tensors, names = _tensors(cls), list(MUTATIONS)[CLASSES.index(cls) % 2 :: 2]
-    _gate(cls, [(tensors[n % len(tensors)], each) for n, each in enumerate(names)])
+    tensors, names = _tensors(cls), list(MUTATIONS)[CLASSES.index(cls) % 7 :: 7]
+    sample = [(tensors[n % len(tensors)], each) for n, each in enumerate(names)]
+    _gate(cls, [*sample, *RARE.get(cls.__name__, [])])
 
 
 @pytest.mark.whole
@@ -87,7 +96,7 @@ def _gate(cls: Any, mutations: list[tuple[str, str]]) -> None:
             unnamed.append(f"d{tensor} {name}: {said}")
     assert found
     assert not missed
-    assert len(unnamed) <= 0.3 * found, unnamed
+    assert len(unnamed) <= max(1, 0.3 * found), unnamed
 
 
 def _tensors(cls: Any) -> list[str]:

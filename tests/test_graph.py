@@ -157,6 +157,21 @@ def test_it_is_trained_like_a_sequential(form: str) -> None:
     np.testing.assert_array_equal(outputs[0], run.model.predict((a, b))[0])
 
 
+def test_a_metric_is_told_what_its_own_output_is() -> None:
+    """A probability is always above 0, where the line between no and yes is for a logit."""
+    h = mt.Input(8)
+    graph = mt.Graph(h, [mt.Dense(1)(h), mt.Sigmoid()(mt.Dense(1)(h))], seed=0)
+    (x, _), _ = data(60)
+    y = (x[:, :1] > 0) * 1.0
+    losses, metrics = ["binary_cross_entropy", "mse"], [["accuracy"], ["accuracy"]]
+    run = mt.Trainer(graph, losses, "sgd", metrics=metrics, seed=0)
+    logits, probabilities = graph.predict(x)
+    right = np.mean((logits > 0) == y), np.mean((probabilities > 0.5) == y)
+    numbers = [number for name, number in run.evaluate(x, (y, y)).items() if "accuracy" in name]
+    assert numbers == pytest.approx(right)
+    assert 0.2 < right[1] != np.mean(y)
+
+
 def test_losses_and_weights_by_name_and_in_a_list_are_the_same() -> None:
     x, y = data()
     by_name = mt.Trainer(
@@ -263,7 +278,10 @@ def test_it_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     table = capsys.readouterr().out
     assert "a  Input" in table
     assert "price  Dense(1, name='price')  of 1 -> price" in table
+    assert table.count("->") == 2
     assert "Total params: 84" in table
+    start = mt.Input(4)
+    assert "->" not in repr(mt.Graph(start, mt.Add()(mt.Dense(4)(start), start)))
 
 
 def test_it_is_drawn() -> None:
@@ -396,7 +414,7 @@ def test_inputs_that_are_unused_missing_or_doubled_are_refused() -> None:
         mt.Graph(a, mt.Concatenate()(end, b))
     with pytest.raises(mt.ConfigurationError, match="listed once"):
         mt.Graph([a, a], end)
-    with pytest.raises(mt.ConfigurationError, match="outputs that a layer gives, got Input"):
+    with pytest.raises(mt.ConfigurationError, match="outputs computed by a layer, got Input"):
         mt.Graph([a], [end, a])
     with pytest.raises(mt.ConfigurationError, match="at least one input"):
         mt.Graph([], [])
@@ -439,8 +457,11 @@ def test_data_that_does_not_fit_is_refused() -> None:
     graph, ((a, b), (price, kind)) = two_by_two(), data()
     run = trainer(graph)
     for x, match in (
-        (a, r"fit: x: expected a tuple, or a dictionary, of 2 arrays \(a, b\), got a ndarray"),
-        ((a,), "of 2 arrays .* got 1"),
+        (
+            a,
+            r"fit: x: expected a tuple, or a dictionary, of 2, one for each of a, b; got a nda",
+        ),
+        ((a,), "of 2, .* got 1"),
         ({"a": a}, r"expected \['a', 'b'\], got \['a'\]"),
         ((b, a), r"expected inputs of shape \(m, 8\), \(m, 3\) \(a, b\), got \(20, 3\), \(20, 8\)"),
         ((a[:5], b), "as many samples in each part, got .5, 20."),
@@ -475,7 +496,7 @@ def test_losses_that_do_not_fit_are_refused() -> None:
     end = mt.Softmax()(mt.Dense(3)(a := mt.Input(2)))
     with pytest.raises(mt.ConfigurationError, match="ends in probabilities"):
         mt.Trainer(mt.Graph(a, end), "softmax_cross_entropy", "adam")
-    with pytest.raises(mt.ConfigurationError, match="no loss_weights beside one loss"):
+    with pytest.raises(mt.ConfigurationError, match="no loss_weights with a single loss"):
         mt.Trainer(mt.Graph(a, end), "cross_entropy", "adam", loss_weights=[1])
 
 

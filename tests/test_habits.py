@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np import names
+from minitorch_np.core import prediction
 from minitorch_np.names import by_name
 from minitorch_np.signature import ELSEWHERE, arguments_of
 
@@ -49,8 +51,39 @@ WRONG_CALLS: dict[str, Callable[..., object]] = {
     "fit: .* 'epoch': did you mean epochs": lambda: any_.Trainer.fit(
         trainer(), [[0, 0, 0]], [0], epoch=1
     ),
+    "fit: .* 'lr': give it to the optimizer": lambda: any_.Trainer.fit(trainer(), 1, 1, lr=1),
+    "compare: .* did you mean learning_rates": lambda: any_.compare(learning_rate=1),
     "Trainer: expected Trainer\\(model, loss, optimizer": lambda: any_.Trainer(model()),
 }
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        (lambda: any_.Linear, "no attribute 'Linear': did you mean Dense?"),
+        (lambda: any_.MaxPooling2D, "did you mean MaxPool2D?"),
+        (lambda: any_.nothing_like_it, "has no attribute 'nothing_like_it'$"),
+        (lambda: any_.Sequential.fit, "has no attribute 'fit'"),
+        (lambda: any_.notes_network().fit, "train it with Trainer"),
+        (lambda: any_.notes_network().eval, "a model has no mode"),
+    ],
+)
+def test_names_of_other_libraries_are_answered_with_ours(missing: Any, message: str) -> None:
+    with pytest.raises(AttributeError, match=message):
+        missing()
+
+
+def test_names_that_are_suggested_exist() -> None:
+    for name in names.ELSEWHERE.values():
+        if name.startswith("sklearn."):  # which needs scikit-learn
+            continue
+        found: Any = mt
+        for part in name.split("."):
+            found = getattr(found, part)
+    texts = " ".join(prediction.ELSEWHERE.values())
+    for method in ("named_parameters", "state_dict", "load_state_dict", "count_parameters"):
+        assert method in texts
+        assert hasattr(mt.Sequential, method)
 
 
 @pytest.mark.parametrize("message", WRONG_CALLS)
@@ -85,7 +118,7 @@ def test_all_that_is_public_explains_wrong_arguments(call: Any) -> None:
 
 def test_what_is_suggested_exists() -> None:
     classes: list[Any] = [thing for thing in vars(mt).values() if inspect.isclass(thing)]
-    functions = [mt.Trainer.fit, mt.mlp]
+    functions = [mt.Trainer.fit, mt.mlp, mt.data.pad_sequences]
     known = {name for each in [*classes, *functions] for name in arguments_of(each)}
     assert set(ELSEWHERE.values()) <= known
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from minitorch_np import machine
-from minitorch_np.cli import doctor, threads
+from minitorch_np.cli import doctor, main, threads
 from minitorch_np.experiments.step_time import measured
 from tests.commands import run
 
@@ -173,8 +173,35 @@ def test_what_helps_is_advised(monkeypatch: pytest.MonkeyPatch) -> None:
     times[skylake] = {"error": "ended by signal 4"}
     times["1 thread"] = time_of(5.9, 40.5)
     assert doctor.advised(times) == []
-    assert "No setting was faster" in doctor._said(times, [])[0]
+    assert "No other setting was faster" in doctor._said(times, [])[0]
     assert "can't run" in str(doctor._table(times))
+
+
+def test_doctor_measures_what_helps_together(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, dict[str, str]] = {}
+
+    def measured(names: dict[str, dict[str, str]], rounds: int) -> Any:
+        assert rounds == 4
+        asked.update(names)
+        for name in names:
+            yield name, time_of(4.0, 40) if name == "1 thread" else time_of(6.0, 40)
+
+    monkeypatch.setattr(doctor, "measured", measured)
+    monkeypatch.setattr(doctor, "kernels_to_try", list)
+    monkeypatch.setattr(doctor, "cores", lambda: 2)
+    assert main(["doctor", "--rounds", "4", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["advice"] == ["1 thread"]
+    assert list(found["times"]) == list(asked)
+    assert list(asked)[-1] == "all recommended"
+    assert asked["all recommended"] == asked["1 thread"]
+    assert main(["doctor", "--rounds", "4"]) == 0
+    said = capsys.readouterr().out
+    assert "processor:" in said
+    assert "all recommended" in said
+    assert "# a step: 6.00 -> 4.00 ms" in said
 
 
 def test_doctor_says_what_is_in_use(tmp_path: Path) -> None:

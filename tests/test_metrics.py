@@ -47,7 +47,7 @@ def test_the_matrix_counts() -> None:
 @pytest.mark.parametrize(
     ("labels", "predicted", "classes", "error", "message"),
     [
-        ([0, 1], [0], None, mt.ShapeError, r"one length, got shapes \(2,\) and \(1,\)"),
+        ([0, 1], [0], None, mt.ShapeError, r"equal length, got shapes \(2,\) and \(1,\)"),
         ([[0, 1]], [[0, 1]], None, mt.ShapeError, r"got shapes \(1, 2\)"),
         ([0, 0.5], [0, 1], None, mt.DataError, "whole numbers, got float64"),
         (["a"], ["b"], None, mt.DataError, "whole numbers, got <U1"),
@@ -108,6 +108,11 @@ def test_yes_or_no_as_probabilities() -> None:
     scores, targets = [[3.0], [2.0], [-3.0]], [[0.95], [0.6], [0.05]]
     assert measured(mt.Accuracy(), scores, targets) == 1
     assert measured(mt.Recall(), scores, targets) == 1
+
+
+def test_what_is_on_the_line_is_a_no() -> None:
+    assert measured(mt.Accuracy(), [[-1.0], [0.0]], [[0.5], [0.5]]) == 1
+    assert measured(mt.Accuracy(), [[1.0]], [[0.5]]) == 0
 
 
 def test_several_at_once_are_not_one_class() -> None:

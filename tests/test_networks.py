@@ -226,7 +226,8 @@ def test_a_network_is_summarized(make: Any, capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_gradients_of_networks(name: str) -> None:
-    assert mt.gradcheck(SMALL[name](), seed=1).status == "pass"
+    """Without the contracts: their layers keep them one by one."""
+    assert mt.gradcheck(SMALL[name](), seed=1, contracts=False).status == "pass"
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def notes_steps(
 
 @pytest.mark.parametrize("literal_softmax", [False, True])
 def test_fifty_full_batch_steps_are_the_same(digits: mt.data.Digits, literal_softmax: bool) -> None:
-    part = digits.train.take(slice(2000))
+    part = digits.train.take(slice(500))
     x, y = part.features(np.float64), part.labels
     model = mt.notes_network(
         output_activation="softmax" if literal_softmax else None,

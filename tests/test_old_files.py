@@ -58,7 +58,7 @@ def resumed(path: Path, optimizer: mt.Optimizer, frozen: bool = False) -> Any:
 )
 def test_a_run_goes_on(name: str, optimizer: mt.Optimizer, tmp_path: Path) -> None:
     shutil.copy(FIXTURES / f"run_{name}.npz", tmp_path / "run.npz")
-    with pytest.warns(UserWarning, match="versions with which it was written, an older version"):
+    with pytest.warns(UserWarning, match="versions that wrote it, an older version"):
         model, history, data = resumed(tmp_path / "run.npz", optimizer)
     for key, array in model.state_dict().items():
         np.testing.assert_allclose(array, data[f"{name}:{key}"], rtol=1e-4, atol=1e-5)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.arrays import Array
 from minitorch_np.exchange.onnx_export import onnx_model
 
 onnx = pytest.importorskip("onnx")
@@ -52,8 +53,9 @@ MODULES: dict[str, tuple[str, tuple[int, ...]]] = {
         (1, 28, 28),
     ),
     "series": (
-        "Conv1d(4, 3, 4, padding='same'), ReLU(), MaxPool1d(2), AvgPool1d(2), ConstantPad1d((2, 0),"
-        "0.), ConvTranspose1d(3, 2, 3, 2, 1, 1), AdaptiveAvgPool1d(1), Flatten()",
+        "Conv1d(4, 3, 4, padding='same', bias=False), ReLU(), MaxPool1d(2), AvgPool1d(2),"
+        "ConstantPad1d((2, 0), 0.), ConvTranspose1d(3, 2, 3, 2, 1, 1, bias=False),"
+        "AdaptiveAvgPool1d(1), Flatten()",
         (4, 8),
     ),
     "images": (
@@ -282,6 +284,45 @@ def test_onnx_own_tests_of_operators(tmp_path: Path) -> None:
     assert count["read"] > 90
 
 
+def written_by_hand(
+    tmp_path: Path, nodes: list[Any], x: Array, y: list[Any], **constants: Any
+) -> Any:
+    """A graph of nodes from x to y, read by us."""
+    helper, path = onnx.helper, tmp_path / "by_hand.onnx"
+    graph = helper.make_graph(
+        nodes,
+        "by hand",
+        [helper.make_tensor_value_info("x", 1, [None, *x.shape[1:]])],
+        [helper.make_tensor_value_info("y", 1, y)],
+        [onnx.numpy_helper.from_array(np.array(a), name) for name, a in constants.items()],
+    )
+    opset = [helper.make_opsetid("", 13)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    return mt.from_onnx(path)
+
+
+def test_pooling_with_an_uneven_border(tmp_path: Path) -> None:
+    """Zeros that count in the mean: one row above, two columns on the right."""
+    how: dict[str, Any] = {"kernel_shape": [2, 2], "pads": [1, 0, 0, 2], "count_include_pad": 1}
+    nodes = [onnx.helper.make_node("AveragePool", ["x"], ["y"], **how)]
+    x = np.arange(18, dtype=np.float32).reshape(2, 1, 3, 3)
+    found = written_by_hand(tmp_path, nodes, x, [None, 1, 3, 4])
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 0), (0, 2)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2, 2), axis=(2, 3))
+    np.testing.assert_allclose(found.predict(x), windows.mean((-2, -1)))
+
+
+def test_a_reshape_that_keeps_an_axis(tmp_path: Path) -> None:
+    """0 is the size in what is reshaped, and not in the model's input."""
+    nodes = [
+        onnx.helper.make_node("Reshape", ["x", "flat"], ["h"]),
+        onnx.helper.make_node("Reshape", ["h", "kept"], ["y"]),
+    ]
+    x = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
+    found = written_by_hand(tmp_path, nodes, x, [None, 6, 1], flat=[0, 6], kept=[0, 0, 1])
+    np.testing.assert_array_equal(found.predict(x), x.reshape(2, 6, 1))
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", ["lstm", "gru", "simple_rnn"])
 def test_onnx_own_tests_of_recurrent_operators(kind: str, tmp_path: Path) -> None:
@@ -327,16 +368,16 @@ def test_onnx_own_tests_of_recurrent_operators(kind: str, tmp_path: Path) -> Non
         (edited(lambda proto: None)[:-40], "expected an ONNX model"),
         (edited(unknown), "node 'relu_1': got the operator Sin"),
         (edited(of_somebody), "node 'relu_1': got the operator Relu"),
-        (edited(long_bias), "node 'gemm_0': got Gemm with what does not fit"),
-        (edited(misshapen), "do not fit together"),
-        (edited(no_sizes), "sizes that are numbers"),
+        (edited(long_bias), "node 'gemm_0': got Gemm with invalid inputs"),
+        (edited(misshapen), "expected matching shapes"),
+        (edited(no_sizes), "fixed sizes"),
         (edited(enormous), "expected at most"),
-        (edited(two_inputs), "a graph of one input, got 2"),
+        (edited(two_inputs), "a graph with one input, got 2"),
         (
             edited(negative_slope),
-            "node 'relu_1': got Elu with what does not fit: ELU: expected alpha",
+            "node 'relu_1': got Elu with invalid inputs: ELU: expected alpha",
         ),
-        (edited(not_a_number), "apart by up to nan"),
+        (edited(not_a_number), "differ by up to nan"),
         (edited(other_software), "node 'gemm_0': got Gemm with alpha 2.0"),
         (edited(outside), "expected an ONNX model"),
     ],

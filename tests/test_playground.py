@@ -282,7 +282,7 @@ def test_bad_points_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[st
     path, table = tmp_path / "page.html", tmp_path / "own.csv"
     x, y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
     for wrong, said in [
-        ((x[:, :1], y), "two features a point"),
+        ((x[:, :1], y), "two features per point"),
         ((x, y[:5]), "a class for each of 20 points"),
         ((x, np.zeros(20)), "2 to 6 classes, got 20 of 1"),
         ((x, np.arange(20)), "2 to 6 classes, got 20 of 20"),

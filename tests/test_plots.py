@@ -99,7 +99,7 @@ def test_pictures_of_one_epoch_one_seed_and_none(comparison: mt.Comparison, plot
     assert len(plots.overview(once).axes) == 4
     failed = [{"name": r["name"], "seed": r["seed"], "error": "x"} for r in comparison.results]
     none = replace(comparison, results=failed)
-    assert texts(plots.learning_curves(none).axes[0]) == ["no run to show: all failed"]
+    assert texts(plots.learning_curves(none).axes[0]) == ["no runs to show: all failed"]
     assert len(plots.overview(none).axes) == 2
 
 
@@ -147,7 +147,7 @@ def test_confusion_writes_the_counts(model_plots: Any) -> None:
     assert axes.get_title() == "66.67% of 6 are right"
     one_hot = model_plots.plot_confusion(np.eye(2), [0, 1]).axes[0]
     assert [text.get_text() for text in one_hot.texts] == ["1", "1"]
-    with pytest.raises(mt.ShapeError, match="one length"):
+    with pytest.raises(mt.ShapeError, match="equal length"):
         model_plots.plot_confusion([0, 1], [0])
     with pytest.raises(mt.ConfigurationError, match="classes"):
         model_plots.plot_confusion([0, 99], [0, 99])

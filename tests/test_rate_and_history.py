@@ -46,6 +46,14 @@ def test_the_rate_that_is_found_is_of_use() -> None:
     assert repr(found) == f"RateSearch({len(found.rates)} rates, suggestion={found.suggestion:.3g})"
 
 
+def test_a_search_shuffles_as_a_fit_does() -> None:
+    model = mt.Sequential(mt.Dense(3), input_shape=5, seed=0)
+    loss = mt.SoftmaxCrossEntropy()
+    in_order = loss.forward(model(X[:32]), Y[:32])[0]
+    found = mt.find_learning_rate(mt.Trainer(model, loss, "sgd", seed=0), X, Y, batch_size=32)
+    assert found.losses[0] != pytest.approx(in_order, rel=1e-4)
+
+
 def test_where_no_rate_is_of_use() -> None:
     constant = mt.find_learning_rate(trainer(), np.zeros((20, 5)), np.arange(20) % 2, high=1e-5)
     assert math.isnan(constant.suggestion) or constant.suggestion <= 1e-5
@@ -133,7 +141,7 @@ def test_what_cannot_be_lowered() -> None:
     for monitor in (None, 3, ["loss"]):
         with pytest.raises(mt.ConfigurationError, match="monitor to be a str"):
             mt.EarlyStopping(monitor)  # type: ignore[arg-type]
-    with pytest.raises(mt.ConfigurationError, match="expected path to be a text"):
+    with pytest.raises(mt.ConfigurationError, match="expected path to be a string"):
         mt.ModelCheckpoint(None)  # type: ignore[arg-type]
 
 
@@ -150,9 +158,9 @@ def test_the_best_epoch() -> None:
     assert made.best("accuracy").epoch == 3
     assert made.best("accuracy", "min").epoch == 1
     assert history(loss=[1, 2]).best().epoch == 1
-    with pytest.raises(mt.ConfigurationError, match="its name does not tell"):
+    with pytest.raises(mt.ConfigurationError, match="its name does not say"):
         history(loss=[1], speed=[1]).best("speed")
-    with pytest.raises(mt.ConfigurationError, match="expected an epoch with a number 'loss'"):
+    with pytest.raises(mt.ConfigurationError, match="expected an epoch with a value of 'loss'"):
         history(loss=[math.nan]).best()
 
 

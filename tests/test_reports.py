@@ -131,6 +131,28 @@ def test_the_best_network_is_that_of_the_comparison(
     assert ", as in the comparison" in found.words
 
 
+@pytest.mark.parametrize(
+    ("of_one", "shape"),
+    [
+        ((64,), (8, 8)),
+        ((16,), (4, 4)),
+        ((9,), None),
+        ((65,), None),
+        ((1, 8, 6), (8, 6)),
+        ((8, 6), (8, 6)),
+        ((3, 8, 8), None),
+    ],
+)
+def test_which_samples_are_images(of_one: tuple[int, ...], shape: tuple[int, int] | None) -> None:
+    x = np.zeros((5, *of_one))
+    assert best.image_shape((x, np.zeros(5), x, np.zeros(5))) == shape
+
+
+def test_the_shape_of_digits(small_digits: mt.data.Digits) -> None:
+    assert best.image_shape(small_digits) == (28, 28)
+    assert best.image_shape(None) is None
+
+
 def test_the_page_without_matplotlib(comparison: mt.Comparison, no_matplotlib: None) -> None:
     reader = Reader(page.page(comparison))
     assert reader.count("img") == 0
@@ -171,7 +193,7 @@ def test_the_page_tells_of_tuned_rates(comparison: mt.Comparison, quick: None) -
         for seed, rate in ((9, 0.05), (9, 0.25), (10, 0.25))
     ]
     reader = Reader(page.page(replace(comparison, tuning=tuning)))
-    assert "each the best for it of several" in reader.text
+    assert "for each the best of several" in reader.text
     assert "0.7500" in reader.text
     assert "(0.5500)" in reader.text
 
@@ -180,7 +202,8 @@ def of_accuracies(**columns: Any) -> mt.Comparison:
     """A comparison of these accuracies; below 0.5, a class is lost."""
     lost = mt.Finding("3", "ReLU()", "lost class", 3, since=1)._asdict()
     runs = [
-        {"name": name, "seed": seed, "rate": 0.1, "accuracy": float(accuracy), "curves": {}}
+        {"name": name, "seed": seed, "rate": 0.1, "accuracy": float(accuracy)}
+        | {"curves": {"test_accuracy": [accuracy]}}
         | {"lost": [3] if accuracy < 0.5 else [], "findings": [lost] if accuracy < 0.5 else []}
         | {"loss": 1.0, "seconds": 1.0}
         for name, column in columns.items()
@@ -237,6 +260,19 @@ def test_each_kind_of_verdict_has_its_sentence(rng: np.random.Generator) -> None
     assert "the 1,000 training samples and the 100 test samples are always the same" in footer
     assert "standard error of 0.03" in footer
     assert words.headline(found).endswith(" Runs that collapsed: broken in 9 of 20.")
+
+
+def test_the_page_says_each_pair_in_words(no_matplotlib: None) -> None:
+    found = of_accuracies(a=[0.9] * 8, b=[0.85] * 8, c=[0.8] * 8)
+    said = [words.verdict(found, each) for each in found.verdicts]
+    text = Reader(page.page(found)).text
+    assert len(said) == 3
+    assert all(sentence in text for sentence in said)
+    few = of_accuracies(a=[0.9] * 2, b=[0.85] * 2, c=[0.8] * 2)  # the same of each pair
+    first, second, _ = (words.verdict(few, each) for each in few.verdicts)
+    text = Reader(page.page(few)).text
+    assert first in text
+    assert text.count(second) == (first == second)
 
 
 def test_the_same_mean_is_said_to_be_the_same() -> None:
@@ -340,8 +376,7 @@ def chromium(profile: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("width", [400, 1200])
-@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1200, "light")])
 def test_a_browser_shows_it(written: Path, tmp_path: Path, width: int, scheme: str) -> None:
     image = pytest.importorskip("PIL.Image")
     shot = tmp_path / "shot.png"

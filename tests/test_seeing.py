@@ -73,7 +73,7 @@ def test_boundaries_of_other_models(plots: Any) -> None:
     three = mt.mlp([2, 8, 3], seed=0)
     assert len(mt.plot_boundary(three, x, np.eye(2)[y]).axes) == 1
     wrongs: list[tuple[Callable[[], object], str]] = [
-        (lambda: mt.plot_boundary(mt.mlp([3, 2]), x, y), "two features, got one of .3,."),
+        (lambda: mt.plot_boundary(mt.mlp([3, 2]), x, y), "two features, got one with .3,."),
         (lambda: mt.plot_boundary(three, x, y[:3]), "a class for each, got shapes"),
         (lambda: mt.plot_boundary(three, x * np.nan, y), "finite"),
         (lambda: mt.plot_boundary(mt.mlp([2, 9]), x, y), "at most 7 classes, got 9"),

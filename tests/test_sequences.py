@@ -250,7 +250,7 @@ def test_ragged_lists_are_refused_with_what_to_do() -> None:
     trainer = mt.Trainer(token_model(), mt.SoftmaxCrossEntropy(), mt.SGD(0.1), seed=0)
     ragged = [[1, 2, 3, 4], [1, 2]]
     for call in (lambda: trainer.fit(ragged, ragged), lambda: trainer.model.predict(ragged)):
-        with pytest.raises(mt.DataError, match=r"rows of one length.*padded by data.pad_sequences"):
+        with pytest.raises(mt.DataError, match=r"rows of equal length.*pad.*data.pad_sequences"):
             call()
 
 

@@ -134,6 +134,20 @@ def test_balanced_class_weights_are_those_of_the_labels_of_fit(rows: bool) -> No
     assert found.evaluate(x[:2], targets[:2]) == known.evaluate(x[:2], targets[:2])
 
 
+def test_a_class_that_a_dictionary_does_not_name_counts_one() -> None:
+    x, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 3
+    found = []
+    for weights in ({1: 5.0}, [1, 5.0, 1]):
+        model = mt.Sequential(mt.Dense(3), input_shape=4, seed=0)
+        loss = mt.SoftmaxCrossEntropy(0.1, class_weights=weights, ignore_index=-1)
+        mt.Trainer(model, loss, "sgd", seed=0).fit(x, y, epochs=2)
+        found.append(model.state_dict()["0.weight"])
+    np.testing.assert_array_equal(found[0], found[1])
+    two = mt.Sequential(mt.Dense(2), input_shape=4, seed=0)
+    with pytest.raises(mt.ShapeError, match="each of 2 classes, got 3"):
+        mt.Trainer(two, mt.SoftmaxCrossEntropy(class_weights={2: 5.0}), "sgd").step(x, y % 2)
+
+
 def test_balanced_class_weights_need_labels_of_each_class() -> None:
     loss = mt.SoftmaxCrossEntropy(class_weights="balanced")
     assert repr(loss) == "SoftmaxCrossEntropy(class_weights='balanced')"

@@ -433,3 +433,18 @@ def test_an_epoch_that_is_closed_ends_its_thread(monkeypatch: pytest.MonkeyPatch
     assert readers()
     epoch.close()
     assert not readers()
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([3, 4, 5, 6], slice(3, 7)),
+        ([5], slice(5, 6)),
+        ([3, 5], None),
+        ([4, 3], None),
+        ([0, 0, 2], None),
+    ],
+)
+def test_rows_that_follow_each_other_are_read_as_a_slice(rows: list[int], found: Any) -> None:
+    taken = stores._as_slice(np.array(rows))
+    assert taken == found if found else list(taken) == rows

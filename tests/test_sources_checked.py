@@ -143,8 +143,8 @@ def test_iterables_that_end_early_or_give_nothing() -> None:
     assert_refused("expected no y and no sample_weight", batches_of(), Y, expected)
     assert_refused("expected targets y", X, None, expected)
     assert_refused("function that returns an iterator", lambda: 3, steps_per_epoch=3)
-    assert_refused("got 1 things as batch 0", lambda: iter([(X,)]), steps_per_epoch=3)
-    match = "validation_split: expected none"
+    assert_refused("got 1 items as batch 0", lambda: iter([(X,)]), steps_per_epoch=3)
+    match = "validation_split: expected 0"
     assert_refused(match, batches_of(), error=expected, validation_split=0.1, steps_per_epoch=8)
 
 

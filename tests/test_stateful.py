@@ -190,11 +190,11 @@ def test_layers_that_do_not_go_on_are_refused(layers: Any, message: str) -> None
 def test_batches_that_are_torn_apart_are_refused() -> None:
     x, y = text()
     for change, message in (
-        ({"shuffle": True}, "expected shuffle=False: in another order"),
-        ({"micro_batch_size": 2}, "no micro_batch_size, which tears"),
+        ({"shuffle": True}, "expected shuffle=False: shuffled"),
+        ({"micro_batch_size": 2}, "no micro_batch_size, which divides"),
         (
             {"batch_size": 5},
-            "batches of one size.*24 samples in batches of 5: leave out the last 4",
+            "batches of equal size.*24 samples in batches of 5: leave out the last 4",
         ),
         ({"stateful": "yes"}, "stateful"),
         ({"validation_split": 0.1}, "got 22 samples in batches of 4"),

@@ -264,4 +264,4 @@ def test_the_first_forward_comes_soon() -> None:
     trainer.fit(x, y)  # imports what is imported late
     before = python_calls(partial(trainer.fit, x, y), until="Sequential.forward")
     assert before[-1][1] == "Sequential.forward"
-    assert len(before) <= 150, "\n".join(f"{n} {k}" for k, n in Counter(before).most_common())
+    assert len(before) <= 120, "\n".join(f"{n} {k}" for k, n in Counter(before).most_common())

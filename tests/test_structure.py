@@ -35,29 +35,41 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 2 else parts)
 
 
-def imports(path: Path) -> set[str]:
-    """The modules of the package that a module imports anywhere, for type checking too."""
-    known, found = {module_of(source) for source in SOURCES}, set()
-    for node in ast.walk(ast.parse(path.read_text())):
+MODULES = set(map(module_of, SOURCES))
+
+
+@pytest.fixture(scope="module")
+def trees() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for path in SOURCES}
+
+
+@pytest.fixture(scope="module")
+def imports(trees: dict[Path, ast.Module]) -> dict[str, set[str]]:
+    """The modules of the package that each imports anywhere, for type checking too."""
+    return {module_of(path): imports_in(tree) for path, tree in trees.items()}
+
+
+def imports_in(tree: ast.Module) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
-                found.add(inner if inner in known else node.module)
-    return found & known
+                found.add(inner if inner in MODULES else node.module)
+    return found & MODULES
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_run_one_way(path: Path) -> None:
-    rank = ROOMS.index(room_of(path))
-    for module in imports(path):
-        room = module.split(".")[1]
-        assert ROOMS.index(room) <= rank, f"{module_of(path)} imports {module}"
+def test_imports_run_one_way(imports: dict[str, set[str]]) -> None:
+    for path in SOURCES:
+        rank, module = ROOMS.index(room_of(path)), module_of(path)
+        for other in imports[module]:
+            assert ROOMS.index(other.split(".")[1]) <= rank, f"{module} imports {other}"
 
 
-def test_no_import_runs_in_a_circle() -> None:
-    graph = {module_of(path): imports(path) for path in SOURCES}
+def test_no_import_runs_in_a_circle(imports: dict[str, set[str]]) -> None:
+    graph = dict(imports)
     while leaves := {module for module, needs in graph.items() if not needs & graph.keys()}:
         graph = {module: needs for module, needs in graph.items() if module not in leaves}
     in_circles = {
@@ -87,22 +99,20 @@ def test_importing_loads_nothing_slow() -> None:
     assert not loaded & slow
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_modules_are_short_and_open_in_plain_english(path: Path) -> None:
-    text = path.read_text()
-    assert text.count("\n") <= 400
-    tree = ast.parse(text)
-    assert ast.get_docstring(tree), path
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            length = (node.end_lineno or 0) - node.lineno
-            documentation = (ast.get_docstring(node) or "").count("\n")
-            assert length - documentation <= 50, f"{path}: {node.name}"
+def test_modules_are_short_and_open_in_plain_english(trees: dict[Path, ast.Module]) -> None:
+    for path, tree in trees.items():
+        assert path.read_text().count("\n") <= 400, path
+        assert ast.get_docstring(tree), path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                length = (node.end_lineno or 0) - node.lineno
+                documentation = (ast.get_docstring(node) or "").count("\n")
+                assert length - documentation <= 50, f"{path}: {node.name}"
 
 
-def test_nothing_is_pickled_and_no_random_state_is_global() -> None:
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text())):
+def test_nothing_is_pickled_and_no_random_state_is_global(trees: dict[Path, ast.Module]) -> None:
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 names = [alias.name for alias in node.names]
                 assert "pickle" not in names, path

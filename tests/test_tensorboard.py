@@ -68,6 +68,7 @@ def test_scalars_histograms_and_the_confusion_matrix(tmp_path: Path) -> None:
     table = event.tensor_proto.string_val[0].decode().splitlines()
     matrix = mt.confusion_matrix(HELD_OUT[1], trainer.model.predict_classes(HELD_OUT[0]))
     assert table[0] == r"| true \ predicted | a | b | c |"
+    assert table[1] == "| --- | --- | --- | --- |"
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
     assert [row[0] for row in rows] == ["a", "b", "c"]
     np.testing.assert_array_equal([[int(n) for n in row[1:]] for row in rows], matrix)

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from minitorch_np import text
+
 TABLES = """
 import numpy as np
 import minitorch_np as mt
@@ -68,3 +70,24 @@ sys.exit(main())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_sentences_are_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "terminal_width", lambda: 20)
+    sentence = "  a finding: a layer has units that are dead\n\nshort"
+    assert text.wrapped(sentence) == (
+        "  a finding: a layer\n    has units that\n    are dead\n\nshort"
+    )
+    monkeypatch.undo()
+    assert text.wrapped(sentence) == sentence  # not on a terminal
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        *((0.0, "0.0000"), (1.25, "1.2500"), (0.00012345, "0.000123"), (3e-9, "3e-09")),
+        *((326364204361772736.0, "3.26e+17"), (float("nan"), "nan"), (-0.5, "-0.5000")),
+    ],
+)
+def test_numbers_of_a_log_say_something(number: float, shown: str) -> None:
+    assert text.decimal(number) == shown

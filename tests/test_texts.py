@@ -44,7 +44,7 @@ def test_past_its_context_a_model_goes_on() -> None:
 def test_a_text_is_learned(tmp_path: Path) -> None:
     tokenizer = mt.data.CharTokenizer(TEXT)
     windows = mt.data.TextWindows(tokenizer.encode(TEXT), 24)
-    x, y = windows.random(64, np.random.default_rng(0))
+    x, y = windows.random(32, np.random.default_rng(0))
     model = mt.gpt(len(tokenizer), 24, 1, 2, 32, seed=0)
     trainer = mt.Trainer(
         model, mt.SoftmaxCrossEntropy(), mt.AdamW(0.01), metrics=[mt.Perplexity()], seed=0

@@ -106,7 +106,7 @@ def test_arguments_without_meaning_are_refused(make: Any, message: str) -> None:
         (mt.Conv1D(3, 2), (4,), r"\(channels, length\), got \(4,\): put Reshape\(\(1, -1\)\)"),
         (mt.Conv1D(3, 5), (2, 4), "at least 5 steps"),
         (mt.ConvTranspose1D(4, 2, groups=2), (3, 4), "channels that 2 groups divide, got 3"),
-        (mt.ConvTranspose2D(4, 2, padding=3), (3, 2, 4), "leaves something of the output"),
+        (mt.ConvTranspose2D(4, 2, padding=3), (3, 2, 4), "leaves a part of the output"),
         (mt.MaxPool1D(), (2, 4, 4), r"\(channels, length\)"),
         (mt.GroupNorm(2), (3, 4), "2 groups divide"),
         (mt.GLU(), (3, 5), "even number of features"),

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minitorch_np as mt
+from minitorch_np.gradcheck.registry import cases_for, components
 from minitorch_np.validation import choice, flag, instances, number, share, whole
 
 X, Y = np.ones((4, 3)), np.arange(4) % 2
@@ -111,3 +112,23 @@ def test_other_kinds() -> None:
     ):
         with pytest.raises(mt.ConfigurationError, match=message):
             run()
+
+
+def test_a_number_that_is_none_is_told_by_its_name() -> None:
+    """Each argument of each layer, loss and optimizer, in the words that begin a message."""
+    optimizers: list[mt.Optimizer] = [mt.SGD(0.1), mt.Adam(), mt.RMSprop()]
+    cases = [case.obj for cls in components() for case in cases_for(cls)]
+    tried = set()
+    for one in [*optimizers, *cases]:
+        given, cls = one.config(), type(one)
+        for name, value in given.items():
+            if isinstance(value, (bool, str)) or not isinstance(value, (int, float)):
+                continue
+            with pytest.raises(mt.ConfigurationError) as caught:
+                cls.from_config({**given, name: math.nan})
+            place, _, said = str(caught.value).partition(": expected ")
+            assert place in (cls.__name__, "MultiHeadAttention")
+            known = (name, "the window", "padding", "an axis")
+            assert said.startswith(tuple(f"{each} " for each in known))
+            tried.add((cls, name))
+    assert len(tried) > 70

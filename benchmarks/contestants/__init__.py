@@ -1,5 +1,5 @@
-"""Who is measured. Each module has a function `contestant(task, x, y)`, which returns None for work
-that it does not do, and is imported in a process of its own.
+"""The libraries that are measured. Each module has a function `contestant(task, x, y)`, which
+returns None for tasks that it does not support, and is imported in a process of its own.
 """
 
 from importlib.util import find_spec

@@ -1,8 +1,8 @@
-"""The bar to stay under: networks as a specialist would write them by hand.
+"""The reference: networks as a specialist would write them by hand.
 
-No layers, no classes for them: float32 NumPy, one gather a batch into a buffer that is used again,
-work in place where that is safe, no gradient for the pixels, and the loss of each batch, since a
-person wants to see it. Nobody should have to write this; it is here to be measured against.
+No layers, no classes for them: float32 NumPy, one gather per batch into a reused buffer, in-place
+operations where that is safe, no gradient for the pixels, and the loss of each batch, as a user
+wants to see it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.work import Array, Task, initial_parameters
 
 
 class ByHand(ABC):
-    """What both have: the data, and a round of epochs."""
+    """The common part: the data, and a round of epochs."""
 
     def __init__(self, task: Task, x: Array, y: Array) -> None:
         self.task, self.x, self.y = task, x, y
@@ -37,7 +37,7 @@ class ByHand(ABC):
 
 
 class TwoLayersByHand(ByHand):
-    """inputs-hidden-classes, ReLU, softmax cross-entropy, SGD: each line written for this alone."""
+    """inputs-hidden-classes, ReLU, softmax cross-entropy, SGD, and nothing else."""
 
     def __init__(self, task: Task, x: Array, y: Array, sizes: tuple[int, ...]) -> None:
         super().__init__(task, x, y)
@@ -169,7 +169,7 @@ class ManyLayersByHand(ByHand):
 
 
 def contestant(task: Task, x: Array, y: Array) -> ByHand | None:
-    """What is written by hand: dense networks."""
+    """A dense network written by hand, or None."""
     if isinstance(task.sizes, str):
         return None
     two = len(task.sizes) == 3 and task.optimizer == "sgd"

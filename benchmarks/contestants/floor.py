@@ -1,6 +1,6 @@
-"""What no step can do without: one gather of a batch, and the products of its matrices.
+"""The least work of a step: one gather of a batch, and its matrix products.
 
-It does not learn anything. Whatever else a step costs is what somebody put around this.
+It does not learn anything. All other time of a step is overhead.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from benchmarks.work import Array, Task, initial_parameters
 
 
 class Floor:
-    """The products of forward and backward, each into memory that is there already."""
+    """The products of forward and backward, each into preallocated memory."""
 
     def __init__(self, task: Task, x: Array, y: Array, sizes: tuple[int, ...]) -> None:
         self.task, self.x = task, x
@@ -47,5 +47,5 @@ class Floor:
 
 
 def contestant(task: Task, x: Array, y: Array) -> Floor | None:
-    """A floor under networks of dense layers."""
+    """The least work for a dense network, or None."""
     return None if isinstance(task.sizes, str) else Floor(task, x, y, task.sizes)

@@ -1,4 +1,4 @@
-"""This framework where a batch of all samples goes through it a thousand at a time."""
+"""This framework with full batches that are processed in micro-batches of about a thousand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from benchmarks.work import Array, Task
 
 
 def contestant(task: Task, x: Array, y: Array) -> Framework | None:
-    """This framework, where a batch is all there is."""
+    """This framework for full batches, or None."""
     whole = task.batch is None and task.measure != "prediction"
     return Framework(task, x, y, micro_batch_size=1024) if whole else None

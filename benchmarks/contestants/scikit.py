@@ -1,4 +1,4 @@
-"""scikit-learn's MLPClassifier. It starts from parameters of its own."""
+"""scikit-learn's MLPClassifier. It starts from its own initial parameters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.work import Array, Task
 
 
 class Scikit:
-    """An estimator that goes on where it stopped: `fit` of as many epochs as a round has."""
+    """An estimator with a warm start: each `fit` trains for the epochs of a round."""
 
     def __init__(self, task: Task, x: Array, y: Array, hidden: tuple[int, ...]) -> None:
         self.x, self.y = x, y

@@ -14,7 +14,7 @@ torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
 def network(task: Task) -> Any:
-    """The task's network, with the parameters that all begin with; LeNet-5 with its own."""
+    """The task's network, with the initial parameters that all share; LeNet-5 has its own."""
     if isinstance(task.sizes, str):
         layers: list[Any] = [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
         layers += [nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]

@@ -1,9 +1,8 @@
-"""The command line, `minitorch-np VERB`: one module a verb, listed in `VERBS`.
+"""The command line, `minitorch-np VERB`: one module per verb, listed in `VERBS`.
 
-Each verb is a module with two functions: `add_arguments` says what it takes, `run` does it and
-returns the exit code. Results go to standard output; everything else, including errors, to
-standard error. Exit codes: 0 success, 1 an operation failed, 2 bad usage or bad input,
-130 interrupted.
+Each module has two functions: `add_arguments` defines the arguments, `run` executes the verb and
+returns the exit code. Results go to standard output; everything else, including errors, to standard
+error. Exit codes: 0 success, 1 an operation failed, 2 bad usage or bad input, 130 interrupted.
 """
 
 import argparse
@@ -64,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, help=summary, description=summary)
         module.add_arguments(verb)
         verb.add_argument("--json", action="store_true", help="print the result as JSON")
-        verb.add_argument("-v", "--verbose", action="store_true", help="say what is set for speed")
+        verb.add_argument("-v", "--verbose", action="store_true", help="show settings for speed")
         verb.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
@@ -77,9 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             _prepare_streams()
         try:
             arguments = build_parser().parse_args(argv)
-        finally:  # --help exits here: a broken pipe must show before that
+        finally:  # --help exits here: flush first, to notice a broken pipe
             sys.stdout.flush()
-        arguments.argv = list(sys.argv[1:] if argv is None else argv)  # for reports to say
+        arguments.argv = list(sys.argv[1:] if argv is None else argv)  # shown in reports
         if argv is None:
             threads = getattr(arguments, "threads", None)
             pin_threads(threads, verbose=arguments.verbose)
@@ -90,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (MinitorchError, OSError, KeyboardInterrupt, MemoryError) as error:
         if arguments.debug:
             raise
-        if getattr(arguments, "rank", 0):  # what fails on one rank fails on all; the first says it
+        if getattr(arguments, "rank", 0):  # all ranks fail together; only the first reports it
             sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # for the rest of the process
         kept = getattr(arguments, "checkpoint", None) or getattr(arguments, "folder", None)
         return _explain(error, kept)
@@ -109,8 +108,8 @@ def _prepare_streams() -> None:
 
 
 def _explain(error: BaseException, checkpoint: str | None = None) -> int:
-    """Say on standard error what went wrong, and return the exit code for it."""
-    if isinstance(error, BrokenPipeError):  # the reader has enough, as in `... | head`
+    """Print the error to standard error, and return its exit code."""
+    if isinstance(error, BrokenPipeError):  # the reader is gone, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SUCCESS
     message = str(error)
@@ -120,7 +119,7 @@ def _explain(error: BaseException, checkpoint: str | None = None) -> int:
     elif isinstance(error, KeyboardInterrupt):
         message = "interrupted; nothing was saved"
         if checkpoint is not None:
-            message = f"interrupted; add --resume to go on with the run in {checkpoint}"
+            message = f"interrupted; add --resume to continue the run in {checkpoint}"
     elif isinstance(error, MemoryError):
         message = f"out of memory: {error}: try a smaller --batch-size or --hidden"
     print(f"minitorch-np: error: {printable(message)}", file=sys.stderr)
@@ -130,7 +129,7 @@ def _explain(error: BaseException, checkpoint: str | None = None) -> int:
 
 
 def _is_no_input(error: BaseException) -> bool:
-    """Whether the machine failed (a full disk, no memory), and not what was given to us."""
+    """Whether the machine failed (a full disk, no memory), rather than the user's input."""
     of_the_input = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EACCES)
     return isinstance(error, MemoryError) or (
         isinstance(error, OSError)

@@ -1,4 +1,4 @@
-"""What the verbs share: kinds of arguments, and where the digits come from."""
+"""Shared by the verbs: types of arguments, and loading of models and digits."""
 
 import argparse
 import importlib.util
@@ -33,8 +33,7 @@ MODULE = "minitorch_np_imported"
 """The module name of the file that --import runs."""
 
 HELD_OUT = 6
-"""Of the digits in one CSV file, every sixth is kept for the test."""
-
+"""Every sixth of the digits in a CSV file is kept for the test."""
 
 T = TypeVar("T")
 
@@ -42,7 +41,7 @@ T = TypeVar("T")
 def parsed(
     check: Callable[..., T], convert: Callable[[str], object], text: str, **bounds: Any
 ) -> T:
-    """The text as a number that passes the check, or argparse's error that says why not."""
+    """The text as a number that passes the check. Raises ArgumentTypeError if it does not."""
     try:
         value = convert(text)
     except ValueError:
@@ -74,12 +73,12 @@ def share(text: str) -> float:
 
 
 def listed(kind: Callable[[str], T]) -> Callable[[str], list[T]]:
-    """Several of a kind, with commas between."""
+    """The type of several values of a kind, separated by commas."""
     return lambda text: [kind(part) for part in text.split(",")]
 
 
 def named(kind: type[T]) -> Callable[[str], T]:
-    """An optimizer or a loss by its name, as in adam(0.001)."""
+    """The type of an optimizer or a loss by its name, as in adam(0.001)."""
 
     def convert(text: str) -> T:
         try:
@@ -91,7 +90,7 @@ def named(kind: type[T]) -> Callable[[str], T]:
 
 
 def activation(text: str) -> str:
-    """The name of an activation, as in relu, leaky_relu(0.1), softmax."""
+    """The name of an activation, such as relu, leaky_relu(0.1), softmax."""
     layer = named(Layer)(text)
     if not isinstance(layer, (Activation, PReLU, Softmax, LogSoftmax)):
         raise argparse.ArgumentTypeError(f"expected an activation, got the layer {layer!r}")
@@ -99,13 +98,19 @@ def activation(text: str) -> str:
 
 
 def add_import(parser: argparse.ArgumentParser) -> None:
-    """`--import FILE`, which runs a Python file before the verb, so that its layers are known."""
+    """Add `--import FILE`, which runs a Python file before the verb, to define its layers."""
     add = parser.add_argument
-    add("--import", dest="imported", metavar="FILE", help="a Python file with layers of your own")
+    add("--import", dest="imported", metavar="FILE", help="a Python file with your own layers")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the file of a saved model, and `--import`."""
+    parser.add_argument("model", metavar="MODEL", help="a model file saved by train")
+    add_import(parser)
 
 
 def import_file(path: str) -> ModuleType:
-    """Run a Python file, which finds its neighbours as if it had been run by itself."""
+    """Run a Python file, which can import modules of its folder. Raises DataError if it fails."""
     spec = importlib.util.spec_from_file_location(MODULE, Path(path))
     if spec is None or spec.loader is None or not Path(path).is_file():
         raise DataError(f"{path}: expected a Python file")
@@ -120,15 +125,15 @@ def import_file(path: str) -> ModuleType:
 
 
 def open_model(path: str) -> Sequential:
-    """A saved model, of layers of this package and of those that the command line has imported."""
+    """A saved model; its layers may be this package's or imported with `--import`."""
     return Sequential.load(path, custom_layers=concrete_subclasses(Layer))
 
 
 def load_digits(path: str | None) -> Digits:
-    """Digits to train and to test with: from a folder, a CSV file, or this package, or "full"."""
+    """Training and test digits from a folder, a CSV or .npy file, this package, or "full"."""
     if path is None or path == "full" or Path(path).is_dir():
         return load_mnist(path)
-    if path.endswith(".npy"):  # a slice, which is not read
+    if path.endswith(".npy"):  # memory-mapped: slices are not read
         images = load_converted(path)
         kept = len(images) - len(images) // HELD_OUT
         if kept < len(images):
@@ -138,22 +143,22 @@ def load_digits(path: str | None) -> Digits:
     held_out = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
     if not held_out.any():
         raise DataError(
-            f"{path}: expected at least {HELD_OUT} images, of which every "
-            f"{HELD_OUT}th is kept for the test, got {len(images)}"
+            f"{path}: expected at least {HELD_OUT} images, since every {HELD_OUT}th is kept for "
+            f"the test, got {len(images)}"
         )
     return Digits(train=images.take(~held_out), test=images.take(held_out))
 
 
 def load_test_images(path: str | None) -> Images:
-    """Digits to test with: a folder's test set, a whole CSV file, or this package's test set."""
+    """Test digits: a folder's test set, a whole CSV or .npy file, or this package's test set."""
     if path is None or path == "full" or Path(path).is_dir():
         return load_mnist(path).test
     return load_converted(path) if path.endswith(".npy") else load_csv(path)
 
 
 def inputs_in(images: Images) -> tuple[AnyArray, float | None]:
-    """The pixels in rows, and the factor for them: None where they have it. Those of a mapped file
-    are read and multiplied a batch at a time.
+    """The pixels in rows, and their scale factor, or None if it is already applied. Those of a
+    mapped file are read and scaled a batch at a time.
     """
     if isinstance(images.images, np.memmap):
         return images.images.reshape(len(images), -1), 1 / 255
@@ -161,19 +166,19 @@ def inputs_in(images: Images) -> tuple[AnyArray, float | None]:
 
 
 def input_for(model: Sequential, images: Images) -> tuple[AnyArray, float | None]:
-    """The same as the model takes them: rows of features, or images with one channel."""
+    """The same in the form of the model's inputs: rows of features, or images with one channel."""
     rows, scale = inputs_in(images)
     fits = math.prod(model.input_shape) == rows.shape[1]
     return rows.reshape(-1, *model.input_shape) if fits else rows, scale
 
 
 def print_json(result: dict[str, Any]) -> None:
-    """One JSON document on standard output."""
+    """Print a JSON document to standard output."""
     print(json.dumps(result, indent=2, allow_nan=False))
 
 
 def require_finite_result(result: dict[str, float], what: str) -> None:
-    """Raise DivergenceError where a loss is not a finite number."""
+    """Raise DivergenceError if the loss is not a finite number."""
     if not math.isfinite(result["loss"]):
         raise DivergenceError(
             f"{what}: expected a finite loss, got {result['loss']}: the model has diverged"
@@ -181,38 +186,36 @@ def require_finite_result(result: dict[str, float], what: str) -> None:
 
 
 def require_writable(option: str, out: str) -> None:
-    """Raise DataError, naming the option, where a file can't be written."""
+    """Raise DataError, naming the option, if a file can't be written."""
     path = Path(out)
     if path.is_dir():
         raise DataError(f"{option} {out}: expected the name of a file, got a folder")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise DataError(
-            f"{option} {out}: expected a folder that can be written to, got {path.parent}"
-        )
+        raise DataError(f"{option} {out}: expected a writable folder, got {path.parent}")
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """What each command that trains takes: seed, threads, a checkpoint to resume, a file."""
+    """Add the options of each command that trains: seed, threads, checkpoint, output file."""
     add = parser.add_argument
-    add("--seed", type=seed, default=0, metavar="N", help="fixes all that is random (0)")
+    add("--seed", type=seed, default=0, metavar="N", help="seed of everything random (0)")
     add("--threads", type=positive_integer, default=1, metavar="N", help="BLAS threads (1)")
     add("--checkpoint", metavar="DIR", help="write the run to DIR, so that it can be resumed")
     add(
         "--checkpoint-every",
         type=positive_integer,
         metavar="N",
-        help="after every N steps too, not only after each epoch",
+        help="save it every N steps too, not only after each epoch",
     )
-    add("--resume", action="store_true", help="go on with the run in --checkpoint DIR, if any")
-    add("--out", default="model.npz", metavar="FILE", help="where to save it (model.npz)")
+    add("--resume", action="store_true", help="continue the run in --checkpoint DIR, if any")
+    add("--out", default="model.npz", metavar="FILE", help="the model file (model.npz)")
 
 
 def checkpoint_of(arguments: argparse.Namespace) -> Checkpoint | None:
-    """The checkpoint that these options ask for, if any. Raises ConfigurationError, DataError."""
+    """The checkpoint of these options, or None. Raises ConfigurationError or DataError."""
     if arguments.checkpoint is None:
         if arguments.resume or arguments.checkpoint_every:
             raise ConfigurationError(
-                "--resume, --checkpoint-every: expected --checkpoint DIR beside it, got none"
+                "--resume, --checkpoint-every: expected --checkpoint DIR with it, got none"
             )
         return None
     folder = Path(arguments.checkpoint)
@@ -223,6 +226,6 @@ def checkpoint_of(arguments: argparse.Namespace) -> Checkpoint | None:
     if path.exists() and not arguments.resume:
         raise ConfigurationError(
             f"--checkpoint {folder}: expected a folder without a run, found {path}: add --resume "
-            "to go on with it, or choose another folder"
+            "to continue it, or choose another folder"
         )
     return Checkpoint(path, every=arguments.checkpoint_every, resume=arguments.resume)

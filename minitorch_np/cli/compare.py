@@ -1,7 +1,7 @@
-"""Compare configurations: which activation is better, how sure one can be of it, and why.
+"""Compare configurations: which activation is better, with what certainty, and why.
 
-Without arguments the three options of the notes, their worked network and sigmoid + softmax, each
-at the learning rate that suits it, on the digits here.
+By default the three options of the notes, the network of their example and sigmoid + softmax, each
+at its best learning rate, on the digits of this package.
 """
 
 import argparse
@@ -41,7 +41,7 @@ OUTPUTS = ("csv", "plot", "report")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np compare` takes."""
+    """Add the arguments of `minitorch-np compare`."""
     add = parser.add_argument
     add(
         "configurations",
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--data",
         metavar="PATH",
-        help='folder with the MNIST files, a CSV, or "full", all of MNIST; else the digits here',
+        help='folder with the MNIST files, a CSV, or "full" for all of MNIST (a sample of MNIST)',
     )
     add(
         "--seeds", type=positive_integer, default=SEEDS, metavar="N", help=f"runs of each ({SEEDS})"
@@ -64,22 +64,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rates",
         type=listed(learning_rate),
         metavar="R,R,...",
-        help="learning rates, of which each gets its best, chosen on a part of the training data "
-        f"({','.join(f'{rate:g}' for rate in RATES)})",
+        help="learning rates, from which the best is chosen for each on a part of the training "
+        f"data ({','.join(f'{rate:g}' for rate in RATES)})",
     )
-    add("--reference", metavar="A+B", help="compare all others with this one, not with each other")
-    add("--target", type=share, default=0.9, metavar="A", help="accuracy to be reached (0.9)")
+    add("--reference", metavar="A+B", help="compare all others only with this one")
+    add("--target", type=share, default=0.9, metavar="A", help="accuracy to reach (0.9)")
     add("--size", type=share, default=0.005, metavar="D", help="difference that matters (0.005)")
     add("--resample-data", action="store_true", help="another training sample for each seed")
-    add("--jobs", type=_jobs, default=0, metavar="N", help="processes; auto: one a core (auto)")
+    add("--jobs", type=_jobs, default=0, metavar="N", help="processes; auto: one per core (auto)")
     add("--dask", metavar="ADDRESS", help="run on the workers of this Dask scheduler")
     add("--mpi", action="store_true", help="run on the ranks of mpiexec ... -m mpi4py.futures")
-    add("--folder", metavar="DIR", help="write each result there as it comes in")
-    add("--resume", action="store_true", help="go on with the results in --folder DIR, if any")
-    add("--report", metavar="FILE", help="write a page of HTML with tables and pictures")
+    add("--folder", metavar="DIR", help="save each result there as soon as it is known")
+    add("--resume", action="store_true", help="continue with the results in --folder DIR, if any")
+    add("--report", metavar="FILE", help="write an HTML page with tables and pictures")
     add("--plot", metavar="FILE", help="draw runs, differences and curves: .png, .svg or .pdf")
     add("--csv", metavar="FILE", help="write a line for each run")
-    parser.set_defaults(threads=1)  # one BLAS thread: the same numbers in one process and in many
+    parser.set_defaults(threads=1)  # with one BLAS thread the number of processes does not matter
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -112,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _try_outputs(arguments: argparse.Namespace) -> None:
-    """Raise before anything is trained that could then be lost."""
+    """Raise an error before the training if a file can't be written."""
     for option in OUTPUTS:
         if getattr(arguments, option):
             require_writable(f"--{option}", getattr(arguments, option))
@@ -132,7 +132,7 @@ def _try_outputs(arguments: argparse.Namespace) -> None:
 
 
 def _tell(comparison: Comparison, arguments: argparse.Namespace, data: Digits) -> None:
-    """Print the result, and then write files: where one can't be written, the result is there."""
+    """Print the result, then write files, so that the result is shown even if writing fails."""
     report = Report(comparison)
     errors: list[OSError] = []
     try:
@@ -169,7 +169,7 @@ def _write(
 
 @contextmanager
 def _tidy_when_terminated() -> Iterator[None]:
-    """Let SIGTERM end this process as an error does, so that what was begun is tidied up."""
+    """Let SIGTERM raise SystemExit, so that everything is cleaned up."""
 
     def terminated(*_: object) -> None:
         raise SystemExit(128 + signal.SIGTERM)
@@ -182,7 +182,7 @@ def _tidy_when_terminated() -> Iterator[None]:
 
 
 def _cores() -> int:
-    """As many processes as this one may use cores; one where processes can't inherit files."""
+    """The number of cores that this process may use; 1 if processes can't inherit files."""
     return cores() if os.name == "posix" else 1
 
 
@@ -192,7 +192,7 @@ def _jobs(text: str) -> int:
 
 
 def _executor(arguments: argparse.Namespace) -> AbstractContextManager[Executor | None]:
-    """What runs the tasks, if not this process or its own."""
+    """The executor of --dask or --mpi, or None."""
     if bool(arguments.dask) + arguments.mpi + ((arguments.jobs or 1) > 1) > 1:
         raise ConfigurationError("--jobs, --dask, --mpi: expected one of them, got several")
     if arguments.dask:
@@ -201,14 +201,14 @@ def _executor(arguments: argparse.Namespace) -> AbstractContextManager[Executor 
 
 
 class _Watcher:
-    """A bar with the time that is left, on a terminal where tqdm is; else a line a run."""
+    """Shows progress: a bar on a terminal if tqdm is installed; else a line per run."""
 
     def __init__(self) -> None:
         self.bar: Any = None
         self.total = 0
 
     def __call__(self, done: int, total: int, result: dict[str, Any]) -> None:
-        if total != self.total:  # first the runs that choose the rates, then those to compare
+        if total != self.total:  # first the runs for tuning, then those of the comparison
             self.close()
             self.bar, self.total = bar(total, "runs", unit="run"), total
         said = result.get("error") or f"accuracy {result['accuracy']:.4f}"
@@ -219,7 +219,7 @@ class _Watcher:
             self.bar.update(done - self.bar.n)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self.bar:
             self.bar.close()
         self.bar = None

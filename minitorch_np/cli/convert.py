@@ -1,4 +1,4 @@
-"""Write a CSV of any size as a .npy file, from which train reads a batch at a time."""
+"""Convert a CSV of any size to a .npy file, from which train reads a batch at a time."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from minitorch_np.training.display import bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np convert` takes."""
+    """Add the arguments of `minitorch-np convert`."""
     add = parser.add_argument
     add("csv", metavar="CSV", help="a file of numbers: a line for each sample")
     add("out", metavar="OUT", help="the .npy file to write; labels go to OUT.labels.npy")
@@ -20,11 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="uint8",
         help="uint8 for pixels from 0 to 255 (the default), float32 or float64 for any numbers",
     )
-    add("--label", metavar="NAME", help="with any numbers: the column that is the label")
+    add("--label", metavar="NAME", help="for float32 and float64: the name of the label column")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Convert, or go on with a conversion that was interrupted; report."""
+    """Convert, or continue an interrupted conversion; report."""
     shown = bar(os.path.getsize(arguments.csv), "convert", unit="B")
 
     def progress(done: int) -> None:

@@ -1,6 +1,6 @@
-"""Say what the machine and NumPy's libraries are set to, and what other settings would bring.
+"""Show the settings of the machine and NumPy's libraries, and measure whether others are faster.
 
-Each setting is measured in a process of its own. What helps is printed as lines for a shell.
+Each setting is measured in a separate process. Faster ones are printed as lines for a shell.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from minitorch_np.machine import (
     processor,
     threads_setting,
 )
-from minitorch_np.text import aligned
+from minitorch_np.text import aligned, folded, terminal_width, wrapped
 from minitorch_np.training.display import bar
 
 NOW, ONE = "as it is", "1 thread"
-"""What others are compared with: numbers of threads with what is set, the rest with one thread,
-where times tell most."""
+"""The baselines: numbers of threads are compared with the current setting, other settings with one
+thread, where times are most reliable."""
 
 GAIN = 0.9
-"""A setting is advised where it takes at most so much of the time: less is noise."""
+"""A setting is recommended if it takes at most this fraction of the time: less may be noise."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np doctor` takes."""
+    """Add the arguments of `minitorch-np doctor`."""
     parser.add_argument(
-        "--rounds", type=positive_integer, default=3, metavar="N", help="of each setting (3)"
+        "--rounds", type=positive_integer, default=3, metavar="N", help="runs of each setting (3)"
     )
     parser.add_argument(
-        "--no-measuring", action="store_true", help="say what is set, and measure nothing"
+        "--no-measuring", action="store_true", help="show the settings without measuring"
     )
 
 
@@ -53,21 +53,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Look, measure, advise."""
     found = look()
     if not arguments.json:
-        print("\n".join(aligned([(f"{name}:", str(value)) for name, value in found.items()])))
+        rows = aligned([(f"{name}:", str(value)) for name, value in found.items()])
+        print(wrapped("\n".join(rows)))
     if not arguments.no_measuring:
         times = _measure(arguments.rounds, arguments.json)
         advice = advised(times)
         found |= {"times": times, "advice": advice}
         if not arguments.json:
-            print("\n" + "\n".join(aligned(_table(times))))
-            print("\n" + "\n".join(_said(times, advice)))
+            print("\n" + "\n".join(folded(_table(times), terminal_width())))
+            print(wrapped("\n" + "\n".join(_said(times, advice))))
     if arguments.json:
         print_json(found)
     return 0
 
 
 def look() -> dict[str, Any]:
-    """What is in use."""
+    """The settings in use, as text."""
     library, limit = blas(), cgroup_limit()
     kernels = library.kernels or "unknown kernels"
     known = best_setting()
@@ -77,14 +78,14 @@ def look() -> dict[str, Any]:
         + (f", of which a cgroup leaves {limit:g}" if limit is not None else ""),
         "NumPy": f"{np.__version__}, Python {platform.python_version()}",
         "matrix products": f"{library.name} {library.version}, {kernels}, "
-        f"{library.threads or 'unknown'} threads",
+        f"{library.threads or 'unknown'} thread{'' if library.threads == 1 else 's'}",
         "known to be faster": " ".join(f"{k}={v}" for k, v in known.items()) or "nothing",
         "memory": memory_allocator(),
     }
 
 
 def settings() -> dict[str, dict[str, str]]:
-    """What to measure: names, and environment variables."""
+    """The settings to measure: environment variables by name."""
     found: dict[str, dict[str, str]] = {NOW: {}}
     number, most = 1, cores()
     while number <= most:
@@ -99,7 +100,7 @@ def settings() -> dict[str, dict[str, str]]:
 
 
 def _measure(rounds: int, quiet: bool) -> dict[str, dict[str, Any]]:
-    """The times of all settings, and of the best of them together."""
+    """The times of all settings, and of all recommended ones together."""
     todo = settings()
     shown = None if quiet else bar((len(todo) + 1) * rounds, "measuring", unit="run")
     times: dict[str, dict[str, Any]] = {}
@@ -113,7 +114,7 @@ def _measure(rounds: int, quiet: bool) -> dict[str, dict[str, Any]]:
     go(todo)
     together = {k: v for name in advised(times) for k, v in todo[name].items()}
     if together:
-        go({"all that is advised": together})
+        go({"all recommended": together})
     if shown is not None:
         shown.close()
     return times
@@ -130,7 +131,7 @@ def advised(times: Mapping[str, Mapping[str, Any]]) -> list[str]:
     kernels = {
         name: found["step"]
         for name, found in works.items()
-        if CORETYPE in name and found["kernels"] != here  # a name that changed something
+        if CORETYPE in name and found["kernels"] != here  # the name had an effect
     }
     memory = {name: found["prediction"] for name, found in works.items() if "glibc" in name}
     found = []
@@ -155,10 +156,10 @@ def _table(times: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
 
 
 def _said(times: Mapping[str, Mapping[str, Any]], advice: list[str]) -> list[str]:
-    """The lines to export, and what they bring."""
+    """The export lines, and the times they change."""
     if not advice:
-        return ["No setting was faster than what is set by more than the noise."]
-    found, todo = ["Faster here; write this in the shell before Python starts:"], settings()
+        return ["No other setting was faster by more than the noise."]
+    found, todo = ["Faster on this machine; run this in the shell before Python:"], settings()
     for name in advice:
         key = "prediction" if "glibc" in name else "step"
         over = ONE if name.startswith(f"{ONE}, ") else NOW

@@ -1,9 +1,9 @@
-"""Test a saved network on digits that it has not seen."""
+"""Test a saved network on digits that were not used for training."""
 
 import argparse
 
 from minitorch_np.cli.arguments import (
-    add_import,
+    add_model,
     input_for,
     load_test_images,
     open_model,
@@ -12,18 +12,18 @@ from minitorch_np.cli.arguments import (
 )
 from minitorch_np.losses import loss_for
 from minitorch_np.optimizers import SGD
+from minitorch_np.text import decimal
 from minitorch_np.training import Accuracy, Trainer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np evaluate` takes."""
-    parser.add_argument("model", metavar="MODEL", help="a file that train has saved")
-    add_import(parser)
+    """Add the arguments of `minitorch-np evaluate`."""
+    add_model(parser)
     parser.add_argument(
         "--data",
         metavar="PATH",
-        help="folder with the MNIST files (its test set), a labelled CSV (all of it), or 'full', "
-        "MNIST's test set; else the test digits here",
+        help="folder with the MNIST files (its test set), a labelled CSV (all of it), or 'full' "
+        "for MNIST's test set (the test digits of the sample)",
     )
 
 
@@ -38,7 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"model": arguments.model, "images": len(images), **result})
     else:
-        print(
-            f"accuracy {result['accuracy']:.4f}, loss {result['loss']:.4f} on {len(images)} images"
-        )
+        loss = decimal(result["loss"])
+        print(f"accuracy {result['accuracy']:.4f}, loss {loss} on {len(images)} images")
     return 0

@@ -2,21 +2,20 @@
 
 import argparse
 
-from minitorch_np.cli.arguments import add_import, open_model, print_json
+from minitorch_np.cli.arguments import add_model, open_model, print_json
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.exchange import to_onnx
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np export` takes."""
-    parser.add_argument("model", metavar="MODEL", help="a file that train has saved")
+    """Add the arguments of `minitorch-np export`."""
+    add_model(parser)
     parser.add_argument(
         "out",
         metavar="OUT",
         help="the file to write: its name ends in .onnx (architecture and weights) or "
         ".safetensors (weights)",
     )
-    add_import(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

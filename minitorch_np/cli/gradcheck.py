@@ -1,6 +1,6 @@
-"""Check gradients: of components, of what a file defines, of a saved model, of layers in a line.
+"""Check gradients of components, of a file's functions and layers, of a saved model, or of layers.
 
-Prints a row for each component, and the whole report for each that is not right.
+Prints a row for each component, and the full report for each that is not right.
 """
 
 import argparse
@@ -23,26 +23,27 @@ from minitorch_np.gradcheck.registry import AllChecks, check_class, components, 
 from minitorch_np.gradcheck.report import FAIL, PASS, GradientCheck
 from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss
+from minitorch_np.names import hint
 
 FEATURES = 7
-"""How many features `--layers` has for its inputs."""
+"""The number of input features of `--layers`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np gradcheck` takes."""
+    """Add the arguments of `minitorch-np gradcheck`."""
     add = parser.add_argument
-    add("names", metavar="NAME", nargs="*", help="components, as ELU, or FILE.py:NAME; else all")
+    add("names", metavar="NAME", nargs="*", help="components, as ELU, or FILE.py:NAME (all)")
     add("--all", action="store_true", help="all components (the default)")
-    add("--case", type=int, metavar="N", help="only case N of the component that is named")
+    add("--case", type=int, metavar="N", help="only case N of the named component")
     add("--model", metavar="FILE", help="a saved model, layer by layer and as a whole")
-    add("--layers", metavar="TEXT", help='layers in a line, as "dense:5 elu:1.7 dense:3"')
+    add("--layers", metavar="TEXT", help='layers as text, such as "dense:5 elu:1.7 dense:3"')
     add_import(parser)
-    add("--exhaustive", action="store_true", help="every entry, in models too")
-    add("--seed", type=seed, default=0, metavar="N", help="of the inputs (0)")
+    add("--exhaustive", action="store_true", help="check every entry, in models too")
+    add("--seed", type=seed, default=0, metavar="N", help="seed of the inputs (0)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check, report; 0 if all is right, 1 if not, 2 if it could not be seen."""
+    """Check, report; returns 0 if all is right, 1 if not, 2 if inconclusive."""
     checks = _checks(arguments)
     for of_one in checks.results.values():
         for result in of_one:
@@ -68,7 +69,7 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
         raise ConfigurationError("gradcheck: expected names, --model or --layers, got several")
     named = [name for name in arguments.names if ".py:" in name]
     if arguments.case is not None and (len(arguments.names) != 1 or named):
-        raise ConfigurationError("--case: expected the name of one component beside it")
+        raise ConfigurationError("--case: expected the name of one component with it")
     if arguments.model is not None or arguments.layers is not None:
         return AllChecks({"model": [_check_model(arguments, mode)]})
     if not arguments.names:
@@ -100,8 +101,11 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
     for name in (name for name in arguments.names if name not in named):
         cls = known.get(name.replace("_", "").lower())
         if cls is None:
-            names = ", ".join(sorted(found.__name__ for found in known.values()))
-            raise ConfigurationError(f"gradcheck: expected one of {names}; got {name!r}")
+            names = sorted(found.__name__ for found in known.values())
+            raise ConfigurationError(
+                f"gradcheck: expected the name of a component, got {name!r}"
+                + (hint(name, names) or f": write one of {', '.join(names)}")
+            )
         results = check_class(cls, mode=mode, seed=arguments.seed)
         if arguments.case is not None:
             if not 0 <= arguments.case < len(results):
@@ -114,7 +118,7 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
 
 
 def _add(checks: AllChecks, name: str, full: str, results: list[GradientCheck]) -> None:
-    """Add results under their name; under the full one where another has that name already."""
+    """Add results under their name, or under the full one if the name is already used."""
     checks.results[full if name in checks.results else name] = results
 
 
@@ -141,13 +145,13 @@ def _check_model(arguments: argparse.Namespace, mode: str) -> GradientCheck:
 
 
 def _rest(arguments: argparse.Namespace) -> str:
-    """The options that a line to reproduce a result needs beside its own."""
+    """The remaining options of a command that reproduces a result."""
     imported = f" --import {shlex.quote(arguments.imported)}" if arguments.imported else ""
     exhaustive = " --exhaustive" if arguments.exhaustive else ""
     return f"{imported}{exhaustive} --seed {arguments.seed}"
 
 
 def _call(text: str) -> str:
-    """dense:5 as dense(5); what has parentheses already stays."""
+    """dense:5 as dense(5); text with parentheses is not changed."""
     name, colon, rest = text.partition(":")
     return f"{name}({rest})" if colon else text

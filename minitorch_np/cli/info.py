@@ -1,14 +1,10 @@
-"""Show what is in a saved network."""
+"""Show the layers and parameters of a saved network."""
 
 import argparse
 
-from minitorch_np.cli.arguments import add_import, open_model, print_json
+from minitorch_np.cli.arguments import add_model, open_model, print_json
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np info` takes."""
-    parser.add_argument("model", metavar="MODEL", help="a file that train has saved")
-    add_import(parser)
+add_arguments = add_model
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,9 +1,9 @@
-"""Learn it by writing it: chapters with functions to fill in, and answers that name the mistake.
+"""Learn by writing: chapters with functions to fill in, and answers that name the mistake.
 
-list (or nothing) shows the chapters and how far one is; start [DIR] writes them into a folder;
-check [CHAPTER ...] runs what was written; hint CHAPTER [FUNCTION] gives one step more each time;
-show CHAPTER shows the solution, after it was tried. A learner's code runs in a process of its own
-with limits of time and memory. That is no sandbox: the code can do whatever you may do.
+list (the default) shows the chapters and your progress; start [DIR] writes them into a folder;
+check [CHAPTER ...] checks your functions; hint CHAPTER [FUNCTION] gives one more hint each time;
+show CHAPTER shows the solution, once you have tried. A learner's code runs in a separate process
+with limits of time and memory. It is not a sandbox: the code has all rights of the user.
 """
 
 import argparse
@@ -18,13 +18,13 @@ from minitorch_np.learn.folder import Folder, find, is_ours, start
 from minitorch_np.learn.handout import function_source
 from minitorch_np.learn.process import Limits
 from minitorch_np.learn.task import FILES, Chapter, chapter, chapter_named
-from minitorch_np.text import aligned
+from minitorch_np.text import aligned, wrapped
 
 ACTIONS = ("list", "start", "check", "hint", "show")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np learn` takes."""
+    """Add the arguments of `minitorch-np learn`."""
     add = parser.add_argument
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = __doc__
@@ -33,12 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dir", metavar="FOLDER", help="the folder with the chapters (this one, or ./learn)")
     add("--class", dest="of_class", metavar="FOLDER", help="check all learners' folders in it")
     add("--jobs", type=positive_integer, default=1, metavar="N", help="learners at a time (1)")
-    add("--seconds", type=positive_integer, default=10, metavar="N", help="for one function (10)")
-    add("--memory", type=positive_integer, default=4096, metavar="MB", help="for a process (4096)")
+    add("--seconds", type=positive_integer, default=10, metavar="N", help="per function (10)")
+    add("--memory", type=positive_integer, default=4096, metavar="MB", help="per process (4096)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what is asked; 0 if all that was checked is right, else 1."""
+    """Run the action; returns 0 if everything that was checked is right, else 1."""
     action = {"list": _list, "start": _start, "check": _check, "hint": _hint, "show": _show}
     if arguments.of_class is not None and arguments.action != "check":
         raise ConfigurationError(
@@ -59,7 +59,7 @@ def _chapters(arguments: argparse.Namespace) -> list[Chapter]:
 
 def _list(arguments: argparse.Namespace) -> int:
     if arguments.names:
-        raise ConfigurationError(f"learn list: expected no more, got {arguments.names[0]!r}")
+        raise ConfigurationError(f"learn list: expected no names, got {arguments.names[0]!r}")
     path = find(arguments.dir)
     folder = Folder(path) if arguments.dir is not None or is_ours(path) else None
     rows, data = [], []
@@ -71,7 +71,7 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"folder": str(path) if folder else None, "chapters": data})
         return 0
-    print("\n".join(aligned([["", "chapter", "right"], *rows])))
+    print(wrapped("\n".join(aligned([["", "chapter", "right"], *rows]))))
     if folder is None:
         print("\nTo begin: minitorch-np learn start my_network")
     return 0
@@ -89,11 +89,11 @@ def _start(arguments: argparse.Namespace) -> int:
     for name in done.older:
         print(
             f"  {name} is kept, and this version has a newer text: rename yours and run start "
-            "again to get it; the check takes both"
+            "again to get it; the check accepts both"
         )
     if done.written:
         first = path / f"{FILES[0]}.py"
-        print(f"Open {first} and write; then: minitorch-np learn check 1 --dir {path}")
+        print(wrapped(f"Fill in {first}; then run: minitorch-np learn check 1 --dir {path}"))
     return 0
 
 
@@ -107,19 +107,19 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"folder": str(folder.path), "chapters": [a.to_dict() for a in answers]})
     elif arguments.names:
-        print("\n\n".join(map(str, answers)))
+        print(wrapped("\n\n".join(map(str, answers))))
     else:
         _overview(answers)
     return 0 if all(answer.passed for answer in answers) else 1
 
 
 def _overview(answers: list[ChapterAnswer]) -> None:
-    """A row a chapter, and then the first one that is not right, in full."""
+    """Print a row per chapter, and then the first one that is not right, in full."""
     rows = [[a.file, _mark(a), a.title] for a in answers]
     print("\n".join(aligned(rows)))
     todo = [answer for answer in answers if not answer.passed]
     for answer in [a for a in todo if a.begun][:1] or todo[:1]:
-        print(f"\n{answer}")
+        print(wrapped(f"\n{answer}"))
 
 
 def _mark(answer: ChapterAnswer) -> str:
@@ -161,7 +161,7 @@ def _hint(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"chapter": about.file, "function": name, "hint": hint, "number": number})
     elif hint:
-        print(f"{name}, hint {number} of {of}: {hint}")
+        print(wrapped(f"{name}, hint {number} of {of}: {hint}"))
     else:
         print(
             f"{name}: there are no more hints. When you have tried, `minitorch-np learn show "
@@ -174,8 +174,8 @@ def _show(arguments: argparse.Namespace) -> int:
     about, folder = _one_chapter(arguments, 0), Folder(find(arguments.dir))
     if about.file not in folder.state["tried"]:
         raise ConfigurationError(
-            f"learn show: expected {about.file} to be tried first: write what you think, however "
-            f"wrong, and run `minitorch-np learn check {about.number}`"
+            f"learn show: expected {about.file} to be tried first: write an attempt, even a wrong "
+            f"one, and run `minitorch-np learn check {about.number}`"
         )
     sources = {task.name: function_source(about.module, task.name) for task in about.tasks}
     if arguments.json:

@@ -1,4 +1,4 @@
-"""Write a page on which to draw digits for a saved network, and to teach it; or a playground."""
+"""Write a page on which to draw digits for a saved network and train it, or a playground."""
 
 import argparse
 import math
@@ -11,24 +11,24 @@ from minitorch_np.reports.playground import playground
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np page` takes."""
+    """Add the arguments of `minitorch-np page`."""
     parser.add_argument(
         "model",
         metavar="MODEL",
         nargs="?",
-        help="a file that train has saved; not with a playground",
+        help="a model file saved by train; not with a playground",
     )
     parser.add_argument("--out", default="page.html", help="the page (default: %(default)s)")
     parser.add_argument(
         "--no-examples",
         dest="examples",
         action="store_false",
-        help="without digits of the test set and its worst errors",
+        help="without test digits and the worst errors",
     )
     parser.add_argument(
         "--playground",
         action="store_true",
-        help="a page on which to compose and train networks of two features",
+        help="a page on which to build and train networks with two features",
     )
     parser.add_argument(
         "--data",

@@ -1,4 +1,4 @@
-"""An argument parser that says which option or word was probably meant."""
+"""An argument parser that suggests the option or word that was probably meant."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from minitorch_np.text import printable
 
 
 class Parser(argparse.ArgumentParser):
-    """A wrong option, or a wrong choice, is answered with the nearest right one."""
+    """An argument parser that suggests the nearest valid option or choice."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         found, unknown = super().parse_known_args(args, namespace)
         options = [option for option in unknown if re.match(r"--?[a-zA-Z]", option)]
-        for option in options:  # here, and not above, since the options are the verb's
+        for option in options:  # handled here, where the verb's options are known
             name = option.partition("=")[0]
             known = list(self._option_string_actions)
             meant = nearest(name, known)
@@ -25,7 +25,7 @@ class Parser(argparse.ArgumentParser):
         return found, unknown
 
     def error(self, message: str) -> NoReturn:
-        """Print the usage and the message, with the choice that is nearest, and exit with 2."""
+        """Print the usage and the message, with the nearest choice, and exit with 2."""
         wrong = re.search(r"invalid choice: '?([^'\s]+)'? \(choose from (.*)\)", message)
         if wrong and (meant := nearest(wrong[1], re.findall(r"\w+", wrong[2]))):
             message += f": did you mean {meant}?"

@@ -1,14 +1,14 @@
 """Classify digits with a saved network: pictures, or the lines of CSV files.
 
 For a picture, the digit is shown as the network sees it, with the ten probabilities. For CSV files
-the result is the table that Kaggle's competition asks for.
+the result is a table in the format of Kaggle's competition.
 """
 
 import argparse
 import math
 from typing import Any
 
-from minitorch_np.cli.arguments import add_import, input_for, open_model, print_json
+from minitorch_np.cli.arguments import add_model, input_for, open_model, print_json
 from minitorch_np.data import Images, as_text, load_csv, load_image
 from minitorch_np.errors import DataError
 from minitorch_np.layers import Sequential
@@ -16,9 +16,8 @@ from minitorch_np.text import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np predict` takes."""
-    parser.add_argument("model", metavar="MODEL", help="a file that train has saved")
-    add_import(parser)
+    """Add the arguments of `minitorch-np predict`."""
+    add_model(parser)
     parser.add_argument(
         "files",
         metavar="IMAGE|CSV",
@@ -32,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = open_model(arguments.model)
     tables = [path for path in arguments.files if path.lower().endswith(".csv")]
     if tables and len(tables) < len(arguments.files):
-        raise DataError("predict: expected pictures, or CSV files, got both: run it once for each")
+        raise DataError("predict: expected pictures or CSV files, got both: run it once for each")
     if tables:
         _predict_tables(model, tables, arguments.json)
     else:
@@ -41,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _predict_tables(model: Sequential, paths: list[str], as_json: bool) -> None:
-    # All files are read before a line is printed: half a table would look like a whole one.
+    # All files are read before a line is printed: a partial table would look like a full one.
     labels = [
         int(label)
         for path in paths

@@ -1,4 +1,4 @@
-"""Train a network on a text, character by character, or let it write: train, sample."""
+"""Train a network on a text, character by character, or generate text: train, sample."""
 
 import argparse
 
@@ -8,7 +8,7 @@ ACTIONS = {"train": text_train, "sample": text_sample}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np text` takes."""
+    """Add the arguments of `minitorch-np text`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="train|sample")
     for name, module in ACTIONS.items():
         summary = (module.__doc__ or "").split("\n")[0]

@@ -1,4 +1,4 @@
-"""Let a network that `text train` has saved write a text, character by character."""
+"""Generate text with a network saved by `text train`, character by character."""
 
 import argparse
 from collections.abc import Iterator
@@ -21,28 +21,26 @@ from minitorch_np.validation import number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np text sample` takes."""
+    """Add the arguments of `minitorch-np text sample`."""
     add = parser.add_argument
-    add("model", metavar="MODEL", help="a file that text train has saved")
-    add("--prompt", metavar="TEXT", help="how the text begins (a new line)")
+    add("model", metavar="MODEL", help="a model file saved by text train")
+    add("--prompt", metavar="TEXT", help="the beginning of the text (a line break)")
     add("--length", type=positive_integer, default=500, metavar="N", help="characters (500)")
     add(
         "--temperature",
         type=_temperature,
         default=1.0,
         metavar="T",
-        help="below 1 for likelier characters, 0 for the likeliest only (1)",
+        help="below 1 for likelier characters, 0 for only the likeliest (1)",
     )
-    add("--top-k", type=positive_integer, metavar="K", help="of the K likeliest characters only")
-    add(
-        "--top-p", type=share, metavar="P", help="of the likeliest that have probability P together"
-    )
-    add("--seed", type=seed, metavar="N", help="the same text each time")
+    add("--top-k", type=positive_integer, metavar="K", help="only the K likeliest characters")
+    add("--top-p", type=share, metavar="P", help="only the likeliest with total probability P")
+    add("--seed", type=seed, metavar="N", help="gives the same text each time")
     add_import(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load, write."""
+    """Load, generate."""
     model = open_model(arguments.model)
     tokenizer = _tokenizer(model, arguments.model)
     default = "\n" if "\n" in tokenizer.characters else tokenizer.characters[0]
@@ -55,19 +53,19 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         for character in characters:
             print(_shown(character), end="", flush=True)
-    finally:  # interrupted or not, the line ends
+    finally:  # end the line even if interrupted
         print()
     return 0
 
 
 def _tokenizer(model: Sequential, path: str) -> CharTokenizer:
-    """The characters that a model knows. Raises DataError for a model of something else."""
+    """The tokenizer of a model. Raises DataError for a model that is not one of text."""
     characters = model.metadata.get("characters")
     classes = model.output_shape[-1]
     if not isinstance(characters, str) or len(set(characters)) != classes:
         raise DataError(
-            f"{path}: expected a model that `minitorch-np text train` has saved, got one without "
-            f"the characters of its {classes} outputs"
+            f"{path}: expected a model saved by `minitorch-np text train`, got one without the "
+            f"characters of its {classes} outputs"
         )
     return CharTokenizer(characters)
 
@@ -75,7 +73,7 @@ def _tokenizer(model: Sequential, path: str) -> CharTokenizer:
 def _characters(
     model: Sequential, tokenizer: CharTokenizer, prompt: str, arguments: argparse.Namespace
 ) -> Iterator[str]:
-    """The characters that follow the prompt, as they come."""
+    """The characters that follow the prompt, as they are generated."""
     unknown = sorted(set(prompt) - set(tokenizer.characters))
     if unknown or not prompt:
         got = f"{''.join(unknown)!r}, which its text did not have" if unknown else "none"
@@ -101,5 +99,5 @@ def _temperature(text: str) -> float:
 
 
 def _shown(text: str) -> str:
-    """What a terminal shows: no control characters but tabs and line breaks."""
+    """The text without control characters except tabs and line breaks."""
     return "\t".join(map(printable, text.split("\t")))

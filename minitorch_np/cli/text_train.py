@@ -1,7 +1,7 @@
 """Train a network to predict the next character of a text, and save it.
 
 The first nine tenths of the text are the training data, in windows that begin anywhere. After each
-epoch the loss on the last tenth is measured. An epoch is a number of steps here, since a text has
+epoch the loss on the last tenth is measured. An epoch is a fixed number of steps, since a text has
 almost as many windows as characters.
 """
 
@@ -31,7 +31,7 @@ from minitorch_np.losses import SoftmaxCrossEntropy
 from minitorch_np.networks import char_rnn, gpt
 from minitorch_np.optimizers import AdamW
 from minitorch_np.schedules import Schedule, cosine, warmup
-from minitorch_np.text import printable
+from minitorch_np.text import decimal, printable
 from minitorch_np.training import Callback, History, Progress, Trainer
 from minitorch_np.validation import number
 
@@ -39,21 +39,21 @@ HELD_OUT = 10
 """The last tenth of the text is kept for validation."""
 
 VALIDATION_WINDOWS = 2000
-"""With more windows than that in the last tenth, as many are taken from all of it."""
+"""The most windows of the last tenth that are used for validation."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np text train` takes."""
+    """Add the arguments of `minitorch-np text train`."""
     add = parser.add_argument
     add("file", metavar="FILE", help="a text in UTF-8")
     _add_network(parser)
-    add("--epochs", type=positive_integer, default=8, metavar="N", help="rounds (8)")
+    add("--epochs", type=positive_integer, default=8, metavar="N", help="epochs (8)")
     add(
         "--steps-per-epoch",
         type=positive_integer,
         default=250,
         metavar="N",
-        help="steps until the loss is measured on the last tenth of the text (250)",
+        help="steps per epoch; after each, the loss on the last tenth is measured (250)",
     )
     add("--batch-size", type=positive_integer, default=12, metavar="N", help="windows a step (12)")
     add("--lr", type=learning_rate, default=1e-3, metavar="RATE", help="learning rate (0.001)")
@@ -61,14 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--warmup",
         type=seed,
         metavar="N",
-        help="steps in which the rate rises, before it falls along a cosine to a tenth (100, or a "
-        "tenth of all steps)",
+        help="steps in which the rate rises, before a cosine decay to a tenth (100, or a tenth of "
+        "all steps)",
     )
     add_run(parser)
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
-    """The network and its sizes."""
+    """Add the options for the network and its sizes."""
     add = parser.add_argument
     add(
         "--network",
@@ -81,7 +81,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         type=positive_integer,
         default=64,
         metavar="N",
-        help="characters in a window (64); a gpt looks back no farther",
+        help="characters in a window (64), the longest context of a gpt",
     )
     add("--layers", type=positive_integer, metavar="N", help="blocks (4), or recurrent layers (1)")
     add("--width", type=positive_integer, default=128, metavar="N", help="units of each (128)")
@@ -95,10 +95,9 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
 
 
 class NewWindows(Callback):
-    """Draws other windows of a text in each epoch.
+    """Draws new windows of a text for each epoch.
 
-    They depend on the seed and the epoch's number alone, so an epoch that is resumed has those with
-    which it began.
+    They depend only on the seed and the number of the epoch, so a resumed epoch has the same ones.
     """
 
     def __init__(self, windows: TextWindows, n: int, seed: int) -> None:
@@ -115,7 +114,7 @@ class NewWindows(Callback):
 def run(arguments: argparse.Namespace) -> int:
     """Read, train, save, report."""
     checkpoint = checkpoint_of(arguments)
-    require_writable("--out", arguments.out)  # before anything is trained that could then be lost
+    require_writable("--out", arguments.out)  # checked before the training
     tokenizer, windows, held_out = _read(arguments.file, arguments.context)
     model = _network(arguments, len(tokenizer))
     model.metadata = {"characters": tokenizer.characters}
@@ -139,13 +138,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read(path: str, context: int) -> tuple[CharTokenizer, TextWindows, TextWindows]:
-    """The characters of a text; windows of its first nine tenths, and of its last tenth."""
+    """The tokenizer of a text, and windows of its first nine tenths and of its last tenth.
+
+    Raises DataError if the text is too short.
+    """
     text = load_text(path)
     least = HELD_OUT * (context + 1)
     if len(text) < least:
         raise DataError(
-            f"{path}: expected a text of at least {least} characters, so that the last tenth has a "
-            f"window of {context} and the next one, got {len(text)}: set a smaller --context"
+            f"{path}: expected a text of at least {least} characters, so that the last tenth "
+            f"contains a window of {context} and one more, got {len(text)}: set a smaller --context"
         )
     tokenizer = CharTokenizer(text)
     if len(tokenizer) < 2:
@@ -165,7 +167,7 @@ def _network(arguments: argparse.Namespace, characters: int) -> Sequential:
     if wrong is not None:
         option, other = ("--cell", "char_rnn") if is_gpt else ("--heads", "gpt")
         raise ConfigurationError(
-            f"{option}: expected --network {other} beside it, got {arguments.network}"
+            f"{option}: expected --network {other} with it, got {arguments.network}"
         )
     if not is_gpt:
         cell = arguments.cell or "lstm"
@@ -180,7 +182,7 @@ def _dropout(text: str) -> float:
 
 
 def _rate(arguments: argparse.Namespace) -> Schedule:
-    """A linear rise, then half a cosine down to a tenth of the learning rate."""
+    """The schedule: a linear rise, then a cosine decay to a tenth of the learning rate."""
     steps, rate = arguments.epochs * arguments.steps_per_epoch, arguments.lr
     rise = min(100, steps // 10) if arguments.warmup is None else arguments.warmup
     if rise >= steps:
@@ -192,8 +194,7 @@ def _rate(arguments: argparse.Namespace) -> Schedule:
 
 
 def _spread(windows: TextWindows) -> tuple[AnyArray, AnyArray]:
-    """The windows one after the other; of a long text, as many as are enough to measure the loss,
-    at equal distances."""
+    """Consecutive windows; from a long text, a limited number at equal distances."""
     x, y = windows.consecutive()
     every = math.ceil(len(x) / VALIDATION_WINDOWS)
     return x[::every], y[::every]
@@ -220,5 +221,5 @@ def _report(
             }
         )
         return
-    print(f"validation loss {loss:.4f}, perplexity {perplexity:.2f} ({seconds:.1f} s)")
+    print(f"validation loss {decimal(loss)}, perplexity {perplexity:.2f} ({seconds:.1f} s)")
     print(printable(f"saved to {arguments.out}"))

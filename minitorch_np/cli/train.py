@@ -1,6 +1,6 @@
 """Train a network on digits, and save it.
 
-Without arguments it is the notes' network on the digits in this package.
+By default it is the notes' network on the digits of this package.
 """
 
 import argparse
@@ -33,41 +33,41 @@ from minitorch_np.layers import Sequential
 from minitorch_np.losses import Loss, loss_for
 from minitorch_np.networks import mlp
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.text import printable
+from minitorch_np.text import decimal, printable, wrapped
 from minitorch_np.training import Accuracy, Checkpoint, History, Progress, Trainer
 from minitorch_np.training.together import Together, world
 
 CLASSES = 10
-"""The digits."""
+"""The number of digits."""
 
 RATE = 0.05
-"""The learning rate unless one is given."""
+"""The default learning rate."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `minitorch-np train` takes."""
+    """Add the arguments of `minitorch-np train`."""
     add = parser.add_argument
     add(
         "--data",
         metavar="PATH",
-        help='folder with the MNIST files, a CSV, a .npy of convert, or "full", all of MNIST; else '
-        "the digits here",
+        help='folder with the MNIST files, a CSV, a .npy of convert, or "full" for all of MNIST (a '
+        "sample of MNIST)",
     )
     _add_model(parser)
-    add("--epochs", type=positive_integer, default=25, metavar="N", help="rounds (25)")
+    add("--epochs", type=positive_integer, default=25, metavar="N", help="epochs (25)")
     add(
         "--batch-size",
         type=_batch_size,
         default=50,
         metavar="N|full",
-        help="images a step (50); full: all of them, as in the notes",
+        help="images per step (50); full: all of them, as in the notes",
     )
-    add("--mpi", action="store_true", help="run on the ranks of mpiexec, in parts of each batch")
+    add("--mpi", action="store_true", help="divide each batch among the ranks of mpiexec")
     add_run(parser)
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    """The network, and what it is trained with."""
+    """Add the options for the network, the loss and the optimizer."""
     add = parser.add_argument
     add(
         "--hidden",
@@ -93,7 +93,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         "--loss",
         type=named(Loss),
         metavar="NAME",
-        help="softmax_cross_entropy, mse, ...; else the one that goes with the outputs",
+        help="softmax_cross_entropy, mse, ... (the one that suits the outputs)",
     )
     add(
         "--optimizer",
@@ -106,11 +106,11 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, test, save, report; of several ranks, the first reports."""
+    """Train, test, save, report; with several ranks, only the first reports."""
     arguments.rank = world().Get_rank() if arguments.mpi else 0
-    with Together(world()) if arguments.mpi else nullcontext():  # or none of them goes on
+    with Together(world()) if arguments.mpi else nullcontext():  # all ranks fail together
         checkpoint = checkpoint_of(arguments)
-        require_writable("--out", arguments.out)  # before anything is trained that would be lost
+        require_writable("--out", arguments.out)  # checked before the training
         digits = load_digits(arguments.data)
         model = mlp(
             [digits.train.images[0].size, *arguments.hidden, CLASSES],
@@ -126,7 +126,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     history, test, ill = found
     seconds = time.perf_counter() - start
-    require_finite_result(test, "test")  # the last step of all may have gone too far
+    require_finite_result(test, "test")  # the very last step may have diverged
     model.save(arguments.out)
     if arguments.json:
         print_json(
@@ -140,8 +140,9 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print(f"test accuracy {test['accuracy']:.4f}, loss {test['loss']:.4f} ({seconds:.1f} s)")
-        print("\n  ".join(["health:", *ill] if ill else ["health: nothing ill was found"]))
+        loss = decimal(test["loss"])
+        print(f"test accuracy {test['accuracy']:.4f}, loss {loss} ({seconds:.1f} s)")
+        print(wrapped("\n  ".join(["health:", *ill] if ill else ["health: nothing ill was found"])))
         print(printable(f"saved to {arguments.out}"))
     return 0
 
@@ -153,8 +154,8 @@ def _train(
     progress: Progress,
     checkpoint: Checkpoint | None,
 ) -> tuple[History, dict[str, float], list[str]] | None:
-    """The history, what was measured on the test digits, and what is ill in the network; None on
-    any but the first of several ranks.
+    """The history, loss and accuracy on the test digits, and the findings that matter; None on all
+    but the first of several ranks.
     """
     loss, optimizer = arguments.loss or loss_for(model), arguments.optimizer
     if arguments.lr is not None:
@@ -182,7 +183,7 @@ def _train(
     )
     if trainer.ranks.rank:
         return None
-    # Where a resumed run was already at its end, no epoch was diagnosed.
+    # If a resumed run was already at its end, no epoch was diagnosed.
     ill = health.words if health.epochs else diagnose(model, probe, y[:PROBE], loss).words
     return history, trainer.evaluate(xt, yt, scale=scale), ill
 
@@ -192,7 +193,7 @@ def _targets(labels: AnyArray, loss: Loss) -> AnyArray:
     if loss.exclusive_classes is False:
         raise ConfigurationError(
             f"--loss: expected a loss for one class out of {CLASSES}, got {loss!r}, which is for "
-            "yes or no: write softmax_cross_entropy"
+            "independent labels: write softmax_cross_entropy"
         )
     return labels if loss.exclusive_classes else np.eye(CLASSES, dtype=np.float32)[labels]
 

@@ -1,1 +1,1 @@
-"""What every layer is and what models are made of: the contract, containers, parameters."""
+"""The base of all layers and models: the contract of a layer, containers, parameters."""

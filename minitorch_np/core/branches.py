@@ -1,4 +1,4 @@
-"""Layers that join several arrays into one: `Add` adds them, `Concatenate` puts them side by side.
+"""Layers that join several arrays into one: `Add` adds them, `Concatenate` concatenates them.
 
 The arrays are the outputs of parallel layers, which all get the same input, as in Add(f, g); or,
 without layers, the outputs of several nodes of a graph, as in Add()(a, b).
@@ -108,7 +108,7 @@ class Branches(Composite):
 
 
 class Add(Branches):
-    """y = f(x) + g(x) + ..., for layers whose outputs have one shape; Add()(a, b) = a + b.
+    """y = f(x) + g(x) + ..., for layers with equal output shapes; Add()(a, b) = a + b.
 
     Each branch gets dy; dx is the sum of the branches' dx. Raises ShapeError for branches whose
     output shapes differ.
@@ -117,7 +117,7 @@ class Add(Branches):
     def combined_shape(self, shapes: list[Shape]) -> Shape:
         if len(set(shapes)) > 1:
             raise ShapeError(
-                f"{type(self).__name__}: expected branches that give one shape, got "
+                f"{type(self).__name__}: expected branches with equal output shapes, got "
                 f"{', '.join(map(str, shapes))}"
             )
         return shapes[0]
@@ -134,7 +134,7 @@ class Concatenate(Branches):
 
     `axis=1`, the default, is a sample's first: the features of a row, the channels of an image; -1
     is the last. dy is cut into pieces of the same sizes. Raises ConfigurationError for axis 0,
-    which counts samples, ShapeError for outputs that differ in another axis.
+    the samples' axis, ShapeError for outputs that differ in another axis.
     """
 
     def __init__(self, *layers: Layer | str, axis: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""What all containers share: a list of layers, and the full names of their parameters.
+"""The base of all containers: a list of layers, and the full names of their parameters.
 
 A container's parameters are those of its layers. A name is the layer's place, or the name that
 `named` gave it, then the parameter's own name: "0.weight", "fc1.weight". A layer may be used in two
@@ -103,7 +103,7 @@ class Composite(Layer):
         """The error for a layer that returns no dx although it is needed."""
         return ShapeError(
             f"{self.name_of(place)}.backward: expected the input's gradient, got None: "
-            "it may be left out where need_dx is False only"
+            "it may be left out only if need_dx is False"
         )
 
     def source_of(self, place: int) -> str:
@@ -134,7 +134,7 @@ class Composite(Layer):
         return self._masks
 
     def mask_of(self, x: Any) -> Mask:
-        """What the first layer makes of x. A mask that a later one makes stays inside."""
+        """The mask that the first layer makes of x. The mask of a later layer stays inside."""
         mask = self.layers[0].mask_of(x) if self.layers else None
         for layer in self.layers:
             mask = None if mask is None else layer.mask_after(mask)
@@ -146,8 +146,10 @@ class Composite(Layer):
 
     @property
     def index_limit(self) -> int | None:  # type: ignore[override]
-        inner = next((layer for layer in self.layers if not layer.keeps_values), None)
-        return None if inner is None else inner.index_limit
+        for layer in self.layers:
+            if not layer.keeps_values:
+                return layer.index_limit
+        return None
 
     def __len__(self) -> int:
         return len(self.layers)

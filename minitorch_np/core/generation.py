@@ -11,11 +11,19 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Generator, Seed, as_batch, as_generator
+from minitorch_np.arrays import (
+    AnyArray,
+    Array,
+    Generator,
+    Seed,
+    as_batch,
+    as_generator,
+    row_of_whole,
+)
 from minitorch_np.core.layer import Layer
 from minitorch_np.errors import DataError
 from minitorch_np.signature import explained
-from minitorch_np.validation import number, whole
+from minitorch_np.validation import instance, number, whole
 
 
 @explained
@@ -47,10 +55,10 @@ def generate(
         whole("generate", "top_k", top_k)
     if top_p is not None:
         number("generate", "top_p", top_p, most=1, least=0)
-    ids = np.asarray(prompt)
-    if ids.ndim != 1 or not len(ids):
-        raise DataError(f"generate: expected a row of one or more tokens, got shape {ids.shape}")
-    model.require_built()
+    ids = row_of_whole(prompt, "generate: prompt")
+    if not len(ids):
+        raise DataError("generate: prompt: expected a row of one or more tokens, got none")
+    instance("generate", "model", model, Layer).require_built()
     return _tokens(model, ids, length, temperature, top_k, top_p, as_generator(rng))
 
 

@@ -49,11 +49,11 @@ class Graph(Model):
     before keeps its parameters. With several inputs x is a tuple of arrays (m, *shape); a trainer
     and `predict` also take a list, or a dictionary by the inputs' names. Outputs are named after
     their layers, as in Dense(1, name="price"), or else "output0", "output1" and so on. Called on
-    nodes, a graph adds its own wiring there and gives the nodes of its outputs.
+    nodes, a graph inserts its layers there and returns the nodes of its outputs.
 
     Raises ConfigurationError for a cycle, an input that leads to no output or is missing from the
-    list, and outputs that no layer gives; ShapeError, naming the layer's place and what it was
-    called on, where a layer can't take that.
+    list, and outputs not computed by a layer; ShapeError, naming the layer's place and its
+    inputs, if a layer does not accept their shapes.
     """
 
     takes_mask = True
@@ -71,9 +71,7 @@ class Graph(Model):
         self.initialize(shape, rng=as_generator(seed), dtype=as_float_dtype(dtype))
 
     def _compose(self, inputs: Input | Iterable[Input], outputs: Node | Iterable[Node]) -> None:
-        """Bring the nodes into an order. A value's number is its input's, or its place's after
-        those.
-        """
+        """Order the nodes. Values are numbered: first the inputs, then the places of layers."""
         given = instances(self, "inputs", [inputs] if isinstance(inputs, Node) else inputs, Input)
         ends = instances(self, "outputs", [outputs] if isinstance(outputs, Node) else outputs, Node)
         order = ordered(ends)
@@ -83,7 +81,7 @@ class Graph(Model):
         for nodes, expected in (
             (unused, "every input to lead to an output"),
             (unlisted, "all inputs that the outputs depend on to be listed"),
-            (bare, "outputs that a layer gives"),
+            (bare, "outputs computed by a layer"),
             ([n for n in given if given.count(n) > 1], "each input to be listed once"),
         ):
             if nodes:
@@ -105,7 +103,7 @@ class Graph(Model):
             if len(set(names)) < len(names):
                 raise ConfigurationError(f"Graph: expected different names, got {list(names)}")
         last = {one: place for place, sources in enumerate(self.wiring) for one in sources}
-        self._done: list[list[int]] = [[] for _ in made]  # what is not needed after a place
+        self._done: list[list[int]] = [[] for _ in made]  # values not needed after a place
         for value in last.keys() - set(self.ends):
             self._done[last[value]].append(value)
 
@@ -137,7 +135,7 @@ class Graph(Model):
         return self.input_names[value] if place < 0 else self.name_of(place)
 
     def _run(self, x: Any, call: Callable[[int, Any], tuple[Array, Any]]) -> tuple[Any, list[Any]]:
-        """The outputs, and what `call(place, inputs)` keeps at each place."""
+        """The outputs, and the second result of `call(place, inputs)` for each place."""
         values: dict[int, Any] = dict(enumerate(parts(x)))
         kept: list[Any] = []
         try:
@@ -180,7 +178,7 @@ class Graph(Model):
     def _calls(
         self, mask: Mask = None, state: Any = None, **options: Any
     ) -> Callable[[int, Any], tuple[Array, Any]]:
-        """The forward of the layer at a place, given its inputs; masks and states go along."""
+        """The forward of the layer at a place, given its inputs, with masks and states."""
         if not self._masks and mask is None and state is None:
             return lambda place, h: self.layers[place].forward(h, **options)
         masks = dict(enumerate(mask if isinstance(mask, tuple) else (mask,)))
@@ -245,8 +243,8 @@ class Graph(Model):
         return cast(Any, found if inputs > 1 else found[0]), gradients
 
     def _needed(self, need_dx: bool) -> list[bool]:
-        """For each value, whether its gradient is needed: by the caller, or by a layer before it
-        that learns.
+        """For each value, whether its gradient is needed: by the caller, or by a trainable layer
+        before it.
         """
         needed = [need_dx] * len(self.input_shapes)
         for sources, learning in zip(self.wiring, self._learning, strict=True):
@@ -256,7 +254,6 @@ class Graph(Model):
 
     @property
     def index_limits(self) -> list[int | None]:
-        """For each input that is whole numbers, as Embedding takes, what they stay below."""
         return [self._limit(n) for n in range(len(self.input_shapes))]
 
     @property
@@ -293,7 +290,7 @@ class Graph(Model):
 
     def outputs(self, x: Any) -> dict[str, Array]:
         """The output of each layer for a batch x, when predicting, by the layer's name: "0", "1",
-        or what `named` gave it.
+        or its name from `named`.
         """
         self.require_built()
         given = each(lambda part: as_batch(part, self.dtype, "outputs"), self.inputs_of(x, "x"))

@@ -12,7 +12,7 @@ from minitorch_np.arrays import describe_batch
 from minitorch_np.figures import COLOURS, Figure, new_figure
 
 LONGEST = 26
-"""Of a longer label so many characters are shown."""
+"""The most characters of a label that are shown."""
 
 
 def draw(graph: Any) -> Figure:

@@ -1,8 +1,8 @@
-"""What a layer is.
+"""The contract of a layer.
 
-A layer is a function with parameters that knows its own derivative. It does three things.
-`build` takes the shape of one sample, makes the parameters and says what shape comes out.
-`forward` computes outputs, and also returns whatever the derivative will need: the cache.
+A layer is a function with parameters that can compute its derivative. It has three methods.
+`build` takes the shape of one sample, creates the parameters and returns the output's shape.
+`forward` computes the outputs, and also returns the values that the derivative needs: the cache.
 `backward` takes the gradient of the loss with respect to the outputs and that cache, and returns
 the gradients with respect to the inputs and to each parameter, by the chain rule.
 
@@ -40,16 +40,16 @@ from minitorch_np.signature import Described
 from minitorch_np.validation import instance
 
 Cache: TypeAlias = Any
-"""What `forward` returns for `backward`; only the layer itself looks inside."""
+"""The values that `forward` returns for `backward`; only the layer itself reads them."""
 
 Gradients: TypeAlias = dict[str, Array]
 """A gradient for each parameter, by the parameter's name."""
 
 Forward: TypeAlias = tuple[Array, Cache]
-"""What `forward` returns: the outputs, and the cache."""
+"""The result of `forward`: the outputs, and the cache."""
 
 Backward: TypeAlias = tuple[Array | None, Gradients]
-"""What `backward` returns: the gradient of the inputs, if it was asked for, and of parameters."""
+"""The result of `backward`: the gradient of the inputs, if needed, and those of parameters."""
 
 
 _INSIDE: ContextVar[list[Any] | None] = ContextVar("inside", default=None)
@@ -92,7 +92,7 @@ class Layer(Tree["Layer"], OnSequences, Described, metaclass=TreeType):
     and so are input_shape and dx."""
 
     frozen: bool = False
-    """Whether training leaves the parameters as they are; set by `trainable`."""
+    """Whether the parameters are excluded from training; set by `trainable`."""
 
     input_shape: Shape
     output_shape: Shape
@@ -107,10 +107,10 @@ class Layer(Tree["Layer"], OnSequences, Described, metaclass=TreeType):
         return layer
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
-        """Make the parameters for samples of `input_shape`; return the shape of one output.
+        """Create the parameters for samples of `input_shape`; return the shape of one output.
 
-        Subclasses override it; a layer without parameters that keeps the shape need not. To make a
-        layer ready for use, call `initialize`, or put it into a model.
+        Subclasses override it; a layer without parameters that keeps the shape need not. To prepare
+        a layer for use, call `initialize`, or put it into a model.
         """
         return input_shape
 
@@ -118,16 +118,16 @@ class Layer(Tree["Layer"], OnSequences, Described, metaclass=TreeType):
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         """The outputs for a batch `(m, *input_shape)`, and the cache for `backward`.
 
-        `train` tells training from prediction, for layers that differ between the two; `rng` is the
-        source of all randomness.
+        `train` is True in training, for layers that differ between training and prediction; `rng`
+        is the source of all randomness.
         """
 
     @abstractmethod
     def backward(self, dy: Array, cache: Cache, *, need_dx: bool = True) -> Backward:
         """The vector-Jacobian product: from dL/dy, the gradients dL/dx and dL/dparameter.
 
-        `need_dx=False` lets it skip dL/dx and return None for it: nobody needs the gradient of the
-        model's inputs.
+        `need_dx=False` lets it skip dL/dx and return None for it: the gradient of the model's
+        inputs is not needed.
         """
 
     def initialize(self, input_shape: object, *, rng: Generator, dtype: DType) -> Shape:
@@ -186,8 +186,8 @@ class Layer(Tree["Layer"], OnSequences, Described, metaclass=TreeType):
         return self.output_shape
 
     def __call__(self, *x: Any) -> Any:
-        """The outputs for a batch, as `forward` gives them when predicting; called on nodes, the
-        node of a Graph that this layer makes of them.
+        """The outputs of `forward` for a batch, when predicting; or, called on nodes of a Graph,
+        the node of this layer's output.
         """
         if any(isinstance(one, Node) for one in x):
             return Node(self, x)

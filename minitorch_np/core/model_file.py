@@ -1,9 +1,9 @@
 """A model in a file.
 
 The file is NumPy's own .npz: a zip of arrays, one for each parameter, under the parameter's name.
-Beside them is one text, the architecture as JSON. There is no pickle in it, and it never causes an
-import: it can only name layer classes that the program has already defined. The parameters that the
-architecture asks for are compared with the arrays before they are allocated.
+It also contains the architecture as JSON. There is no pickle in it, and loading never imports
+anything: it can only name layer classes that the program has already defined. The sizes of the
+parameters in the architecture are compared with the arrays before they are allocated.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,7 +43,7 @@ def save_model(model: Layer, path: StrPath) -> None:
 
 
 def architecture(model: Layer) -> dict[str, Any]:
-    """What a file says of a built model beside its arrays. Raises ConfigurationError."""
+    """The description of a built model in a file, without arrays. Raises ConfigurationError."""
     return {
         "format": FORMAT,
         "model": encode_layer(model),
@@ -55,7 +55,7 @@ def architecture(model: Layer) -> dict[str, Any]:
 
 
 PLACES = 10_000
-"""How many layers a model in a file may have, one that stands in two places counted twice."""
+"""The most layers of a model in a file; a layer used in two places counts twice."""
 
 
 def load_model(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]] = ()) -> L:
@@ -77,13 +77,13 @@ def load_model(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]]
             rng, shape = np.random.default_rng(0), described["input_shape"]
             model.initialize(shape, rng=rng, dtype=described["dtype"])
         model.load_state_dict(arrays)
-        if hasattr(model, "exclusive_classes"):  # older files do not say, and meant True
+        if hasattr(model, "exclusive_classes"):  # absent in older files, where it was True
             setattr(model, "exclusive_classes", described.get("exclusive_classes", True))
             setattr(model, "metadata", dict(described.get("metadata", {})))
     except MinitorchError as error:
         said = str(error).removeprefix(f"{path}: ")
         raise ModelFileError(f"{path}: {excerpt(said, 1000)}") from None
-    except Exception as error:  # of layers' constructors, given whatever the text says
+    except Exception as error:  # layers' constructors raise many kinds of errors
         raise ModelFileError(
             f"{path}: expected a model saved by minitorch_np, got a file whose {_ARCHITECTURE} "
             f"is missing or incomplete ({in_words(error)})"
@@ -92,9 +92,9 @@ def load_model(path: StrPath, cls: type[L], custom_layers: Iterable[type[Layer]]
 
 
 def encode_layer(layer: Layer) -> Any:
-    """A layer as JSON can hold it: its class and its constructor's arguments, recursively.
+    """A layer as values for JSON: its class and its constructor's arguments, recursively.
 
-    A layer that stands in two places is described in the first and referred to in the second.
+    A layer used in two places is described in the first and referred to in the second.
     """
     return _encode(layer, {})
 
@@ -132,7 +132,7 @@ def decode_layer(description: Any, custom: Mapping[str, type[Layer]]) -> Any:
 
 
 class _Decoder:
-    """Makes layers from descriptions. `done` lists those that are complete, in order."""
+    """Creates layers from descriptions. `done` lists the complete ones, in order."""
 
     def __init__(self, custom: Mapping[str, type[Layer]]) -> None:
         self.custom, self.done, self.places = custom, list[Layer](), list[int]()
@@ -141,7 +141,7 @@ class _Decoder:
         return self._decode(value)[0]
 
     def _decode(self, value: Any) -> tuple[Any, int]:
-        """The value, and how many places for layers it has."""
+        """The value, and the number of layers in it."""
         if isinstance(value, dict) and "same_as" in value:
             return self.done[value["same_as"]], self.places[value["same_as"]]
         if isinstance(value, dict) and "tuple" in value:
@@ -168,10 +168,8 @@ class _Decoder:
 
 
 def _find_class(module: str, name: str, custom: Mapping[str, type[Layer]]) -> type[Layer]:
-    """The class of that name.
-
-    That is the package's own class, wherever it is defined in this version; else the one among
-    `custom`; else the one that the program has defined in that module.
+    """The class of that name: the package's own class, in whichever module this version defines it;
+    else the one in `custom`; else the one that the program has defined in that module.
     """
     ours = isinstance(module, str) and module.startswith("minitorch_np.")
     modules = (module, "__mp_main__") if module == "__main__" else (module,)  # in a worker process

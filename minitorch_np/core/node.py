@@ -1,8 +1,8 @@
-"""Nodes: what a graph is drawn with.
+"""Nodes: placeholders from which a graph is composed.
 
-A node stands for an array that is not there yet: an input, or what a layer will make of other
-nodes. Calling a layer on nodes gives the next node, so a network is written as the formula that it
-is, and `Graph` reads it back from the nodes.
+A node is a placeholder for an array: an input, or the output of a layer for other nodes. Calling a
+layer on nodes returns a new node, so a network is written as a formula, and `Graph` finds its
+layers from the nodes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from minitorch_np.validation import require
 
 
 class Node:
-    """What `layer` makes of the nodes `inputs`; an input has neither.
+    """The output of `layer` for the nodes `inputs`; an input has neither.
 
     Raises ConfigurationError unless all of them are nodes.
     """
@@ -76,8 +76,8 @@ def ordered(ends: Iterable[Node]) -> list[Node]:
 
 
 def arranged(given: Any, names: tuple[str, ...], place: str) -> Any:
-    """What was given by name, or in a list, as a tuple in the order of the names; one alone as it
-    is.
+    """Values given by name, or in a list, as a tuple in the order of the names; a single one is
+    returned as it is.
     """
     if isinstance(given, Mapping):
         if set(given) != set(names):
@@ -89,7 +89,7 @@ def arranged(given: Any, names: tuple[str, ...], place: str) -> Any:
     if not isinstance(given, (tuple, list)) or len(given) != len(names):
         got = f"{len(given)}" if isinstance(given, (tuple, list)) else f"a {type(given).__name__}"
         raise DataError(
-            f"{place}: expected a tuple, or a dictionary, of {len(names)} arrays "
-            f"({', '.join(names)}), got {got}"
+            f"{place}: expected a tuple, or a dictionary, of {len(names)}, one for each of "
+            f"{', '.join(names)}; got {got}"
         )
     return tuple(given)

@@ -1,8 +1,8 @@
 """All parameters of a model as one long vector.
 
 An optimizer treats all parameters alike, so it is simplest and fastest to give it one vector, not
-a list of matrices: a step is then a handful of NumPy calls for any number of layers. The layers
-keep their matrices, which are views of that vector.
+a list of matrices: a step then takes a few NumPy calls for any number of layers. The layers keep
+their matrices, which are views of that vector.
 """
 
 from __future__ import annotations

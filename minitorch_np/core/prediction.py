@@ -1,4 +1,4 @@
-"""What a model adds to a container: predictions, a summary, saving and loading.
+"""Models: containers with predictions, a summary, saving and loading.
 
 Predictions are made one batch at a time, so memory does not grow with the number of samples.
 """
@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from types import MappingProxyType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -41,6 +41,26 @@ from minitorch_np.signature import explained
 from minitorch_np.sources.reading import converted, inputs_in, kind_of
 from minitorch_np.validation import number, whole
 
+_TRAINER = "train it with Trainer(model, loss, optimizer).fit(x, y)"
+_NO_MODE = "a call predicts, Trainer.fit trains: a model has no mode"
+_NO_DEVICE = "it computes on the processor"
+ELSEWHERE = {
+    **dict.fromkeys(("fit", "compile", "fit_generator", "train_on_batch"), _TRAINER),
+    **dict.fromkeys(("train", "eval"), _NO_MODE),
+    **dict.fromkeys(("to", "cuda", "cpu"), _NO_DEVICE),
+    "evaluate": "write Trainer(model, loss, optimizer).evaluate(x, y)",
+    "score": "write Trainer(model, loss, optimizer, metrics=['accuracy']).evaluate(x, y)",
+    "parameters": "write named_parameters()",
+    "weights": "write named_parameters()",
+    "get_weights": "write state_dict()",
+    "set_weights": "write load_state_dict(state)",
+    "count_params": "write count_parameters()",
+    "freeze": "set layer.trainable = False",
+    "zero_grad": "gradients are returned, not kept: there is nothing to set to zero",
+    "add": "write Sequential(*model.layers, layer, input_shape=...)",
+}
+"""Methods of models in Keras, PyTorch and scikit-learn, and their counterparts here."""
+
 
 class Model(Composite):
     """A container that makes predictions, and can be trained, saved and loaded."""
@@ -53,6 +73,14 @@ class Model(Composite):
     """What is saved along with the model, such as the characters of the text it was trained on:
     numbers, texts, lists and dictionaries. Set it with `model.metadata = {"author": "me"}`."""
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            """Raise AttributeError, with a hint for names known from Keras and PyTorch."""
+            kind, hint = type(self).__name__, ELSEWHERE.get(name)
+            text = f"{kind!r} object has no attribute {name!r}" + (f": {hint}" if hint else "")
+            raise AttributeError(text, name=name, obj=self)
+
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         output_shape = super().build(input_shape, rng=rng, dtype=dtype)
         ParameterVector(self)  # so that parameters are contiguous in memory
@@ -63,6 +91,11 @@ class Model(Composite):
         """The layer that computes the outputs; with several outputs, one layer each."""
         return self.layers[-1:]
 
+    @property
+    def index_limits(self) -> list[int | None]:
+        """For each input of whole numbers, as for Embedding, their upper bound (exclusive)."""
+        return [self.index_limit]
+
     def check_input(self, x: Any) -> None:
         """Raise ShapeError unless x is (m, *input_shape)."""
         require_input(self, x, type(self).__name__)
@@ -72,7 +105,7 @@ class Model(Composite):
         return x
 
     def targets_of(self, y: Any, place: str) -> Any:
-        """y as the loss takes it, in the same way."""
+        """y as the loss takes it: a Graph's targets may be given by name, or in a list."""
         return y
 
     @explained
@@ -80,9 +113,8 @@ class Model(Composite):
         """The outputs (m, *output_shape) for x (m, *input_shape), `batch_size` samples at a time;
         a tuple if the model has several.
 
-        x may be whatever `fit` takes, and is multiplied by `scale`; of data sets and iterables that
-        give targets too, these are left aside. Raises DataError, with row and column, for a NaN or
-        infinity in x.
+        x may be any data that `fit` takes, and is multiplied by `scale`; targets in data sets and
+        iterables are ignored. Raises DataError, with row and column, for a NaN or infinity in x.
         """
         whole("predict", "batch_size", batch_size)
         scale = None if scale is None else number("predict", "scale", scale)
@@ -95,7 +127,7 @@ class Model(Composite):
         return each(lambda *pieces: np.concatenate(pieces), *outputs) if outputs[1:] else outputs[0]
 
     def _batches(self, x: Any, batch_size: int, scale: float | None) -> Iterator[Any]:
-        """The batches of inputs in memory."""
+        """Yield the batches of inputs in memory."""
 
         def batch(part: Any) -> Array:
             return as_batch(part, self.dtype, "predict")
@@ -106,6 +138,8 @@ class Model(Composite):
             return part if sliced else batch(part)
 
         rows = each(sliceable, self.inputs_of(x, "predict: x"))
+        if not isinstance(rows, tuple) and rows.shape == self.input_shape:
+            self.check_input(rows)  # one sample, of which a slice would be a part
         for start in range(0, count(rows), batch_size):
             piece = slice(start, start + batch_size)
             given = each(lambda part, piece=piece: batch(part[piece]), rows)
@@ -116,7 +150,7 @@ class Model(Composite):
             )
 
     def _read_batches(self, x: Any, batch_size: int, scale: float | None) -> Iterator[Any]:
-        """The batches of inputs that are read."""
+        """Yield the batches of inputs that are read from a source."""
         place = "predict: x"
 
         def batch(samples: Any) -> Any:
@@ -133,7 +167,7 @@ class Model(Composite):
     def predict_proba(
         self, x: object, batch_size: int = 256, *, scale: float | None = None
     ) -> Array:
-        """Probabilities (m, classes): the softmax of the outputs, unless they are that already.
+        """Probabilities (m, classes): the softmax of the outputs, unless these are probabilities.
 
         If classes do not exclude each other (BinaryCrossEntropy, a final Sigmoid): the sigmoid of
         each output. A single output is the probability of class 1; both columns are returned.
@@ -205,7 +239,7 @@ class Model(Composite):
         return summary_html(self) if self.built else None  # then a notebook shows the text
 
     def save(self, path: StrPath) -> None:
-        """Write architecture and parameters to one .npz file, completely or not at all."""
+        """Write architecture and parameters to one .npz file, atomically."""
         save_model(self, path)
 
     def to_onnx(self, path: StrPath) -> None:

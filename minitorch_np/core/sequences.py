@@ -1,10 +1,10 @@
-"""What a layer says about sequences, and the masks that containers hand on.
+"""How layers process sequences, and the masks that containers pass on.
 
-A batch of sequences is (m, steps, ...). Shorter ones are padded, and a mask (m, steps) of True and
-False tells which steps count. It is made where padding can be recognized, by `Embedding(...,
-padding_id=)` or `Masking`, or from lengths that are given beside x. The container hands it on from
-layer to layer, as `mask=` to those that declare that they take one, until the steps axis is gone.
-Outputs have no mask: a loss leaves steps out by its `ignore_index`.
+A batch of sequences is (m, steps, ...). Shorter ones are padded, and a mask (m, steps) is True for
+the steps that are not padding. It is created by `Embedding(..., padding_id=)` or `Masking`, which
+recognize padding, or from lengths passed with x. The container passes it from layer to layer, as
+`mask=` to those that declare it, until the steps axis is gone. Outputs have no mask: a loss ignores
+steps by its `ignore_index`.
 
 A sequence may also come in parts, a few steps at a time. When predicting, `step` continues from the
 state at the end of the previous part; in training, `forward(..., state=)` does.
@@ -24,14 +24,14 @@ Mask: TypeAlias = Any
 
 
 class OnSequences:
-    """What each layer is asked about sequences. These are the defaults."""
+    """The properties and methods of a layer for sequences, with their defaults."""
 
     per_step: bool = False
     """Whether each step of a sequence, the first axis of a sample, is treated on its own and a
     sequence may have any length: `step` is then `forward`."""
 
     makes_mask: bool = False
-    """Whether it can tell padding from steps that count: `mask_of` says which is which."""
+    """Whether it recognizes padding: `mask_of` then returns the mask."""
 
     takes_mask: bool = False
     """Whether its `forward` takes `mask=`."""
@@ -40,8 +40,8 @@ class OnSequences:
     """Whether a first axis that keeps its length in the output still counts the steps."""
 
     takes_state: bool = False
-    """Whether its `forward` takes `state=` too, the state in which it begins; `state_of` says in
-    which it ends. Training on a long sequence in parts needs that."""
+    """Whether its `forward` takes `state=` too, the initial state; `state_of` returns the final
+    one. Training on a long sequence in parts needs that."""
 
     stateless: str = ""
     """Why training can't continue it from the previous part, if it can't."""
@@ -55,8 +55,8 @@ class OnSequences:
         return None
 
     def mask_after(self: Any, mask: Mask) -> Mask:
-        """Which steps of the outputs count, where those of the inputs do; of several inputs, those
-        that count in all that have a mask.
+        """The mask of the outputs, from that of the inputs; for several inputs, the steps that
+        count in all that have a mask.
         """
         shape = self.output_shape
         if not self.keeps_steps or len(shape) < 2:
@@ -69,8 +69,8 @@ class OnSequences:
         """The outputs for the next steps of sequences, when predicting, and the state after them.
 
         x is (m, steps, ...), with any number of steps. The initial state is None; a state that is
-        passed in is not changed. Raises ConfigurationError for a layer that only sees a sequence as
-        a whole.
+        passed in is not changed. Raises ConfigurationError for a layer that needs the sequence as a
+        whole.
         """
         if not self.per_step:
             raise ConfigurationError(
@@ -81,7 +81,7 @@ class OnSequences:
 
 
 def mask_before(layer: OnSequences, x: Any, mask: Mask) -> Mask:
-    """Which steps of a layer's inputs count, by what came with them and what the layer sees."""
+    """The mask of a layer's inputs: the given one, combined with the padding that it recognizes."""
     made = layer.mask_of(x) if layer.makes_mask else None
     return mask if made is None else made if mask is None else made & mask
 

@@ -1,7 +1,7 @@
-"""Layers made of layers.
+"""Models of consecutive layers.
 
-`Sequential` runs its layers one after the other: the output of each is the input of the next. Its
-backward goes through them in reverse. It is a layer itself, so models nest.
+`Sequential` calls its layers one after the other: the output of each is the input of the next. Its
+backward calls them in reverse order. It is a layer itself, so models can be nested.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ class Sequential(Model):
     `layers` are Layer objects, or names such as "relu" and "elu(1.7)". A single list of them, or a
     dictionary from names to layers, is accepted too. With `input_shape` (of one sample: 784, or
     (28, 28)) the model is built at once, with initial parameters drawn from `seed` (a number or a
-    Generator; None is a different start each time) in `dtype` (float32 or float64). Without it, the
-    model is a specification until `initialize` is called, or a container that it is in is built. A
+    Generator; with None they differ each time) in `dtype` (float32 or float64). Without it, the
+    model is a specification until `initialize` is called, or a container around it is built. A
     layer that was built before keeps its parameters.
 
     A layer used in two places has one set of parameters, and its gradients add up.
 
-    Wherever x is expected, sequences that are padded at their end may come with their lengths, as
-    the pair (x, lengths). Layers that take a mask then leave the padding out.
+    Wherever x is expected, sequences that are padded at their end may be passed with their lengths,
+    as the pair (x, lengths). Layers that take a mask then ignore the padding.
 
-    Raises ConfigurationError for something that is not a layer, ShapeError, naming the layer's
-    position, where a layer can't take the output of the one before.
+    Raises ConfigurationError for an argument that is not a layer, ShapeError, naming the layer's
+    position, if a layer does not accept the output of the previous one.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Sequential(Model):
 
     def outputs(self, x: object) -> dict[str, Array]:
         """The outputs of each layer for a batch x, when predicting, by the layer's name: "0", "1",
-        or what `named` gave it.
+        or its name from `named`.
         """
         self.require_built()
         h, found, mask = as_batch(x, self.dtype, "outputs"), dict[str, Array](), None

@@ -21,7 +21,7 @@ def summary_table(model: Layer) -> str:
 
 
 def summary_html(model: Layer) -> str:
-    """The same as a notebook shows it."""
+    """The same table as HTML, for notebooks."""
     rows = [(a.replace(" ", "\N{NO-BREAK SPACE}"), b, c) for a, b, c in _table(model)]
     return as_html(_total(model), rows)
 

@@ -26,7 +26,7 @@ Owner: TypeAlias = tuple[str, P, str]
 
 
 class TreeType(Explained):
-    """Lets each layer, user-defined ones too, take the argument `name`; see `named`."""
+    """Adds the argument `name` to each layer's constructor, user-defined ones too; see `named`."""
 
     def __call__(cls, *arguments: Any, name: str | None = None, **options: Any) -> Any:  # noqa: N805
         if name is not None and "name" in arguments_of(cls):
@@ -111,25 +111,23 @@ class Tree(Generic[P]):
         for layer in self.sublayers().values():
             yield from layer.walk()
 
-    def owners(self, kind: str) -> list[Owner[P]]:
+    def owners(self, *kinds: str) -> list[Owner[P]]:
         """`(name, layer, attribute)` for each parameter or buffer; a shared one appears each time.
 
-        `kind` is "parameter_names" or "buffer_names".
+        `kinds` are "parameter_names", "buffer_names", or both.
         """
         own: list[Any] = []
-        for key in getattr(self, kind):
-            own.append((key, self, key))
+        for kind in kinds:
+            for key in getattr(self, kind):
+                own.append((key, self, key))
         for prefix, layer in self.sublayers().items():
-            for name, at, key in layer.owners(kind):
+            for name, at, key in layer.owners(*kinds):
                 own.append((f"{prefix}.{name}", at, key))
         return own
 
     def parameter_owners(self) -> list[Owner[P]]:
         """The same for parameters, each listed once, under its first name."""
-        found: dict[tuple[int, str], Owner[P]] = {}
-        for owner in self.owners("parameter_names"):
-            found.setdefault((id(owner[1]), owner[2]), owner)
-        return list(found.values())
+        return _once(self.owners("parameter_names"))
 
     def named_parameters(self) -> dict[str, Array]:
         """The parameters by name: the arrays themselves; changing one in place changes the layer.
@@ -137,21 +135,11 @@ class Tree(Generic[P]):
         Names are PyTorch's: "weight", and "0.weight" for that of sublayer "0". A shared parameter
         has the name of its first place. Raises NotBuiltError.
         """
-        named = {}
-        for name, owner, key in self.parameter_owners():
-            if "output_shape" not in vars(owner):  # as `built`, without a call
-                owner.require_built()
-            named[name] = getattr(owner, key)
-        return named
+        return _arrays(self.owners("parameter_names"))
 
     def named_buffers(self) -> dict[str, Array]:
         """The buffers by name, such as running statistics: the arrays themselves."""
-        named, seen = {}, set()
-        for name, owner, key in self.owners("buffer_names"):
-            if (id(owner), key) not in seen:
-                named[name] = getattr(owner, key)
-            seen.add((id(owner), key))
-        return named
+        return _arrays(self.owners("buffer_names"))
 
     def count_parameters(self) -> int:
         """The total number of parameters."""
@@ -159,8 +147,8 @@ class Tree(Generic[P]):
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of all parameters and buffers by name, as in PyTorch."""
-        state = self.named_parameters() | self.named_buffers()
-        return {name: array.copy() for name, array in state.items()}
+        arrays = _arrays(self.owners("parameter_names", "buffer_names"))
+        return {name: array.copy() for name, array in arrays.items()}
 
     def load_state_dict(
         self,
@@ -183,11 +171,11 @@ class Tree(Generic[P]):
             twice = sorted({name for name in renamed if renamed.count(name) > 1})
             require(not twice, place, "names that lead to different ones", ", ".join(twice))
             state = dict(zip(renamed, state.values(), strict=True))
-        present = self.named_parameters() | self.named_buffers()
+        present = _arrays(self.owners("parameter_names", "buffer_names"))
         load_arrays(present, state, flag(place, "strict", strict), place)
 
     def save_weights(self, path: StrPath) -> None:
-        """Write the `state_dict` to a safetensors file, completely or not at all.
+        """Write the `state_dict` to a safetensors file, atomically.
 
         PyTorch and others can read it. Raises MissingExtraError, NotBuiltError, OSError.
         """
@@ -204,6 +192,24 @@ class Tree(Generic[P]):
         self.load_state_dict(read_safetensors(path), strict, names)
 
 
+def _once(owners: list[Owner[P]]) -> list[Owner[P]]:
+    """Each parameter or buffer once, under its first name."""
+    found: dict[tuple[int, str], Owner[P]] = {}
+    for owner in owners:
+        found.setdefault((id(owner[1]), owner[2]), owner)
+    return list(found.values())
+
+
+def _arrays(owners: list[Owner[P]]) -> dict[str, Array]:
+    """The arrays by name, each once. Raises NotBuiltError."""
+    named = {}
+    for name, owner, key in _once(owners):
+        if "output_shape" not in vars(owner):  # as `built`, without a call
+            owner.require_built()
+        named[name] = getattr(owner, key)
+    return named
+
+
 def _renamed(name: str, names: Mapping[str, str]) -> str:
     """The name, with its longest prefix that is in `names` replaced."""
     parts = str(name).split(".")
@@ -214,7 +220,7 @@ def _renamed(name: str, names: Mapping[str, str]) -> str:
 
 
 def own_array(made: object, dtype: np.dtype[Any], place: str, name: str) -> Array:
-    """A copy of the array that `place` made as `name`, sharing memory with nothing else.
+    """A copy of the array that `place` created as `name`; it shares no memory.
 
     Raises ConfigurationError unless it is an array of `dtype`.
     """

@@ -1,5 +1,4 @@
-"""Digits from files: MNIST, CSV, IDX, and your own pictures. Data sets by name, tables of data
-frames. Texts, as windows of characters; sequences of different lengths, padded."""
+"""Loading of data: MNIST and other digits, CSV, IDX, pictures, data frames, texts and sequences."""
 
 from minitorch_np.data.augment import Compose, ImageTransform, Rotate, Shift
 from minitorch_np.data.convert import convert_csv, load_converted

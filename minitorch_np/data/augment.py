@@ -1,8 +1,8 @@
-"""Data augmentation: images shifted or rotated a little, at random for each batch.
+"""Data augmentation: images are shifted or rotated a little, at random for each batch.
 
 A shifted three is still a three, and a network that has seen it shifted depends less on position.
-These are batch transforms: `trainer.fit(..., transform=Shift(2))` changes each batch before it is
-trained on, and leaves the data itself, validation and test as they are.
+These are batch transforms: `trainer.fit(..., transform=Shift(2))` changes each training batch, but
+not the data itself, nor validation and test data.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class ImageTransform(metaclass=Explained):
     """Moves the pixels of each image of a batch; pixels from outside the image are `fill`.
 
     A batch is (m, channels, height, width), (m, height, width), or (m, features) with the
-    `image_shape` (height, width), by default that of the square with so many pixels. A new one
-    defines `positions`. Raises ShapeError for a batch that is not of images.
+    `image_shape` (height, width), by default a square. Subclasses define `positions`. Raises
+    ShapeError for a batch that is not of images.
     """
 
     def __init__(self, image_shape: Shape | None = None, fill: float = 0.0) -> None:
@@ -32,8 +32,8 @@ class ImageTransform(metaclass=Explained):
         self.image_shape, self.fill = image_shape, number(self, "fill", fill)
 
     def positions(self, m: int, rows: Array, columns: Array, rng: Generator) -> tuple[Array, Array]:
-        """Where each pixel of each of m images is taken from: its row and its column, both
-        broadcastable to (m, height, width), not necessarily whole numbers.
+        """The source row and column of each pixel of m images, both broadcastable to (m, height,
+        width), and not necessarily whole numbers.
 
         `rows` (height, 1) and `columns` (1, width) are the pixels' own, counted from the centre.
         """
@@ -65,9 +65,7 @@ class ImageTransform(metaclass=Explained):
 
 
 class Shift(ImageTransform):
-    """Each image shifted by a whole number of pixels, from -pixels to pixels, in both
-    directions.
-    """
+    """Shifts each image by a whole number of pixels, from -pixels to pixels, in both directions."""
 
     def __init__(
         self, pixels: int = 2, image_shape: Shape | None = None, fill: float = 0.0
@@ -81,8 +79,8 @@ class Shift(ImageTransform):
 
 
 class Rotate(ImageTransform):
-    """Each image turned about its centre, counter-clockwise by -degrees to degrees, with the values
-    between pixels taken from the four around (bilinear).
+    """Rotates each image about its centre by -degrees to degrees, counter-clockwise, with bilinear
+    interpolation.
     """
 
     def __init__(
@@ -98,7 +96,7 @@ class Rotate(ImageTransform):
 
 
 class Compose(metaclass=Explained):
-    """One transform after the other."""
+    """Applies several transforms, one after the other."""
 
     def __init__(self, *transforms: ImageTransform) -> None:
         for transform in transforms:
@@ -113,12 +111,12 @@ class Compose(metaclass=Explained):
 
 
 def _sampled(images: Array, rows: Array, columns: Array, fill: float) -> Array:
-    """The images (m, channels, height, width) at positions (m, height, width) between their pixels:
-    the mean of the four around, by nearness. Outside there is `fill`.
+    """The images (m, channels, height, width) at positions (m, height, width), interpolated from
+    the four pixels around (bilinear). Outside the image is `fill`.
     """
     m, channels, height, width = images.shape
     wide = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=fill)
-    # Beyond the border all is `fill`, however far.
+    # All positions beyond the border are equivalent: there is only `fill`.
     rows = np.broadcast_to(np.clip(rows, -1, height) + 1, (m, height, width))
     columns = np.broadcast_to(np.clip(columns, -1, width) + 1, (m, height, width))
     top = np.minimum(rows.astype(np.intp), height)

@@ -1,9 +1,9 @@
-"""A CSV file of any size as arrays that need not be read into memory.
+"""Converts a CSV file of any size to arrays that need not be read into memory.
 
 The numbers are written to two .npy files, which `np.load(path, mmap_mode="r")` opens: `big.npy` has
 a row for each line, and `big.labels.npy` the labels. The file is read a block of lines at a time.
-After each block it is noted how far the work is, so that it can go on from there when it was
-interrupted. The two files appear under their names when all is done, and not before.
+After each block the progress is saved, so that an interrupted conversion can be continued. The two
+files get their final names at the end.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -20,24 +21,24 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.data.csv import LABELS, LONGEST, Columns, problems, read_head
 from minitorch_np.data.dataset import Images
-from minitorch_np.errors import DataError
+from minitorch_np.errors import DataError, MinitorchError
 from minitorch_np.io.atomic import replacing
 from minitorch_np.io.bounded import open_file
 from minitorch_np.signature import explained
 from minitorch_np.text import excerpt
-from minitorch_np.validation import choice
+from minitorch_np.validation import choice, require
 from minitorch_np.validation import path as checked_path
 
 BLOCK = 4 * 2**20
-"""How many bytes of the file are read at a time."""
+"""The number of bytes that are read at a time."""
 
 KINDS = ("uint8", "float32", "float64")
 """Pixels from 0 to 255, or any numbers."""
 
 
 class Converted(NamedTuple):
-    """What `convert_csv` has written: `labels` is None where the file has none; `resumed` is the
-    number of rows that an earlier, interrupted conversion had written.
+    """The result of `convert_csv`: the paths and sizes. `labels` is None if the file has none;
+    `resumed` is the number of rows that an earlier, interrupted conversion had written.
     """
 
     x: str
@@ -56,21 +57,22 @@ def convert_csv(
     label: str | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Converted:
-    """Write the numbers of a CSV file to `out`, a .npy file, and its labels beside it.
+    """Write the numbers of a CSV file to `out`, a .npy file, and its labels to a second one.
 
     Parameters:
-        dtype: "uint8" for pixels from 0 to 255, in which case the columns are those of `load_csv`;
-            "float32" or "float64" for any numbers.
-        label: of any numbers, the name of the column that is the label; by default one that is
-            called label, class, target or the like, if there is one.
-        progress: called with the number of bytes that were read, after each block.
+        dtype: "uint8" for pixels from 0 to 255 with the columns of `load_csv`; "float32" or
+            "float64" for any numbers.
+        label: for any numbers, the name of the label column; by default one called label, class,
+            target or the like, if there is one.
+        progress: called with the number of bytes read, after each block.
 
-    The memory it takes does not depend on the size of the file. Raises DataError, with file and
-    line, for a line with fewer or more columns than the first or a value that is no such number;
-    for a file `out` that exists; for a conversion that was begun of another file.
+    The memory needed does not depend on the size of the file. Raises DataError, with file and line,
+    for a line with fewer or more columns than the first or an invalid value; if `out` exists; or if
+    an unfinished conversion of another file exists.
     """
     source, target = checked_path("convert_csv", "path", path), checked_path("convert", "out", out)
     choice("convert_csv", "dtype", dtype, KINDS)
+    require(progress is None or callable(progress), "convert_csv", "a function progress", progress)
     if not target.endswith(".npy"):
         raise DataError(f"{target}: expected a name that ends in .npy")
     columns = read_head(source) if dtype == "uint8" else _any_head(source, label)
@@ -83,25 +85,28 @@ def convert_csv(
 
 
 def labels_path(path: str) -> str:
-    """Where the labels are that belong to the rows in `path`."""
+    """The path of the labels that belong to the rows in `path`."""
     return f"{path.removesuffix('.npy')}.labels.npy"
 
 
 @explained
 def load_converted(path: StrPath) -> Images:
-    """The images that `convert_csv` has written, mapped into memory rather than read.
-
-    Raises DataError for anything else than rows of pixels.
-    """
+    """The images written by `convert_csv`, memory-mapped. Raises DataError for other files."""
     place = checked_path("load_converted", "path", path)
     try:
         with open_file(place):
             pixels = np.load(place, mmap_mode="r", allow_pickle=False)
         found = labels_path(place)
-        labels = np.load(found, allow_pickle=False) if os.path.exists(found) else None
-    except (ValueError, EOFError) as error:
-        raise DataError(f"{place}: expected a .npy file of numbers: {error}") from None
-    side = math.isqrt(pixels.shape[1]) if pixels.ndim == 2 else 0
+        there = os.path.exists(found)
+        labels = np.load(found, mmap_mode="r", allow_pickle=False) if there else None
+        side = math.isqrt(pixels.shape[1]) if pixels.ndim == 2 else 0
+    except (MinitorchError, OSError):
+        raise
+    except Exception as error:  # on damaged files NumPy raises many kinds; an .npz has no axes
+        raise DataError(
+            f"{place}: expected a .npy file of numbers, and of labels beside it, got one that is "
+            f"truncated, damaged or something else ({type(error).__name__})"
+        ) from None
     if pixels.dtype != np.uint8 or side**2 != pixels.size // max(1, len(pixels)):
         raise DataError(
             f"{place}: expected rows of 28x28 pixels, or another square, as uint8, got "
@@ -111,7 +116,7 @@ def load_converted(path: StrPath) -> Images:
 
 
 class _Work:
-    """A conversion: the file, what is written of it, and how far it is."""
+    """A conversion: the source, the files written, and the progress."""
 
     def __init__(self, source: str, target: str, columns: Columns, dtype: np.dtype[Any]) -> None:
         self.source, self.target, self.columns, self.dtype = source, target, columns, dtype
@@ -133,47 +138,47 @@ class _Work:
         self.files = [self._open(name, shape) for name, shape in self._parts()]
 
     def _parts(self) -> list[tuple[str, tuple[int, ...]]]:
-        """The files that are written, and the shape of one row in them."""
+        """The files to write, and the shape of a row in each."""
         parts: list[tuple[str, tuple[int, ...]]] = [(self.target, (self.width,))]
         return parts + ([] if self.label is None else [(labels_path(self.target), ())])
 
     def _go_on(self) -> None:
-        """Find out how far an earlier conversion is."""
+        """Read the progress of an earlier conversion. Raises DataError if it is another one."""
         if not os.path.exists(self.note):
             for name, _ in self._parts():
                 if os.path.exists(name):
-                    raise DataError(f"{name}: expected a new file, got one that exists")
+                    raise DataError(f"{name}: expected a new file, got one that exists: remove it")
             return
         try:
             with open(self.note, encoding="utf-8") as file:
                 then = json.load(file)
-            same = then["identity"] == self.identity
-            self.offset, self.line, self.rows = (int(then[k]) for k in ("offset", "line", "rows"))
-        except (ValueError, KeyError, TypeError):
+            same = then["identity"] == self.identity and then.pop("checksum") == _checksum(then)
+            self.offset, self.line, self.rows = (then[k] for k in ("offset", "line", "rows"))
+        except (ValueError, KeyError, TypeError, RecursionError):
             same = False
         if not same:
             raise DataError(
                 f"{self.note}: expected a conversion of {self.source} as it is now, got one of "
-                "another file or with other arguments: remove it to begin anew"
+                "another file, with other arguments or changed by hand: remove it to start again"
             )
 
     def _open(self, name: str, shape: tuple[int, ...]) -> IO[bytes]:
-        """The unfinished file, at the end of what is noted; what was written after that is cut."""
+        """The unfinished file, cut to the saved progress. Raises DataError if it is shorter."""
         begun = self.rows and (os.path.exists(f"{name}.part") or os.path.exists(name))
         if self.rows and not begun:
-            raise DataError(f"{name}.part: expected what {self.note} tells of, got no such file")
+            raise DataError(f"{name}.part: expected the file that {self.note} names, got none")
         unfinished = not os.path.exists(name) or not self.rows
         file = open(f"{name}.part" if unfinished else name, "r+b" if begun else "w+b")  # noqa: SIM115
         head = _header(0, shape, self.dtype)
         if not begun:
             file.write(head)
         size = len(head) + self.rows * math.prod(shape) * self.dtype.itemsize
-        file.seek(0, os.SEEK_END)
-        if file.tell() < size:
+        found = file.seek(0, os.SEEK_END)
+        if found < size:
             file.close()
             raise DataError(
-                f"{name}.part: expected at least {size:,} bytes, as {self.note} tells, got "
-                f"{file.tell():,}: remove both to begin anew"
+                f"{name}.part: expected at least {size:,} bytes, as {self.note} says, got "
+                f"{found:,}: remove both to start again"
             )
         if unfinished:
             file.truncate(size)
@@ -181,7 +186,7 @@ class _Work:
         return file
 
     def run(self, progress: Callable[[int], object] | None) -> None:
-        """Convert what is left, a block at a time."""
+        """Convert the rest, a block at a time."""
         with open_file(self.source) as file:
             while self._skip_head(file) and (lines := file.readlines(BLOCK)):
                 table = self._table(lines)
@@ -208,7 +213,7 @@ class _Work:
         return True
 
     def _table(self, lines: list[bytes]) -> AnyArray:
-        """The numbers of some lines. Raises DataError with the first line that has others."""
+        """The numbers of some lines. Raises DataError for the first invalid line."""
         texts = [line.decode("utf-8-sig", "replace") for line in lines]
         try:
             if max(map(len, texts)) > LONGEST:
@@ -229,19 +234,20 @@ class _Work:
         return table
 
     def _write_note(self) -> None:
-        """Note how far it is, once what was written is on the disk."""
+        """Save the progress, after flushing the files to the disk."""
         for file in self.files:
             file.flush()
             os.fsync(file.fileno())
-        told = {"offset": self.offset, "line": self.line, "rows": self.rows}
+        told = {"identity": self.identity, "offset": self.offset, "line": self.line}
+        told["rows"] = self.rows
         with replacing(self.note) as file:
-            file.write(json.dumps({"identity": self.identity, **told}).encode())
+            file.write(json.dumps(told | {"checksum": _checksum(told)}).encode())
 
     def finish(self) -> Converted:
-        """Write the number of rows into the files, and give them their names."""
+        """Write the number of rows into the files, and rename them to their final names."""
         for name, shape in self._parts():
             if not os.path.exists(f"{name}.part"):
-                continue  # of an earlier conversion, which ended here
+                continue  # renamed by an earlier conversion that was interrupted here
             with open(f"{name}.part", "r+b") as file:
                 file.write(_header(self.rows, shape, self.dtype))
                 file.flush()
@@ -257,9 +263,14 @@ class _Work:
             file.close()
 
 
+def _checksum(told: Mapping[str, Any]) -> int:
+    """The checksum of a progress note: one that was edited would give a wrong table."""
+    return zlib.crc32(json.dumps(told, sort_keys=True).encode())
+
+
 def _header(rows: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
-    """The head of a .npy file. NumPy leaves room in it, so that its size is the same for any number
-    of rows.
+    """The header of a .npy file. NumPy pads it, so that its size is the same for any number of
+    rows.
     """
     import io
 
@@ -286,7 +297,7 @@ def _any_head(path: str, label: str | None) -> Columns:
 
 
 def _other_problems(path: str, columns: Columns, lines: Iterator[tuple[int, str]]) -> Iterator[str]:
-    """What is wrong with lines of any numbers."""
+    """The errors in lines of any numbers."""
     for number, line in lines:
         if not line.strip():
             continue

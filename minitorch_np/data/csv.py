@@ -1,12 +1,12 @@
 """Digits in a CSV file, as in Kaggle's digit-recognizer competition.
 
-One image a line: its label if it has one, then its pixels, row by row, each a whole number from 0
-to 255. The first line may name the columns: `label,pixel0,pixel1,...`; then the label, or `class`,
-may be the last one too. Without such a line, a file whose columns make a square (784 = 28x28) has
-no labels, and one with a column more has.
+Each line is an image: its label if it has one, then its pixels, row by row, each a whole number
+from 0 to 255. The first line may name the columns: `label,pixel0,pixel1,...`; then the label, or
+`class`, may also be the last one. Without such a line, a file whose number of columns is a square
+(784 = 28x28) has no labels, and one with one more column has.
 
-NumPy reads the numbers. When it meets something else, the file is read again line by line, slowly,
-to say in which line and column that is.
+NumPy reads the numbers. If that fails, the file is read again line by line, to name the line and
+column of the error.
 """
 
 import contextlib
@@ -27,16 +27,16 @@ from minitorch_np.text import excerpt
 from minitorch_np.validation import path as checked_path
 
 LONGEST = 2**20
-"""How many characters a line may have: 512x512 pixels fit."""
+"""The most characters in a line: 512x512 pixels fit."""
 
 LABELS = frozenset({"label", "labels", "class", "target", "digit", "y"})
-"""What a label column is called."""
+"""The possible names of a label column."""
 
 INDICES = frozenset({"", "index", "id", "unnamed: 0"})
-"""What a column of row numbers is called."""
+"""The possible names of a column of row numbers."""
 
 FEW = 20
-"""In fewer lines, any column may be in order by accident."""
+"""In fewer lines than this, any column may be in order by accident."""
 
 
 @explained
@@ -79,13 +79,13 @@ class Columns(NamedTuple):
 
 
 def read_head(path: StrPath) -> Columns:
-    """What the first line tells about the columns."""
+    """The columns, according to the first line. Raises DataError for other files."""
     with open_file(checked_path("load_csv", "path", path)) as binary:
         begin = binary.read(4096)
     if b"\0" in begin or begin[:2] == b"\x1f\x8b":
         raise DataError(
-            f"{path}: expected a CSV file, got a binary one: unpack it where it is compressed; "
-            "for IDX files give load_mnist, or --data, the folder that they are in"
+            f"{path}: expected a CSV file, got a binary one: unpack it if it is compressed; for "
+            "IDX files pass their folder to load_mnist, or --data"
         )
     with open(path, encoding="utf-8-sig", errors="replace") as file:
         lines = enumerate(iter(lambda: file.readline(LONGEST), ""), 1)
@@ -94,13 +94,15 @@ def read_head(path: StrPath) -> Columns:
         raise DataError(f"{path}:1: expected label,pixel0,... or numbers, got an empty file")
     place = f"{path}:{number}"
     if len(line) >= LONGEST:
-        raise DataError(f"{place}: expected a line of up to {LONGEST:,} characters, got a longer")
+        raise DataError(
+            f"{place}: expected a line of up to {LONGEST:,} characters, got a longer one"
+        )
     other = next((mark for mark in ";\t|" if line.count(mark) > line.count(",")), None)
     if other:
         raise DataError(f"{place}: expected commas between the columns, got {other!r}")
     fields = [field.strip().strip('"') for field in line.split(",")]
     first, last = fields[0].lower(), fields[-1].lower()
-    # Columns may be named by numbers, as in label,0,1,2: then the first field tells.
+    # Columns may be named by numbers, as in label,0,1,2: then the first field decides.
     header = (
         first in LABELS
         or last in LABELS
@@ -117,7 +119,7 @@ def read_head(path: StrPath) -> Columns:
     side = math.isqrt(n - (label is not None))
     if side == 0 or side**2 != n - (label is not None):
         raise DataError(
-            f"{place}: expected 784 pixel columns (28x28; any square will do), with or without a "
+            f"{place}: expected 784 pixel columns (28x28; any square is fine), with or without a "
             f"label column before them, got {n} columns: drop all others, such as row numbers"
         )
     names = fields if header else [f"column {i}" for i in range(1, n + 1)]
@@ -125,22 +127,22 @@ def read_head(path: StrPath) -> Columns:
 
 
 def _require_labels(path: StrPath, labels: Pixels, last: Pixels) -> None:
-    """Raise DataError for a label column that is none, as far as one can see."""
-    n, remedy = len(labels), "the label has to be the first column, or be named in a first line"
+    """Raise DataError if a label column seems to hold something else."""
+    n, remedy = len(labels), "the label must be the first column, or be named in a header"
     if n >= FEW and (np.diff(labels) == 1).all():
         raise DataError(f"{path}: expected labels in the first column, got row numbers: {remedy}")
     if n >= FEW and not labels.any() and 1 < len(np.unique(last)) <= last.max() + 1 <= 10:
         raise DataError(
-            f"{path}: expected labels in the first column, got only 0 there, and in the last one "
-            f"what may be labels: {remedy}"
+            f"{path}: expected labels in the first column, got only 0, and possible labels in the "
+            f"last one: {remedy}"
         )
 
 
 def _read_numbers(path: StrPath, skip: int) -> Pixels:
-    # NumPy takes a name that ends in .gz for a compressed file, and reads from a name faster.
+    # NumPy decompresses a file by its name, such as .gz; reading by name is faster.
     plain = not os.fspath(path).endswith((".gz", ".bz2", ".xz"))
     with warnings.catch_warnings(), contextlib.ExitStack() as stack:
-        # NumPy before 2.3 turns 256 into 0 with a DeprecationWarning; no rows is a UserWarning.
+        # NumPy before 2.3 turns 256 into 0 with a DeprecationWarning; no rows give a UserWarning.
         warnings.simplefilter("error")
         source = path if plain else stack.enter_context(open(path, encoding="utf-8-sig"))
         return np.loadtxt(
@@ -155,7 +157,7 @@ def _read_numbers(path: StrPath, skip: int) -> Pixels:
 
 
 def problems(path: StrPath, columns: Columns, lines: Iterable[tuple[int, str]]) -> Iterator[str]:
-    """Each thing that is wrong with a file's lines, which come with their numbers, in order."""
+    """The errors in a file's numbered lines, in order."""
     images = 0
     for number, line in lines:
         if number <= columns.header_lines or not line.strip():
@@ -180,11 +182,11 @@ def problems(path: StrPath, columns: Columns, lines: Iterable[tuple[int, str]]) 
 
 
 def _cause(name: str, text: str, line: int) -> str:
-    """What a value that is not a pixel may come from."""
+    """The probable cause of a value that is not a pixel, as the end of a message."""
     if name == "column 1" and text in (str(line), str(line - 1)):
         return ": are these row numbers? Write the file without them"
     try:
         share = 0 <= float(text) <= 1
     except ValueError:
         return ""
-    return ": pixels from 0 to 1 have to be multiplied by 255 and rounded" if share else ""
+    return ": pixels from 0 to 1 must be multiplied by 255 and rounded" if share else ""

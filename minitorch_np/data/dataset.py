@@ -1,4 +1,4 @@
-"""Images and their labels, as a file holds them and as a network takes them."""
+"""Images and their labels, as stored in files and as inputs of a network."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -21,7 +21,7 @@ from minitorch_np.signature import Explained
 from minitorch_np.validation import instance, instances, number, require
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-"""Grey values from 0, black, to 255, white; in MNIST the ground is 0 and the ink is 255."""
+"""Grey values from 0, black, to 255, white; in MNIST the background is 0 and the ink is 255."""
 
 Labels: TypeAlias = npt.NDArray[np.int64]
 """Class numbers."""
@@ -31,12 +31,12 @@ class Images(metaclass=Explained):
     """n grey images of the same size, and their labels.
 
     - `images` is uint8 (n, height, width);
-    - `labels` is int64 (n,); to ask for it where there are none raises DataError;
-    - `class_names` are the classes' names by number: those given, or the labels themselves where
-      they are texts, which are numbered in alphabetical order, or else "0", "1", ...
+    - `labels` is int64 (n,); without labels, accessing it raises DataError;
+    - `class_names` are the classes' names by number: those passed in, or the labels themselves if
+      they are strings, which are numbered in alphabetical order, or else "0", "1", ...
 
-    `images[:5]` are the first five, with their labels. `source` says in errors where they come
-    from. Raises DataError for arrays of another kind, of different lengths, or empty.
+    `images[:5]` are the first five, with their labels. Errors name `source`. Raises DataError for
+    arrays of another kind, of different lengths, or empty.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class Images(metaclass=Explained):
 
     @property
     def labels(self) -> Labels:
-        """The class numbers (n,). Raises DataError where there are none."""
+        """The class numbers (n,). Raises DataError if there are none."""
         if self._labels is None:
             raise DataError(
-                f"{self.source}: expected a label column, got pixels only: "
-                "for a CSV, the first column has to be the label"
+                f"{self.source}: expected a label column, got only pixels: "
+                "in a CSV, the first column must be the label"
             )
         return self._labels
 
@@ -100,7 +100,7 @@ class Images(metaclass=Explained):
         return self._labels is not None
 
     def features(self, dtype: DType = np.float32) -> Array:
-        """The pixels as a network takes them: (n, height * width), each in [0, 1] (x / 255)."""
+        """The pixels as inputs of a network: (n, height * width), each in [0, 1] (x / 255)."""
         flat = self.images.reshape(len(self.images), -1)
         features = aligned_empty(flat.shape, as_float_dtype(dtype))
         return np.divide(flat, 255, out=features, dtype=features.dtype)
@@ -112,13 +112,16 @@ class Images(metaclass=Explained):
         return Images(self.images[rows], labels, self.source, self.class_names or None)
 
     def __getitem__(self, rows: int | slice | npt.NDArray[Any]) -> "Images":
-        """The images in a slice, at a list of places, or the one at a place."""
+        """The images in a slice, at a list of indices, or at one index."""
         if isinstance(rows, (int, np.integer)):
             rows = np.arange(len(self))[[rows]]
-        return self.take(rows if isinstance(rows, slice) else np.asarray(rows))
+        return self.take(rows)
 
     def split(self, share: float, seed: Seed = None) -> "tuple[Images, Images]":
-        """Two parts, the second of so large a `share`, drawn at random from `seed`."""
+        """Two parts, divided at random with `seed`; the second holds the fraction `share`.
+
+        Raises ConfigurationError for a share that leaves a part without images.
+        """
         held_out = round(len(self) * number("split", "share", share, above=0, below=1))
         require(0 < held_out < len(self), "split", "a share that leaves both parts images", share)
         rows = as_generator(seed).permutation(len(self))
@@ -133,7 +136,7 @@ class Images(metaclass=Explained):
 
 
 def _as_classes(labels: npt.NDArray[Any], source: str) -> Labels:
-    """Labels as class numbers; DataError for what is not a whole number of at least 0."""
+    """Labels as class numbers. Raises DataError unless they are whole numbers of at least 0."""
     labels = as_targets(labels, f"{source}: labels")
     wrong = ~((labels >= 0) & (labels == np.floor(labels)) & (labels < 2**31))
     if wrong.any():

@@ -1,8 +1,8 @@
-"""Data sets by name, fetched once with pooch (extra `data`).
+"""Data sets by name, downloaded once with pooch (extra `data`).
 
-A file is taken from the first mirror that has it, and kept only if its checksum is the one that
-stands here. From then on no network is needed. The folder is the user's cache, or what the
-environment variable MINITORCH_NP_DATA names.
+A file is downloaded from the first mirror that has it, and kept only if its checksum is the one
+listed here. After that no network is needed. The folder is the user's cache, or the one in the
+environment variable MINITORCH_NP_DATA.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from minitorch_np.errors import DataError, optional
 from minitorch_np.validation import path as checked_path
 
 CACHE = "MINITORCH_NP_DATA"
-"""The environment variable that sets where fetched files are kept."""
+"""The environment variable with the folder for downloaded files."""
 
 TIMEOUT = 30
-"""How many seconds a server may be silent."""
+"""The timeout of a server, in seconds."""
 
 
 class Source(NamedTuple):
-    """Where a data set is to be had: addresses that end in "/", and each file's SHA-256."""
+    """A data set on the web: addresses that end in "/", and each file's SHA-256."""
 
     name: str
     mirrors: tuple[str, ...]
@@ -76,10 +76,10 @@ FASHION_MNIST = Source(
 
 
 def fetch(source: Source, cache: StrPath | None, caller: str) -> str:
-    """The folder with a data set's files, of which those that are missing are fetched.
+    """The folder with a data set's files; missing ones are downloaded.
 
-    Raises MissingExtraError without pooch, DataError where no mirror gives a file with the right
-    checksum: nothing is kept of it then.
+    Raises MissingExtraError without pooch, DataError if no mirror has a file with the right
+    checksum; a wrong file is not kept.
     """
     pooch = optional("pooch", "data", caller)
     place = os.environ.get(CACHE) or pooch.os_cache("minitorch_np") if cache is None else cache
@@ -95,10 +95,10 @@ def fetch(source: Source, cache: StrPath | None, caller: str) -> str:
                 problems.append(f"{mirror}: {type(error).__name__}: {error!s:.200}")
         else:
             raise DataError(
-                f"{caller}: expected to fetch {name} from a mirror, got "
+                f"{caller}: expected to download {name} from a mirror, got "
                 f"{'; '.join(problems)}. Without a network, copy the files to any folder and call "
                 f"load_mnist(folder); or copy {folder} from a machine that has it, or set "
-                f"{CACHE} to the cache's place"
+                f"{CACHE} to the folder of the cache"
             )
     return folder
 

@@ -1,8 +1,8 @@
 """IDX, the file format of MNIST.
 
-A file is one array: two zero bytes, a byte for the kind of number, a byte for the number of axes,
-each axis's length as four bytes, and then the numbers, the last axis running fastest; everything is
-big-endian. Files are often compressed with gzip, which is recognised by its first two bytes.
+A file is one array: two zero bytes, a byte for the dtype, a byte for the number of axes, each
+axis's length as four bytes, and then the numbers in C order; everything is big-endian. Files are
+often compressed with gzip, which is recognized by its first two bytes.
 
 Source: the description that LeCun, Cortes and Burges published with MNIST.
 """
@@ -24,15 +24,15 @@ from minitorch_np.validation import path as checked_path
 _KINDS = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 AXES = 32
-"""As many axes as every version of NumPy takes."""
+"""The largest number of axes that every version of NumPy accepts."""
 
 
 @explained
 def load_idx(path: StrPath) -> npt.NDArray[Any]:
     """The array in an IDX file, plain or gzip, in this machine's byte order.
 
-    Raises DataError for a file that is not IDX, is cut short, or is longer than it says;
-    FileNotFoundError for one that is not there.
+    Raises DataError for a file that is not IDX, is truncated, or is longer than its header says;
+    FileNotFoundError if it does not exist.
     """
     import struct
 
@@ -58,7 +58,7 @@ def load_idx(path: StrPath) -> npt.NDArray[Any]:
         )
     try:
         array = np.frombuffer(content, kind, offset=start).reshape(shape)
-    except ValueError as error:  # one axis is empty, and another beyond all arrays
+    except ValueError as error:  # one axis is empty, and another too long for any array
         raise DataError(f"{path}: expected an array, got shape {shape}: {error}") from None
     return array.astype(kind.newbyteorder("="))
 
@@ -77,6 +77,6 @@ def save_idx(path: StrPath, array: npt.NDArray[Any]) -> None:
     head = struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
     content = head + array.astype(kind).tobytes()
     if str(path).endswith(".gz"):
-        content = gzip.compress(content, mtime=0)  # no clock in it: same array, same file
+        content = gzip.compress(content, mtime=0)  # no time stamp: same array, same file
     with replacing(path) as file:
         file.write(content)

@@ -1,8 +1,8 @@
-"""Your own picture of a digit, turned into the form of MNIST's.
+"""Converts a picture of a digit to the form of MNIST's.
 
 MNIST's digits are white on black, scaled so that the longer side of the ink is 20 pixels, and put
-into 28x28 pixels such that the centre of the ink's mass is the centre of the image. A network that
-has learned from them expects just that; a photographed or drawn digit has to be treated the same.
+into 28x28 pixels so that the centre of mass of the ink is the centre of the image. A network
+trained on them expects this form, so a photographed or drawn digit is converted to it.
 
 Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition", section III.
 """
@@ -28,24 +28,24 @@ from minitorch_np.validation import path as checked_path
 SIDE, INK_SIDE = 28, 20
 
 LARGE = 1000
-"""A picture whose sides are a multiple of it is made smaller first: a digit needs no more."""
+"""A picture whose sides are several times this long is reduced first: a digit needs no more."""
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-"""What is read; of Pillow's other formats, some run programs or fail in ways of their own."""
+"""The supported formats; some of Pillow's others run programs or fail in unexpected ways."""
 
 FAINTEST = 0.15
-"""Ink is what differs from the ground by more than this share of the strongest difference: less is
-paper grain and the shade of a photograph."""
+"""Pixels that differ from the background by more than this fraction of the largest difference are
+ink; less is paper grain and the shade of a photograph."""
 
 
 @explained
 def load_image(path: StrPath) -> Pixels:
-    """A PNG, JPEG or other picture of one digit, as uint8 (28, 28) in the manner of MNIST.
+    """A PNG, JPEG or other picture of one digit, as uint8 (28, 28) in the form of MNIST.
 
-    It is made grey, inverted if its ground is bright, cut to the ink, scaled into 20x20 and centred
-    by mass in 28x28.
-    A network takes it as `load_image(path).reshape(1, -1) / 255`. Needs Pillow (extra `images`).
-    Raises DataError for a file that is not a picture, or in which there is nothing to see.
+    It is converted to grey, inverted if its background is bright, cropped to the ink, scaled to
+    20x20 and centred by mass in 28x28. The input of a network is `load_image(path).reshape(1, -1) /
+    255`. Raises DataError for a file that is not a picture, or that shows nothing,
+    MissingExtraError without Pillow (extra `images`).
     """
     return normalise(_read_grey(path), str(path))
 
@@ -54,13 +54,13 @@ def normalise(grey: npt.NDArray[Any], place: str = "image") -> Pixels:
     """The same for grey values (height, width) of any range, dark on bright or bright on dark."""
     from PIL import Image
 
-    # The ground is what the border shows, whatever its brightness.
+    # The background is the median of the border, dark or bright.
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     ink = np.abs(grey.astype(np.float64) - np.median(border))
     ink[ink < FAINTEST * ink.max()] = 0.0
     rows, columns = np.nonzero(ink.any(axis=1))[0], np.nonzero(ink.any(axis=0))[0]
     if ink.max() < 8.0:
-        raise DataError(f"{place}: expected a digit that stands out from its ground, found nothing")
+        raise DataError(f"{place}: expected a digit that stands out from its background, got none")
     ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = INK_SIDE / max(ink.shape)
     height, width = (max(1, round(side * scale)) for side in ink.shape)
@@ -68,12 +68,12 @@ def normalise(grey: npt.NDArray[Any], place: str = "image") -> Pixels:
     small = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS), np.float64)
     if small.max() < 1:
         raise DataError(f"{place}: expected a digit, found specks that vanish at {SIDE}x{SIDE}")
-    # A stroke that was thin has become faint: full ink again, as in MNIST.
+    # Thin strokes have become faint: stretch them to full ink, as in MNIST.
     return _centred_by_mass(np.rint(255 * small / small.max()).astype(np.uint8))
 
 
 def _centred_by_mass(ink: Pixels) -> Pixels:
-    """`ink` in the middle of a black 28x28 image: its centre of mass, as far as it fits."""
+    """`ink` in a black 28x28 image, with its centre of mass in the middle as far as it fits."""
     mass = ink.astype(np.float64)
     corner = []
     for axis, side in enumerate(ink.shape):
@@ -85,7 +85,7 @@ def _centred_by_mass(ink: Pixels) -> Pixels:
 
 
 def _read_grey(path: StrPath) -> Pixels:
-    """The picture as it is meant to be seen, in grey; what is transparent shows white paper."""
+    """The picture in grey, upright, with transparent parts white."""
     try:
         from PIL import Image, ImageOps
     except ImportError:
@@ -93,10 +93,11 @@ def _read_grey(path: StrPath) -> Pixels:
     checked_path("load_image", "path", path)
     try:
         with open_file(path) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is stricter
+            # require_room is stricter than this warning.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             stored = os.fstat(file.fileno()).st_size
             opened = Image.open(file, formats=FORMATS)
-            opened.draft(None, (LARGE, LARGE))  # a JPEG is decoded in half of its size, or less
+            opened.draft(None, (LARGE, LARGE))  # decodes a large JPEG at a reduced size
             require_room(path, 4 * math.prod(opened.size), stored)
             upright = ImageOps.exif_transpose(opened)
             upright = upright.reduce(max(1, min(upright.size) // LARGE))
@@ -105,9 +106,9 @@ def _read_grey(path: StrPath) -> Pixels:
             picture = upright.convert("RGBA")
     except DataError:
         raise
-    except Exception as error:  # on damaged pictures Pillow raises a dozen kinds
+    except Exception as error:  # Pillow raises many kinds of errors for damaged pictures
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # not there, not readable: the system's own words are best
+            raise  # missing or not readable: the system's own message is best
         raise DataError(
             f"{path}: expected a picture ({', '.join(FORMATS)}), got another file or a damaged "
             f"one ({in_words(error)})"
@@ -125,7 +126,10 @@ def _as_bytes(grey: npt.NDArray[Any]) -> Pixels:
 
 @explained
 def as_text(image: Pixels) -> str:
-    """An image in characters, the brighter the denser, two of its rows to a line."""
+    """An image as characters, denser for brighter pixels, with two rows of pixels per line.
+
+    Raises ConfigurationError unless it is a grey image (height, width).
+    """
     instance("as_text", "image", image, np.ndarray)
     right = image.ndim == 2 and image.size > 0 and image.dtype.kind in "fiu"
     require(right, "as_text", "a grey image (height, width)", image)

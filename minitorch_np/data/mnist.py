@@ -1,7 +1,7 @@
 """MNIST: 28x28 images of handwritten digits, 60,000 for training and 10,000 for testing.
 
-A part of it, 10,000 and 2,000, is in this package, so that everything runs without a download. The
-whole set is fetched by its name, or read from a folder with the four files under their usual names.
+A sample, 10,000 and 2,000, is in this package, so that everything runs without a download. The
+whole set is downloaded by name, or read from a folder with the four files under their usual names.
 Fashion-MNIST has pictures of clothes in the same format, and is harder.
 """
 
@@ -17,8 +17,7 @@ from minitorch_np.signature import explained
 from minitorch_np.validation import path as checked_path
 
 SAMPLE = os.path.join(os.path.dirname(__file__), "sample")
-"""The folder with the digits that come with this package."""
-
+"""The folder with the digits of this package."""
 
 CLOTHES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -29,18 +28,18 @@ CLOTHES = (
 
 @explained
 def load_mnist(path: StrPath | None = None, cache: StrPath | None = None) -> Digits:
-    """Digits, `.train` and `.test`: those in this package, all of them, or those in a folder.
+    """Digits, `.train` and `.test`: those of this package, all of MNIST, or those in a folder.
 
     Parameters:
-        path: None for the 12,000 in this package; "full" for all 70,000, which are fetched the
+        path: None for the 12,000 of this package; "full" for all 70,000, which are downloaded the
             first time (11 MB; extra `data`); or a folder with train-images-idx3-ubyte,
             train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain
             or as .gz.
-        cache: the folder that fetched files are kept in; by default the one that the environment
-            variable MINITORCH_NP_DATA names, or the user's cache.
+        cache: the folder for downloaded files; by default the one in the environment variable
+            MINITORCH_NP_DATA, or the user's cache.
 
-    Raises DataError where a file is missing, damaged, has another number of entries than its
-    partner, or can't be fetched with the right checksum; MissingExtraError without pooch.
+    Raises DataError if a file is missing or damaged, if images and labels differ in number, or if a
+    file can't be downloaded with the right checksum; MissingExtraError without pooch.
     """
     if isinstance(path, str) and path == "full":
         return _load(fetch(MNIST, cache, "load_mnist"))
@@ -52,10 +51,10 @@ def load_mnist(path: StrPath | None = None, cache: StrPath | None = None) -> Dig
 
 @explained
 def load_fashion_mnist(cache: StrPath | None = None) -> Digits:
-    """Pictures of clothes, 28x28: 60,000 in `.train`, 10,000 in `.test`, fetched the first time.
+    """Pictures of clothes, 28x28: 60,000 in `.train`, 10,000 in `.test`.
 
-    `class_names` are what is on them. 30 MB; `cache` and what is raised are those of
-    `load_mnist("full")`. Source: Xiao, Rasul and Vollgraf 2017 (arXiv:1708.07747).
+    They are downloaded the first time (30 MB); `class_names` are the kinds of clothes. `cache` and
+    errors as in `load_mnist("full")`. Source: Xiao, Rasul and Vollgraf 2017 (arXiv:1708.07747).
     """
     return _load(fetch(FASHION_MNIST, cache, "load_fashion_mnist"), CLOTHES)
 
@@ -83,7 +82,7 @@ def _load_part(folder: str, part: str, class_names: Sequence[str] | None) -> Ima
 
 
 def _find(folder: str, name: str) -> str:
-    # Some copies of MNIST write a dot in the middle: train-images.idx3-ubyte.
+    # Some copies of MNIST have a dot in the middle: train-images.idx3-ubyte.
     for candidate in (name, name + ".gz", name.replace("-idx", ".idx")):
         if os.path.isfile(path := os.path.join(folder, candidate)):
             return path

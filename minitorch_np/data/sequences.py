@@ -19,19 +19,19 @@ def pad_sequences(
 ) -> tuple[AnyArray, AnyArray]:
     """Sequences (steps_i, ...) as one array (n, steps, ...), and their lengths (n,).
 
-    What is missing at the end of a sequence is `value`; `steps` is the longest length if it is not
-    given. Together the two are what `fit((x, lengths), y)` and `predict((x, lengths))` take; for an
-    Embedding with padding_id=value the array alone is enough.
+    Sequences are padded at the end with `value`, to `steps` steps or the longest length. Pass both
+    to `fit((x, lengths), y)` and `predict((x, lengths))`; for an Embedding with padding_id=value
+    the array is enough.
 
-    Raises DataError for no sequences, one that is longer than `steps`, or steps of different
-    shapes.
+    Raises DataError for no sequences, one longer than `steps`, or steps of different shapes.
     """
     place = "pad_sequences"
     number(place, "value", value)
     rows = sequences if isinstance(sequences, Iterable) else ()
     arrays = [as_targets(one, f"{place}: sequence {n}") for n, one in enumerate(rows)]
     if not arrays or any(array.ndim == 0 for array in arrays):
-        raise DataError(f"{place}: expected a list of sequences, got {type(sequences).__name__}")
+        got = "none" if not arrays and rows is sequences else type(sequences).__name__
+        raise DataError(f"{place}: expected a list of sequences, got {got}")
     lengths = np.array([len(array) for array in arrays])
     longest = int(lengths.max()) if steps is None else whole(place, "steps", steps)
     shape = next((array.shape[1:] for array in arrays if len(array)), ())
@@ -39,7 +39,7 @@ def pad_sequences(
         if len(array) > longest:
             raise DataError(
                 f"{place}: expected sequences of up to {longest} steps, got {len(array)} in "
-                f"sequence {n}: cut it, or give more steps"
+                f"sequence {n}: cut it, or allow more steps"
             )
         if len(array) and array.shape[1:] != shape:
             raise DataError(

@@ -1,8 +1,8 @@
-"""Tables of a data frame (extra `pandas`): columns of numbers and of texts as a network takes them.
+"""Tables from a data frame (extra `pandas`): columns of numbers and strings as inputs of a network.
 
-A column of numbers stays one. A column of texts or categories becomes a column of zeros and ones
-for each value that it has ("one-hot"), so that no order is invented among them. A table of new rows
-is made `like` the one that a model was trained on, with the same columns in the same places.
+A column of numbers is kept. A column of strings or categories is one-hot encoded: it becomes a
+column of zeros and ones for each of its values, so that no order is implied. A table of new rows is
+made `like` the one that a model was trained on, with the same columns in the same order.
 """
 
 from __future__ import annotations
@@ -16,24 +16,27 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, DType, StrPath, as_float_dtype
 from minitorch_np.errors import DataError, optional
+from minitorch_np.io.arrays import in_words
 from minitorch_np.io.bounded import open_file, read_bytes, require_room
 from minitorch_np.signature import explained
-from minitorch_np.validation import instance
+from minitorch_np.text import excerpt
+from minitorch_np.validation import instance, require
 from minitorch_np.validation import path as checked_path
 
 VALUES = 1000
-"""How many values a column of texts may have: one with more is a name or a number of rows."""
+"""The most values in a column of strings; one with more probably identifies the rows."""
 
 
 class Table(NamedTuple):
     """The rows of a data frame as arrays.
 
     - `features` is (n, columns), `feature_names` are their names: "age", or "colour=red" for a
-      value of a column of texts;
-    - `targets` are class numbers (n,) where the target column holds texts or whole numbers, numbers
-      (n,) for fractions, (n, k) for several columns, or None;
-    - `class_names` are the texts of the classes, in the order of their numbers;
-    - `columns` has each column's values, None for one of numbers, and `target` the target's.
+      value of a column of strings;
+    - `targets` are class numbers (n,) if the target column holds strings or integers, numbers (n,)
+      for floats, (n, k) for several columns, or None;
+    - `class_names` are the names of the classes, in the order of their numbers;
+    - `columns` has the values of each column of strings, None for one of numbers; `target` is the
+      name of the target column.
     """
 
     features: Array
@@ -55,35 +58,42 @@ def load_dataframe(
 
     Parameters:
         source: a DataFrame, or the path of a file; .parquet needs the extra `parquet`.
-        target: the column to predict, or several of numbers; the others are features.
-        like: a table whose columns, values and classes this one is to have; new rows may lack the
-            target.
-        dtype: of features and of targets that are fractions.
+        target: the column to predict, or several columns of numbers; the others are features.
+        like: a table with the columns, values and classes to use; new rows may lack the target.
+        dtype: of features and of floating-point targets.
 
     Raises DataError, naming column and row, for a missing value, an infinite number, a value that
-    `like` does not have, and a column of anything but numbers, texts and categories;
+    `like` does not have, and a column of anything but numbers, strings and categories;
     MissingExtraError without pandas.
     """
     dtype = as_float_dtype(dtype)
     pandas = optional("pandas", "pandas", "load_dataframe")
-    frame = source if isinstance(source, pandas.DataFrame) else _read(pandas, source)
+    path = isinstance(source, (str, os.PathLike))
+    kinds_of_source = "a DataFrame or the path of a file"
+    right = path or isinstance(source, pandas.DataFrame)
+    require(right, "load_dataframe", kinds_of_source, type(source).__name__)
+    frame = _read(pandas, source) if path else source
     names = [str(name) for name in frame.columns]
+    shown = excerpt(names, 300)
     if len(set(names)) < len(names) or not len(frame):
         raise DataError(
             f"load_dataframe: expected rows, and columns of different names, got {len(frame)} rows "
-            f"and the columns {names}"
+            f"and the columns {shown}"
         )
     frame = frame.set_axis(names, axis=1)
     if like is not None:
         instance("load_dataframe", "like", like, Table)
         target = like.target
-    wanted = [] if target is None else [target] if isinstance(target, str) else list(target)
+    given = [] if target is None else [target] if isinstance(target, str) else target
+    named = isinstance(given, (list, tuple)) and all(isinstance(name, str) for name in given)
+    require(named, "load_dataframe", f"target to be one or more of the names {shown}", target)
+    wanted = list(given)
     expected = set(like.columns) if like is not None else set(wanted)
     if lacking := sorted(expected - set(names)):
-        raise DataError(f"load_dataframe: expected the columns {lacking}, got {names}")
+        raise DataError(f"load_dataframe: expected the columns {lacking}, got {shown}")
     chosen = [name for name in names if name not in wanted]
     if not chosen:
-        raise DataError(f"load_dataframe: expected a column beside the target, got {names}")
+        raise DataError(f"load_dataframe: expected a column besides the target, got {shown}")
     kinds = dict.fromkeys(chosen, ()) if like is None else like.columns
     features, feature_names, columns = _features(pandas, frame, kinds)
     targets, classes = None, () if like is None else like.class_names
@@ -111,7 +121,7 @@ def _features(
 def _targets(
     pandas: Any, frame: Any, target: Any, names: list[str], like: Table | None
 ) -> tuple[AnyArray, tuple[str, ...]]:
-    """The targets, and the names of their classes where they are texts."""
+    """The targets, and the names of their classes if they are strings."""
     if isinstance(target, str):
         given = () if like is None else like.class_names or None
         array, classes = _column(pandas, frame[target], target, given)
@@ -126,11 +136,11 @@ def _targets(
 def _column(
     pandas: Any, series: Any, name: str, given: tuple[str, ...] | None
 ) -> tuple[AnyArray, tuple[str, ...] | None]:
-    """A column's numbers and None, or the numbers of its values and these.
+    """A column's numbers and None, or the indices of its values and the values.
 
-    `given` are the values that it has to have, None for numbers, () for whatever it holds.
+    `given` are the allowed values, None for numbers, () for any.
     """
-    place, types = f"load_dataframe: column {name!r}", pandas.api.types
+    place, types = f"load_dataframe: column {excerpt(repr(name))}", pandas.api.types
     missing = np.flatnonzero(series.isna())
     if len(missing):
         raise DataError(
@@ -149,34 +159,35 @@ def _column(
 
 
 def _texts(series: Any, place: str, given: tuple[str, ...]) -> tuple[AnyArray, tuple[str, ...]]:
-    """The numbers of a column's values, and these, in alphabetical order or the categories' own."""
+    """The indices of a column's values, and the values, sorted or in the order of categories."""
     ordered = getattr(series.dtype, "categories", None)
     items = series.tolist()
     strange = [item for item in items if not isinstance(item, str)] if ordered is None else []
     if strange and not given:
         raise DataError(
-            f"{place}: expected numbers, texts or categories, got {series.dtype} with "
-            f"{type(strange[0]).__name__}: {strange[0]!r:.40}: convert the column, or leave it out"
+            f"{place}: expected numbers, strings or categories, got {series.dtype} with "
+            f"{type(strange[0]).__name__}: {excerpt(strange[0], 40)}: convert the column, or leave "
+            "it out"
         )
     texts = list(map(str, items))
     values = given or tuple(sorted(set(texts)) if ordered is None else map(str, ordered))
     if len(values) > VALUES:
         raise DataError(
-            f"{place}: expected at most {VALUES} different texts, got {len(values)}: leave out a "
-            "column that only names the rows"
+            f"{place}: expected at most {VALUES} different strings, got {len(values)}: leave out a "
+            "column that only identifies the rows"
         )
     numbers = {value: n for n, value in enumerate(values)}
     for row, text in enumerate(texts):
         if text not in numbers:
             raise DataError(
-                f"{place}: expected one of {list(values[:10])}, as in the table that this is to be "
-                f"like, got {text!r:.60} in row {row}"
+                f"{place}: expected one of {excerpt(list(values[:10]), 300)}, as in the table "
+                f"`like`, got {excerpt(repr(text))} in row {row}"
             )
     return np.array([numbers[text] for text in texts]), values
 
 
 def _read(pandas: Any, path: StrPath) -> Any:
-    """The data frame in a file. Raises DataError, FileNotFoundError."""
+    """The data frame in a file. Raises DataError for other files, FileNotFoundError."""
     place = checked_path("load_dataframe", "source", path)
     parquet = place.endswith((".parquet", ".pq"))
     if not (parquet or place.endswith((".csv", ".csv.gz"))):
@@ -190,10 +201,10 @@ def _read(pandas: Any, path: StrPath) -> Any:
         return pandas.read_csv(io.BytesIO(read_bytes(place)))
     except (DataError, FileNotFoundError, IsADirectoryError):
         raise
-    except Exception as error:  # pandas' and pyarrow's are of a dozen kinds
+    except Exception as error:  # pandas and pyarrow raise many kinds of errors
         raise DataError(
             f"{place}: expected a table, got a file that is damaged or something else "
-            f"({type(error).__name__}: {error!s:.200})"
+            f"({in_words(error)})"
         ) from None
 
 

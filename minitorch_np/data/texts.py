@@ -1,16 +1,17 @@
 """Text for models that predict the next character: characters as numbers, and windows of them.
 
-A window is a stretch of a text; its targets are the same stretch one character later, so that every
-place is an exercise.
+A window is a section of a text; its targets are the same section shifted by one character, so that
+every position has a target.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Generator, StrPath, as_targets
+from minitorch_np.arrays import AnyArray, Seed, StrPath, as_generator, row_of_whole
 from minitorch_np.errors import DataError
 from minitorch_np.io.bounded import read_bytes
 from minitorch_np.signature import Explained, explained
@@ -19,10 +20,10 @@ from minitorch_np.validation import require, whole
 
 
 class CharTokenizer(metaclass=Explained):
-    """Each character that a text has is a number: 0, 1, 2 and so on in the order of Unicode.
+    """Numbers the different characters of a text: 0, 1, 2 and so on in the order of Unicode.
 
-    `characters` is a text, or the characters in any order. Raises ConfigurationError for an empty
-    one.
+    `characters` is a text, or the characters in any order. Raises ConfigurationError if it is
+    empty.
     """
 
     def __init__(self, characters: str) -> None:
@@ -35,21 +36,23 @@ class CharTokenizer(metaclass=Explained):
         return len(self.characters)
 
     def encode(self, text: str) -> AnyArray:
-        """The numbers of a text, (length,). Raises DataError for a character that has none."""
+        """The numbers of a text, (length,). Raises DataError for an unknown character."""
+        require(isinstance(text, str), "CharTokenizer.encode", "a text", text)
         codes = _codes(text)
         numbers = np.searchsorted(self._codes, codes)
         unknown = self._codes[np.minimum(numbers, len(self) - 1)] != codes
         if unknown.any():
             place = int(unknown.argmax())
             raise DataError(
-                f"CharTokenizer: expected characters of the text that it was made of, got "
+                f"CharTokenizer: expected characters of the text that it was made from, got "
                 f"{text[place]!r} at place {place}"
             )
         return numbers
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of numbers. Raises DataError for one that is none of a character's."""
-        numbers = [int(n) for n in ids]
+        """The text for these numbers. Raises DataError for a number without a character."""
+        listed: Any = list(ids) if isinstance(ids, Iterator) else ids
+        numbers = row_of_whole(listed, "CharTokenizer.decode: ids").tolist()
         for place, n in enumerate(numbers):
             if not 0 <= n < len(self.characters):
                 raise DataError(
@@ -60,25 +63,20 @@ class CharTokenizer(metaclass=Explained):
 
 
 def _codes(text: str) -> AnyArray:
-    """Unicode's number of each character."""
+    """The code point of each character."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
 class TextWindows(metaclass=Explained):
-    """Windows of `steps` numbers of a text, and as targets the number after each.
+    """Windows of `steps` numbers of a text, with the number after each as target.
 
-    `ids` is (length,), as CharTokenizer.encode gives it; windows x and targets y are (n, steps).
-    Raises DataError for a text without one whole window.
+    `ids` is (length,), from CharTokenizer.encode; windows x and targets y are (n, steps). Raises
+    DataError for a text shorter than one window and its last target.
     """
 
     def __init__(self, ids: AnyArray, steps: int) -> None:
         self.steps = whole(self, "steps", steps)
-        self.ids = as_targets(ids, "TextWindows: ids")
-        if self.ids.ndim != 1 or self.ids.dtype.kind not in "iu":
-            raise DataError(
-                f"TextWindows: expected one row of whole numbers, got {self.ids.dtype} of shape "
-                f"{self.ids.shape}"
-            )
+        self.ids = row_of_whole(ids, "TextWindows: ids")
         if len(self.ids) <= self.steps:
             raise DataError(
                 f"TextWindows: expected a text of at least {self.steps + 1} numbers, one window "
@@ -86,20 +84,20 @@ class TextWindows(metaclass=Explained):
             )
 
     def consecutive(self) -> tuple[AnyArray, AnyArray]:
-        """All windows one after the other, without overlap; a rest at the end is left out."""
+        """All consecutive windows, without overlap; a remainder at the end is left out."""
         n = (len(self.ids) - 1) // self.steps
         return self._at(np.arange(n) * self.steps)
 
-    def random(self, n: int, rng: Generator) -> tuple[AnyArray, AnyArray]:
-        """n windows that begin anywhere."""
+    def random(self, n: int, rng: Seed) -> tuple[AnyArray, AnyArray]:
+        """n windows at random positions."""
         whole(self, "n", n)
-        return self._at(rng.integers(len(self.ids) - self.steps, size=n))
+        return self._at(as_generator(rng).integers(len(self.ids) - self.steps, size=n))
 
     def streams(self, n: int) -> Iterator[tuple[AnyArray, AnyArray]]:
         """Batches of n windows; each row continues where it ended in the previous batch.
 
-        The text is cut into n parts of one length that are read side by side. Raises DataError for
-        a text too short for n windows.
+        The text is cut into n parts of equal length, which are read in parallel. Raises DataError
+        for a text too short for n windows.
         """
         length = (len(self.ids) - 1) // whole(self, "n", n)
         if length < self.steps:
@@ -118,9 +116,9 @@ class TextWindows(metaclass=Explained):
 
 @explained
 def load_text(path: StrPath) -> str:
-    """The text in a file; line breaks of any kind become "\\n", a byte order mark is left out.
+    """The text in a file; line breaks of any kind become "\\n", a byte order mark is removed.
 
-    Raises DataError, with the place, for a file that is not UTF-8.
+    Raises DataError, with the position, for a file that is not UTF-8.
     """
     raw = read_bytes(path_of("load_text", "path", path))
     try:

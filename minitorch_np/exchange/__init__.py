@@ -1,4 +1,4 @@
-"""Models to and from other software: PyTorch's modules, ONNX files."""
+"""Exchange of models with other software: PyTorch modules and ONNX files."""
 
 from minitorch_np.exchange.onnx_export import to_onnx
 from minitorch_np.exchange.onnx_import import from_onnx

@@ -1,10 +1,10 @@
 """Models as ONNX files (extra `onnx`), which onnxruntime, browsers and phones run.
 
-Each layer is written as the ONNX operators that compute it when predicting: one where there is one,
+Each layer is written as the ONNX operators that compute its prediction: one operator if possible,
 several for SiLU, Mish, GELU and the like. `onnx_writers` has a function for each layer; one for a
-user-defined layer is registered in the same way. Parameters keep their names; a layer that stands
-in two places has them once. The architecture is in the file's metadata too, so that `from_onnx`
-gives back the same model.
+user-defined layer is registered in the same way. Parameters keep their names; those of a shared
+layer are stored once. The architecture is also in the file's metadata, so that `from_onnx` returns
+the same model.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from minitorch_np.validation import instance, require
 from minitorch_np.validation import path as path_of
 
 OPSET, IR_VERSION = 17, 10
-"""Of the operators and of the file, old enough for runtimes of 2023."""
+"""The versions of the operators and of the file, supported by runtimes since 2023."""
 
 ARCHITECTURE = "minitorch_np.architecture"
 """The entry of the metadata that describes the model's layers as JSON."""
@@ -36,11 +36,11 @@ ARCHITECTURE = "minitorch_np.architecture"
 
 @explained
 def to_onnx(model: Layer, path: StrPath) -> None:
-    """Write a built model to an ONNX file: float32, opset 17, a batch of any size. The inputs and
-    outputs of a Graph have their names, those of others are "input" and "output".
+    """Write a built model to an ONNX file: float32, opset 17, any batch size.
 
-    Raises MissingExtraError without the library onnx, NotBuiltError, OSError, and
-    ConfigurationError, naming the layer, for one that has no writer.
+    The inputs and outputs of a Graph keep their names, those of other models are "input" and
+    "output". Raises MissingExtraError without the library onnx, NotBuiltError for a model that is
+    not built, OSError, and ConfigurationError, naming the layer, for one that has no writer.
     """
     target = path_of("to_onnx", "path", path)
     content = onnx_model(model).SerializeToString()
@@ -54,7 +54,7 @@ def onnx_model(model: Layer) -> Any:
     instance("to_onnx", "model", model, Layer)
     model.require_built()
     refuse_masks(model, "to_onnx")
-    owners = model.owners("parameter_names") + model.owners("buffer_names")
+    owners = model.owners("parameter_names", "buffer_names")
     names = {(id(layer), key): name for name, layer, key in reversed(owners)}
     graph = Graph(onnx, names)
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
@@ -85,7 +85,7 @@ def onnx_model(model: Layer) -> Any:
         producer_name="minitorch_np",
         producer_version=vars(sys.modules["minitorch_np"])["__version__"],  # imports this module
     )
-    with contextlib.suppress(ConfigurationError):  # of an initializer that is a function
+    with contextlib.suppress(ConfigurationError):  # an initializer may be a function
         description = {"model": encode_layer(model), "input_shape": model.input_shape}
         helper.set_model_props(made, {ARCHITECTURE: json.dumps(description)})
     onnx.checker.check_model(made)

@@ -1,4 +1,4 @@
-"""An ONNX graph that is being written, and the register of what writes each layer into it."""
+"""An ONNX graph under construction, and the registry of functions that write layers into it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minitorch_np.layers.attention import MultiHeadAttention
 
 
 class Graph:
-    """An ONNX graph that is being written: its nodes and its constants."""
+    """An ONNX graph under construction: its nodes and its constants."""
 
     def __init__(self, onnx: Any, names: dict[tuple[int, str], str]) -> None:
         self.onnx, self.names = onnx, names
@@ -25,7 +25,7 @@ class Graph:
         self.constants: dict[str, AnyArray] = {}
 
     def op(self, kind: str, *inputs: str, place: int = 0, **attributes: Any) -> str:
-        """Add a node; the name of its output, of several that at a place."""
+        """Add a node; returns the name of its output, or of the one at `place`."""
         output = f"{kind.lower()}_{len(self.nodes)}"
         outputs = [*[""] * place, output]
         node = self.onnx.helper.make_node(kind, inputs, outputs, name=output, **attributes)
@@ -46,7 +46,7 @@ class Graph:
         return self.array("_".join([kind, *(f"{value!r}" for value in values)]), array)
 
     def part(self, x: str, start: int, stop: int) -> str:
-        """Of x, the numbers from `start` to `stop` along its last axis."""
+        """The entries of x from `start` to `stop` along its last axis."""
         ends = (self.number(place, integer=True) for place in (start, stop, -1))
         return self.op("Slice", x, *ends)
 
@@ -73,8 +73,8 @@ def writes(*kinds: type[Layer]) -> Callable[[Writer], Writer]:
 
 
 def write_layer(graph: Graph, layer: Layer, x: Any, path: str) -> Any:
-    """Write a layer and all inside of it; the name of its output. Of several inputs or outputs the
-    names are in a tuple.
+    """Write a layer and all layers inside; returns the name of its output. Several inputs or
+    outputs are tuples of names. Raises ConfigurationError for a layer without a writer.
     """
     if any(_computes_as(layer, kind) for kind in (Sequential, Add, Concatenate, Network)):
         inside = [(f"{path}.{name}".lstrip("."), part) for name, part in layer.sublayers().items()]
@@ -91,9 +91,9 @@ def write_layer(graph: Graph, layer: Layer, x: Any, path: str) -> Any:
     writer = WRITERS.get(type(layer))
     if writer is None:
         raise ConfigurationError(
-            f"to_onnx: layer {path or 'itself'}, {layer.label}: expected a layer that ONNX "
-            f"operators are known for, got {type(layer).__name__}: register a function for it with "
-            "minitorch_np.exchange.onnx_graph.writes"
+            f"to_onnx: layer {path or 'itself'}, {layer.label}: expected a layer that can be "
+            f"written as ONNX operators, got {type(layer).__name__}: register a function for it "
+            "with minitorch_np.exchange.onnx_graph.writes"
         )
     if isinstance(x, tuple) and not isinstance(layer, MultiHeadAttention):
         raise ConfigurationError(
@@ -105,7 +105,7 @@ def write_layer(graph: Graph, layer: Layer, x: Any, path: str) -> Any:
 def _write_network(
     graph: Graph, network: Network, inside: list[tuple[str, Layer]], x: Any
 ) -> tuple[str, ...] | str:
-    """The layers of a graph of ours, each on the outputs that it is wired to."""
+    """Write the layers of a Graph, each with the outputs that it is connected to."""
     values = [*x] if isinstance(x, tuple) else [x]
     for (place, part), sources in zip(inside, network.wiring, strict=True):
         given = tuple(values[one] for one in sources)
@@ -115,7 +115,7 @@ def _write_network(
 
 
 def _computes_as(layer: Layer, kind: type[Layer]) -> bool:
-    """Whether a container is of a kind, and not of a subclass with a formula of its own."""
+    """Whether a container is of a kind, and not a subclass with another formula."""
     return isinstance(layer, kind) and all(
         getattr(type(layer), method) is getattr(kind, method)
         for method in ("forward", "combine")

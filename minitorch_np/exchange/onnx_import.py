@@ -1,10 +1,10 @@
-"""Models from ONNX files (extra `onnx`): whatever is made of operators that our layers compute.
+"""Models from ONNX files (extra `onnx`) whose operators correspond to layers of this package.
 
-The graph is read backwards, from its output to its input. Each operator, or each known group of
+The graph is read backward, from its output to its input. Each operator, or each known group of
 operators, becomes a layer; where paths join in a sum or a concatenation, they are followed back to
-the tensor at which they parted, and become branches. Whatever is not understood is refused, with
-the node's name. At the end the model is tried on random numbers beside onnxruntime, or where that
-is not installed onnx's own evaluator.
+the tensor at which they diverged, and become branches. Anything else is refused, with the node's
+name. At the end the model is compared with onnxruntime, or, if that is not installed, with onnx's
+own evaluator, on random numbers.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ from minitorch_np.signature import explained
 from minitorch_np.validation import path as path_of
 
 CLOSE = 1e-4
-"""How far the outputs may be from what onnx computes, in float32, over the largest one."""
+"""The allowed difference of the outputs from those of onnx, in float32, over the largest one."""
 
 
 @explained
 def from_onnx(path: StrPath) -> Model:
     """The model in an ONNX file, in float32.
 
-    A file that `to_onnx` wrote gives the same model again, a Sequential or a Graph. Others become a
-    Sequential: the graph must have one input (batch, ...) whose other sizes are numbers; of several
-    outputs the first that can be read is it.
+    A file written by `to_onnx` gives the same model again, a Sequential or a Graph. Others become a
+    Sequential: the graph must have one input (batch, ...) of fixed sizes except for the batch; of
+    several outputs the first that can be read is used.
 
     Raises MissingExtraError without the library onnx, FileNotFoundError, and ModelFileError for a
-    file that is damaged or is made of something else; it names the node.
+    file that is damaged or contains other operators, naming the node.
     """
     onnx = optional("onnx", "onnx", "from_onnx")
     place = path_of("from_onnx", "path", path)
-    open_file(place).close()  # an OSError that names the file
+    open_file(place).close()  # raises an OSError that names the file
     try:
         proto = onnx.load(place)
         onnx.checker.check_model(proto)
-    except Exception as error:  # protobuf's, the checker's and those of external data
+    except Exception as error:  # errors of protobuf, the checker and external data
         raise ModelFileError(
             f"{place}: expected an ONNX model, got a file that is damaged or something else "
             f"({type(error).__name__}: {str(error).splitlines()[0]:.200})"
@@ -60,7 +60,7 @@ def from_onnx(path: StrPath) -> Model:
 
 
 def _own(onnx: Any, proto: Any) -> Model | None:
-    """The model that the metadata describes, if it is what the graph computes."""
+    """The model that the metadata describes, if the graph computes the same; else None."""
     described = {entry.key: entry.value for entry in proto.metadata_props}.get(ARCHITECTURE)
     if described is None:
         return None
@@ -75,7 +75,7 @@ def _own(onnx: Any, proto: Any) -> Model | None:
             if tensor.name in present:
                 present[tensor.name][...] = onnx.numpy_helper.to_array(tensor)
     except Exception:
-        return None  # a layer of somebody's own, or edited by hand: what counts is the graph
+        return None  # a user-defined layer, or edited metadata: use the graph
     same = onnx_model(model).graph.SerializeToString() == proto.graph.SerializeToString()
     return model if same and isinstance(model, Model) else None
 
@@ -86,7 +86,7 @@ def _foreign(onnx: Any, proto: Any, path: str) -> Sequential:
         reader = Reader(onnx, proto, path)
     except ModelFileError:
         raise
-    except Exception as error:  # of numbers that are none, which the checker lets pass
+    except Exception as error:  # invalid numbers, which the checker does not detect
         raise ModelFileError(
             f"{path}: expected numbers and inputs that onnx can read, got a file that is damaged "
             f"({type(error).__name__}: {error!s:.200})"
@@ -107,20 +107,20 @@ def _foreign(onnx: Any, proto: Any, path: str) -> Sequential:
             for layer, weights in reader.weights:
                 layer.load_state_dict(weights)
         except MinitorchError as error:
-            raise ModelFileError(f"{path}: shapes that do not fit together: {error}") from None
+            raise ModelFileError(f"{path}: expected matching shapes: {error}") from None
         _compare(reader, model, name)
         return model
     raise errors[-1]
 
 
 def _room(proto: Any) -> AbstractContextManager[None]:
-    """Within it, a model that is built may have about as many numbers as the file."""
+    """A context that limits the size of a model that is built to about that of the file."""
     numbers = sum(math.prod(tensor.dims) for tensor in proto.graph.initializer)
     return room_for(numbers + proto.ByteSize() + 2**20)
 
 
 def _compare(reader: Reader, model: Sequential, output: str) -> None:
-    """Raise ModelFileError unless model and graph give the same for random inputs."""
+    """Raise ModelFileError unless model and graph agree on random inputs."""
     rng = np.random.default_rng(0)
     shape = (2 if reader.rows == ROWS else reader.rows, *model.input_shape)
     x = rng.normal(size=shape)
@@ -130,6 +130,6 @@ def _compare(reader: Reader, model: Sequential, output: str) -> None:
     far = np.abs(found - expected).max() if found.shape == expected.shape else np.inf
     if not far <= CLOSE * max(1.0, np.abs(expected).max()):
         raise ModelFileError(
-            f"{reader.path}: expected layers that compute what the graph does, got outputs of "
-            f"shape {found.shape} for {expected.shape}, apart by up to {far:.1g}"
+            f"{reader.path}: expected layers that compute the same as the graph, got outputs of "
+            f"shape {found.shape} for {expected.shape}, which differ by up to {far:.1g}"
         )

@@ -80,7 +80,7 @@ def _add(reader: Reader, node: Any) -> Read:
 
 
 def _positions(reader: Reader, node: Any, array: AnyArray, x: str) -> Read:
-    """A constant for each step and feature, added to a sequence."""
+    """Read a constant for each step and feature that is added to a sequence."""
     shape = reader.shape(x)[1:]
     if len(shape) != 2 or array.shape not in (shape, (1, *shape)):
         raise reader.refused(node, f"a constant of shape {array.shape} that is added to {shape}")
@@ -102,7 +102,7 @@ def _normalization(reader: Reader, node: Any, product: Any, bias: AnyArray) -> R
     groups: Any = norm and reader.nodes.get(norm.input[0])
     kinds = [each and each.op_type for each in (unit, norm, groups)]
     if kinds != ["Reshape", "InstanceNormalization", "Reshape"]:
-        raise reader.refused(node, "a constant that is added to a product that is no layer's")
+        raise reader.refused(node, "a constant added to a product that no layer computes")
     number, epsilon = reader.constant(norm, 1).size, _epsilon(reader, norm)
     group_norm = lambda: GroupNorm(number, epsilon)  # noqa: E731
     weights = {"weight": weight.reshape(-1), "bias": bias.reshape(-1)}
@@ -145,7 +145,7 @@ def _mul(reader: Reader, node: Any) -> Read:
 
 
 def _scaled(reader: Reader, product: Any) -> tuple[Any, AnyArray]:
-    """Of a product with a constant: the node that is scaled, and the constant."""
+    """The scaled node and the constant of a product with a constant."""
     place = next((n for n, name in enumerate(product.input) if not reader.depends(name)), 0)
     unit = reader.nodes.get(product.input[1 - place])
     if unit is None:
@@ -154,7 +154,7 @@ def _scaled(reader: Reader, product: Any) -> tuple[Any, AnyArray]:
 
 
 def _divided(reader: Reader, node: Any) -> tuple[str, float]:
-    """Of x / sqrt(... + epsilon): x and epsilon. The comparison at the end tells about the rest."""
+    """The x and epsilon of x / sqrt(... + epsilon); the final comparison verifies the rest."""
     root = reader.nodes.get(node.input[1]) if len(node.input) == 2 else None
     sum_ = reader.nodes.get(root.input[0]) if root is not None and root.op_type == "Sqrt" else None
     if node.op_type != "Div" or sum_ is None or sum_.op_type != "Add":
@@ -238,7 +238,7 @@ def _dropout(reader: Reader, node: Any) -> Read:
 def _cast(reader: Reader, node: Any) -> Read:
     kind = reader.attributes(node, to=0, saturate=1)["to"]
     if kind not in (reader.onnx.TensorProto.FLOAT, reader.onnx.TensorProto.DOUBLE):
-        raise reader.refused(node, "a cast to whole numbers that are no indices")
+        raise reader.refused(node, "a cast to integers that are not indices")
     return [], node.input[0]
 
 
@@ -281,7 +281,7 @@ def _softplus(reader: Reader, node: Any) -> Read:
     inner: Any = reader.nodes.get(node.input[0])
     scaled: Any = inner and inner.op_type == "Softplus" and reader.nodes.get(inner.input[0])
     if not scaled or scaled.op_type != "Mul":
-        raise reader.refused(node, "the operator Div, for which there is no layer here")
+        raise reader.refused(node, "the operator Div, for which there is no layer")
     place = int(reader.depends(scaled.input[0]))
     beta = float(reader.constant(scaled, place))
     return [act.Softplus(beta)], scaled.input[1 - place]
@@ -289,7 +289,7 @@ def _softplus(reader: Reader, node: Any) -> Read:
 
 def _plain(make: Callable[..., Layer], **names: Any) -> Callable[[Reader, Any], Read]:
     """The reader of an operator that is one layer. `names` are its attributes' defaults; those
-    after `only_` have to keep theirs, the others are the layer's arguments in their order.
+    after `only_` must have their default, the others are the layer's arguments in order.
     """
     arguments = [name for name in names if not name.startswith("only_")]
     fixed = {n.removeprefix("only_"): v for n, v in names.items() if n.startswith("only_")}

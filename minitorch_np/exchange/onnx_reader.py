@@ -1,4 +1,4 @@
-"""An ONNX graph that is read backwards, from its output to its input."""
+"""Reads an ONNX graph backward, from its output to its input."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from minitorch_np.io.bounded import require_room
 from minitorch_np.layers import activations as act
 
 Read = tuple[list[Layer], str]
-"""Layers, and the name of the tensor that the first of them takes."""
+"""Layers, and the name of the input tensor of the first one."""
 
 READERS: dict[str, Callable[[Any, Any], Read]] = {}
-"""What reads each operator, given the reader and the node."""
+"""The functions that read each operator, given the reader and the node."""
 
 
 ROWS = 3
-"""How many samples there are where the shapes of a graph's tensors are tried."""
+"""The number of samples for finding the shapes of a graph's tensors."""
 
 
 class _PastError(ModelFileError):
-    """A layer begins before the tensor at which it was to begin."""
+    """A layer begins before the tensor at which it should begin."""
 
 
 class Reader:
@@ -43,13 +43,12 @@ class Reader:
         }
         inputs = [given for given in proto.graph.input if given.name not in self.constants]
         if len(inputs) != 1:
-            raise ModelFileError(f"{path}: expected a graph of one input, got {len(inputs)}")
+            raise ModelFileError(f"{path}: expected a graph with one input, got {len(inputs)}")
         self.input, kind = inputs[0].name, inputs[0].type.tensor_type
         rows, *sizes = [dim.dim_value for dim in kind.shape.dim] or [0]
         if not sizes or not all(sizes):
             raise ModelFileError(
-                f"{path}: expected an input of shape (batch, sizes that are numbers), got "
-                f"{[rows, *sizes]}"
+                f"{path}: expected an input of shape (batch, fixed sizes), got {[rows, *sizes]}"
             )
         self.rows, self.input_shape = rows or ROWS, tuple(sizes)
         tried = 8 * self.rows * math.prod(sizes)
@@ -58,8 +57,8 @@ class Reader:
         self.nodes: dict[str, Any] = {}
         self.weights: list[tuple[Layer, dict[str, AnyArray]]] = []
         self._made: dict[Any, Layer] = {}
-        # For each tensor that the input's numbers go into, not only its shape: the last one before
-        # it that all paths from the input lead through, and how many there are.
+        # For each tensor that depends on the input's values, not only on its shape: the last
+        # tensor before it through which all paths from the input lead, and the depth.
         self._before: dict[str, tuple[str, int]] = {self.input: (self.input, 0)}
         for node in proto.graph.node:  # each after those whose outputs it takes
             outputs = [name for name in node.output if name]  # "" is one that is left out
@@ -75,13 +74,13 @@ class Reader:
         layers: list[Layer] = []
         while end != start:
             if end in self._before and self._before[end][1] <= self._before[start][1]:
-                raise _PastError(f"{self.path}: expected {start!r} to stand between two layers")
+                raise _PastError(f"{self.path}: expected {start!r} to be between two layers")
             found, end = self.read(end)
             layers[:0] = found
         return layers
 
     def read(self, tensor: str) -> Read:
-        """The layers that end in a tensor. Raises ModelFileError."""
+        """The layers that end in a tensor. Raises ModelFileError for unknown operators."""
         node = self.nodes.get(tensor)
         if node is None:
             raise ModelFileError(f"{self.path}: expected {tensor!r} to come from the input")
@@ -91,22 +90,22 @@ class Reader:
                 return [make()], bound["input"]
         reader = READERS.get(node.op_type)
         if reader is None or node.domain not in ("", "ai.onnx") or tensor != node.output[0]:
-            raise self.refused(
-                node, f"the operator {node.op_type}, for which there is no layer here"
-            )
+            raise self.refused(node, f"the operator {node.op_type}, for which there is no layer")
         try:
             return reader(self, node)
         except ModelFileError:
             raise
         except (MinitorchError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise self.refused(node, f"{node.op_type} with what does not fit: {error}") from None
+            raise self.refused(node, f"{node.op_type} with invalid inputs: {error}") from None
 
     def refused(self, node: Any, what: str) -> ModelFileError:
         """The error for a node that no layer computes."""
         return ModelFileError(f"{self.path}: node {node.name or node.output[0]!r}: got {what}")
 
     def attributes(self, node: Any, **defaults: Any) -> dict[str, Any]:
-        """The attributes of a node, with defaults for missing ones. Refuses unknown ones."""
+        """The attributes of a node, with defaults for missing ones. Raises ModelFileError for
+        others.
+        """
         found = {each.name: self.onnx.helper.get_attribute_value(each) for each in node.attribute}
         unknown = found.keys() - defaults.keys()
         if unknown:
@@ -121,8 +120,8 @@ class Reader:
                 raise self.refused(node, f"{node.op_type} with {name} {given[name]}")
 
     def constant(self, node: Any, place: int) -> AnyArray:
-        """The input of a node at a place, which the model's input has no influence on but by its
-        shape: with `rows` samples.
+        """The value of a node's input, which may depend on the shape of the model's input (with
+        `rows` samples) but not on its values. Raises ModelFileError otherwise.
         """
         name = node.input[place]
         if self.depends(name):
@@ -130,7 +129,7 @@ class Reader:
         return self.known(name)
 
     def known(self, tensor: str) -> AnyArray:
-        """A tensor on which the input has no influence but by its shape."""
+        """The value of a tensor that depends at most on the shape of the input."""
         if tensor not in self.constants:
             node: Any = self.nodes.get(tensor)
             plain = node and [each.name for each in node.attribute] == ["value"]
@@ -142,20 +141,20 @@ class Reader:
         return self.constants[tensor]
 
     def shape(self, tensor: str) -> tuple[int, ...]:
-        """The shape of a tensor where there are `rows` samples."""
+        """The shape of a tensor for `rows` samples."""
         return self.run(tensor).shape
 
     def run(self, tensor: str, x: AnyArray | None = None) -> AnyArray:
-        """What a tensor is in truth, by default for zeros. Raises ModelFileError."""
+        """The computed value of a tensor, by default for zeros. Raises ModelFileError."""
         if x is None:
             x = np.zeros((self.rows, *self.input_shape))
         part = self._part(tensor).SerializeToString()
         given = {self.input: x.astype(self.dtype)}
-        with contextlib.suppress(Exception):  # it is not installed, or does not take the graph
+        with contextlib.suppress(Exception):  # not installed, or the graph is not supported
             return _by_runtime(part, given)
         try:
             return _by_evaluator(part, given)
-        except Exception as error:  # whatever it meets in a graph whose parts do not fit
+        except Exception as error:  # a graph with mismatched parts can raise anything
             said = str(error).splitlines()[0] if str(error) else ""
             raise ModelFileError(
                 f"{self.path}: expected a graph that onnx's evaluator can compute, got "
@@ -163,7 +162,7 @@ class Reader:
             ) from None
 
     def _part(self, tensor: str) -> Any:
-        """The part of the graph that leads to a tensor, as a model of its own."""
+        """The part of the graph that leads to a tensor, as a separate model."""
         needed, left = set[str](), [tensor]
         while left:
             needed.add(name := left.pop())
@@ -185,8 +184,8 @@ class Reader:
     def layer(
         self, node: Any, make: Callable[[], Layer], *variant: Any, **weights: AnyArray
     ) -> Read:
-        """The layer of a node with constants as weights: one for all nodes with the same ones, of
-        the same variant.
+        """The layer of a node with constants as weights; nodes with the same constants and variant
+        share it.
         """
         settings = [(each.name, each.SerializeToString()) for each in node.attribute]
         key = (node.op_type, *node.input[1:], *sorted(settings), *variant)
@@ -197,7 +196,7 @@ class Reader:
         return [self._made[key]], node.input[0]
 
     def branches(self, node: Any) -> tuple[list[Layer], str]:
-        """What leads to the inputs of a node, from the tensor at which the paths part."""
+        """The layers that lead to each input of a node, and the tensor where their paths begin."""
         for name in node.input:
             if not self.depends(name):
                 raise self.refused(node, "inputs that do not come from one tensor")
@@ -206,14 +205,14 @@ class Reader:
             try:
                 parts = [self.between(start, name) for name in node.input]
                 break
-            except _PastError:  # the operators around `start` are one layer: part before it
+            except _PastError:  # the operators around `start` are one layer: begin before it
                 if start == self.input:
                     raise
                 start = self._before[start][0]
         return [Sequential(*part) if part else act.Identity() for part in parts], start
 
     def _parting(self, one: str, other: str) -> str:
-        """The last tensor that all paths from the input to these two lead through."""
+        """The last tensor through which all paths from the input to these two lead."""
         while one != other:
             if self._before[one][1] < self._before[other][1]:
                 one, other = other, one
@@ -221,11 +220,11 @@ class Reader:
         return one
 
     def depends(self, tensor: str) -> bool:
-        """Whether the input's numbers go into a tensor, and not only its shape."""
+        """Whether a tensor depends on the input's values, and not only on its shape."""
         return tensor in self._before
 
     def _match(self, pattern: Graph, end: str, tensor: str, bound: dict[str, str]) -> bool:
-        """Whether a tensor is computed as `end` is in the pattern; binds the pattern's input."""
+        """Whether a tensor is computed like `end` in the pattern; binds the pattern's input."""
         if end == "input":
             return bound.setdefault(end, tensor) == tensor
         if end in pattern.constants:
@@ -249,7 +248,7 @@ class Reader:
 
 @functools.cache
 def _patterns(onnx: Any) -> list[tuple[Callable[[], Layer], Graph, str]]:
-    """Layers that are several operators, as `to_onnx` writes them and as PyTorch does."""
+    """Layers that consist of several operators, as written by `to_onnx` and by PyTorch."""
     found: list[tuple[Callable[[], Layer], Graph, str]] = []
     for make in (act.SiLU, act.Mish, act.GELU, functools.partial(act.GELU, "tanh")):
         graph = Graph(onnx, {})
@@ -262,7 +261,7 @@ def _patterns(onnx: Any) -> list[tuple[Callable[[], Layer], Graph, str]]:
 
 
 def _by_runtime(model: bytes, given: dict[str, AnyArray]) -> AnyArray:
-    """What onnxruntime computes, which is faster than the evaluator and knows more."""
+    """The result of onnxruntime, which is faster than the evaluator and supports more."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -272,7 +271,7 @@ def _by_runtime(model: bytes, given: dict[str, AnyArray]) -> AnyArray:
 
 
 def _by_evaluator(model: bytes, given: dict[str, AnyArray]) -> AnyArray:
-    """What onnx's own evaluator computes."""
+    """The result of onnx's own evaluator."""
     from onnx.reference import ReferenceEvaluator
 
     results: Any = ReferenceEvaluator(model).run(None, given)

@@ -1,8 +1,8 @@
 """Recurrent operators of ONNX files as layers.
 
-In ONNX steps come before samples, and an operator gives all states, (steps, directions, m, units),
-and the last ones, (directions, m, units). So it stands between transposes and squeezes, as PyTorch
-and `to_onnx` write them, and is read together with these. The weights are PyTorch's with their
+In ONNX steps come before samples, and an operator returns all states, (steps, directions, m,
+units), and the last ones, (directions, m, units). So PyTorch and `to_onnx` write it between
+transposes and squeezes, and it is read together with these. The weights are PyTorch's with the
 gates in another order.
 """
 
@@ -19,14 +19,14 @@ from minitorch_np.layers.bidirectional import Bidirectional
 from minitorch_np.layers.recurrent import Recurrent, SimpleRNN
 
 KINDS = {kind: (cls, order) for cls, (kind, order) in ORDERS.items()}
-"""The layer for each operator, and where the operator's gates stand in PyTorch's order."""
+"""The layer for each operator, and the positions of its gates in PyTorch's order."""
 
 FUNCTIONS = {"RNN": ["tanh"], "LSTM": ["sigmoid", "tanh", "tanh"], "GRU": ["sigmoid", "tanh"]}
 """The activation functions that the layers have."""
 
 
 def steps_first(reader: Reader, tensor: str) -> Read:
-    """What a tensor (steps, m, features) is when its first two axes are exchanged."""
+    """Read a tensor (steps, m, features) with its first two axes exchanged."""
     node = reader.nodes.get(tensor)
     kind = None if node is None else node.op_type
     if node is None or kind not in ("Transpose", "Squeeze", "Reshape"):
@@ -47,15 +47,15 @@ def steps_first(reader: Reader, tensor: str) -> Read:
 
 
 def last_state(reader: Reader, node: Any) -> Read:
-    """A squeeze: of the last states of one direction."""
+    """Read a squeeze of the last states of one direction."""
     states = reader.nodes.get(node.input[0])
     if not _is_states(states, node.input[0], 1) or _axes(reader, node) != [0]:
-        raise reader.refused(node, "a squeeze of something else than the last state of a sequence")
+        raise reader.refused(node, "a squeeze of anything but the last state of a sequence")
     return _read(reader, states, False, None)
 
 
 def one_step(reader: Reader, node: Any, axis: int) -> Read:
-    """One entry along an axis: a direction of the last states, or the last step of all states."""
+    """Read one entry along an axis: a direction of the last states, or the last of all states."""
     place, tensor = int(reader.constant(node, 1)), node.input[0]
     states = reader.nodes.get(tensor)
     if axis == 0 and states is not None and states.op_type == "Concat":  # of several layers
@@ -73,7 +73,7 @@ def one_step(reader: Reader, node: Any, axis: int) -> Read:
             reader.weights += [(only, arrays) for layer, arrays in reader.weights if layer is last]
             reader.weights = [(layer, a) for layer, a in reader.weights if layer is not last]
             return [*layers[:-1], only], x
-    raise reader.refused(node, f"an entry at {place} along axis {axis}, which no layer takes out")
+    raise reader.refused(node, f"an entry at {place} along axis {axis}, which no layer selects")
 
 
 def _read(reader: Reader, node: Any, sequences: bool, direction: int | None) -> Read:
@@ -108,7 +108,7 @@ def _read(reader: Reader, node: Any, sequences: bool, direction: int | None) -> 
 
 
 def _settings(reader: Reader, node: Any) -> dict[str, Any]:
-    """The attributes of a recurrent operator. Raises ModelFileError for what layers do not have."""
+    """The attributes of a recurrent operator. Raises ModelFileError for unsupported ones."""
     usual = FUNCTIONS[node.op_type]
     given = reader.attributes(
         node,
@@ -130,7 +130,7 @@ def _settings(reader: Reader, node: Any) -> dict[str, Any]:
 
 
 def _weights(kind: str, inputs: AnyArray, states: AnyArray, bias: AnyArray) -> dict[str, AnyArray]:
-    """The parameters of one direction, with their gates in PyTorch's order."""
+    """The parameters of one direction, with the gates in PyTorch's order."""
     order = np.argsort(KINDS[kind][1])
 
     def sorted_gates(array: AnyArray) -> AnyArray:
@@ -153,7 +153,7 @@ def _is_states(node: Any, tensor: str, place: int) -> bool:
 
 
 def _axes(reader: Reader, node: Any) -> list[int]:
-    """Those of a squeeze."""
+    """The axes of a squeeze."""
     given = reader.attributes(node, axes=None)["axes"]  # before opset 13
     found: list[int] = given or reader.constant(node, 1).tolist()
     return found
@@ -161,5 +161,7 @@ def _axes(reader: Reader, node: Any) -> list[int]:
 
 def _mixed(reader: Reader, node: Any, tensor: str) -> Exception:
     if node is None:
-        return reader.refused(reader.proto.graph.node[0], "an input whose first axis is no batch")
-    return reader.refused(node, f"{tensor!r} with steps before samples, where no layer gives that")
+        return reader.refused(
+            reader.proto.graph.node[0], "an input whose first axis is not a batch"
+        )
+    return reader.refused(node, f"{tensor!r} with steps before samples, which no layer returns")

@@ -17,7 +17,7 @@ L = TypeVar("L", bound=Layer)
 
 
 class Window(NamedTuple):
-    """What convolutions and pooling share: the attributes, and the arguments of the layer."""
+    """The common attributes of convolutions and pooling, and the arguments of the layer."""
 
     given: dict[str, Any]
     axes: int
@@ -27,7 +27,7 @@ class Window(NamedTuple):
 
     @classmethod
     def of(cls, reader: Reader, node: Any, axes: int, **more: Any) -> Window:
-        """That of a node. Raises ModelFileError for more axes than layers have."""
+        """The window of a node. Raises ModelFileError for more than two axes."""
         defaults = {"strides": [1] * axes, "pads": [0] * 2 * axes, "dilations": [1] * axes}
         given = reader.attributes(node, kernel_shape=None, auto_pad="NOTSET", **defaults, **more)
         reader.only(node, given, auto_pad=("NOTSET", "VALID", "SAME_UPPER"))
@@ -37,7 +37,7 @@ class Window(NamedTuple):
         return cls(given, axes, before, after, given["auto_pad"] == "SAME_UPPER")
 
     def of_layer(self, value: Any) -> Any:
-        """A number for each axis, as the layers take it."""
+        """A number for each axis, in the form of the layers' arguments."""
         return int(value[0]) if self.axes == 1 else tuple(map(int, value))
 
     def kind(self, one: type[L], two: type[L]) -> type[L]:
@@ -51,13 +51,13 @@ class Window(NamedTuple):
         return {"stride": self.of_layer(self.given["strides"]), "padding": padding}
 
     def zeros(self) -> list[Layer]:
-        """A layer for a border that is not the same on both sides."""
+        """A layer for padding that differs between the sides."""
         uneven = self.before != self.after
         return [ZeroPadding(list(zip(self.before, self.after, strict=True)))] if uneven else []
 
 
 def conv(reader: Reader, node: Any) -> Read:
-    """A convolution, with a border of its own where it is not even."""
+    """Read a convolution, with a separate padding layer if the sides differ."""
     weights = {"weight": reader.constant(node, 1)}
     filters, _, *kernel = weights["weight"].shape
     window = Window.of(reader, node, len(kernel), group=1)
@@ -76,7 +76,7 @@ def conv(reader: Reader, node: Any) -> Read:
 
 
 def conv_transpose(reader: Reader, node: Any) -> Read:
-    """A transposed convolution."""
+    """Read a transposed convolution."""
     weights = {"weight": reader.constant(node, 1)}
     _, filters, *kernel = weights["weight"].shape
     axes = len(kernel)
@@ -112,7 +112,7 @@ def pool(one: type[Layer], two: type[Layer], **more: Any) -> Callable[[Reader, A
             sides = zip(window.before, window.after, strict=True)
             border, arguments["padding"] = [ZeroPadding(list(sides))], "valid"
         elif window.before != window.after:
-            arguments["padding"] = "same"  # if that is another border, the comparison tells
+            arguments["padding"] = "same"  # verified by the final comparison
         made: Any = window.kind(one, two)
         return [*border, made(window.of_layer(kernel), **arguments)], node.input[0]
 
@@ -123,11 +123,11 @@ POOLING = (
     *("kernel_shape", "strides", "pads", "auto_pad", "dilations"),
     *("ceil_mode", "storage_order", "count_include_pad"),
 )
-"""The attributes of poolings."""
+"""The attributes of pooling operators."""
 
 
 def pad(reader: Reader, node: Any) -> Read:
-    """Zeros before and after the axes that come after the channels."""
+    """Read a padding with zeros along the axes after the channels."""
     given = reader.attributes(node, mode="constant", pads=None, value=0.0)
     reader.only(node, given, mode="constant", value=0.0)
     pads = given["pads"] or reader.constant(node, 1).tolist()
@@ -142,7 +142,7 @@ def pad(reader: Reader, node: Any) -> Read:
 
 
 def resize(reader: Reader, node: Any) -> Read:
-    """Each pixel repeated; the comparison at the end tells whether it is."""
+    """Read a repetition of each pixel, which the final comparison verifies."""
     before, after = reader.shape(node.input[0]), reader.shape(node.output[0])
     mode = {each.name: each for each in node.attribute}.get("mode")
     if mode is None or mode.s != b"nearest" or len(before) != 4:
@@ -153,14 +153,14 @@ def resize(reader: Reader, node: Any) -> Read:
 
 
 def global_average(reader: Reader, node: Any) -> Read:
-    """The mean of each channel, with axes of size 1."""
+    """Read the mean of each channel, with axes of size 1."""
     one = len(reader.shape(node.input[0])) == 3
     layer: Layer = GlobalAveragePool1D() if one else GlobalAveragePool2D()
     return [layer, Reshape((-1, 1) if one else (-1, 1, 1))], node.input[0]
 
 
 def reduce_mean(reader: Reader, node: Any) -> Read:
-    """A mean over all pixels, or along a series."""
+    """Read a mean over all pixels, or along a series."""
     given = reader.attributes(node, axes=None, keepdims=1, noop_with_empty_axes=0)
     shape = reader.shape(node.input[0])
     axes = given["axes"] or reader.constant(node, 1).tolist()

@@ -1,4 +1,4 @@
-"""Each layer as ONNX operators of opset 17: one where there is one, else several."""
+"""Writes each layer as ONNX operators of opset 17: one operator if possible, else several."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _global_average(graph: Graph, layer: GlobalAveragePool2D, x: str) -> str:
 
 @writes(Reshape, Flatten)
 def _reshape(graph: Graph, layer: Reshape, x: str) -> str:
-    # 0 stands for the size of the input at that place: the batch's.
+    # 0 means the size of the input's axis: that of the batch.
     return graph.op("Reshape", x, graph.number(0, *layer.output_shape, integer=True))
 
 
@@ -157,7 +157,7 @@ def _embedding(graph: Graph, layer: Embedding, x: str) -> str:
 
 
 def _same(kind: str, *names: str, **constants: Any) -> Writer:
-    """The writer of a layer that is one operator, whose attributes have the layer's names."""
+    """The writer of a layer that is one operator; `names` are the layer's attributes."""
 
     def writer(graph: Graph, layer: Layer, x: str) -> str:
         given: dict[str, Any] = {name: float(getattr(layer, name)) for name in names}
@@ -177,7 +177,7 @@ WRITERS |= {
     act.HardSwish: _same("HardSwish"),
     act.Tanh: _same("Tanh"),
     act.Identity: _same("Identity"),
-    Masking: _same("Identity"),  # nothing in the model takes its mask
+    Masking: _same("Identity"),  # no layer of the model uses its mask
     act.SiLU: lambda g, layer, x: g.op("Mul", x, g.op("Sigmoid", x)),
     act.Mish: lambda g, layer, x: g.op("Mul", x, g.op("Tanh", g.op("Softplus", x))),
     Softmax: _same("Softmax", axis=-1),
@@ -189,7 +189,7 @@ WRITERS |= {
 def _prelu(graph: Graph, layer: act.PReLU, x: str) -> str:
     slope = graph.parameter(layer, "weight")
     axes = len(layer.input_shape)
-    if axes > 1:  # the slopes stand along a sample's first axis
+    if axes > 1:  # the slopes are along a sample's first axis
         shape = graph.number(-1, *[1] * (axes - 1), integer=True)
         slope = graph.op("Reshape", slope, shape)
     return graph.op("PRelu", x, slope)
@@ -265,7 +265,7 @@ def _rotary_positions(graph: Graph, layer: RotaryPositions, x: str) -> str:
 
 
 def _turned(graph: Graph, x: str, shape: Shape, base: float) -> str:
-    """x (..., steps, features) with its pairs (a, b) turned: x cos + (-b, a) sin."""
+    """x (..., steps, features) with its pairs (a, b) rotated: x cos + (-b, a) sin."""
     steps, features = shape
     half = features // 2
     cosines, sines = (
@@ -287,7 +287,7 @@ def _attention(graph: Graph, layer: MultiHeadAttention, x: Any) -> str:
     size = width // layer.heads
 
     def rows_of(key: str, first: int, last: int) -> str:
-        """Of W or b, the rows of some projections."""
+        """The rows of W or b that belong to some projections."""
         whole = graph.parameter(layer, key)
         if not layer.products[1:]:
             return whole
@@ -327,7 +327,7 @@ def _transformer_block(graph: Graph, layer: TransformerBlock, x: str) -> str:
     for path in (ATTENTION, FEED_FORWARD):
         h = x
         for name in path:
-            if name != "dropout_layer":  # which does nothing when predicting
+            if name != "dropout_layer":  # has no effect in prediction
                 h = write_layer(graph, getattr(layer, name), h, name)
         x = graph.op("Add", x, h)
     return x
@@ -348,8 +348,8 @@ ORDERS: dict[type[Recurrent], tuple[str, list[int]]] = {
     LSTM: ("LSTM", [0, 3, 1, 2]),
     GRU: ("GRU", [1, 0, 2]),
 }
-"""The operators of recurrent layers, and where their gates stand in PyTorch's order, which is ours.
-"""
+"""The operators of recurrent layers, and the positions of their gates in PyTorch's order, which
+these layers use."""
 
 
 @writes(SimpleRNN, LSTM, GRU)

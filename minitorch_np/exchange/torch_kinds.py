@@ -1,4 +1,4 @@
-"""The layers that `torch.nn` has too: which is which, and what each calls its arguments."""
+"""The layers with a counterpart in `torch.nn`, and the names of their arguments."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from minitorch_np.layers.transposed_convolution import ConvTranspose1D, ConvTran
 
 
 class UnlikeError(Exception):
-    """A layer or module that its counterpart can't be made to equal; the text says what can."""
+    """A layer or module whose counterpart computes something else; the text says what is needed."""
 
 
 class Kind(NamedTuple):
     """A layer and its counterpart in `torch.nn`.
 
-    - `names` are arguments that differ in name only: the layer's, then the module's;
-    - `to` gives further arguments of the module for a built layer, `back` the layer's for a module;
+    - `names` are arguments that differ only in name: the layer's, then the module's;
+    - `to` returns further arguments of the module for a built layer, `back` those of the layer for
+      a module;
     - `only` are attributes that a module must have: with others it computes something else;
     - `axes` is the number of a sample's axes, for a layer that has two counterparts.
     """
@@ -94,7 +95,7 @@ def _conv_back(module: Any) -> dict[str, Any]:
 
 
 def _given(value: Any) -> Any:
-    """A number for one axis, as the layers of series take it."""
+    """A number for one axis, in the form of the arguments of one-dimensional layers."""
     return value[0] if isinstance(value, tuple) and len(value) == 1 else value
 
 
@@ -108,10 +109,10 @@ def _pool_to(layer: Any) -> dict[str, Any]:
 
 
 def _even_border(layer: Any) -> tuple[int, ...]:
-    """As many pixels before as after, for each axis. Raises UnlikeError for another border."""
+    """The symmetric padding of each axis. Raises UnlikeError if the padding is not symmetric."""
     borders = layer.grid.border[-(len(layer.input_shape) - 1) :]
     if any(before != after for before, after in borders):
-        raise UnlikeError("a border of as many pixels before as after: torch.nn has no other")
+        raise UnlikeError("the same padding before and after: torch.nn has no other")
     return tuple(before for before, _ in borders)
 
 
@@ -149,7 +150,7 @@ def _upsample_back(module: Any) -> dict[str, Any]:
 
 
 def _sides(padding: tuple[int, ...]) -> list[tuple[int, int]]:
-    """PyTorch begins with the last axis."""
+    """The padding of each axis, in the order of axes; PyTorch begins with the last one."""
     return list(zip(padding[::2], padding[1::2], strict=True))[::-1]
 
 
@@ -248,7 +249,7 @@ KINDS = (
     Kind(act.LeakyReLU, "LeakyReLU", {"negative_slope": "negative_slope"}),
     Kind(act.ELU, "ELU", {"alpha": "alpha"}),
     Kind(act.GELU, "GELU", {"approximate": "approximate"}),
-    # Above the threshold theirs is a straight line: at 37 that is exact in float64.
+    # Above the threshold PyTorch uses a straight line, which is exact in float64 from 37 on.
     Kind(act.Softplus, "Softplus", {"beta": "beta"}, lambda layer: {"threshold": 37.0}),
     Kind(Softmax, "Softmax", to=lambda layer: {"dim": -1}, only={"dim": (-1, 1)}),
     Kind(LogSoftmax, "LogSoftmax", to=lambda layer: {"dim": -1}, only={"dim": (-1, 1)}),

@@ -2,9 +2,8 @@
 
 Most layers have a counterpart in `torch.nn` with the same formula and the same parameters, so a
 model is translated layer by layer and the weights are copied. `torch_kinds` lists the counterparts;
-a layer that computes in another way than its counterpart is refused rather than translated
-approximately. A translated module is tried on random numbers before it is returned: it must give
-what the original gives.
+a layer that differs from its counterpart is refused, not translated approximately. A translated
+module is compared with the original on random numbers before it is returned.
 """
 
 from __future__ import annotations
@@ -38,23 +37,23 @@ from minitorch_np.signature import explained
 from minitorch_np.validation import instance
 
 TOLERANCE = 1e-9
-"""How far the outputs of the two may be apart on random inputs in float64, over the largest."""
+"""The allowed difference of the outputs on random inputs in float64, over the largest output."""
 
 
 CHOICES = 256
-"""How many ways to read a module are tried, where its parts leave something open."""
+"""The most interpretations of a module that are tried if its parts are ambiguous."""
 
 
 @explained
 def to_torch(model: Layer) -> Any:
     """The model as a `torch.nn.Module`, with copies of its parameters, in evaluation mode.
 
-    `Sequential` becomes `torch.nn.Sequential`, a Graph a module that takes its inputs one after the
-    other and gives a tensor or a tuple; names in the `state_dict` stay the same. On random inputs
-    it gives what the model gives, or this raises.
+    `Sequential` becomes `torch.nn.Sequential`, a Graph a module with positional inputs that returns
+    a tensor or a tuple; names in the `state_dict` stay the same. The result is compared with the
+    model on random inputs.
 
-    Raises MissingExtraError without PyTorch, NotBuiltError for a model without parameters yet,
-    ConfigurationError for a layer that has no counterpart; it names the layer.
+    Raises MissingExtraError without PyTorch, NotBuiltError for a model that is not built,
+    ConfigurationError, naming the layer, for one that has no counterpart.
     """
     torch = optional("torch", "torch", "to_torch")
     instance("to_torch", "model", model, Layer)
@@ -77,16 +76,16 @@ def from_torch(module: Any, input_shape: int | Shape | None = None) -> Sequentia
     Parameters:
         module: a `torch.nn.Sequential`, one layer, or a module that calls its children one after
             the other in the order in which they were defined.
-        input_shape: of one sample. It may be left out where the first layer is a Linear.
+        input_shape: of one sample. It may be omitted if the first layer is a Linear.
 
-    On random inputs the model gives what the module gives in evaluation mode, or this raises: a
-    module whose `forward` does something else between its children is not translated wrongly. Of a
-    recurrent module it may take all states or the last one, of attention it may hide later steps:
-    what it does is found by trying. Of several outputs the first counts.
+    The model is compared with the module, in evaluation mode, on random inputs, so a module whose
+    `forward` does something else between its children is refused. Whether all states of a recurrent
+    module are used or only the last one, and whether attention is causal, is found by trying. Of
+    several outputs the first is used.
 
-    Raises MissingExtraError without PyTorch, ConfigurationError for a child that has no
-    counterpart, naming its path, or a module that computes something else than its children in a
-    row, ShapeError for an `input_shape` that does not fit.
+    Raises MissingExtraError without PyTorch, ConfigurationError for a child without a counterpart,
+    naming its path, or a module that computes something other than its children in sequence,
+    ShapeError for an invalid `input_shape`.
     """
     torch = optional("torch", "torch", "from_torch")
     if not isinstance(module, torch.nn.Module):
@@ -99,8 +98,8 @@ def from_torch(module: Any, input_shape: int | Shape | None = None) -> Sequentia
     first = children[0][1]
     if input_shape is None and not isinstance(first, torch.nn.Linear):
         raise ConfigurationError(
-            "from_torch: expected input_shape=, the shape of one sample, where the first layer is "
-            f"not a Linear, got {type(first).__name__}"
+            "from_torch: expected input_shape=, the shape of one sample, since the first layer is "
+            f"not a Linear but {type(first).__name__}"
         )
     dtype = _dtype(torch, module)
     shape = first.in_features if input_shape is None else input_shape
@@ -108,7 +107,7 @@ def from_torch(module: Any, input_shape: int | Shape | None = None) -> Sequentia
     readings = {id(child): _readings(torch, child, path) for path, child in children}
     choices = itertools.product(*readings.values())
     for each in itertools.islice(choices, CHOICES):
-        choice = copy.deepcopy(each)  # a layer that was built in vain fits nowhere else
+        choice = copy.deepcopy(each)  # a layer built by a failed attempt can't be used again
         chosen = dict(zip(readings, choice, strict=True))
         layers = [layer for place in places for layer, _ in chosen[place]]
         try:
@@ -124,7 +123,7 @@ def from_torch(module: Any, input_shape: int | Shape | None = None) -> Sequentia
 
 
 def _dtype(torch: Any, module: Any) -> Any:
-    """The dtype of a module's parameters, as ours: float32 for one without any."""
+    """The dtype of a module's parameters as a NumPy dtype: float32 if it has none."""
     kinds = {parameter.dtype for parameter in module.parameters()}
     dtype = torch.float64 if torch.float64 in kinds else torch.float32
     unlike = kinds - {torch.float32, torch.float64}
@@ -139,13 +138,13 @@ def _dtype(torch: Any, module: Any) -> Any:
 
 
 class _Translation:
-    """Modules for layers; a layer that stands in two places gets one."""
+    """Creates modules for layers; a shared layer gets one."""
 
     def __init__(self, torch: Any) -> None:
         self.torch, self.made = torch, dict[int, Any]()
 
     def of(self, layer: Layer, path: tuple[str, ...]) -> Any:
-        """The module for a layer and all inside of it, with initial parameters."""
+        """The module for a layer and all layers inside, with initial parameters."""
         if id(layer) not in self.made:
             self.made[id(layer)] = self._make(layer, path)
         return self.made[id(layer)]
@@ -179,12 +178,12 @@ class _Translation:
         if made is not None:
             return made
         raise ConfigurationError(
-            f"{where}: expected a layer that torch.nn has too, got {type(layer).__name__}"
+            f"{where}: expected a layer with a counterpart in torch.nn, got {type(layer).__name__}"
         )
 
 
 def _branches(torch: Any, inside: dict[str, Any], combine: Callable[[list[Any]], Any]) -> Any:
-    """Modules side by side, under their names in the container; without any, several inputs."""
+    """A module of branches, under their names in the container; without any, it combines inputs."""
 
     class Branches(torch.nn.Module):  # type: ignore[misc]
         def forward(self, *x: Any) -> Any:
@@ -194,7 +193,7 @@ def _branches(torch: Any, inside: dict[str, Any], combine: Callable[[list[Any]],
 
 
 def _wired(torch: Any, inside: dict[str, Any], graph: Graph) -> Any:
-    """Modules that take what others give, as the layers of a graph here."""
+    """A module whose children are connected like the layers of a Graph."""
 
     class Wired(torch.nn.Module):  # type: ignore[misc]
         def forward(self, *x: Any) -> Any:
@@ -214,7 +213,7 @@ def _filled(module: Any, inside: dict[str, Any]) -> Any:
 
 
 def _children(torch: Any, module: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """The modules without children inside of a module, in the order of their definition."""
+    """The modules without children inside a module, in the order of their definition."""
     inside, nn = module._modules, torch.nn  # named_children() skips a module that occurs twice
     rows = isinstance(module, (nn.Sequential, nn.ModuleList, nn.TransformerEncoder))
     own = type(module).__module__.startswith("torch.nn.modules.") or hasattr(module, ORIGIN)
@@ -238,14 +237,14 @@ def _readings(torch: Any, module: Any, path: str) -> list[Reading]:
     if readings is None:
         names = {kind.module for kind in KINDS} | set(RECURRENT.values()) | set(OTHERS)
         raise ConfigurationError(
-            f"from_torch: {path}: expected a module that has a counterpart here, got "
-            f"{type(module).__name__}; those that have one: {', '.join(sorted(names))}"
+            f"from_torch: {path}: expected a module that has a counterpart, got "
+            f"{type(module).__name__}; modules with one: {', '.join(sorted(names))}"
         )
     return readings
 
 
 def _compare(torch: Any, model: Layer, module: Any, caller: str) -> None:
-    """Raise ConfigurationError unless both give the same for random inputs, in float64."""
+    """Raise ConfigurationError unless both agree on random inputs in float64."""
     rng = np.random.default_rng(0)
     several = len(parts(model.input_shape)) > 1
     integers = any(isinstance(part, torch.nn.Embedding) for part in module.modules())
@@ -266,9 +265,9 @@ def _compare(torch: Any, model: Layer, module: Any, caller: str) -> None:
         with torch.no_grad():
             made = parts(copy.deepcopy(module).double().eval()(*tensors))
         theirs = [part.numpy() for part in made[: len(parts(model.output_shape))]]
-    except Exception as error:  # whatever somebody's forward raises
+    except Exception as error:  # a user-defined forward can raise anything
         raise ConfigurationError(
-            f"{caller}: expected a module that makes a tensor of inputs of shape {shown} in "
+            f"{caller}: expected a module that returns a tensor for inputs of shape {shown} in "
             f"{dtype}, got {type(error).__name__}: {error}"
         ) from None
     for ours, other in zip(parts(precise(*given)), theirs, strict=True):
@@ -276,6 +275,6 @@ def _compare(torch: Any, model: Layer, module: Any, caller: str) -> None:
         if not far <= TOLERANCE * max(1.0, np.abs(ours).max()):
             raise ConfigurationError(
                 f"{caller}: expected the same outputs of both for random inputs of shape {shown}, "
-                f"got {ours.shape} and {other.shape}, apart by up to {far:.1g}: does the module's "
-                "forward do more than call its children one after the other?"
+                f"got {ours.shape} and {other.shape}, which differ by up to {far:.1g}: does the "
+                "module's forward do more than call its children one after the other?"
             )

@@ -1,8 +1,8 @@
-"""Layers on sequences, and others, that have no module in `torch.nn` to be put into a row.
+"""Layers for sequences, and others, whose counterparts can't be used in `torch.nn.Sequential`.
 
-PyTorch's recurrent modules and its attention return more than one array, and take more than one;
-a class derived from each returns what the layer does, with the same names of parameters. A layer
-without any counterpart becomes a module of one line.
+PyTorch's recurrent modules and its attention have several inputs and outputs; a class derived from
+each has the layer's interface, with the same names of parameters. A layer without any counterpart
+becomes a module of one line.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from minitorch_np.layers.transformer import TransformerBlock, Unembedding
 State = dict[str, AnyArray]
 
 Reading = list[tuple[Layer, State]]
-"""The layers that a module is, not built, each with its parameters."""
+"""A possible interpretation of a module: layers, not built, each with its parameters."""
 
 ORIGIN = "minitorch_np_layer"
-"""The attribute of a module that `to_torch` made: the layer's class and arguments."""
+"""The attribute of a module made by `to_torch` with the layer's class and arguments."""
 
 RECURRENT: dict[type[Layer], str] = {SimpleRNN: "RNN", LSTM: "LSTM", GRU: "GRU"}
 
@@ -40,9 +40,8 @@ OTHERS = ("AdaptiveAvgPool2d", "MultiheadAttention", "TransformerEncoderLayer")
 
 
 def module_of_sequences(torch: Any, layer: Layer, of: Callable[[Layer], Any]) -> Any:
-    """The module for a layer, or None for one that this is not about. Raises UnlikeError.
-
-    `of` makes that of a layer inside.
+    """The module for a layer, or None for a layer of another kind. Raises UnlikeError if there is
+    no equivalent. `of` makes the module of a layer inside.
     """
     nn = torch.nn
     if isinstance(layer, (Recurrent, Bidirectional)):
@@ -83,7 +82,7 @@ def _formula(torch: Any, function: Callable[[Any, Any], Any]) -> Any:
 
 
 def _recurrent(torch: Any, layer: Recurrent | Bidirectional) -> Any:
-    """PyTorch's module, giving all states or the last one; both directions side by side."""
+    """PyTorch's module, returning all states or the last one, both directions side by side."""
     both = isinstance(layer, Bidirectional)
     one = layer.layer if isinstance(layer, Bidirectional) else layer
     base: Any = getattr(torch.nn, RECURRENT[type(one)])
@@ -101,7 +100,7 @@ def _recurrent(torch: Any, layer: Recurrent | Bidirectional) -> Any:
 
 
 def _later(torch: Any, x: Any) -> Any:
-    """True where a step is not to see another, because it comes later."""
+    """The causal mask: True where a step must not see a later one."""
     return torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu(1)
 
 
@@ -144,15 +143,14 @@ def _block(torch: Any, layer: TransformerBlock) -> Any:
 def _require_plain(rotary: bool, key_value_heads: int | None, heads: int) -> None:
     if rotary or key_value_heads not in (None, heads):
         raise UnlikeError(
-            "attention without rotary positions, each head with a key and a value of its own: "
+            "attention without rotary positions, and with separate keys and values for each head: "
             "torch.nn has no other"
         )
 
 
 def readings_of_sequences(torch: Any, module: Any) -> list[Reading] | None:
-    """What a module may be, of which the outputs tell later; None for one that this is not about.
-
-    Raises UnlikeError for a module with settings that no layer has.
+    """The possible interpretations of a module, to be decided by its outputs; None for a module of
+    another kind. Raises UnlikeError for a module with settings that no layer has.
     """
     nn, state = torch.nn, state_of(module)
     if hasattr(module, ORIGIN):
@@ -181,7 +179,7 @@ def readings_of_sequences(torch: Any, module: Any) -> list[Reading] | None:
 
 
 def _stack(module: Any, cls: Any, state: State, every: bool) -> Reading:
-    """A recurrent module's layers, the last of which gives all states or the last one."""
+    """A recurrent module's layers; the last one returns all states or the last state."""
     reading: Reading = []
     more = {"activation": module.nonlinearity} if cls is SimpleRNN else {}
     for n in range(module.num_layers):

@@ -1,4 +1,4 @@
-"""Experiments: which configuration is better, how sure one can be of it, and why."""
+"""Experiments: compare configurations, with statistics and diagnostics."""
 
 from minitorch_np.experiments.compare import compare
 from minitorch_np.experiments.comparison import Comparison

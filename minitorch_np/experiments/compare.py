@@ -1,9 +1,9 @@
-"""`compare`: train every configuration from every seed, and say what the results are worth.
+"""`compare`: train every configuration from every seed, and test the differences.
 
 All configurations share, seed by seed, the data, the initial weights where shapes agree, and the
-order of the batches, so that what differs between two of them is what is compared. The runs do not
-depend on each other, so any `concurrent.futures.Executor` can do them; each result is written down
-as it comes in, and a comparison that was interrupted goes on where it stopped.
+order of the batches, so that only the configurations themselves differ. The runs are independent of
+each other, so any `concurrent.futures.Executor` can execute them. Each result is saved as soon as
+it is known, and an interrupted comparison can be resumed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ Task: TypeAlias = dict[str, Any]
 Engine: TypeAlias = Callable[[list[Task]], Iterator[tuple[int, Result]]]
 
 SEEDS = 20
-"""From so many seeds, unless told otherwise."""
+"""The default number of seeds."""
 
 
 @explained
@@ -77,31 +77,30 @@ def compare(
     resume: bool = False,
     progress: Callable[[int, int, Result], None] | None = None,
 ) -> Comparison:
-    """Train each configuration from each seed, and compare their test accuracies in pairs; where
-    the loss is of numbers, their R2, the share of the targets' variance that is predicted.
+    """Train each configuration from each seed, and compare their test accuracies in pairs; with a
+    regression loss, their R2, the fraction of the targets' variance that is predicted.
 
-    - `configurations` are Configuration objects or texts such as "leaky_relu(0.1)+elu"; None is the
-      three options of the notes, the network that they work through, and sigmoid + softmax;
-    - `seeds`: so many, from 0, or the seeds themselves;
-    - `epochs` and `loss`, by name, instead of each configuration's own: with
+    - `configurations` are Configuration objects or texts such as "leaky_relu(0.1)+elu"; None means
+      the three options of the notes, the network of their example, and sigmoid + softmax;
+    - `seeds`: their number (counted from 0), or the seeds themselves;
+    - `epochs` and `loss` (by name) replace those of all configurations; with
       `loss="mean_squared_error"` the targets are numbers, (m,) or (m, k);
-    - `learning_rates`: a configuration without a rate of its own is compared at the one of these
-      that is best for it, chosen on a part of the training data, by other seeds, with rates beyond
-      them where the best is the first or the last; None is 0.01 to 5. One rate alone is taken;
-    - `reference`: the name of one, to compare all others with that alone and not with each other;
+    - `learning_rates`: a configuration without a rate is compared at the best of these, chosen on a
+      part of the training data with other seeds; the list is extended if the best is the first or
+      the last. None means 0.01 to 5. A single rate is used as it is;
+    - `reference`: the name of a configuration; all others are compared only with this one;
     - `size` is the smallest difference in accuracy (or R2) that matters; `target` is a training
       accuracy, and the result says after how many steps each run reached it;
     - `resample_data` draws another sample of the training data for each seed, with replacement, so
-      that what is found holds for other data of its kind and not for this alone;
-    - `executor` runs the tasks (if it breaks, this process goes on), or `jobs` processes do, with
-      one BLAS thread each (a script that defines layers of its own and uses processes needs
-      `if __name__ == "__main__":`);
-    - results are written to `folder`, and with `resume` those that are there are not run again;
+      that the result also holds for other data of the same kind;
+    - `executor` runs the tasks (if it breaks, this process takes over), or `jobs` processes do,
+      with one BLAS thread each (a script that defines layers and uses processes needs `if __name__
+      == "__main__":`);
+    - `folder` saves the results, and with `resume` those that exist are not run again;
     - `progress(done, all, result)` is called after each run.
 
-    Raises ConfigurationError, ShapeError and DataError for what can't be compared, before anything
-    is trained. A run that fails is reported in the result, counts as chance (an R2 of 0), and loses
-    no other.
+    Raises ConfigurationError, ShapeError and DataError for invalid arguments, before any training.
+    A run that fails is reported in the result and counts as chance (an R2 of 0); the others go on.
     """
     _require_main()
     arrays = as_arrays(data)
@@ -138,7 +137,7 @@ def _chosen(
     epochs: int | None,
     loss: str | None,
 ) -> tuple[list[Configuration], Measure, int]:
-    """What is compared, what it is measured by, and the number of outputs that the data needs."""
+    """The configurations, their measure, and the number of outputs that the data needs."""
     listed = as_list(given)
     measure = _measure(listed, loss)
     outputs = output_count(arrays, measure)
@@ -152,7 +151,7 @@ def _chosen(
 
 
 def _measure(given: list[str | Configuration], loss: str | None) -> Measure:
-    """What all of them are measured by."""
+    """The common measure. Raises ConfigurationError if the losses differ in kind."""
     texts = [loss] if loss is not None else [getattr(each, "loss", LOSS) for each in given]
     for text in texts:
         require(isinstance(text, str), "compare", "loss to be the name of one", text)
@@ -166,7 +165,7 @@ def _measure(given: list[str | Configuration], loss: str | None) -> Measure:
 
 
 class _Runner:
-    """Runs tasks, but those that are done."""
+    """Runs the tasks whose results are not known yet."""
 
     def __init__(
         self,
@@ -178,7 +177,7 @@ class _Runner:
         self.engine, self.log, self.resample, self.progress = engine, log, resample, progress
 
     def results(self, wanted: list[tuple[Configuration, int, bool]]) -> list[Result]:
-        """The results of configurations, from seeds, whether for tuning; in their order."""
+        """The results of tasks (configuration, seed, whether for tuning), in the same order."""
         tasks = [self._task(*each) for each in wanted]
         keys = [self.log.key(task) for task in tasks]
         found: dict[int, Result] = {
@@ -206,8 +205,8 @@ class _Runner:
 def _tuned(
     runner: _Runner, configurations: list[Configuration], rates: list[float], seeds: int
 ) -> tuple[list[Configuration], list[Result], list[str]]:
-    """The configurations at their best rates, the runs that showed them, and the names of those
-    whose best is still at an end of what was tried."""
+    """The configurations at their best rates, the tuning runs, and the names of those whose best
+    rate is at an end of the grid."""
     open_ones = [each for each in configurations if each.learning_rate is None]
     names = [each.name for each in open_ones]
     if len(rates) == 1 or not names:
@@ -229,7 +228,7 @@ def _tuned(
 def _engine(
     executor: Executor | None, jobs: int, arrays: Arrays, configurations: list[Configuration]
 ) -> Iterator[Engine]:
-    """What runs tasks and yields their numbers and results as they come in."""
+    """A function that runs tasks and yields their numbers and results as they finish."""
     whole("compare", "jobs", jobs, most=1024)
     if executor is not None:
         with _sent(executor, arrays) as (function, data):
@@ -245,8 +244,8 @@ def _engine(
 
 @contextlib.contextmanager
 def _sent(executor: Executor, arrays: Arrays) -> Iterator[tuple[Callable[..., Result], list[Any]]]:
-    """The function that an executor runs, and what it is given before the task: the data, which
-    goes to each worker of a Dask cluster once, or the folder that it is in.
+    """The function for an executor to run, and its arguments before the task: the data, which is
+    sent once to each worker of a Dask cluster, or the folder that contains it.
     """
     client: Any = getattr(executor, "_client", None)
     if hasattr(client, "scatter"):
@@ -255,7 +254,7 @@ def _sent(executor: Executor, arrays: Arrays) -> Iterator[tuple[Callable[..., Re
     with tempfile.TemporaryDirectory(prefix="minitorch_np_") as folder:
         write_data(folder, arrays)
         yield run_task_in, [folder]
-    read_data.cache_clear()  # the arrays are not kept after they are gone
+    read_data.cache_clear()  # the files no longer exist
 
 
 def _submitted(
@@ -265,8 +264,8 @@ def _submitted(
     tasks: list[Task],
     arrays: Arrays,
 ) -> Iterator[tuple[int, Result]]:
-    """What an executor makes of the tasks; one whose worker is gone is submitted again, and what a
-    broken executor has left undone is run here."""
+    """Run the tasks on an executor; a task whose worker died is submitted again, and if the
+    executor breaks, the remaining tasks run in this process."""
     from concurrent.futures import FIRST_COMPLETED, wait
 
     from minitorch_np.experiments.processes import TRIES, lost
@@ -292,7 +291,7 @@ def _submitted(
                 else:
                     yield number, lost(tasks[number], f"{type(error).__name__}: {error}")
     except BrokenExecutor as error:
-        said = f"compare: the executor broke ({error}); {len(left)} runs go on in this process"
+        said = f"compare: the executor broke ({error}); {len(left)} runs continue in this process"
         warnings.warn(said, stacklevel=2)
         for number in sorted(left):
             yield number, run_task(tasks[number], arrays)
@@ -302,7 +301,7 @@ def _submitted(
 
 
 def _require_main() -> None:
-    """Raise ConfigurationError in a worker that imports the script which has started it."""
+    """Raise ConfigurationError in a worker that imports the script that started it."""
     from minitorch_np.experiments.worker import MARK
 
     if os.environ.get(MARK):
@@ -313,8 +312,8 @@ def _require_main() -> None:
 
 
 def _script(configurations: list[Configuration]) -> str | None:
-    """The file that defines layers of these, if it is the script itself. Raises ConfigurationError
-    where they are defined in no file."""
+    """The path of the main script if it defines layers of these configurations, else None. Raises
+    ConfigurationError if they are not defined in a file."""
     if '"module": "__main__"' not in json.dumps([each.encoded() for each in configurations]):
         return None
     path: str | None = getattr(sys.modules.get("__main__"), "__file__", None)

@@ -1,7 +1,6 @@
-"""The result of a comparison, as data: what was measured, and what it is worth.
+"""The result of a comparison, as data: the measurements, and the statistics on them.
 
-Tests and intervals are computed once, when they are first asked for. How all of it reads and looks
-is the business of the reports.
+Tests and intervals are computed once, at their first use. The presentation is in `reports`.
 """
 
 from __future__ import annotations
@@ -28,21 +27,21 @@ from minitorch_np.experiments.verdicts import Sample, Verdict, groups, verdicts
 Result: TypeAlias = dict[str, Any]
 
 COLUMNS = ("name", "seed", "rate", "loss", "seconds", "steps", "lost", "error")
-"""Of the CSV, a line a run, beside the measure."""
+"""The columns of the CSV besides the measure; it has a line per run."""
 
 
 class Summary(NamedTuple):
     """One configuration's runs.
 
-    - `mean` and `median` are of all test accuracies, or whatever the measure is, where a run that
-      failed counts as chance; `interval` is the median's; `worked` is the median of the runs that
+    - `mean` and `median` of all test accuracies (or of the other measure), where a failed run
+      counts as chance; `interval` is that of the median; `worked` is the median of the runs that
       did not collapse;
-    - `collapsed` are the runs in which a class has a recall of 0 on the test data, or R2 is not
-      above 0, and those that failed, of `runs`; `collapses` is the interval of their share;
-    - `failed` are the runs that ended in an error;
-    - `loss` and `seconds` are medians of the runs that did not fail;
-    - `steps` is the median number of steps to the target accuracy on the training data; runs that
-      never came there count as infinite. `reached` did.
+    - `collapsed`: the number of `runs` that failed, or in which a class has a recall of 0 on the
+      test data, or R2 is not above 0; `collapses` is the interval of their fraction;
+    - `failed`: the number of runs that ended in an error;
+    - `loss` and `seconds`: medians over the runs that did not fail;
+    - `steps`: the median number of steps to the target accuracy on the training data; runs that did
+      not reach it count as infinite; `reached` is the number of runs that did.
     """
 
     name: str
@@ -63,18 +62,18 @@ class Summary(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """What `compare` returns.
+    """The result of `compare`.
 
-    - `configurations` are what was trained, each at the rate that it was compared at;
-    - `results` has a dictionary for each configuration and seed, `tuning` for each run that helped
-      to choose a rate, `edges` the names whose best rate is the first or last that was tried;
-    - `size` is the smallest difference that matters, `target` the training accuracy whose first
-      step is reported;
+    - `configurations`, each at the learning rate at which it was compared;
+    - `results` has a dictionary for each configuration and seed, `tuning` for each run for the
+      choice of a rate; `edges` are the names whose best rate is the lowest or highest tried;
+    - `size` is the smallest difference that matters; the steps to the training accuracy `target`
+      are reported;
     - `reference` is the configuration that all others are compared with, None for all pairs;
-    - `samples` are the numbers of samples to train on and to test with, `outputs` that of classes,
-      or of numbers a sample; `measure` is what runs are compared by;
-    - `resampled`: whether each seed had another sample of the training data;
-    - `notes` are what else is to be known of how it was made.
+    - `samples` are the numbers of training and test samples, `outputs` that of classes, or of
+      numbers per sample; `measure` is the quantity that is compared;
+    - `resampled`: whether each seed used another sample of the training data;
+    - `notes` are further remarks on how the comparison was made.
     """
 
     configurations: Sequence[Configuration]
@@ -107,7 +106,7 @@ class Comparison:
 
     @property
     def failures(self) -> list[Result]:
-        """The runs that failed, and with what."""
+        """The results of failed runs, with their errors."""
         return [run for run in self.results if "error" in run]
 
     def whole(self, name: str) -> list[Result]:
@@ -116,17 +115,17 @@ class Comparison:
 
     @property
     def chance(self) -> float:
-        """What a run that failed counts as: an accuracy of one over the classes, an R2 of 0."""
+        """The value that a failed run counts as: an accuracy of 1 / classes, or an R2 of 0."""
         return 1 / self.outputs if self.measure == ACCURACY else 0.0
 
     def accuracies(self, name: str) -> Array:
-        """The test accuracies by seed, or the values of R2; a run that failed counts as chance, and
-        so does an R2 below 0."""
+        """The test accuracies by seed, or the values of R2; a failed run, or an R2 below 0, counts
+        as chance."""
         return np.array([worth(run, self.chance) for run in self.runs[name]])
 
     def collapsed(self, name: str) -> list[bool]:
-        """By seed, whether the run failed, a class has a recall of 0 on the test data, or R2 is not
-        above 0."""
+        """Whether each run, by seed, failed, or a class has a recall of 0 on the test data, or R2
+        is not above 0."""
         return [
             "error" in run or bool(run["lost"]) or run.get(EXPLAINED.key, 1.0) <= 0
             for run in self.runs[name]
@@ -160,8 +159,8 @@ class Comparison:
         )
 
     def steps_to_target(self, run: Result) -> float:
-        """After how many steps a run first had an epoch of the target accuracy (or R2), on the
-        training data; infinite if never."""
+        """The number of steps after which a run first reached the target accuracy (or R2) in an
+        epoch, on the training data; infinite if never."""
         accuracies = run.get("curves", {}).get(self.measure.key, [])
         for epoch, accuracy in enumerate(accuracies, 1):
             if accuracy >= self.target:
@@ -170,8 +169,8 @@ class Comparison:
 
     @cached_property
     def curves(self) -> dict[str, Array]:
-        """The median test accuracy (or R2) after each epoch, of those whose runs did not all
-        fail."""
+        """The median test accuracy (or R2) after each epoch, by name; without configurations whose
+        runs all failed."""
         curve = f"test_{self.measure.key}"
         return {
             name: np.median([run["curves"][curve] for run in runs], axis=0)
@@ -186,7 +185,7 @@ class Comparison:
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
-        """What may be said of each pair, the better one by mean first, as they are ranked."""
+        """The verdict on each pair, the better one by mean first, in the order of the ranking."""
         samples = {
             name: Sample(self.accuracies(name), np.array(self.collapsed(name)))
             for name in self.names
@@ -197,15 +196,15 @@ class Comparison:
 
     @cached_property
     def groups(self) -> dict[str, str]:
-        """Letters for each name: two that share one were not found to differ. Where not all pairs
-        were compared there are none."""
+        """Letters for each name: two that share one were not found to differ. There are none if not
+        all pairs were compared."""
         few = any(each.kind == "too few seeds" for each in self.verdicts)
         if self.reference is not None or few or len(self.names) == 1:
             return dict.fromkeys(self.names, "")
         return groups(self.ranking, self.verdicts)
 
     def findings(self, name: str) -> list[Finding]:
-        """What was found in a configuration's networks, in most runs first; numbers are medians.
+        """The findings in a configuration's networks, the most frequent first; numbers are medians.
 
         Lost classes are those of the test data.
         """
@@ -225,7 +224,7 @@ class Comparison:
         return sorted(merged, key=lambda each: (not each.ill, -each.runs, each.path))
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as dictionaries, lists and numbers, as for JSON."""
+        """The comparison as dictionaries, lists and numbers, ready for JSON."""
         return {
             "configurations": [
                 {
@@ -256,11 +255,11 @@ class Comparison:
         }
 
     def report(self, path: StrPath | None = None) -> Any:
-        """The Report that `mt.report` gives: text, HTML for notebooks, `plot()` and `write(...)`.
+        """The Report of `mt.report`: text, HTML for notebooks, `plot()` and `write(...)`.
 
-        With `path`, it is also written there as a page of HTML. Raises OSError where that fails.
+        With `path`, it is also written there as an HTML page. Raises OSError if that fails.
         """
-        # Reports are built on top of this room, so they are looked up only when asked for.
+        # `reports` imports this room, so it is imported only here.
         made = importlib.import_module("minitorch_np.reports").report(self)
         if path is not None:
             made.write(path)
@@ -271,7 +270,7 @@ class Comparison:
         return shown
 
     def to_csv(self) -> str:
-        """A line for each run."""
+        """The runs as CSV text, a line for each."""
         text = io.StringIO()
         columns = (*COLUMNS[:3], self.measure.key, *COLUMNS[3:])
         writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
@@ -282,4 +281,5 @@ class Comparison:
 
     def __repr__(self) -> str:
         order = ", ".join(self.ranking)
-        return f"Comparison({len(self.seeds)} seeds; by mean: {order}; .report() tells more)"
+        n = len(self.seeds)
+        return f"Comparison({n} seed{'s' * (n > 1)}; by mean: {order}; .report() tells more)"

@@ -1,8 +1,7 @@
-"""What is compared: networks, and how each is trained.
+"""The configurations of a comparison: networks, and their training settings.
 
-A configuration is a name, a list of layers, and the settings of training. It can be written down as
-JSON, so that a run can happen in another process or on another machine, and so that a comparison
-that was interrupted knows what it was about.
+A configuration is a name, a list of layers, and the settings of training. It can be written as
+JSON, so that it can be sent to another process or machine, and stored in the results.
 """
 
 from __future__ import annotations
@@ -24,24 +23,24 @@ from minitorch_np.optimizers import Optimizer
 from minitorch_np.validation import require
 
 DEFAULTS = ("leaky_relu+elu", "relu+relu", "sigmoid+sigmoid", "relu+softmax", "sigmoid+softmax")
-"""The three options of the notes, the network that they work through, and the same with Sigmoid: it
-tells whether it is the hidden Sigmoid that harms, or the one that bounds the scores."""
+"""The three options of the notes, the network of their example, and the same with Sigmoid, which
+shows whether the hidden Sigmoid does harm, or the one that bounds the scores."""
 
 LOSS = "softmax_cross_entropy"
-"""The loss, unless told otherwise."""
+"""The default loss."""
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 20, 50, 0.05
-"""How the notes' network learns the digits in this package, unless told otherwise."""
+"""The default training settings, suited to the notes' network and the digits of this package."""
 
 
 class Configuration(NamedTuple):
     """A network and how it is trained.
 
-    - `layers` ends in what the loss takes, scores for SoftmaxCrossEntropy; layers are objects or
-      names;
-    - `learning_rate` is kept if it is given; None lets `compare` choose one;
+    - `layers` are objects or names; the last must suit the loss, with scores for
+      SoftmaxCrossEntropy;
+    - `learning_rate`; None lets `compare` choose one;
     - `optimizer` is a name with arguments, such as "sgd(momentum=0.9)" or "adam";
-    - `loss` is one too: over classes, or of numbers, such as "mean_squared_error".
+    - `loss` is a name too, of a loss over classes or a regression loss ("mean_squared_error").
     """
 
     name: str
@@ -53,25 +52,25 @@ class Configuration(NamedTuple):
     loss: str = LOSS
 
     def encoded(self) -> dict[str, Any]:
-        """As JSON can hold it. Raises ConfigurationError for layers that can't be written down."""
+        """A dictionary for JSON. Raises ConfigurationError for layers that can't be encoded."""
         layers = [
             layer_from_name(layer) if isinstance(layer, str) else layer for layer in self.layers
         ]
         found = self._asdict() | {"layers": [encode_layer(layer) for layer in layers]}
         if self.loss == LOSS:
-            del found["loss"]  # so results from before there were others are found again
+            del found["loss"]  # as in results of versions without this setting
         return found
 
     @classmethod
     def decoded(cls, data: dict[str, Any]) -> Configuration:
-        """What `encoded` wrote."""
+        """The configuration that `encoded` returned as a dictionary."""
         return cls(**data | {"layers": [decode_layer(layer, {}) for layer in data["layers"]]})
 
     def model(self, input_shape: Shape, seed: int) -> Sequential:
         """The network with its initial parameters.
 
-        The n-th layer that has parameters draws from the generator (seed, n), so that networks of
-        which only other layers differ begin with the same weights wherever the shapes agree.
+        The n-th layer with parameters draws from the generator (seed, n), so that networks that
+        differ in other layers begin with the same weights where the shapes agree.
         """
         fresh = Configuration.decoded(json.loads(json.dumps(self.encoded()))).layers
         shape, learned = input_shape, 0
@@ -84,7 +83,7 @@ class Configuration(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """The learning rate, or the usual one where none was given or chosen."""
+        """The learning rate, or the default if it is None."""
         return LEARNING_RATE if self.learning_rate is None else self.learning_rate
 
     def make_optimizer(self) -> Optimizer:
@@ -96,15 +95,15 @@ class Configuration(NamedTuple):
         return by_name(Loss, self.loss)
 
     def check(self, input_shape: Shape, outputs: int) -> None:
-        """Raise ConfigurationError or ShapeError, with the name, for what can't be trained."""
+        """Raise ConfigurationError or ShapeError, with the name, if it can't be trained."""
         try:
             for key, number in {"epochs": self.epochs, "batch_size": self.batch_size}.items():
                 if not isinstance(number, (int, np.integer)) or number < 1:
                     raise ConfigurationError(f"expected {key} of at least 1, got {number!r}")
             if not isinstance(self.optimizer, str):
                 raise ConfigurationError(
-                    "expected an optimizer by name, such as 'adam(beta1=0.8)', with learning_rate "
-                    f"beside it, got {self.optimizer!r}"
+                    "expected an optimizer by name, such as 'adam(beta1=0.8)', and learning_rate "
+                    f"as a separate setting, got {self.optimizer!r}"
                 )
             self.make_optimizer()
             self.make_loss().check_model(model := self.model(input_shape, 0))
@@ -123,11 +122,11 @@ def as_configuration(
     given: str | Configuration, hidden: int = 10, outputs: int = 10, loss: str | None = None
 ) -> Configuration:
     """A configuration, with `loss` instead of its own unless that is None; a text such as
-    "leaky_relu(0.1)+elu" is the notes' network with these two.
+    "leaky_relu(0.1)+elu" is the notes' network with these two activations.
 
-    "A+B" is Dense, A, Dense, B, and B's outputs are the scores; softmax as B is the softmax in the
-    loss, so that the scores are those of the second Dense. "A" alone is the same as "A+softmax"; of
-    numbers it is Dense, A, Dense. Raises ConfigurationError for anything else.
+    "A+B" is Dense, A, Dense, B, and B's outputs are the scores; with softmax as B, which is part of
+    the loss, the scores are those of the second Dense. "A" is the same as "A+softmax"; for
+    regression it is Dense, A, Dense. Raises ConfigurationError for anything else.
     """
     if isinstance(given, Configuration):
         return given if loss is None else given._replace(loss=loss)
@@ -145,8 +144,8 @@ def as_configuration(
     of_numbers = loss is not None and by_name(Loss, loss).exclusive_classes is None
     if of_numbers and len(parts) > 1 and isinstance(second, Softmax):
         raise ConfigurationError(
-            f"configuration {given!r}: expected activations that go with {loss}, got softmax, "
-            "which is of classes: give configurations such as 'relu', or 'relu+tanh'"
+            f"configuration {given!r}: expected activations that suit {loss}, got softmax, which "
+            "is for classes: give configurations such as 'relu', or 'relu+tanh'"
         )
     layers: list[Layer | str] = [Dense(hidden), first, Dense(outputs)]
     if not isinstance(second, Softmax):
@@ -160,7 +159,7 @@ def as_configurations(
     outputs: int = 10,
     loss: str | None = None,
 ) -> list[Configuration]:
-    """All of them; raises ConfigurationError for fewer than one, or two of one name."""
+    """The configurations. Raises ConfigurationError if there are none, or two of the same name."""
     found = [as_configuration(each, hidden, outputs, loss) for each in as_list(given)]
     names = [configuration.name for configuration in found]
     if not found or len(set(names)) < len(names):
@@ -169,7 +168,7 @@ def as_configurations(
 
 
 def as_list(given: Iterable[str | Configuration] | None) -> list[str | Configuration]:
-    """What is to be compared as a list, None as DEFAULTS."""
+    """The configurations to compare as a list; None means DEFAULTS."""
     listed = given is None or (
         isinstance(given, Iterable) and not isinstance(given, (str, np.ndarray))
     )

@@ -1,12 +1,12 @@
 """Why a network learns badly: units that are dead, stuck, idle or identical, classes that are never
 predicted, gradients that vanish or explode, steps of the wrong size.
 
-A ReLU unit that is 0 for every sample has no gradient, and never comes back: it is dead. A Sigmoid
-far out on either side is nearly flat, and lets nearly no gradient through: it is saturated. What is
-left of the gradient shrinks, or grows, from layer to layer on its way back.
+A ReLU unit that is 0 for every sample has no gradient, and does not recover: it is dead. A Sigmoid
+with a large input of either sign is nearly flat, and passes almost no gradient: it is saturated.
+The gradient can shrink, or grow, from layer to layer on its way back.
 
-What is found is data, a `Finding` each. Not all of it matters: a hidden unit more or less makes no
-difference, and healthy networks have a few that are of no use. A finding is `ill` where it does.
+Each problem is a `Finding`. Not all of them matter: healthy networks have a few useless units, too.
+A finding is `ill` if it does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, as_batch, as_targets, count, parts
+from minitorch_np.arrays import AnyArray, Array, as_batch, as_rows, as_targets, count, parts
 from minitorch_np.arrays import each as of_each
 from minitorch_np.core.prediction import Model
 from minitorch_np.core.sequential import last_layer
@@ -33,43 +33,44 @@ from minitorch_np.losses import CrossEntropy, Loss, SeveralLosses, SoftmaxCrossE
 from minitorch_np.signature import explained
 from minitorch_np.text import folded, terminal_width
 from minitorch_np.training import Callback, Trainer
+from minitorch_np.training.inputs import as_samples
 from minitorch_np.validation import instance, require
 
 PROBE = 512
-"""How many samples are looked at."""
+"""The number of samples that are examined."""
 
 FEWEST = 50
-"""From fewer samples it can't be told whether a unit is of use."""
+"""The smallest number of samples that shows whether a unit is useless."""
 
 MANY, MOST = 0.25, 0.5
-"""Ill is a larger share of a layer's units that are dead or stuck, or that are of no use in all."""
+"""The largest harmless fractions of a layer's units: dead or stuck ones, and useless ones."""
 
 SATURATED, SATURATED_ILL = 0.5, 0.9
-"""Shares of saturated outputs: what is told, and what is ill."""
+"""The fractions of saturated outputs above which they are reported, and ill."""
 
 FOLD = 400.0
-"""A gradient that is so much smaller, or larger, in one layer than in the last is ill."""
+"""The ratio of the gradients of a layer and of the last one, in either direction, that is ill."""
 
 STEPS = 1e-6, 0.3
-"""Steps smaller or larger than these shares of the weights are ill."""
+"""Steps smaller or larger than these fractions of the weights are ill."""
 
 USELESS = ("dead", "stuck", "idle")
-"""What is said of units that hardly take part in learning, or not at all."""
+"""The kinds of units that take little or no part in learning."""
 
 LEARNED = 0.2
-"""A network has learned something where it is so much of the way from chance to perfection."""
+"""A network has learned something if its accuracy is this fraction of the way from chance to 1."""
 
 
 class Finding(NamedTuple):
-    """One thing that was found in a network, or in several.
+    """One problem that was found in a network, or in several.
 
-    - `path` and `label` say in which layer: "0", or "1.0.2" for one that is nested;
+    - `path` and `label` of the layer: "0", or "1.0.2" for a nested one;
     - `kind` is one of "dead", "stuck", "idle", "identical", "saturated", "vanishing gradient",
       "exploding gradient", "not finite", "small steps", "large steps", "lost class",
       "bounded scores";
-    - `value` is the number of units, of `units`; a share, a ratio, a class or a bound;
-    - `since` is the epoch, from 1, from which on it was so; None outside of training;
-    - `runs` are the runs in which it was found; then `value` and `since` are medians.
+    - `value` is the number of units, out of `units`, or a fraction, a ratio, a class or a bound;
+    - `since` is the epoch, counted from 1, since which it exists; None outside of training;
+    - `runs` is the number of runs in which it was found; then `value` and `since` are medians.
     """
 
     path: str
@@ -83,12 +84,12 @@ class Finding(NamedTuple):
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Finding:
-        """The one that `_asdict` wrote."""
+        """The finding that `_asdict` returned as a dictionary."""
         return cls(**data)
 
     @property
     def key(self) -> tuple[str, str, float | None]:
-        """What stays the same from epoch to epoch, and from run to run."""
+        """The part that identifies a finding in all epochs and runs."""
         return self.path, self.kind, self.value if self.kind == "lost class" else None
 
     def __str__(self) -> str:
@@ -118,28 +119,30 @@ _SENTENCES: dict[str, Any] = {
     "vanishing gradient": _fold("smaller"),
     "exploding gradient": _fold("larger"),
     "not finite": lambda f: f"{f.value:g} weights or outputs are not finite (NaN or infinite)",
-    "small steps": lambda f: f"steps of {f.value:.1g} of the weights, too small",
+    "small steps": lambda f: (
+        f"steps of {f.value:.1g} of the weights, too small" if f.value else "no weight moves"
+    ),
     "large steps": lambda f: f"steps of {f.value:.1g} of the weights, too large",
     "lost class": lambda f: f"class {f.value:g} is never predicted where it should be",
     "bounded scores": lambda f: f"scores are bounded: the loss can't fall below {f.value:.2f}",
 }
-"""What each kind of finding reads like: the one place where findings become words."""
+"""The text for each kind of finding."""
 
 
 class Diagnosis(NamedTuple):
-    """The layers' health, and what was found: nothing where all is well."""
+    """The layers' health, and the findings; there are none if all is well."""
 
     layers: list[LayerHealth]
     findings: list[Finding]
 
     @property
     def ill(self) -> list[Finding]:
-        """Those findings that matter."""
+        """The findings that matter."""
         return [each for each in self.findings if each.ill]
 
     @property
     def words(self) -> list[str]:
-        """What is ill, in words."""
+        """The findings that matter, as sentences."""
         return [str(each) for each in self.ill]
 
     def __str__(self) -> str:
@@ -165,9 +168,8 @@ class Diagnosis(NamedTuple):
 def diagnose(model: Model, x: Any, y: Any, loss: Loss | None = None) -> Diagnosis:
     """Measure the health of a model's layers on up to PROBE samples x with targets y.
 
-    `loss` is the one that goes with its outputs unless it is given; a Graph with several outputs
-    needs SeveralLosses. The model is not changed. Raises ShapeError and DataError for data that
-    does not fit.
+    The default `loss` is the one that suits the model's outputs; a Graph with several outputs needs
+    SeveralLosses. The model is not changed. Raises ShapeError and DataError for invalid data.
     """
     instance("diagnose", "model", model, Model)
     loss = loss_for(model) if loss is None else instance("diagnose", "loss", loss, Loss)
@@ -175,9 +177,11 @@ def diagnose(model: Model, x: Any, y: Any, loss: Loss | None = None) -> Diagnosi
     rows = of_each(lambda part: as_batch(part, model.dtype, "diagnose: x")[:PROBE], given)
     model.check_input(rows)
     m = count(rows)
-    wanted = of_each(lambda part: as_targets(part, "diagnose: y")[:m], wanted)
-    targets = loss.prepare(wanted, model.output_shape)
-    with np.errstate(all="ignore"):  # what has diverged is to be seen, not to be warned of
+    if isinstance(wanted, tuple) and not isinstance(loss, SeveralLosses):
+        wanted = list(wanted)  # the targets of one output, one by one
+    wanted = of_each(lambda part: as_rows(part, "diagnose: y")[:m], wanted)
+    targets = as_samples(model, loss, rows, wanted, None, "diagnose").y
+    with np.errstate(all="ignore"):  # a diverged model is reported, without warnings
         layers, visits, scores = _layers(model, rows, targets, loss)
     ends = [last_layer(end) for end in model.last_layers]
     last = {visit.path for visit in visits if visit.layer in ends} | {layers[-1].path}
@@ -196,7 +200,8 @@ def diagnose(model: Model, x: Any, y: Any, loss: Loss | None = None) -> Diagnosi
 def _layers(
     model: Model, x: Any, targets: Any, loss: Loss
 ) -> tuple[list[LayerHealth], list[Visit], Any]:
-    """All layers with parameters and all activations, in the order in which they run."""
+    """The health of all layers with parameters and all activations, in the order of the run, all
+    visits, and the outputs."""
     visits: list[Visit] = []
     gradients: dict[str, Array] = {}
     watched = noted(model, visits, gradients)
@@ -213,7 +218,7 @@ def _layers(
 
 
 def _of_units(layer: LayerHealth, output: bool) -> list[Finding]:
-    """Units that are of no use."""
+    """Findings about useless units."""
     found, where = [], (layer.path, layer.label)
     most = layer.useless > MOST * layer.units
     many = most or layer.dead + layer.stuck > MANY * layer.units
@@ -231,7 +236,7 @@ def _of_units(layer: LayerHealth, output: bool) -> list[Finding]:
 
 
 def _of_numbers(visits: list[Visit]) -> list[Finding]:
-    """Weights that are not finite; where all are, the first outputs that are not."""
+    """Findings about weights that are not finite, or else the first outputs that are not."""
 
     def found(visit: Visit, arrays: list[Array]) -> list[Finding]:
         number = sum(array.size - int(np.isfinite(array).sum()) for array in arrays)
@@ -247,7 +252,7 @@ def _of_numbers(visits: list[Visit]) -> list[Finding]:
 
 
 def _of_gradients(layers: list[LayerHealth]) -> list[Finding]:
-    """The layers where the gradient is smallest and largest beside the last one's."""
+    """Findings about the layers with the smallest and largest gradient relative to the last."""
     if not layers or not 0 < layers[-1].gradient < math.inf:
         return []
     last = layers[-1].gradient
@@ -264,7 +269,7 @@ def _of_gradients(layers: list[LayerHealth]) -> list[Finding]:
 
 
 def _of_scores(visit: Visit, scores: Array, targets: AnyArray, loss: Loss) -> list[Finding]:
-    """Classes that a network never predicts, though it has learned others; bounded scores."""
+    """Findings about classes that are never predicted, though others are, and bounded scores."""
     if not isinstance(loss, (CrossEntropy, SoftmaxCrossEntropy)) or scores.ndim != 2:
         return []
     where, found = (visit.path, visit.layer.label), []
@@ -282,15 +287,16 @@ def _of_scores(visit: Visit, scores: Array, targets: AnyArray, loss: Loss) -> li
 
 
 def lost_classes(true: AnyArray, predicted: AnyArray) -> list[int]:
-    """The classes of which there are samples, and none of them is recognized."""
+    """The classes that have samples, none of which is recognized."""
     right = set(np.unique(true[true == predicted]).tolist())
     return [int(each) for each in np.unique(true) if each not in right]
 
 
 class Diagnostics(Callback):
-    """Measures the health of the layers after each epoch, on the samples `x`, `y`.
+    """A callback that measures the health of the layers after each epoch, on samples `x`, `y`.
 
-    `epochs` is a list of Diagnosis; `findings` are those of the last, with the epoch since when.
+    `epochs` is a list of Diagnosis; `findings` are those of the last epoch, with the epoch since
+    which each exists. Raises ConfigurationError unless x and y are arrays.
     """
 
     only_first_rank = True
@@ -330,24 +336,26 @@ class Diagnostics(Callback):
 
     @property
     def findings(self) -> list[Finding]:
-        """What was found after the last epoch, and since which epoch without a break."""
+        """The findings after the last epoch, each with the epoch since which it exists."""
         return findings_since(self.epochs)
 
     @property
     def words(self) -> list[str]:
-        """What is ill after the last epoch, in words."""
+        """The findings after the last epoch that matter, as sentences."""
         return [str(each) for each in self.findings if each.ill]
 
 
 def findings_since(epochs: Sequence[Diagnosis]) -> list[Finding]:
-    """What was found in the last of some epochs, and since when without a break."""
+    """The findings of the last epoch, each with the epoch since which it exists without a break;
+    for units, since which there have been at least as many.
+    """
     if not epochs:
         return []
-    keys = [{each.key for each in diagnosis.findings} for diagnosis in epochs]
+    values = [{each.key: each.value for each in diagnosis.findings} for diagnosis in epochs]
     found = []
     for each in epochs[-1].findings:
-        since = len(keys)
-        while since > 1 and each.key in keys[since - 2]:
+        since, least = len(values), each.value if each.units else -math.inf
+        while since > 1 and values[since - 2].get(each.key, math.nan) >= least:
             since -= 1
         found.append(each._replace(since=since))
     return found
@@ -363,13 +371,13 @@ def _of_steps(layers: list[LayerHealth]) -> list[Finding]:
 
 
 def _steps(model: Model, before: dict[str, Array]) -> dict[str, float]:
-    """By a layer's path, how far its weights have moved over their size."""
+    """The change of each layer's weights over their size, by the layer's path."""
     found = {}
     for name, after in model.named_parameters().items():
         path, _, key = name.rpartition(".")
         if key == "weight" and name in before:
             size = float(np.linalg.norm(before[name]))
-            if size:  # and a step to or from infinity is infinite
+            if size:  # a step to or from infinity is infinite
                 step = float(np.linalg.norm(after - before[name])) / size
                 found[path] = math.inf if math.isnan(step) else step
     return found

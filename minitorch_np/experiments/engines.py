@@ -1,10 +1,9 @@
-"""Engines that run tasks elsewhere: on the workers of a Dask cluster, or as the ranks of an MPI
-job.
+"""Engines that run tasks elsewhere: on the workers of a Dask cluster, or the ranks of an MPI job.
 
-Both are `concurrent.futures` executors, which is all that `compare` asks for. Each worker of a Dask
-cluster is sent the data once. Ranks are told the folder that it is in, so all have to see the same
-disk. Each worker should use one
-BLAS thread (OPENBLAS_NUM_THREADS=1 in its environment), or they wait for each other.
+Both are `concurrent.futures` executors, which `compare` requires. The data is sent once to each
+worker of a Dask cluster. Ranks read it from a folder, so they must share a file system. Each worker
+should use one BLAS thread (OPENBLAS_NUM_THREADS=1 in its environment), or they slow each other
+down.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from minitorch_np.errors import ConfigurationError, MissingExtraError
 def dask_executor(address: str) -> Iterator[Executor]:
     """The workers of the Dask scheduler at `address`, such as tcp://host:8786.
 
-    Raises MissingExtraError without dask.distributed, ConfigurationError where nobody answers.
+    Raises MissingExtraError without dask.distributed, ConfigurationError if there is no answer.
     """
     try:
         from distributed import Client

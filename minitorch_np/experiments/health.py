@@ -1,7 +1,7 @@
-"""What can be measured of a network's layers on a few hundred samples: one forward, one backward.
+"""Measures the layers of a network on a few hundred samples, in one forward and one backward pass.
 
-Composed layers are walked through, so that what is inside a `Residual` or another `Sequential` is
-measured as well. A layer's path is that of its parameters: "0", or "1.0.2" for one that is nested.
+Containers are opened, so that layers inside a `Residual` or a nested `Sequential` are measured too.
+A layer's path is that of its parameters: "0", or "1.0.2" for a nested one.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from minitorch_np.core.branches import Branches
 from minitorch_np.layers import Activation, Graph, Layer, Sequential
 
 FLAT = 0.05
-"""A slope below this share of the function's steepest lets nearly no gradient through."""
+"""A function is flat where its slope is below this fraction of the steepest."""
 
 IDLE = 0.025
-"""A unit that lets gradient through for a smaller share of the samples is idle."""
+"""A unit that passes gradient for a smaller fraction of the samples is idle."""
 
 TWIN = 1e-3
-"""Units are identical where their outputs differ by less than this share of their size."""
+"""Units are identical if their outputs differ by less than this fraction of their size."""
 
 MOST_OUTPUTS = 4096
-"""Of a unit, so many outputs are compared with another's."""
+"""The number of a unit's outputs that are compared with another's."""
 
 
 class LayerHealth(NamedTuple):
-    """What was measured of one layer: a layer with parameters, or an activation.
+    """The measurements of one layer with parameters, or of an activation.
 
     - `mean` and `spread` (standard deviation) of its outputs;
-    - `gradient` is the norm of the loss's gradient with respect to a sample's outputs (root mean
-      square over samples), whatever the number of outputs, so that layers can be compared;
-    - of its `units` (features, or channels): `dead` are 0 for every sample and get no gradient,
-      `stuck` are at another value where the function is flat, for every sample, `idle` get
-      gradient from a few samples only, `identical` are equal to a unit before them;
-    - `saturated` is the share of outputs where a bounded function is flat; None for others;
-    - `update` is the size of the last step over that of the weights, None outside of training.
+    - `gradient`: the norm of the loss's gradient with respect to a sample's outputs (root mean
+      square over samples), which can be compared between layers;
+    - numbers of its `units` (features, or channels): `dead` ones are 0 for every sample and get no
+      gradient, `stuck` ones are at another value where the function is flat, for every sample,
+      `idle` ones get gradient from a few samples only, `identical` ones equal an earlier unit;
+    - `saturated`: the fraction of outputs where a bounded function is flat; None for others;
+    - `update`: the size of the last step over that of the weights; None outside of training.
     """
 
     path: str
@@ -57,12 +57,12 @@ class LayerHealth(NamedTuple):
 
     @property
     def useless(self) -> int:
-        """Units that hardly take part in learning, or not at all."""
+        """The number of units that take little or no part in learning."""
         return self.dead + self.stuck + self.idle
 
 
 class Visit(NamedTuple):
-    """A layer that is no container, as a batch went through it."""
+    """The call of a layer that is not a container: its input and output."""
 
     path: str
     layer: Layer
@@ -71,7 +71,7 @@ class Visit(NamedTuple):
 
 
 class _Noted:
-    """Stands for a layer that is no container, and notes what goes through it."""
+    """Replaces a layer that is not a container, and records its inputs, outputs and gradients."""
 
     def __init__(
         self, layer: Layer, path: str, visits: list[Visit], gradients: dict[str, Array]
@@ -92,8 +92,8 @@ class _Noted:
 
 
 def noted(layer: Any, visits: list[Visit], gradients: dict[str, Array], path: str = "") -> Any:
-    """A copy of a model that notes each visit of a layer inside, and by its path the gradient of
-    that layer's output. A container with a forward of its own is a layer like any other.
+    """A copy of a model that records each call of a layer inside, and by its path the gradient of
+    that layer's output. A container with its own forward counts as a plain layer.
     """
     kinds = (Sequential, Branches, Graph)
     if not any(isinstance(layer, k) and type(layer).forward is k.forward for k in kinds):
@@ -105,7 +105,7 @@ def noted(layer: Any, visits: list[Visit], gradients: dict[str, Array], path: st
 
 
 def measured(visit: Visit, dy: Array, compared: bool) -> LayerHealth:
-    """One layer's health; `compared`: whether its units are, with each other."""
+    """One layer's health; with `compared`, identical units are counted."""
     _, layer, x, y = visit
     size = np.square(dy, dtype=np.float64).reshape(len(dy), -1).sum(axis=1).mean()
     health = LayerHealth(
@@ -126,7 +126,7 @@ def measured(visit: Visit, dy: Array, compared: bool) -> LayerHealth:
 def _flatness(
     health: LayerHealth, layer: Activation, x: Array, y: Array
 ) -> tuple[LayerHealth, AnyArray]:
-    """How much of an activation is flat, and which units are, for every sample."""
+    """The health with the numbers of flat units and outputs, and which units are always flat."""
     steepest, low, high = _plateaus(layer)
     flat = np.abs(layer.derivative(x, y) * np.ones((), y.dtype)) < FLAT * steepest
     flat &= np.where(x < 0, low != "slope", high != "slope")
@@ -146,22 +146,22 @@ def _flatness(
 
 
 def _plateaus(layer: Activation) -> tuple[float, str, str]:
-    """The steepest slope, and what the function does far on the left and on the right: it goes on
-    ("slope"), is off ("rest"), or at a bound ("saturated")."""
+    """The steepest slope, and the behaviour of the function for very negative and very positive
+    inputs: it grows ("slope"), is off ("rest"), or at a bound ("saturated")."""
     z = np.linspace(-8, 8, 1601)
     steepest = float(np.abs(layer.derivative(z, layer.value(z)) * np.ones(len(z))).max()) or 1.0
     far, farther, middle = np.array([-1e4, 1e4]), np.array([-2e4, 2e4]), np.zeros(1)
     ends = layer.value(far) * np.ones(2)
     bounded = np.abs(ends - layer.value(farther)) < 1e-6
-    # ReLU and its smooth relatives rest at 0 for half of their inputs, as they should.
+    # ReLU and its smooth variants are meant to be 0 for half of their inputs.
     rests = (np.abs(ends) < 1e-6) & (not bounded.all() or abs(layer.value(middle)[0]) < 1e-6)
     left, right = np.where(bounded, np.where(rests, "rest", "saturated"), "slope")
     return steepest, str(left), str(right)
 
 
 def by_unit(array: AnyArray) -> AnyArray:
-    """A row for each unit, with all its outputs: a feature, which is the last axis, or a channel of
-    an image, which is the first of a sample's."""
+    """A row with all outputs for each unit: for each feature (the last axis), or for images, each
+    channel (the first axis of a sample)."""
     if array.ndim == 1:
         return array[None]
     units = np.moveaxis(array, 1 if array.ndim == 4 else -1, 0)
@@ -169,7 +169,7 @@ def by_unit(array: AnyArray) -> AnyArray:
 
 
 def _twins(units: AnyArray) -> int:
-    """How many units are equal to one before them."""
+    """The number of units that are equal to an earlier one."""
     step = max(1, units.shape[1] // MOST_OUTPUTS)
     rows = np.asarray(units[:, ::step], dtype=np.float64)
     products = rows @ rows.T
@@ -180,7 +180,7 @@ def _twins(units: AnyArray) -> int:
 
 
 def score_range(layer: Layer) -> float | None:
-    """How far apart the outputs of a bounded activation can be; None for other layers."""
+    """The width of the range of a bounded activation; None for other layers."""
     if not isinstance(layer, Activation) or "slope" in _plateaus(layer)[1:]:
         return None
     low, high = np.broadcast_to(layer.value(np.array([-1e4, 1e4])), 2)

@@ -1,8 +1,7 @@
-"""The results that are written down, one JSON line each, so that a comparison can go on.
+"""The file of results, one JSON line each, from which a comparison can be resumed.
 
-The file is only ever appended to. A line that is damaged, as the last one is where the machine was
-switched off while it was written, or that holds what no run returns, is left where it is: what it
-held is not found, and run again.
+Lines are only appended. A damaged line (the last one, if the machine was switched off during the
+write) or one with invalid content is ignored, and its run is repeated.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ RESULTS = "results.jsonl"
 
 
 class Log:
-    """The results in `folder`, if there is one; those of a run before are `done`, by their keys.
+    """The results in `folder`, if there is one; those of an earlier run are in `done`, by key.
 
-    Raises ConfigurationError where there are results and `resume` is not set, or `resume`
-    and no folder.
+    Raises ConfigurationError if there are results and `resume` is not set, or if `resume` is set
+    without a folder.
     """
 
     def __init__(self, folder: StrPath | None, resume: bool, arrays: tuple[AnyArray, ...]) -> None:
@@ -49,7 +48,7 @@ class Log:
         if self.path is None:
             if resume:
                 raise ConfigurationError(
-                    "compare: expected a folder whose results to go on with, got none: resume "
+                    "compare: expected a folder with results to resume from, got none: resume "
                     "needs folder (--folder DIR)"
                 )
             return
@@ -57,12 +56,12 @@ class Log:
         if os.path.exists(self.path):
             if not resume:
                 raise ConfigurationError(
-                    f"{self.path}: expected a folder without results: set resume to go on with "
+                    f"{self.path}: expected a folder without results: set resume to continue "
                     "them, or choose another"
                 )
             with open(self.path, "rb") as file:
                 self._read(file.read())
-        with open(self.path, "ab"):  # here and now, not after hours
+        with open(self.path, "ab"):  # raises now if it can't be written
             pass
 
     def _read(self, content: bytes) -> None:
@@ -74,7 +73,7 @@ class Log:
                 entry = json.loads(line)
                 key, result = entry["key"], entry["result"]
                 _check(json.loads(key)[0], result)
-            except Exception:  # whatever can't be read back, for whatever reason
+            except Exception:  # a damaged line can raise anything
                 self.damaged += 1
                 continue
             if not result.get("again"):
@@ -82,18 +81,18 @@ class Log:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be said of how it was read."""
+        """Remarks on damaged lines."""
         if not self.damaged:
             return []
         lines = "1 damaged line was" if self.damaged == 1 else f"{self.damaged} damaged lines were"
-        return [f"{lines} skipped in {self.path}; what they held was run again."]
+        return [f"{lines} skipped in {self.path}; their runs were repeated."]
 
     def key(self, task: dict[str, Any]) -> str:
-        """What a result is found by again: everything that it depends on."""
+        """The key of a task's result: everything that it depends on."""
         return json.dumps([task, self.data], sort_keys=True)
 
     def write(self, key: str, result: Result) -> None:
-        """Add a line, and see it on the disk."""
+        """Append a line and flush it to the disk."""
         if self.path is None:
             return
         line = json.dumps({"key": key, "result": result}) + "\n"
@@ -105,7 +104,7 @@ class Log:
 
 
 def _check(task: Any, result: Any) -> None:
-    """Raise some exception for what no run of the task can have returned."""
+    """Raise an exception if the task can't have returned this result."""
     same = ("name", "seed", "rate", "tuning")
     fits = all(json.dumps(result[name]) == json.dumps(task[name]) for name in same)
     if "error" in result:
@@ -120,7 +119,7 @@ def _check(task: Any, result: Any) -> None:
 
 
 def _is_whole(result: Result, epochs: int, key: str) -> bool:
-    """Whether all that was measured in a run of so many epochs is there."""
+    """Whether the result has all measurements of a run of `epochs` epochs."""
     curves, findings = result["curves"], [Finding.of(each) for each in result["findings"]]
     return (
         _are_numbers([result[name] for name in ("loss", "seconds", "steps")])
@@ -145,7 +144,7 @@ def _are_measures(key: str, values: list[Any]) -> bool:
 
 
 def _checksum(arrays: tuple[AnyArray, ...]) -> int:
-    """A number that other data does not have, of a thousand samples."""
+    """A checksum of about a thousand samples, which identifies the data."""
     found = 0
     for array in arrays:
         some = np.ascontiguousarray(array[:: max(1, len(array) // 1000)])

@@ -1,9 +1,9 @@
-"""What runs are compared by: how many classes are right, or how much of the numbers is predicted.
+"""The measure by which runs are compared: accuracy, or R2 for regression.
 
-Both are at most 1, and larger is better, so that one table and one test serve both. A loss over
-classes is measured by the accuracy. A loss of numbers, such as MeanSquaredError, is measured by R2,
-which is 0 for who always predicts the mean of the targets; a run that is no better than that counts
-as 0, however far off it is, and has collapsed.
+Both are at most 1, and larger is better, so that one table and one test serve both. Losses over
+classes use the accuracy. Regression losses, such as MeanSquaredError, use R2, which is 0 for a
+constant prediction of the mean of the targets; a run that is no better counts as 0 and as
+collapsed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from minitorch_np.training import R2, Accuracy, Metric
 
 
 class Measure(NamedTuple):
-    """`key` is its name in results and curves, `name` and `several` are those in sentences, and
-    `metric` is the class that measures.
+    """A measure: `key` is its name in results and curves, `name` and `several` are those in
+    sentences, and `metric` is the class that computes it.
     """
 
     key: str
@@ -32,8 +32,8 @@ EXPLAINED = Measure("r2", "R2", "values of R2", R2)
 
 
 def measure_for(loss: Loss) -> Measure:
-    """The measure that goes with a loss. Raises ConfigurationError for a loss of several answers at
-    once, which has neither.
+    """The measure for a loss. Raises ConfigurationError for a loss over several labels at once,
+    which has neither.
     """
     if loss.exclusive_classes is False:
         raise ConfigurationError(
@@ -44,6 +44,6 @@ def measure_for(loss: Loss) -> Measure:
 
 
 def worth(run: Mapping[str, Any], failed: float = 0.0) -> float:
-    """What a run counts as: its measure, not less than 0; `failed` where it has none."""
+    """The value that a run counts as: its measure, not less than 0, or `failed` if it has none."""
     found = [float(run[each.key]) for each in (ACCURACY, EXPLAINED) if each.key in run]
     return max(0.0, *found) if found else failed

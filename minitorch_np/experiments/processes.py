@@ -1,7 +1,7 @@
-"""Processes to run tasks in, with one BLAS thread each, that go when they are no longer wanted.
+"""Worker processes for tasks, with one BLAS thread each.
 
-A worker that is killed takes nothing with it: its task is given to another, and the run goes on. A
-task that kills every worker that it is given to is a run that failed.
+If a worker is killed, its task is given to another one. A task that ends several workers counts as
+a failed run.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from minitorch_np.experiments.task import Arrays
 from minitorch_np.experiments.worker import MARK, write_arrays
 
 TRIES = 3
-"""So many workers may a task kill."""
+"""The number of workers that a task may end before it counts as failed."""
 
 START = "from minitorch_np.experiments.worker import main; main()"
 """The program of a worker process."""
 
 
 class GoneError(Exception):
-    """A worker has ended before it answered."""
+    """A worker ended before it answered."""
 
 
 class Worker:
-    """One process, and the pipes to it. Raises ConfigurationError where it refuses to work."""
+    """One process, and the pipes to it."""
 
     def __init__(self, about: dict[str, Any]) -> None:
         one_thread = dict.fromkeys(BLAS_THREADS, "1")
@@ -46,12 +46,12 @@ class Worker:
             text=True,
             env=os.environ | one_thread | paths,
             pass_fds=[about["file"]],
-            process_group=0,  # Ctrl-C is for the process that waits; it ends the others
+            process_group=0,  # Ctrl-C reaches only the parent, which ends the workers
         )
         self.about = about
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a line. Raises GoneError."""
+        """Send a line, and return the answer. Raises GoneError if the worker ended."""
         stdin, stdout = self.process.stdin, self.process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -59,31 +59,32 @@ class Worker:
             stdin.write(json.dumps(question) + "\n")
             stdin.flush()
             answer: dict[str, Any] = json.loads(stdout.readline())
-        except (OSError, ValueError):  # a pipe that is closed, or half an answer
+        except (OSError, ValueError):  # a closed pipe, or an incomplete answer
             raise GoneError from None
         return answer
 
     def close(self) -> None:
-        """Wait for the process, which has been killed, and close the pipes."""
+        """Kill the process, wait for its end, and close the pipes."""
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):  # what it was asked last, it never read
+            with contextlib.suppress(OSError):  # unread input in the pipe
                 assert pipe is not None
                 pipe.close()
 
 
 class Workers:
-    """Up to `jobs` workers, started as there are tasks for them. They end with the `with` block.
+    """Up to `jobs` workers, started when there are tasks for them. They end with the `with` block.
 
-    `script` is the file that the workers import first, for the classes that it defines.
+    `script` is a file that the workers import first, for the classes that it defines. Raises
+    ConfigurationError on systems other than POSIX.
     """
 
     def __init__(self, jobs: int, arrays: Arrays, script: str | None) -> None:
         if os.name != "posix":
             raise ConfigurationError(
                 "compare: expected jobs=1 on this system, whose processes can't inherit files: "
-                "hand in an executor, such as ProcessPoolExecutor()"
+                "pass an executor, such as ProcessPoolExecutor()"
             )
         self.jobs = jobs
         self.file = tempfile.TemporaryFile()  # noqa: SIM115  # closed in __exit__
@@ -109,7 +110,7 @@ class Workers:
         self.file.close()
 
     def run(self, tasks: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The tasks' numbers and results, as they come in."""
+        """Run the tasks; yields their numbers and results as they finish."""
         for number, task in enumerate(tasks):
             self.todo.put((number, task, 1))
         while len(self.threads) < min(self.jobs, len(tasks)):
@@ -122,7 +123,7 @@ class Workers:
             yield number, result
 
     def _serve(self) -> None:
-        """Hand tasks to one worker after the other, each until it is gone."""
+        """Send tasks to a worker, which is replaced when it ends."""
         worker: Worker | None = None
         while (item := self.todo.get()) is not None and not self.closed:
             number, task, tries = item
@@ -137,7 +138,7 @@ class Workers:
                 if tries < TRIES:
                     self.todo.put((number, task, tries + 1))
                 else:
-                    self.done.put((number, lost(task, "its process was ended from outside")))
+                    self.done.put((number, lost(task, "its process was killed")))
             except BaseException as error:
                 self.done.put((number, error))
                 break
@@ -145,8 +146,8 @@ class Workers:
             worker.close()
 
     def _start(self) -> Worker:
-        """A worker that is ready; one that is ended before that is replaced. Raises GoneError and
-        ConfigurationError."""
+        """A worker that is ready. Raises ConfigurationError if it can't start, GoneError if the
+        workers are being closed."""
         for _ in range(TRIES):
             worker = Worker(self.about)
             self.workers.append(worker)
@@ -163,11 +164,11 @@ class Workers:
             return worker
         raise ConfigurationError(
             f"compare: expected a process that runs tasks, got {TRIES} that ended before they were "
-            "ready: what they said is above; jobs=1 does without"
+            "ready: see their output above; jobs=1 needs no processes"
         )
 
 
 def lost(task: dict[str, Any], why: str) -> dict[str, Any]:
-    """The result of a run that never came back: as bad as one that failed, and no worse."""
+    """The result of a run whose workers ended, which counts as failed."""
     known = {name: task[name] for name in ("name", "seed", "rate", "tuning")}
     return known | {"error": f"{why}, {TRIES} times", "again": True}

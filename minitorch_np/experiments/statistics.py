@@ -1,19 +1,19 @@
-"""Is one network better than another, or was it luck?
+"""Statistical tests of whether one network is better than another.
 
-Two networks that are trained once give two numbers, and the numbers differ. Trained again from
-other seeds they differ again. So each is trained from several seeds, and the question is whether
-the differences, seed by seed, are larger than what chance makes of them.
+Two networks that are trained once give different numbers, and other seeds give other differences.
+So each is trained from several seeds, and the question is whether the differences, seed by seed,
+are larger than chance explains.
 
-If two networks were equally good, each difference might as well have come out with the other sign.
-The sign-flip test (Fisher 1935) takes that literally: it flips the signs in all possible ways and
-counts how often the mean comes out as far from 0 as the one that was seen. Nothing is assumed about
-how the accuracies are distributed, which matters: a network that collapses in one run out of five
-has differences that are far from normal, and Student's t-test overlooks it.
+If two networks were equally good, each difference could equally well have the other sign. The
+sign-flip test (Fisher 1935) flips the signs in all possible ways and counts how often the mean is
+as far from 0 as the observed one. It makes no assumption about the distribution of the accuracies,
+which matters: a network that collapses in one run out of five has differences that are far from
+normal, and Student's t-test overlooks it.
 
-Where several pairs are compared, one in twenty would look surprising by chance alone, so p-values
-are corrected (Holm 1979) and intervals are simultaneous: all of them hold at once in 95 of 100
+If several pairs are compared, one in twenty would look surprising by chance alone, so p-values are
+corrected (Holm 1979) and intervals are simultaneous: all of them hold at once in 95 of 100
 comparisons. Counts, such as collapses, have exact intervals (Clopper and Pearson 1934) and Fisher's
-exact test. NumPy is all that is needed.
+exact test.
 """
 
 from __future__ import annotations
@@ -30,44 +30,44 @@ from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.errors import ConfigurationError
 
 LEVEL = 0.05
-"""How often a whole comparison may claim a difference where there is none."""
+"""The probability that a whole comparison claims a difference where there is none."""
 
 ALL_SIGNS = 12
-"""Up to so many seeds all sign patterns are tried; beyond, DRAWS of them, always the same."""
+"""Up to this many seeds all sign patterns are used; beyond, DRAWS fixed random ones."""
 
 DRAWS = 9_999
-"""Random sign patterns, beside the one that was observed."""
+"""The number of random sign patterns, in addition to the observed one."""
 
 FEWEST_SEEDS = 8
-"""With fewer, even equal signs throughout are no evidence: nothing is claimed."""
+"""With fewer seeds, even equal signs throughout are not sufficient evidence."""
 
 POWER = 0.8
-"""The probability with which the seeds that are said to be needed show the difference."""
+"""The probability of detecting the difference with the number of seeds given as needed."""
 
 MOST_SEEDS = 1_000
-"""Beyond so many, the number of seeds needed is not told."""
+"""A larger number of needed seeds is not given."""
 
 
 class Interval(NamedTuple):
-    """The range that holds the true value, with the confidence that is stated beside it."""
+    """A confidence interval."""
 
     low: float
     high: float
 
     def inside(self, size: float) -> bool:
-        """Whether all of it is nearer to 0 than `size`."""
+        """Whether it lies entirely between -size and size."""
         return -size < self.low and self.high < size
 
 
 class SignFlip:
-    """The sign-flip test of the mean of `values` (n,), and the interval that belongs to it.
+    """The sign-flip test of the mean of `values` (n,), and its confidence interval.
 
-    Flip the signs of a part of the values around a hypothetical mean c, and compare the new mean
-    with the old: it is as far from c exactly where c lies between the mean of the values that were
-    flipped and the mean of those that were not. So each sign pattern has a range [low, high], the
-    p-value of the hypothesis "the mean is c" is the share of ranges that hold c, and the interval
-    of confidence 1 - level holds all c whose p-value is above `level`. The observed pattern, where
-    nothing is flipped, has no second mean: its range is everything.
+    Flip the signs of some of the values around a hypothetical mean c: the new mean is at least as
+    far from c as the old one exactly if c lies between the mean of the flipped values and the mean
+    of the others. So each sign pattern has a range [low, high], the p-value of the hypothesis "the
+    mean is c" is the fraction of ranges that contain c, and the interval of confidence 1 - level
+    contains all c whose p-value is above `level`. The observed pattern, where nothing is flipped,
+    has no second mean: its range is unbounded.
     """
 
     def __init__(self, values: Sequence[float] | Array) -> None:
@@ -92,16 +92,16 @@ class SignFlip:
         return float(np.mean(self.highs >= mean))
 
     def interval(self, level: float = LEVEL) -> Interval:
-        """All means that the test does not reject at `level`: infinite where the values are few."""
+        """The means that the test does not reject at `level`; unbounded for few values."""
         place = min(math.floor(level * len(self.lows)), len(self.lows) - 1)
         return Interval(float(self.lows[place]), float(self.highs[-1 - place]))
 
 
 @functools.lru_cache(maxsize=4)
 def sign_patterns(n: int) -> AnyArray:
-    """Which of n values keep their signs, a pattern a row, the first of which keeps all.
+    """Which of n values keep their signs, a pattern per row; the first pattern keeps all.
 
-    A pattern and its opposite say the same, so of all patterns there are 2^(n-1).
+    A pattern and its opposite are equivalent, so there are 2^(n-1) patterns.
     """
     if n <= ALL_SIGNS:
         flipped: AnyArray = np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1
@@ -111,7 +111,7 @@ def sign_patterns(n: int) -> AnyArray:
 
 
 def fewest_seeds(pairs: int) -> int:
-    """With how many seeds a difference between `pairs` pairs can be detected at all."""
+    """The smallest number of seeds with which a difference can be detected among `pairs` pairs."""
     n = FEWEST_SEEDS
     while 0.5 ** (n - 1) * pairs > LEVEL:
         n += 1
@@ -119,8 +119,8 @@ def fewest_seeds(pairs: int) -> int:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values corrected for their number: the k-th smallest of n times n - k + 1, not
-    falling.
+    """The p-values corrected for their number: the k-th smallest of n is multiplied by n - k + 1,
+    and made monotonic.
     """
     corrected, largest = [0.0] * len(p_values), 0.0
     for rank, place in enumerate(np.argsort(p_values, kind="stable")):
@@ -132,8 +132,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def hedges_g(differences: Sequence[float] | Array) -> float:
     """The effect size of paired differences: mean over standard deviation, corrected for few.
 
-    g_z = (1 - 3 / (4 (n - 1) - 1)) mean / s. NaN for fewer than three differences, infinite where
-    all are the same but 0. Source: Hedges 1981, "Distribution theory for Glass's estimator of
+    g_z = (1 - 3 / (4 (n - 1) - 1)) mean / s. NaN for fewer than three differences, infinite if all
+    are the same and not 0. Source: Hedges 1981, "Distribution theory for Glass's estimator of
     effect size".
     """
     sample = np.asarray(differences, dtype=float)
@@ -148,8 +148,8 @@ def hedges_g(differences: Sequence[float] | Array) -> float:
 def median_interval(values: Sequence[float] | Array, level: float = LEVEL) -> Interval:
     """The median's interval: from the k-th smallest value to the k-th largest.
 
-    It misses the true median where at most k - 1 values fall on one side of it, as coins do:
-    exact, whatever the distribution. Infinite for fewer than 6 values at 95 %.
+    It misses the true median if at most k - 1 values are on one side of it, which has a binomial
+    probability for any distribution. Unbounded for fewer than 6 values at 95 %.
     """
     ordered = np.sort(np.asarray(values, dtype=float))
     n, k = len(ordered), 0
@@ -167,7 +167,7 @@ def binomial_tail(k: int, n: int, p: float) -> float:
 
 
 def proportion_interval(k: int, n: int, level: float = LEVEL) -> Interval:
-    """The exact interval of a proportion of which k of n were seen (Clopper and Pearson 1934)."""
+    """The exact interval of a proportion, given k successes of n (Clopper and Pearson 1934)."""
     half = level / 2
     low = _root(lambda p: binomial_tail(n - k, n, 1 - p) < half) if k else 0.0
     high = _root(lambda p: binomial_tail(k, n, p) > half) if k < n else 1.0
@@ -175,7 +175,7 @@ def proportion_interval(k: int, n: int, level: float = LEVEL) -> Interval:
 
 
 def _root(below: Callable[[float], bool]) -> float:
-    """Where between 0 and 1 a condition that holds at first stops holding."""
+    """The point between 0 and 1 where a condition that holds at 0 stops holding."""
     low, high = 0.0, 1.0
     for _ in range(50):
         middle = (low + high) / 2
@@ -184,7 +184,7 @@ def _root(below: Callable[[float], bool]) -> float:
 
 
 def fisher(a: int, n: int, b: int, m: int) -> float:
-    """The two-sided p-value of Fisher's exact test that a of n and b of m have one probability."""
+    """The two-sided p-value of Fisher's exact test for a of n and b of m."""
     total = a + b
 
     def chance(k: int) -> float:
@@ -197,19 +197,19 @@ def fisher(a: int, n: int, b: int, m: int) -> float:
 def seeds_needed(
     differences: Sequence[float] | Array, size: float, level: float = LEVEL
 ) -> int | None:
-    """How many seeds a sign-flip test at `level` needs to see a true mean of `size` with
-    probability POWER, given how the differences scatter; None for more than MOST_SEEDS.
+    """The number of seeds with which a sign-flip test at `level` detects a true mean of `size` with
+    probability POWER, given the observed differences; None for more than MOST_SEEDS.
 
-    Experiments are simulated from the observed differences, shifted to that mean. Few differences
-    do not tell their own spread well, so that each simulated experiment has another spread, as
-    probable as it is given the observed one. Raises ConfigurationError unless size > 0.
+    Experiments are simulated from the observed differences, shifted to that mean. Since the spread
+    of few differences is uncertain, each simulated experiment draws its own, given the observed
+    one. Raises ConfigurationError unless size > 0.
     """
     if not size > 0:
         raise ConfigurationError(f"seeds_needed: expected a size greater than 0, got {size!r}")
     sample = np.asarray(differences, dtype=float)
     if len(sample) < 2:
         return None
-    # Found by halving: the power grows with the number of seeds.
+    # Bisection, since the power grows with the number of seeds.
     low, high = FEWEST_SEEDS - 1, FEWEST_SEEDS
     while _power(sample, size, high, level) < POWER:
         low, high = high, 2 * high
@@ -224,12 +224,12 @@ def seeds_needed(
 
 
 EXPERIMENTS, PATTERNS, MANY = 400, 1_000, 50
-"""For each number of seeds so many experiments are simulated, and each tested with so many sign
-patterns; from so many seeds on, flipped means are normal, whatever the differences are."""
+"""The number of simulated experiments for each number of seeds, of sign patterns for each test, and
+of seeds from which flipped means are taken as normal."""
 
 
 def _power(sample: Array, size: float, n: int, level: float) -> float:
-    """In what share of simulated experiments with n seeds a mean of `size` is detected."""
+    """The fraction of simulated experiments with n seeds in which a mean of `size` is detected."""
     rng = np.random.default_rng(n)
     before = len(sample)
     spread = np.sqrt(before / rng.chisquare(before - 1, EXPERIMENTS))

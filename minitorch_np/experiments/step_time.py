@@ -1,8 +1,8 @@
-"""How long training and prediction take with other settings of the libraries below NumPy.
+"""Measures training and prediction with other settings of the libraries below NumPy.
 
-Such a setting is read when NumPy is imported, so each is measured in a process of its own. The work
+Such a setting is read when NumPy is imported, so each is measured in a separate process. The work
 is a step of 784-512-512-10 with Adam and batches of 128, and a prediction of 4,096 samples, whose
-arrays are so large that glibc gives them back to the system each time.
+arrays are so large that glibc returns them to the system each time.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ START = "from minitorch_np.experiments.step_time import main; main()"
 """The program of a process that measures."""
 
 SECONDS = 0.3
-"""For so long each of the two is repeated."""
+"""The time for which each of the two is repeated."""
 
 
 def measured(
     settings: Mapping[str, Mapping[str, str]], rounds: int
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The best times, in ms, of each setting, by its name: environment variables beside those that
-    are there. The settings take turns. After each process, what is known of its setting so far.
+    """Measure settings, given as additional environment variables by name, in turn. After each
+    process, yield the setting's name and its best times so far, in ms.
 
     A setting that ends its process, such as kernels that the processor can't run, has an "error".
     """
@@ -66,7 +66,7 @@ def _measure(variables: Mapping[str, str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, in this process as it is, and print that as JSON."""
+    """Measure in this process and print the times as JSON."""
     model = mlp([784, 512, 512, 10], seed=0)
     rng = np.random.default_rng(0)
     x, y = rng.random((4096, 784), np.float32), rng.integers(0, 10, 4096)
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def _best(run: Callable[[], object]) -> float:
-    """The median time of a call in the best of three stretches, in ms."""
+    """The median time of a call in the best of three series, in ms."""
     run()
     found = []
     for _ in range(3):

@@ -1,7 +1,7 @@
-"""One run of one configuration from one seed, wherever it happens.
+"""One run of one configuration from one seed.
 
-A task is a dictionary of numbers and texts, so that it can be sent to another process or machine,
-and so is its result.
+A task and its result are dictionaries of numbers and strings, so that they can be sent to another
+process or machine.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from minitorch_np.losses import MeanSquaredError, SoftmaxCrossEntropy
 from minitorch_np.training import Callback, History, Trainer
 
 Data: TypeAlias = Digits | tuple[object, object, object, object] | None
-"""Digits; arrays to train on and to test with, (x, y, xt, yt); or None for the digits here."""
+"""Digits; training and test arrays, (x, y, xt, yt); or None for the digits of this package."""
 
 Arrays: TypeAlias = tuple[Array, AnyArray, Array, AnyArray]
-"""Inputs and targets to train on, and to test with."""
+"""Inputs and targets for training, and for testing."""
 
 FILES = ("x", "y", "xt", "yt")
-"""How they are called where they are written down."""
+"""The names of their files."""
 
 TUNING_SHARE = 0.2
-"""How much of the training data a learning rate is chosen on."""
+"""The fraction of the training data on which a learning rate is chosen."""
 
 SPLIT, RESAMPLE = 1, 2
-"""What a seed is also used for, beside the weights and the order of the batches."""
+"""Numbers of further random streams of a seed."""
 
 
 def as_arrays(data: Data) -> Arrays:
-    """(x, y, xt, yt), whatever they came as."""
+    """The data as arrays (x, y, xt, yt). Raises ConfigurationError or ShapeError for other data."""
     if data is None:
         data = load_mnist()
     if isinstance(data, Digits):
@@ -61,10 +61,10 @@ def as_arrays(data: Data) -> Arrays:
 
 
 def output_count(arrays: Arrays, measure: Measure) -> int:
-    """How many outputs the targets need: one for each class that they name, as one-hot rows have a
-    column for each; of numbers, one for each number a sample.
+    """The number of outputs for these targets: the number of classes, or for regression, of numbers
+    per sample.
 
-    Raises ShapeError and DataError where samples and targets can't be trained on.
+    Raises ShapeError and DataError for samples and targets that can't be trained on.
     """
     x, y, xt, yt = arrays
     if min(map(len, arrays)) < 2:
@@ -84,39 +84,38 @@ def output_count(arrays: Arrays, measure: Measure) -> int:
 
 
 def class_numbers(labels: AnyArray) -> AnyArray:
-    """Labels as class numbers (m,), whether they were that or one-hot."""
+    """Labels as class numbers (m,), converted if they are one-hot."""
     return labels.argmax(axis=1) if labels.ndim == 2 else labels
 
 
 def write_data(folder: str, arrays: Arrays) -> None:
-    """Put the arrays where tasks find them."""
+    """Write the arrays to a folder."""
     for name, array in zip(FILES, arrays, strict=True):
         np.save(os.path.join(folder, f"{name}.npy"), array)
 
 
 @functools.lru_cache(maxsize=2)
 def read_data(folder: str) -> Any:
-    """The arrays, mapped into memory rather than read: however many processes there are, they are
-    there once."""
+    """The arrays in a folder, memory-mapped, so that all processes share them."""
     paths = [os.path.join(folder, f"{name}.npy") for name in FILES]
     return tuple(np.asarray(np.load(path, mmap_mode="r")) for path in paths)
 
 
 def run_task_in(folder: str, task: dict[str, Any]) -> dict[str, Any]:
-    """`run_task` with the data in a folder, for processes that see the same disk."""
+    """`run_task` with the data in a folder, for processes with a common file system."""
     return run_task(task, read_data(folder))
 
 
 def run_task_on(
     x: Array, y: AnyArray, xt: Array, yt: AnyArray, task: dict[str, Any]
 ) -> dict[str, Any]:
-    """`run_task` with the data that a worker has in memory."""
+    """`run_task` with the data in the worker's memory."""
     return run_task(task, (x, y, xt, yt))
 
 
 class Reseed(Callback):
-    """Draws each epoch's order from (seed, epoch): the same for all configurations of a seed,
-    whatever their layers have drawn in the epoch before."""
+    """Seeds each epoch's order with (seed, epoch), so that it is the same for all configurations,
+    independent of their layers' random draws."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -128,10 +127,10 @@ class Reseed(Callback):
 
 
 def run_task(task: dict[str, Any], arrays: Arrays) -> dict[str, Any]:
-    """Train and test; returns the task's name, seed, rate and what was measured.
+    """Train and test; returns the task's name, seed, rate and the measurements.
 
-    With `tuning`, a part of the training data stands for the test data, which is not looked at. A
-    run that fails returns what it failed with, as text under "error".
+    With `tuning`, a part of the training data replaces the test data, which is not used. A failed
+    run returns its error as text under "error".
     """
     result = {name: task[name] for name in ("name", "seed", "rate", "tuning")}
     measured = _tuning_run if task["tuning"] else _run
@@ -141,7 +140,7 @@ def run_task(task: dict[str, Any], arrays: Arrays) -> dict[str, Any]:
         with np.errstate(all="ignore"):  # numbers that overflow end in a DivergenceError
             return result | measured(configuration, task["seed"], task["resample"], arrays)
     except Exception as error:  # a run that fails must not lose the others
-        # What diverged will do so again; what failed otherwise is worth another try.
+        # A divergence would happen again; other errors are worth another try.
         again = not isinstance(error, DivergenceError)
         return result | {"error": f"{type(error).__name__}: {error}", "again": again}
 
@@ -154,10 +153,10 @@ def train(
     resample: bool = False,
     validate: bool = True,
 ) -> tuple[Sequential, History]:
-    """The network that this configuration becomes from this seed, and how it came to be. From the
-    same arrays it is the same network each time.
+    """Train a configuration from a seed; returns the network and its history. The same arguments
+    give the same network each time.
 
-    With `resample` it is trained on as many samples drawn from them, with replacement.
+    With `resample` it is trained on as many samples drawn with replacement.
     """
     x, y, xt, yt = arrays
     if resample:
@@ -213,7 +212,7 @@ def _run(configuration: Configuration, seed: int, resample: bool, arrays: Arrays
 
 
 def _with_lost(diagnostics: Diagnostics, lost: list[int]) -> list[Finding]:
-    """What was found, with the classes that are lost on the test data, which are what counts."""
+    """The findings, with the classes lost on the test data instead of the training data."""
     found = [each for each in diagnostics.findings if each.kind != "lost class"]
     if not lost:
         return found

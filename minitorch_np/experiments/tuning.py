@@ -1,10 +1,9 @@
 """A learning rate for each configuration: the best of a grid, on a part of the training data.
 
 A rate that suits one network harms another, so a comparison at one rate for all says little. Each
-configuration is trained at each rate, from seeds that are not compared, and measured on samples
-that it was not trained on, which are not the test data. One seed tells which rates are out of the
-question, the others decide between the best. Where the best rate is the first or the last of the
-grid, a better one may lie beyond, and the grid is extended.
+configuration is trained at each rate, with seeds that are not used in the comparison, and measured
+on held-out training samples. One seed excludes most rates, the others decide between the best. If
+the best rate is the first or the last of the grid, the grid is extended.
 """
 
 from __future__ import annotations
@@ -20,23 +19,24 @@ from minitorch_np.validation import is_number
 Result: TypeAlias = dict[str, Any]
 
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""The rates that are tried at first."""
+"""The initial grid of rates."""
 
 TUNING_SEEDS, FINALISTS = 3, 3
-"""A rate is chosen by its mean measure over so many seeds, of so many that were best at first."""
+"""The number of seeds over which the measure is averaged, and of the best rates that are compared.
+"""
 
 FIRST_TUNING_SEED = 1_000_000
-"""Far from the seeds that are compared."""
+"""The first seed for tuning, far from those of the comparison."""
 
 EXTENSIONS = 6
-"""So many rates are tried at most beyond each end of the grid."""
+"""The most rates that are tried beyond each end of the grid."""
 
 SIMPLE = (1.0, 2.0, 5.0)
-"""The digits of a grid's rates, where it is extended."""
+"""The leading digits of the rates by which the grid is extended."""
 
 
 def checked_rates(rates: Sequence[float] | None) -> list[float]:
-    """The rates, in order. Raises ConfigurationError for what is none, or NaN."""
+    """The rates, in order. Raises ConfigurationError unless they are positive finite numbers."""
     listed = isinstance(rates, Iterable) and not isinstance(rates, str)
     listed = listed and getattr(rates, "ndim", 1) == 1
     given = list(rates) if listed else [] if rates is not None else list(RATES)  # type: ignore[arg-type]
@@ -53,7 +53,7 @@ def tune(
     seeds: int,
     run: Callable[[list[tuple[Configuration, int]]], list[Result]],
 ) -> list[Result]:
-    """The results of all runs that it takes to choose a rate for each configuration."""
+    """Run what is needed to choose a rate for each configuration; returns the results."""
     first, *others = (FIRST_TUNING_SEED + number for number in range(seeds))
     tuned = run([(at(each, rate), first) for each in configurations for rate in rates])
     finalists = [
@@ -71,13 +71,13 @@ def tune(
 
 
 def at(configuration: Configuration, rate: float) -> Configuration:
-    """The configuration at that rate."""
+    """The configuration with that learning rate."""
     return configuration._replace(learning_rate=rate)
 
 
 def means_by_rate(name: str, tuned: Sequence[Result]) -> dict[float, tuple[float, int]]:
-    """The mean of a configuration's measure at each rate, where training fails worth 0, and over
-    how many seeds."""
+    """The mean of a configuration's measure at each rate, where a failed run counts as 0, and its
+    number of seeds."""
     found: dict[float, list[float]] = {}
     for result in tuned:
         if result["name"] == name:
@@ -86,12 +86,12 @@ def means_by_rate(name: str, tuned: Sequence[Result]) -> dict[float, tuple[float
 
 
 def best_rate(name: str, tuned: Sequence[Result]) -> float:
-    """The rate with the highest mean over all seeds; of several the smallest."""
+    """The rate with the highest mean over all seeds; the smallest if there are several."""
     return _best_rates(name, tuned)[0]
 
 
 def _best_rates(name: str, tuned: Sequence[Result]) -> list[float]:
-    """Those that were tried from the most seeds, the best first."""
+    """The rates that were tried with the most seeds, the best first."""
     means = means_by_rate(name, tuned)
     most = max(seeds for _, seeds in means.values())
     finalists = [rate for rate, (_, seeds) in means.items() if seeds == most]
@@ -99,7 +99,7 @@ def _best_rates(name: str, tuned: Sequence[Result]) -> list[float]:
 
 
 def beyond(name: str, tuned: Sequence[Result]) -> float | None:
-    """The rate to try next, where the best is at an end of what was tried; else None."""
+    """The rate to try next if the best is at an end of the grid, else None."""
     rates = list(means_by_rate(name, tuned))
     best = best_rate(name, tuned)
     if best == rates[-1]:

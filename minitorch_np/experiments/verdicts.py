@@ -1,7 +1,7 @@
-"""The verdicts of a comparison: for each pair, what may be said of it, and on what grounds.
+"""The verdicts of a comparison: the conclusion on each pair, with its evidence.
 
-Everything that is said of a pair follows from one interval and one p-value of the same test, so
-that a table of intervals and the sentences beside it can't disagree.
+Every statement on a pair follows from one interval and one p-value of the same test, so that the
+table of intervals and the sentences can't disagree.
 """
 
 from __future__ import annotations
@@ -28,24 +28,26 @@ Kind: TypeAlias = Literal["better", "slightly better", "equal", "undecided", "to
 
 
 class Sample(NamedTuple):
-    """One configuration's accuracies, by seed, and which of its runs collapsed."""
+    """One configuration's accuracies by seed, and whether each run collapsed."""
 
     accuracies: Array
     collapsed: AnyArray
 
 
 class Verdict(NamedTuple):
-    """What two configurations differ by, the first minus the second, over seeds.
+    """The difference of two configurations, the first minus the second, over seeds.
 
-    - `kind`: "better" is a difference that was detected, "slightly better" one that is also less
-      than `size`, "equal" none as large as `size`, in no direction; else it is "undecided";
-    - `interval` holds the true difference, together with those of all other pairs;
-    - `p` is the sign-flip test's, `corrected` the same after Holm;
-    - `effect` is Hedges' g_z: the mean over the standard deviation of the differences;
-    - `wins` and `losses` are the seeds in which the first was better, and worse;
-    - `collapse_p` compares how often the two collapsed, after Holm; None where none did;
-    - `seeds_for_difference` and `seeds_for_size` would show the difference that was seen, and one
-      of `size`; None where the pair is decided, or where runs collapsed, or for far too many.
+    - `kind`: "better" if a difference was detected, "slightly better" if it is also smaller than
+      `size`, "equal" if any difference is smaller than `size`; else "undecided", or "too few
+      seeds";
+    - `interval` of the difference, simultaneous with those of all other pairs;
+    - `p` of the sign-flip test, `corrected` after Holm;
+    - `effect`: Hedges' g_z, the mean over the standard deviation of the differences;
+    - `wins` and `losses`: the number of seeds in which the first was better, and worse;
+    - `collapse_p` compares the numbers of collapses, after Holm; None if there were none;
+    - `seeds_for_difference` and `seeds_for_size`: the numbers of seeds needed to detect the
+      observed difference, and one of `size`; None if the pair is decided, if runs collapsed, or if
+      the number is too large.
     """
 
     first: str
@@ -90,17 +92,17 @@ class Verdict(NamedTuple):
 
     @property
     def share(self) -> Interval:
-        """The interval of the share of seeds in which the first is better."""
+        """The interval of the fraction of seeds in which the first is better."""
         return proportion_interval(self.wins, self.seeds)
 
 
 def verdicts(
     samples: dict[str, Sample], size: float, reference: str | None = None, plan: bool = True
 ) -> list[Verdict]:
-    """Every pair of samples, or every pair with the `reference`, which then comes second.
+    """The verdicts on all pairs of samples, or all with the `reference`, which then comes second.
 
-    `size` is the smallest difference that one would care to see. `plan` asks for the seeds that are
-    needed, which takes the most time.
+    `size` is the smallest difference that matters. With `plan` the numbers of needed seeds are
+    computed, which takes the most time.
     """
     names = list(samples)
     pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
@@ -138,9 +140,9 @@ def verdicts(
 
 
 def _agreeing(test: SignFlip, detected: bool, pairs: int) -> Interval:
-    """The interval whose confidence holds for all pairs at once, each at LEVEL over their number.
+    """The interval that is simultaneous for all pairs, each at LEVEL over their number.
 
-    Holm's steps detect a little more than these intervals alone; then the interval ends at 0.
+    Holm's method detects slightly more than these intervals; then the interval is cut at 0.
     """
     low, high = test.interval(LEVEL / pairs)
     if not detected:
@@ -168,7 +170,7 @@ def _planned(verdict: Verdict, gap: Array, size: float, level: float) -> Verdict
 
 
 def _compared_collapses(pairs: Iterable[tuple[AnyArray, AnyArray]]) -> list[float | None]:
-    """Fisher's p-values after Holm, for the pairs of which a run collapsed."""
+    """Fisher's p-values after Holm, for the pairs with collapsed runs; None for others."""
     found: list[float | None] = []
     for one, other in pairs:
         a, b = int(np.sum(one)), int(np.sum(other))
@@ -180,10 +182,9 @@ def _compared_collapses(pairs: Iterable[tuple[AnyArray, AnyArray]]) -> list[floa
 def groups(order: Sequence[str], found: Iterable[Verdict]) -> dict[str, str]:
     """Letters for each name: two that share one were not found to differ.
 
-    Names in `order`, the best first, so that "a" is the best group. Every pair in which a
-    difference was detected, in accuracy or in how often the two collapse, splits each group that
-    holds both (Piepho 2004, "An algorithm for a letter-based representation of all-pairwise
-    comparisons").
+    Names are in `order`, the best first, so that "a" is the best group. Every pair with a detected
+    difference, in accuracy or in the number of collapses, splits each group that contains both
+    (Piepho 2004, "An algorithm for a letter-based representation of all-pairwise comparisons").
     """
     sets = [frozenset(order)]
     for each in found:

@@ -1,9 +1,9 @@
-"""A process that runs tasks: it reads them from standard input, a line of JSON each, and answers on
-standard output.
+"""A worker process: it reads tasks from standard input, a line of JSON each, and writes the results
+to standard output.
 
-The data is in a file that it has inherited, which has no name any more: nothing is left of it when
-the last process that knows it ends, however it ends. When standard input is closed, because the
-process that asks has finished or is gone, this one goes as well, in the middle of a task too.
+The data is in an inherited file that has been unlinked, so it disappears when the last process that
+uses it ends. When standard input is closed, because the parent has finished or died, the worker
+ends too, even in the middle of a task.
 """
 
 import importlib
@@ -20,12 +20,12 @@ from minitorch_np.errors import MinitorchError
 from minitorch_np.experiments.task import Arrays, run_task
 
 MARK = "MINITORCH_NP_WORKER"
-"""Set in the environment of a worker, so that it does not start workers of its own."""
+"""Set in the environment of a worker, so that it starts no further workers."""
 
 
 def main() -> None:
-    """Answer until nobody asks any more."""
-    # What a layer prints must not be taken for an answer.
+    """Run tasks until standard input is closed."""
+    # Output printed by a layer must not mix with the results, so it goes to standard error.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -54,13 +54,13 @@ def _listen(lines: Any) -> None:
 
 
 def _import_script(path: str | None) -> None:
-    """Make the classes known that the script which asks has defined, as multiprocessing does."""
+    """Import the parent's main script, so that its classes are defined, as multiprocessing does."""
     if path is not None:
         importlib.import_module("multiprocessing.spawn").import_main_path(path)
 
 
 def write_arrays(arrays: Arrays, file: Any) -> list[dict[str, Any]]:
-    """Append the arrays to a file, and tell where in it they are."""
+    """Append the arrays to a file; returns their offsets, shapes and dtypes."""
     found = []
     for array in arrays:
         found.append({"offset": file.tell(), "shape": array.shape, "dtype": array.dtype.str})
@@ -71,7 +71,7 @@ def write_arrays(arrays: Arrays, file: Any) -> list[dict[str, Any]]:
 
 
 def open_arrays(number: int, found: list[dict[str, Any]]) -> Any:
-    """The arrays in the file of that number, mapped into memory rather than read."""
+    """The memory-mapped arrays in the file with that descriptor."""
     with open(number, "rb") as file:
         return tuple(
             np.asarray(np.memmap(file, each["dtype"], "r", each["offset"], tuple(each["shape"])))

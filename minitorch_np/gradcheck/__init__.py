@@ -1,4 +1,4 @@
-"""Gradient checking: are the gradients right, and would it have been seen if they were not?"""
+"""Gradient checking: compares gradients with finite differences, and reports what it could miss."""
 
 from minitorch_np.gradcheck.case import Case
 from minitorch_np.gradcheck.check import assert_gradients, gradcheck

@@ -1,10 +1,10 @@
-"""One array's gradient held against finite differences: entry by entry, or along directions.
+"""Compares one array's gradient with finite differences: entry by entry, or along directions.
 
-Every entry costs eight evaluations, so a small array is checked whole. A large one is checked along
-random directions: d/dt u . F(p + t d) has to be the sum of the gradient times d. A direction sees
-every wrong entry at once; when one fails, it is halved again and again until the entry is found.
-Entries that are equal are also moved together: at a tie the maximum is free to choose which of
-them gets the gradient, but together they must get all of it.
+Every entry costs eight evaluations, so a small array is checked completely. A large one is checked
+along random directions: d/dt u . F(p + t d) must be the sum of the gradient times d. A direction
+detects a wrong entry anywhere; when one fails, it is bisected until the entry is found. Equal
+entries are also moved together: at a tie the maximum is free to choose which of them gets the
+gradient, but together they must get all of it.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ from minitorch_np.gradcheck.numeric import (
 from minitorch_np.gradcheck.report import TensorResult
 
 CLEAR, CLEAR_COMPOSED = 10.0, 100.0
-"""Where hardly anything can be seen, a gradient is wrong if it is off by so many tolerances; in
-what is composed always, since the error bars of what is saturated inside are too short."""
+"""At a poor resolution, a gradient is wrong if it is off by this many tolerances. In a composed
+function this always applies, since the error bars of saturated inner values are too short."""
 
 TINY = 1e-9
-"""A gradient this small, beside the arrays, may belong to a value that is rounded to nothing."""
+"""A gradient this small, relative to the arrays, may belong to a value that is lost in rounding."""
 
 FAINT = 1e-7
-"""In what is composed a difference that changes the value by less than this share of it, when the
-array changes by its size, is decided at other points: corners hide in what is so small."""
+"""In a composed function, a difference that changes the value by less than this fraction, when the
+array changes by its size, is decided at other points: it may be due to corners."""
 
 LOST = 1e-6
-"""In what is composed a slope that changes the value by less than this share of it, when the array
-changes by its size, may be lost inside: such a one is never called wrong."""
+"""In a composed function, a slope that changes the value by less than this fraction, when the array
+changes by its size, may be lost in rounding: it is never called wrong."""
 
 INDEPENDENT = 1e-9
-"""A value that changes by less than this share of itself does not depend on the array at all."""
+"""A value that changes by less than this fraction of itself does not depend on the array."""
 
 FAR = (1.0, -0.3, 3.0)
-"""How far an array is moved to see that, over its size."""
+"""The distances, over the array's size, at which this is tested."""
 
 
 class Effort(NamedTuple):
-    """Arrays of at most `few` entries are checked on each of them, others along `directions`."""
+    """Arrays of at most `few` entries are checked entry by entry, others along `directions`."""
 
     few: int
     directions: int
@@ -59,7 +59,7 @@ class Effort(NamedTuple):
 def check_array(
     claim: Claim, name: str, effort: Effort, rng: np.random.Generator, needed: float
 ) -> TensorResult:
-    """Check the array `name`; a gradient that is not right is looked at once more, closely."""
+    """Check the array `name`; a gradient that seems wrong is checked again with finer estimates."""
     array = claim.target.arrays[name]
     result = TensorResult(name, array.size, needed=needed)
     if _is_comparable(result, claim):
@@ -71,7 +71,7 @@ def check_array(
             _check(result, claim, effort, rng)
         if result.wrong and result.ratio < _clear(claim, result):
             result.wrong, result.suspect, result.cause = 0, result.wrong, ""
-            result.doubt = "No clear error, where rounding hides so much. Give other x."
+            result.doubt = "Rounding is too large here to tell. Give other x."
         if not result.wrong and not largest(claim.gradients[name]):
             _judge_zero(result, claim)
         elif not result.wrong and result.resolution > needed:
@@ -80,7 +80,7 @@ def check_array(
 
 
 def _clear(claim: Claim, result: TensorResult) -> float:
-    """From how many tolerances on a gradient is wrong without a look at other points."""
+    """The number of tolerances above which a gradient is wrong without a check at other points."""
     sizes = {name: root_mean_square(array) for name, array in claim.target.arrays.items()}
     effect = largest(claim.gradients[result.name]) * sizes[result.name]
     if 0 < effect < TINY * max(sizes.values()):
@@ -93,7 +93,7 @@ def _clear(claim: Claim, result: TensorResult) -> float:
 
 
 def may_be_lost(claim: Claim, result: TensorResult) -> bool:
-    """Whether corners or rounding inside of what is composed may be all that is seen."""
+    """Whether the difference may come from corners or rounding inside a composed function."""
     slope = max(abs(result.analytic), abs(result.numeric))
     effect = slope * root_mean_square(claim.target.arrays[result.name])
     return claim.target.composed and effect < LOST * claim.natural_size
@@ -107,7 +107,7 @@ def _check(result: TensorResult, claim: Claim, effort: Effort, rng: np.random.Ge
 
 
 def _check_entries(result: TensorResult, claim: Claim, rng: np.random.Generator) -> None:
-    """Each entry by itself, then those that are equal together."""
+    """Check each entry by itself, then equal entries together."""
     array, gradient = claim.target.arrays[result.name], claim.gradients[result.name].reshape(-1)
     size, scale = root_mean_square(array), claim.scale(result.name)
     margin = claim.rounding(result.name)
@@ -138,7 +138,7 @@ def _check_entries(result: TensorResult, claim: Claim, rng: np.random.Generator)
 def _check_directions(
     result: TensorResult, claim: Claim, directions: int, rng: np.random.Generator
 ) -> None:
-    """Random directions of all entries; one that fails leads to the wrong entry."""
+    """Check along random directions of all entries; one that fails leads to the wrong entry."""
     array = claim.target.arrays[result.name]
     tried = [(cotangent(rng, array.shape), False) for _ in range(directions)]
     for direction, of_ties in [*tried, *((d, True) for d in _of_ties(array, rng))]:
@@ -149,7 +149,7 @@ def _check_directions(
 
 
 def _of_ties(array: Array, rng: np.random.Generator) -> Iterator[Array]:
-    """A direction in which equal entries move together, if there are such."""
+    """A direction in which equal entries move together, if there are any."""
     if array.size > MANY:
         return
     values, places = np.unique(array, return_inverse=True)
@@ -162,7 +162,7 @@ def _try_direction(result: TensorResult, claim: Claim, direction: Array, of_ties
     if not math.isfinite(found.error):
         result.doubt = result.doubt if of_ties else NOT_MEASURED
         return
-    # What a direction adds up to is the size of the gradient times the root of its length.
+    # Along a direction, the gradient's terms add up to about its size times the root of the length.
     gradient, length = claim.gradients[result.name], float(np.linalg.norm(direction))
     scale = float(np.linalg.norm(gradient * direction))
     if claim.scale(result.name) > largest(gradient):  # terms that cancel
@@ -193,11 +193,11 @@ def _along(claim: Claim, name: str, direction: Array) -> tuple[Sides, float, flo
 
 
 SAMPLED = 24
-"""How many more entries of a large array are looked at once one of them is wrong."""
+"""The number of further entries of a large array that are measured once one of them is wrong."""
 
 
 def _locate(result: TensorResult, claim: Claim, direction: Array) -> None:
-    """Halve the set of entries that a failing direction moves until one is left."""
+    """Bisect the set of entries that a failing direction moves until one is left."""
     gradient, name = claim.gradients[result.name], result.name
     places = np.flatnonzero(direction)
     while len(places) > 1:
@@ -225,7 +225,7 @@ def _locate(result: TensorResult, claim: Claim, direction: Array) -> None:
 
 
 def _is_comparable(result: TensorResult, claim: Claim) -> bool:
-    """Whether there is something to compare with: a gradient of the right shape, all finite.
+    """Whether the gradient can be compared: it has the right shape and is finite.
 
     Where the slope itself is infinite, as sqrt's at 0, no number would be right.
     """
@@ -252,7 +252,7 @@ def _is_comparable(result: TensorResult, claim: Claim) -> bool:
 
 
 def _judge(result: TensorResult, found: Sides, claimed: float, ratio: float, at: int) -> None:
-    """Take one entry into the result."""
+    """Add one entry to the result."""
     if ratio > 1:
         result.wrong += 1
         result.places.append(at)
@@ -266,7 +266,7 @@ NOT_MEASURED = "The value can't be measured around this point: it jumps, or is n
 
 
 def _judge_zero(result: TensorResult, claim: Claim) -> None:
-    """A gradient that is zero: rightly so if the value does not depend on the array at all."""
+    """Judge a gradient of zero: it is right if the value does not depend on the array at all."""
     array = claim.target.arrays[result.name]
     values = []
     for far in FAR:
@@ -279,8 +279,8 @@ def _judge_zero(result: TensorResult, claim: Claim) -> None:
     if max(values) <= INDEPENDENT * claim.size:
         result.doubt, result.resolution = "", 0.0
         result.remark = (
-            "Zero, and rightly: the value stays the same when this array is moved by up to three "
-            "times its size."
+            "Zero is right: the value stays the same when this array is moved by up to three times "
+            "its size."
         )
     else:
         result.doubt = (
@@ -290,7 +290,7 @@ def _judge_zero(result: TensorResult, claim: Claim) -> None:
 
 
 def _judge_small(result: TensorResult, claim: Claim) -> None:
-    """A gradient that could not be resolved from rounding."""
+    """Judge a gradient that can't be distinguished from rounding."""
     result.doubt = result.doubt or (
         "The value changes here by hardly more than its rounding, so that an error of "
         f"{min(100.0, 100 * result.resolution):.1g} % would not be seen. Is something saturated? "
@@ -299,5 +299,5 @@ def _judge_small(result: TensorResult, claim: Claim) -> None:
 
 
 def unravel(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The index of an entry by its place in memory order."""
+    """The index of an entry, given its position in memory order."""
     return tuple(int(i) for i in np.unravel_index(place, shape))

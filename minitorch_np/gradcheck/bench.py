@@ -1,8 +1,8 @@
-"""A layer to experiment with, and the experiment that takes the most calls: does history matter?
+"""A layer to experiment with, and the longest experiment: results must not depend on earlier calls.
 
-Whatever was computed before, another batch, a batch of one, a twin object, ten backwards in a row,
-other parameters, results have to equal those of a copy that has never been called. The experiments
-use numbers that float32 can hold exactly, so that one of them can compare the two.
+Whatever was computed before (another batch, a batch of one, a second object, ten backward passes in
+a row, other parameters), results must equal those of a copy that has never been called. The
+experiments use numbers that float32 can hold exactly, so that one of them can compare the dtypes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from minitorch_np.gradcheck.targets import LayerTarget, backward, takes_numbers
 from minitorch_np.layers import Layer
 
 AGAIN = 10
-"""So many backwards from one cache give the same."""
+"""The number of backward passes from one cache that must give the same result."""
 
 
 class Bench:
@@ -47,15 +47,16 @@ class Bench:
     def fresh(self, factor: float = 1.0) -> Layer:
         """A copy that has never been called, with its parameters times a factor."""
         layer = copy.deepcopy(self.layer)
-        _scale_parameters(layer, factor)
+        for array in layer.named_parameters().values():
+            array[...] *= factor
         return layer
 
     def forward(
         self, layer: Layer, x: Array, train: bool = True, other: bool = False
     ) -> tuple[Array, Any]:
-        """The layer's forward, with a generator that begins anew: always the same, or another.
+        """The layer's forward with a new generator, from the usual seed or from `other`.
 
-        Running statistics begin anew as well: what a layer declares may change between calls.
+        Buffers are reset as well, since a layer may change them between calls.
         """
         for name, array in layer.named_buffers().items():
             array[...] = self.buffers[name]
@@ -69,14 +70,14 @@ class Bench:
         return {"y": y, **named(*backward(layer, dy, cache))}
 
     def differing(self, found: dict[str, Array], expected: dict[str, Array]) -> str | None:
-        """The first result that is not as expected, but for the order of sums."""
+        """The name of the first result that is not as expected, up to rounding, or None."""
         for name, array in expected.items():
             if name not in found or not self.near(name, found[name], array):
                 return name
         return None
 
     def near(self, name: str, a: Array, b: Array) -> bool:
-        """Whether a result of a name is as expected but for rounding."""
+        """Whether the result of that name is as expected, up to rounding."""
         limit = self.same * largest(b)
         if name[1:] in self.claim.noise:
             limit = self.same * max(largest(b), self.claim.scale(name[1:]))
@@ -84,7 +85,7 @@ class Bench:
         return a.shape == b.shape and bool(largest(a - b) <= limit)
 
     def other(self, factor: float) -> Array:
-        """Another batch: the same times a factor, or, for whole numbers, in another order."""
+        """Another batch: x times a factor, or, for whole numbers, in another order."""
         return np.flip(self.x).copy() if takes_numbers(self.layer) else factor * self.x
 
 
@@ -94,15 +95,10 @@ def named(dx: Array | None, gradients: dict[str, Array]) -> dict[str, Array]:
     return {**inputs, **{f"d{name}": np.asarray(g) for name, g in gradients.items()}}
 
 
-def _scale_parameters(layer: Layer, factor: float) -> None:
-    for array in layer.named_parameters().values():
-        np.multiply(array, factor, out=array)
-
-
 def history_does_not_matter(bench: Bench) -> str | None:
-    """Whatever came before, a call gives the same, and nothing given or returned changes."""
+    """A call gives the same result after any other, and changes no argument or earlier result."""
     faults = _faults_of_history(bench, train=True)
-    if bench.layer.named_buffers():  # what is not kept in the cache may be another number by then
+    if bench.layer.named_buffers():  # backward may read a buffer that has changed since forward
         faults = itertools.chain(faults, _faults_of_history(bench, train=False))
     return next(faults, None)
 
@@ -124,7 +120,7 @@ def _faults_of_history(bench: Bench, train: bool) -> Iterator[str]:
         yield f"changed in place: {', '.join(changed)}"
     held = {"y": y, **first}
     if name := bench.differing(held, expected):
-        yield f"two copies of the layer differ in {name}: something is random beside rng"
+        yield f"two copies of the layer differ in {name}: something is random besides rng"
     for _ in range(AGAIN):
         again = named(*backward(layer, dy, cache))
     if name := bench.differing(again, first):
@@ -137,7 +133,7 @@ def _faults_of_history(bench: Bench, train: bool) -> Iterator[str]:
 def _after_other_calls(
     bench: Bench, layer: Layer, dy: Array, cache: Any, held: dict[str, Array]
 ) -> Iterator[str]:
-    """What a call gave, after calls with another batch, a batch of one, another object."""
+    """The results of a call, after calls with another batch, a batch of one, another object."""
     kept = {name: array.copy() for name, array in held.items()}
     bench.run(layer, bench.other(-0.7), -dy, other=True)
     _run_one(bench, layer)
@@ -148,12 +144,9 @@ def _after_other_calls(
     changed = [name for name in held if not same(held[name], kept[name])]
     if changed:
         yield f"{changed[0]} was changed by a later call: it is a buffer that is used again"
-    if name := bench.differing(named(*backward(layer, dy, cache)), _gradients_of(kept)):
+    del kept["y"]
+    if name := bench.differing(named(*backward(layer, dy, cache)), kept):
         yield f"a forward in between changes {name}: the cache is kept on the layer or its class"
-
-
-def _gradients_of(results: dict[str, Array]) -> dict[str, Array]:
-    return {name: array for name, array in results.items() if name != "y"}
 
 
 def _after_other_states(
@@ -163,7 +156,7 @@ def _after_other_states(
     expected: dict[str, Array],
     state: dict[str, Array],
 ) -> Iterator[str]:
-    """The call again: with other parameters, with the same ones, after a smaller batch, ..."""
+    """Repeat the call with other parameters, with the same ones, after a smaller batch, ..."""
     x, dy, train = call
     used, fresh = layer, bench.fresh(0.9)
     used.load_state_dict(state | {n: 0.9 * state[n] for n in layer.named_parameters()})
@@ -174,7 +167,7 @@ def _after_other_states(
         )
     layer.load_state_dict(state)
     if name := bench.differing(bench.run(layer, x, dy, train), expected):
-        yield f"a repeated call differs in {name}: something accumulates, or is random beside rng"
+        yield f"a repeated call differs in {name}: something accumulates, or is random besides rng"
     small = bench.fresh()
     _run_one(bench, small)
     small.load_state_dict(state)
@@ -200,6 +193,6 @@ def _shared_memory(gradients: dict[str, Array], given: dict[str, Array]) -> Iter
 
 
 def _run_one(bench: Bench, layer: Layer) -> None:
-    """A batch of one sample, which a layer may refuse."""
+    """Run a batch of one sample, which a layer may refuse."""
     with contextlib.suppress(MinitorchError, ValueError):
         bench.run(layer, bench.x[:1], bench.dy[:1])

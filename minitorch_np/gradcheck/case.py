@@ -1,4 +1,4 @@
-"""One case: an object to check, and what to check it on."""
+"""One case: an object to check, and the form of its inputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from minitorch_np.losses import Loss
 class Case(NamedTuple):
     """An object to check and the inputs to check it on.
 
-    - `shape` is that of one sample, for a loss of its scores; a tuple of shapes for several inputs;
+    - `shape` of one sample, or for a loss, of its scores; a tuple of shapes for several inputs;
     - `targets` for a loss: "labels", "one-hot" or "rows" that add up to 1; "numbers" of both signs
       or "shares" from 0 to 1, in the scores' shape;
     - `scale` is the size of a layer's inputs;
@@ -34,10 +34,10 @@ class Case(NamedTuple):
     scale: float = 1.0
 
     def check(self, seed: int = 0, mode: str = "auto") -> GradientCheck:
-        """Run it. The same seed gives the same inputs."""
+        """Run the check. The same seed gives the same inputs."""
         rng = np.random.default_rng(seed)
         if isinstance(self.obj, Loss):
-            with np.errstate(all="ignore"):  # it tries what the loss may not be made for
+            with np.errstate(all="ignore"):  # some of the inputs tried may not suit the loss
                 x, labels = made_up_for(self.obj, rng, self.shape, self.samples)
             targets = self._targets(labels, rng)
             weights = np.arange(self.samples) * 0.7 if self.weighted else None

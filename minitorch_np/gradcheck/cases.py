@@ -1,7 +1,7 @@
-"""What is checked of each component of ours.
+"""The cases of each layer and loss of this package.
 
-The cases have arguments that are not the defaults (a factor of 1 hides its own absence), sizes that
-differ (a square matrix hides its transposition) and one square one.
+The cases use arguments other than the defaults (a missing factor of 1 would not be noticed) and
+different sizes (a missing transpose of a square matrix would not be noticed), plus one square case.
 """
 
 import minitorch_np.layers as nn
@@ -22,13 +22,13 @@ from minitorch_np.losses import (
 
 
 def _elementwise(*activations: nn.Layer) -> list[Case]:
-    """Activations on rows, and then on a square batch."""
+    """The cases of activations: the first on rows, the others on a square batch."""
     first, *rest = activations
     return [Case(first, (5,)), *(Case(other, (3, 3), 3) for other in rest or [first])]
 
 
 def _numbers(loss: Loss) -> list[Case]:
-    """A loss of numbers against numbers: on rows, on images, and weighted on a square batch."""
+    """The cases of a regression loss: on rows, on images, and weighted on a square batch."""
     return [
         Case(loss, (5,), 3, "numbers"),
         Case(loss, (2, 3), 4, "numbers"),
@@ -41,7 +41,7 @@ def _several(*weights: float) -> SeveralLosses:
 
 
 def two_inputs_and_outputs() -> nn.Graph:
-    """One layer in two places, one value used twice, and an output that others go on from."""
+    """A graph with a shared layer, a value used twice, and an output that is also used inside."""
     a, b = nn.Input(4), nn.Input(2)
     twin = nn.Dense(3)
     h = nn.Concatenate()(twin(a), b)
@@ -50,7 +50,7 @@ def two_inputs_and_outputs() -> nn.Graph:
 
 
 def masked(*layers: nn.Layer) -> nn.Sequential:
-    """Layers on words of which some are padding."""
+    """Layers that process words, some of which are padding."""
     return nn.Sequential(nn.Embedding(4, 4, padding_id=0), *layers)
 
 

@@ -1,13 +1,12 @@
-"""`gradcheck`: is every gradient right, and could a wrong one have been seen?
+"""`gradcheck`: checks all gradients of a layer, a loss or a model.
 
 A layer is checked on every entry of its inputs and parameters, and on the rules of its contract. In
-a model each layer is checked in place, on the inputs that it really has, from the inside out; then
-the whole along directions, which shows what is wrong between layers; and, given targets, against
-the value that its loss reports. The method is in `numeric` and `array_check`, the rules are in
-`contracts`.
+a model each layer is checked in place, on the inputs that it receives there, from the inside out;
+then the whole along directions, which finds errors between layers; and, given targets, against the
+value of its loss. The method is in `numeric` and `array_check`, the rules are in `contracts`.
 
-Parameters are moved away from their initial values first: with gamma = 1 or a bias of 0 a formula
-that has lost its gamma or its bias looks right.
+Parameters are moved away from their initial values first: with gamma = 1 or a bias of 0, a formula
+that lacks gamma or the bias would seem right.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minitorch_np.layers as mt_layers
-from minitorch_np.arrays import Array, as_batch, as_targets, each, require_finite
+from minitorch_np.arrays import Array, as_batch, as_targets, each, parts, require_finite
 from minitorch_np.errors import ConfigurationError, GradientError, MinitorchError, ShapeError
 from minitorch_np.gradcheck.array_check import Effort
 from minitorch_np.gradcheck.claim import Claim
@@ -50,14 +49,15 @@ from minitorch_np.validation import choice, flag, instance, whole
 MODES = ("auto", "exhaustive", "directional")
 
 LAYER, INSIDE, WHOLE = Effort(512, 2), Effort(32, 1), Effort(0, 1)
-"""In auto mode. In a model each array is seen several times: in its layer, and in the whole."""
+"""The efforts of auto mode. In a model each array is checked several times: in its layer, and in
+the whole."""
 
 CONTRACT_SAMPLES = 4
-"""The contracts are tried on so many samples of a batch."""
+"""The number of samples of a batch on which the contracts are tested."""
 
 
 class Options(NamedTuple):
-    """The arguments of `gradcheck` beside the object and its inputs."""
+    """The arguments of `gradcheck` other than the object and its inputs."""
 
     mode: str
     seed: int
@@ -68,7 +68,7 @@ class Options(NamedTuple):
     allow: dict[str, str]
 
     def effort(self, auto: Effort) -> Effort:
-        """How many entries and directions to check, by the mode."""
+        """The effort in this mode; `auto` is that of auto mode."""
         if self.mode == "exhaustive":
             return Effort(2**62, 1)
         return Effort(0, 2) if self.mode == "directional" else auto
@@ -92,17 +92,17 @@ def gradcheck(
     The object is not changed: float64 copies are checked.
 
     Parameters:
-        obj: what to check.
-        x: a batch (m, *input_shape), a tuple of batches where a graph has several inputs, or the
-            scores for a Loss; made up from `seed` if it is not given, as is the shape of a layer
-            that is not built.
-        target: what a Loss compares with. With a model, the loss at its end is checked as well.
+        obj: the object to check.
+        x: a batch (m, *input_shape), a tuple of batches for a graph with several inputs, or the
+            scores for a Loss; drawn from `seed` by default, like the shape of a layer that is not
+            built.
+        target: the targets of a Loss. With a model, its loss is checked as well.
         mode: "exhaustive" checks every entry, "directional" random directions, "auto" the entries
             of small arrays and directions of large ones.
-        seed: of made-up inputs, directions, and what the layer draws at random.
-        loss: the loss for a model with `target`; else the one that goes with its outputs.
-        contracts: whether to try the rules of the layer contract too.
-        sample_weight: what each row counts for the loss, (m,).
+        seed: for made-up inputs, directions, and everything that the layer draws at random.
+        loss: the loss of a model with `target`; by default the one that suits its outputs.
+        contracts: whether to test the rules of the layer contract too.
+        sample_weight: the weight of each row in the loss, (m,).
         allow: arrays whose gradient differs on purpose, with the reason: for a straight-through
             layer, allow={"x": "straight-through"}; for layer 1 of a model, {"1.x": ...}. The report
             shows it.
@@ -110,7 +110,7 @@ def gradcheck(
     Returns a GradientCheck, true if everything was checked and is right.
 
     Raises ConfigurationError for an object or a mode that can't be checked, ShapeError or DataError
-    for x that does not fit.
+    for an x that the object does not accept.
     """
     choice("gradcheck", "mode", mode, MODES)
     flag("gradcheck", "contracts", contracts)
@@ -129,7 +129,7 @@ def gradcheck(
     if sample_weight is not None:
         weights = check_weights(sample_weight, as_targets(sample_weight, "sample_weight").size)
     options = Options(mode, seed, target, loss, contracts, weights, allow or {})
-    with np.errstate(all="ignore"):  # overflow is found in what comes out
+    with np.errstate(all="ignore"):  # overflow is found in the results
         if isinstance(obj, Loss):
             result = _check_loss(obj, x, options)
         else:
@@ -143,7 +143,7 @@ def gradcheck(
 
 
 def assert_gradients(obj: Layer | Loss, x: object = None, target: object = None, **kw: Any) -> None:
-    """`gradcheck`, for tests: raises GradientError with the report unless everything is right."""
+    """`gradcheck` for tests: raises GradientError with the report unless everything is right."""
     result = gradcheck(obj, x, target, **kw)
     if not result:
         raise GradientError(f"gradients are not right\n{result}")
@@ -163,13 +163,13 @@ def _check_loss(loss: Loss, x: object, options: Options) -> GradientCheck:
         target = labels if target is None else target
     if target is None:
         raise ConfigurationError(
-            f"gradcheck: expected targets for {type(loss).__name__} beside the scores, got none"
+            f"gradcheck: expected targets for {type(loss).__name__} with the scores, got none"
         )
     scores = _as_point(x, "scores")
     subject = LossTarget(loss, scores, np.array(target), options.sample_weight)
     result.subject = subject.label
     if options.target is not None:
-        subject.value()  # targets that do not fit are the caller's error, and not the loss's
+        subject.value()  # invalid targets are an error of the caller, not of the loss
     claim = check_arrays(result, subject, options.effort(LAYER), rng, options.allow)
     if claim is None:
         return result
@@ -202,7 +202,8 @@ def _check_layer(layer: Layer, x: object, options: Options) -> GradientCheck:
             except Exception as error:
                 result.contracts.append(broken("it builds", error))
                 return result
-        if isinstance(options.target, tuple) and options.loss is not None:
+        several = len(parts(double.output_shape)) > 1
+        if several and isinstance(options.target, tuple) and options.loss is not None:
             loss, targets = packed_loss(options.loss, double, options.target)
             options = options._replace(loss=loss, target=targets)
         double = as_one(double)
@@ -220,13 +221,13 @@ def _check_layer(layer: Layer, x: object, options: Options) -> GradientCheck:
             f"{double.label}, got {batch.shape}"
         )
     if x is not None and takes_numbers(double):
-        copy.deepcopy(double).forward(batch.copy())  # numbers that are out of range
+        copy.deepcopy(double).forward(batch.copy())  # raises for numbers out of range
     _check_built(result, double, batch, options)
     return result
 
 
 def _allowed_inside(allow: dict[str, str], path: str) -> dict[str, str]:
-    """What is allowed of the layer at a path: {"1.x": ...} is {"x": ...} for layer 1."""
+    """The entries of `allow` for the layer at a path: {"1.x": ...} is {"x": ...} for layer 1."""
     start = f"{path}."
     return {n[len(start) :]: why for n, why in allow.items() if n.startswith(start)}
 
@@ -241,7 +242,7 @@ def _check_allowed(allow: dict[str, str], names: set[str]) -> None:
 
 
 def _check_built(result: GradientCheck, layer: Layer, x: Array, options: Options) -> None:
-    """The layers inside, from the inside out; then the layer itself, and its loss."""
+    """Check the layers inside, from the inside out; then the layer itself, and its loss."""
     result.subject = layer.label
     places = [("", layer), *((f"{path}.", inner) for path, inner in paths(layer))]
     names = {f"{path}{name}" for path, each in places for name in ("x", *each.named_parameters())}
@@ -254,7 +255,7 @@ def _check_built(result: GradientCheck, layer: Layer, x: Array, options: Options
     different: list[str] = []
     for path, inner, inputs in calls_inside(moved, x, options.seed) if composed else ():
         if any(found.startswith(f"{path}.") for found in wrong):
-            continue  # what is wrong inside makes it wrong as well
+            continue  # an error inside makes the outer layer wrong as well
         check = GradientCheck(f"[{path}] {inner.label}")
         inside = options._replace(allow=_allowed_inside(options.allow, path))
         _check_part(check, inner, inputs, inside, WHOLE if inner.sublayers() else INSIDE)
@@ -271,7 +272,7 @@ def _check_built(result: GradientCheck, layer: Layer, x: Array, options: Options
         _check_alone(result, layer, moved, x, options)
         return
     _check_part(result, layer, x, options, WHOLE)
-    if options.target is not None:  # to the very end: the value that the loss reports
+    if options.target is not None:  # up to the value of the loss
         loss = options.loss or loss_for(layer)
         part = GradientCheck(f"the value of {type(loss).__name__}")
         whole = TrainingTarget(
@@ -286,7 +287,7 @@ def _check_built(result: GradientCheck, layer: Layer, x: Array, options: Options
 def _check_alone(
     result: GradientCheck, layer: Layer, moved: Layer, x: Array, options: Options
 ) -> None:
-    """A single layer: at a generic point, at other data, in small batches, and as it is."""
+    """Check a single layer: at a generic point, on other data, in small batches, and as it is."""
     _check_part(result, moved, x, options, LAYER)
     if result.status == PASS:
         rng = np.random.default_rng(options.seed)
@@ -306,14 +307,14 @@ def _check_alone(
 
 
 def _target(layer: Layer, x: Array, options: Options, train: bool = True) -> LayerTarget:
-    """A copy of a layer and of its inputs, to evaluate as often as it takes."""
+    """A target with copies of a layer and of its inputs."""
     return LayerTarget(copy.deepcopy(layer), x.copy(), seed=options.seed, train=train)
 
 
 def _check_part(
     result: GradientCheck, layer: Layer, x: Array, options: Options, effort: Effort
 ) -> None:
-    """One layer's arrays when training, and in its other modes; its contracts."""
+    """Check one layer's arrays when training, and in its other modes; then its contracts."""
     training, rng = _target(layer, x, options), np.random.default_rng(options.seed)
     claim = check_arrays(result, training, options.effort(effort), rng, options.allow)
     if claim is not None and result.status != FAIL:
@@ -332,7 +333,7 @@ def _check_part(
 
 
 def _add_contracts(result: GradientCheck, layer: Layer, x: Array, options: Options) -> None:
-    """Try the rules of the contract on inputs without zeros and ties, if the layer is defined."""
+    """Test the rules of the contract, if possible on inputs without zeros and ties."""
     if not options.contracts or result.contracts:
         return
     generic = x[:CONTRACT_SAMPLES].copy()
@@ -348,7 +349,7 @@ def _outcome(target: LayerTarget, claim: Claim) -> dict[str, Array] | None:
     """The value and the gradients of a layer in one of its modes; None if it does not run."""
     try:
         return {"": target.value(), **target.gradients(claim.u)}
-    except Exception:  # said by the contracts
+    except Exception:  # reported by the contracts
         return None
 
 
@@ -389,7 +390,7 @@ def _built(layer: Layer, seed: int) -> tuple[Layer, Array, Exception | None]:
 
 
 def _as_point(x: object, name: str) -> Array:
-    """The caller's x as a float64 array of our own, or the error that says why it can't be."""
+    """A float64 copy of the caller's x. Raises ShapeError or DataError if it is not numbers."""
     point = np.array(as_batch(x, np.float64, f"gradcheck: {name}"), order="C")
     require_finite(point, f"gradcheck: {name}")
     return point

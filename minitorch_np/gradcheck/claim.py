@@ -1,8 +1,8 @@
-"""A claimed gradient, and how exact it and its numeric counterpart can be.
+"""A claimed gradient, and the rounding errors of it and of its numeric counterpart.
 
-The whole computation is repeated with all arrays changed by a few units in the last place; what
-changes by that is rounding, in the value and in the gradient. So a gradient that is a sum of terms
-that cancel, as that of a bias before BatchNorm, is held against the size of its terms.
+The whole computation is repeated with all arrays changed by a few units in the last place. The
+resulting changes of the value and of the gradient are rounding errors. So a gradient whose terms
+cancel, such as that of a bias before BatchNorm, is compared relative to the size of its terms.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ from minitorch_np.gradcheck.numeric import (
 from minitorch_np.gradcheck.targets import Target
 
 RUNS, MORE_RUNS = 3, 12
-"""So many runs measure the rounding; more of them before anything is called wrong."""
+"""The number of runs that measure the rounding, and of those before a gradient is called wrong."""
 
 ULPS = 8
-"""By up to so many units in the last place the arrays of such a run are changed, never by 0."""
+"""The arrays of such a run are changed by up to this many units in the last place, never by 0."""
 
 SPACING, POINTS, LINES = 1e-5, 8, 4
-"""Rounding is also measured on so many points this far apart (over the arrays), on so many lines;
-the least counts, for a line may run over a corner."""
+"""Rounding is also measured on lines of points: their distance over the array's size, their number,
+and the number of lines. The smallest result counts, since a line may cross a corner."""
 
 ROUGH = 1e-9
-"""What is rougher than this share of the value is no rounding in float64: a number was rounded to
-float32 on the way, or a corner lies on all lines."""
+"""A roughness above this fraction of the value is not float64 rounding: a number was rounded to
+float32, or all lines cross a corner."""
 
 MANY = 20_000
-"""In arrays of more entries than this no ties are looked for."""
+"""Arrays with more entries than this are not searched for ties."""
 
 PLAUSIBLE = 1e6
-"""The terms of a gradient are at most so many times the value over the array's size."""
+"""The largest plausible size of a gradient's terms, over the value divided by the array's size."""
 
 VANISHING = 1e-11
-"""A gradient that changes the value by this share of itself may be rounded away on the way."""
+"""A gradient that changes the value by this fraction of itself may be lost in rounding."""
 
 CLOSER = 2.0**-12
-"""How much shorter the steps are when a difference is looked at again."""
+"""The factor by which steps are shortened when a difference is measured again."""
 
 
 class Claim:
-    """The gradient that is claimed for u . F, and how much of it is rounding."""
+    """The gradient that is claimed for u . F, and its rounding error."""
 
     def __init__(self, target: Target, rng: np.random.Generator) -> None:
         self.target, self.rng = target, np.random.default_rng(rng.integers(2**63))
@@ -80,7 +80,7 @@ class Claim:
         self.repeat(RUNS)
 
     def refine(self) -> bool:
-        """Measure the rounding with more runs. Returns False where that has been done already."""
+        """Measure the rounding with more runs. Returns False if that has been done already."""
         if self.refined:
             return False
         self.refined = True
@@ -91,12 +91,12 @@ class Claim:
         return True
 
     def _roughness(self) -> float:
-        """The rounding of the value, by its fourth differences along a line.
+        """The rounding of the value, from its fourth differences along a line.
 
-        Where 1 - z is rounded and z is nearly 1, a change of a few units in the last place changes
-        all by the same rounding: this shows it. Fourth differences of what is smooth are as good as
-        zero; those of numbers that are off by sigma at random are sqrt(70) sigma in the mean.
-        Source: More and Wild 2011, "Estimating computational noise".
+        If z is nearly 1, small changes of the arrays leave the rounding error of 1 - z the same, so
+        `repeat` does not notice it; this does. Fourth differences of a smooth function are almost
+        zero; those of random errors of size sigma are sqrt(70) sigma on average. Source: More and
+        Wild 2011, "Estimating computational noise".
         """
         arrays = self.target.arrays
         line = {n: SPACING * a * cotangent(self.rng, a.shape) for n, a in arrays.items()}
@@ -111,10 +111,10 @@ class Claim:
         return rough if math.isfinite(rough) else 0.0
 
     def repeat(self, runs: int) -> None:
-        """Compute all of it again, each time with all arrays a little different."""
+        """Repeat the computation with small changes of all arrays."""
         for _ in range(runs):
-            # A value may be off by what a change of each entry makes of it. A gradient may jump
-            # where entries that are equal, or zero, do not stay so.
+            # For the value, each entry is changed by itself. For the gradient, zeros and equal
+            # entries stay so, since it may jump there.
             arrays = self.target.arrays
             with self.target.moved(
                 {n: a * EPSILON * self._draw(a.shape) for n, a in arrays.items()}
@@ -132,15 +132,15 @@ class Claim:
         self.noise = {n: largest(s) for n, s in zip(self.fitting, spread[2:], strict=True)}
 
     def rounding(self, name: str) -> float:
-        """How far the claimed gradient may be off by rounding alone."""
+        """The largest error of the claimed gradient that rounding can explain."""
         noise = self.noise[name] if name in self.repeats else 0.0
         own = KAPPA * (noise + 2 * EPSILON * largest(self.gradients[name]))
         return own + self.vanishing(name)
 
     def vanishing(self, name: str) -> float:
-        """A gradient so small that it may be lost inside of what is composed, else 0.
+        """The size below which a gradient may be lost inside a composed function; else 0.
 
-        What a saturated layer rounds away can't be seen at the end.
+        Changes that a saturated layer rounds away do not reach the output.
         """
         if not self.target.composed:
             return 0.0
@@ -148,19 +148,19 @@ class Claim:
 
     @property
     def ulps_of_dy(self) -> float:
-        """Where a saturated p makes 1 - p all rounding, it is rounding of the size of dy itself."""
+        """The rounding error where p is saturated and 1 - p is all rounding: that of dy itself."""
         return 64 * EPSILON * self.size
 
     def _repeats(self, name: str, again: Array) -> bool:
-        """Whether the same call gives the same gradient: if not, its changes are no rounding."""
+        """Whether the same call gives the same gradient; if not, its changes are not rounding."""
         size = self.size / root_mean_square(self.target.arrays[name])
         drift = largest(np.nan_to_num(again) - np.nan_to_num(self.gradients[name]))
         return drift <= 1e-13 * max(largest(self.gradients[name]), size)
 
     def scale(self, name: str) -> float:
-        """The size of the terms that the gradient is the sum of, as far as it shows in rounding.
+        """The size of the terms that add up to the gradient, estimated from its rounding.
 
-        Noise of more than any plausible terms is no rounding, and shows nothing.
+        Noise above that of any plausible terms is not rounding, and is ignored.
         """
         if name not in self.repeats:
             return largest(self.gradients[name])
@@ -169,12 +169,12 @@ class Claim:
         return max(largest(self.gradients[name]), terms)
 
     def terms(self) -> Array:
-        """u (F - F at the point), output by output, for the arrays as they are now."""
+        """u (F - F at the point), output by output, for the current arrays."""
         terms: Array = self.u * (self.target.value() - self.origin)
         return terms
 
     def line(self, name: str, direction: Array) -> Callable[[float], Array]:
-        """t -> u (F(p + t d) - F(p)), output by output: what is common to both cancels exactly."""
+        """t -> u (F(p + t d) - F(p)), output by output: common terms cancel exactly."""
         array = self.target.arrays[name]
         start = array.copy()
 
@@ -188,7 +188,7 @@ class Claim:
         return move
 
     def entry_line(self, name: str, place: int) -> Callable[[float], Array]:
-        """The same along one entry, without touching the others."""
+        """The same along one entry, leaving the others alone."""
         flat = self.target.arrays[name].reshape(-1)
         start = float(flat[place])
 
@@ -211,8 +211,8 @@ class Claim:
     ) -> tuple[Sides, float, float]:
         """The slopes of a line, |analytic - numeric| over the tolerance, and the tolerance.
 
-        A difference is looked at again with much shorter steps: a staircase of small steps looks
-        straight from afar.
+        A difference is measured again with much shorter steps, since a staircase of small steps
+        looks straight to longer ones.
         """
         found = slopes(move, size, self.sigma, scale)
         tolerance = KAPPA * found.error + margin
@@ -225,7 +225,7 @@ class Claim:
         return found, distance / tolerance if tolerance else math.inf, tolerance
 
     def _ulps(self, name: str, array: Array) -> Array:
-        """Relative changes, the same for equal entries, so that zeros and ties stay."""
+        """Relative changes, the same for equal entries, so that zeros and ties are preserved."""
         if array.size > MANY:
             steps = self._draw(array.shape)
         else:
@@ -242,7 +242,7 @@ class Claim:
         return (steps + (steps >= 0)).astype(np.float64)
 
     def _size_at(self, share: float) -> float:
-        """The size of the value at zero (-1), as log 2 of softplus, or far away (1)."""
+        """The size of the value with all arrays zero (share -1) or moved by their size (1)."""
         arrays = self.target.arrays
         steps = {
             n: share * (a if share < 0 else root_mean_square(a) * cotangent(self.rng, a.shape))

@@ -1,8 +1,9 @@
-"""The rules that every layer keeps, each of them tried.
+"""Tests of the rules that every layer must keep.
 
-A gradient can be right in one call and wrong in the next: because something was kept from the call
-before, because an input was changed, because a batch of one takes another path. None of that shows
-in a comparison of numbers at one point, so each rule of the contract has a small experiment here.
+A gradient can be right in one call and wrong in the next: because something was kept from an
+earlier call, because an input was changed, or because a batch of one takes another path. A
+comparison of numbers at one point shows none of this, so each rule of the contract has a small
+experiment here.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from minitorch_np.gradcheck.targets import backward, takes_numbers
 from minitorch_np.layers import Layer
 
 UNDERFLOW = 1e-30
-"""Numbers below this may be lost in float32, and those that are made of them."""
+"""Numbers below this, and results computed from them, may be lost in float32."""
 
 MANY = 9
-"""A batch so many times as large is tried as well."""
+"""A batch this many times as large is tested as well."""
 
 
 def names_shapes_and_dtypes(bench: Bench) -> str | None:
@@ -52,7 +53,7 @@ def samples_are_independent(bench: Bench) -> str | None:
     layer.forward(bench.x.copy(), train=True, rng=rng)
     draws = rng.bit_generator.state != before
     if draws or any(part.couples_samples for part in layer.walk()):
-        return None  # a row alone would draw what the first row of the batch has drawn
+        return None  # a row alone would use the draws of the batch's first row
     whole = bench.run(layer, bench.x, bench.dy)
     sums = {n: np.zeros_like(a) for n, a in whole.items() if n not in ("y", "dx")}
     for row in range(len(bench.x)):
@@ -61,7 +62,7 @@ def samples_are_independent(bench: Bench) -> str | None:
         if not bench.near("y", alone["y"], whole["y"][one]):
             return (
                 f"row {row} alone gives another output than in the batch: if that is "
-                "meant, as in BatchNorm, set couples_samples = True"
+                "intended, as in BatchNorm, set couples_samples = True"
             )
         if "dx" in whole and not bench.near("dx", alone["dx"], whole["dx"][one]):
             return (
@@ -82,7 +83,7 @@ def samples_are_independent(bench: Bench) -> str | None:
 
 
 def randomness_is_handed_in(bench: Bench) -> str | None:
-    """The same rng gives the same parameters, and NumPy's global generator is left alone."""
+    """The same rng gives the same parameters, and NumPy's global generator is not used."""
     made = [bench.fresh() for _ in range(2)]
     known, key = np.random.get_state(), np.arange(624, dtype=np.uint32)
     np.random.set_state(("MT19937", key, 0, 0, 0.0))
@@ -96,14 +97,14 @@ def randomness_is_handed_in(bench: Bench) -> str | None:
     finally:
         np.random.set_state(known)
     if after["pos"] or not same(after["key"], key):
-        return "np.random is used: draw from the rng that is handed in"
+        return "np.random is used: draw from the rng that is passed in"
     one, other = (layer.state_dict() for layer in made)
     wrong = [name for name in one if not same(one[name], other[name])]
     return f"two builds with the same rng differ in {wrong[0]}" if wrong else None
 
 
 def float32_stays(bench: Bench) -> str | None:
-    """float32 in, float32 out, and as near to the float64 result as float32 can be."""
+    """float32 in, float32 out, and as close to the float64 result as float32 allows."""
     single = bench.fresh()
     single.initialize(bench.layer.input_shape, rng=np.random.default_rng(0), dtype=np.float32)
     single.load_state_dict(bench.layer.state_dict())
@@ -117,7 +118,7 @@ def float32_stays(bench: Bench) -> str | None:
     far = _far_in_single(bench, found, expected)
     if far and bench.claim.refine():
         far = _far_in_single(bench, found, expected)
-    return f"{far} in float32 is not near to that in float64" if far else None
+    return f"{far} in float32 is not close to that in float64" if far else None
 
 
 def _far_in_single(bench: Bench, found: dict[str, Array], expected: dict[str, Array]) -> str | None:
@@ -135,7 +136,7 @@ def _far_in_single(bench: Bench, found: dict[str, Array], expected: dict[str, Ar
 
 
 def layout_does_not_matter(bench: Bench) -> str | None:
-    """Transposed and strided memory is read rightly."""
+    """Transposed and strided memory is read correctly."""
     layer = bench.fresh()
     expected = bench.run(layer, bench.x, bench.dy)
     doubled = [np.repeat(array, 2, axis=0)[::2] for array in (bench.x, bench.dy)]
@@ -148,19 +149,19 @@ def layout_does_not_matter(bench: Bench) -> str | None:
 
 
 def need_dx_is_only_a_hint(bench: Bench) -> str | None:
-    """need_dx=False leaves the parameters' gradients as they are."""
+    """need_dx=False does not change the parameters' gradients."""
     layer = bench.fresh()
     _, cache = bench.forward(layer, bench.x)
     found = named(None, layer.backward(bench.dy, cache, need_dx=False)[1])
     expected = named(*backward(layer, bench.dy, cache))
     frozen = {f"d{n}" for n, owner, _ in layer.parameter_owners() if not owner.trainable}
     wanted = {n: g for n, g in expected.items() if n != "dx" and n not in frozen}
-    name = bench.differing(found, wanted)  # those of frozen layers may be left out
+    name = bench.differing(found, wanted)  # gradients of frozen layers may be omitted
     return f"with need_dx=False {name} differs" if name else None
 
 
 def prediction_runs(bench: Bench) -> str | None:
-    """train=False gives finite outputs of the same shape, and leaves running statistics alone."""
+    """train=False gives finite outputs of the same shape, and does not change buffers."""
     layer = bench.fresh()
     y, _ = bench.forward(layer, bench.x, train=False)
     moved = [n for n, array in layer.named_buffers().items() if not same(array, bench.buffers[n])]
@@ -201,11 +202,11 @@ OF_LAYERS: list[Experiment] = [
 ]
 
 BETWEEN_LAYERS: list[Experiment] = [*OF_LAYERS[:5], need_dx_is_only_a_hint]
-"""What a container can do wrong whose layers have been through all experiments."""
+"""The experiments for a container, whose layers have passed all of them already."""
 
 
 def check_contracts(layer: Layer, x: Array, seed: int) -> list[ContractResult]:
-    """The experiments, each on copies of the layer: one that does harm does it to itself."""
+    """The results of all experiments, each on copies of the layer."""
     try:
         bench = Bench(layer, x, seed)
     except Exception as error:

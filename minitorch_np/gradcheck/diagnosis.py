@@ -1,9 +1,8 @@
-"""Which formula is wrong.
+"""Finds the mistake in a wrong gradient.
 
-A wrong gradient is rarely wrong at random. A factor is missing, a sign, a transposition, a term, a
-path, a sample. Each such hypothesis is tried on the whole Jacobian, d y[o] / d x[i] for every pair
-of entries. Only what holds in every entry is put into words, and nothing is said where no
-hypothesis fits.
+A wrong gradient is rarely wrong at random: a factor, a sign, a transpose, a term, a path or a
+sample is missing. Each such hypothesis is tested on the whole Jacobian, d y[o] / d x[i] for every
+pair of entries. It is reported only if it holds in every entry.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ RULES: list[Callable[[Evidence], Iterator[str]]] = [
     spoiling.spoiled, hypotheses.paths, hypotheses.places, spoiling.same_as_elsewhere,
     hypotheses.terms, hypotheses.outputs,
 ]  # fmt: skip
-"""The most precise first."""
+"""The rules to try, the most precise first."""
 
 
 def explain(target: Any, claim: Any, tensor: Any) -> str:
-    """The cause of a wrong gradient of `tensor.name` in a sentence; "" if nothing fits."""
+    """A sentence on the cause of a wrong gradient of `tensor.name`; "" if no hypothesis fits."""
     kept = {name: array.copy() for name, array in target.arrays.items()}
     try:
         with np.errstate(all="ignore"):
             return _explain(target, claim, tensor)
-    except Exception:  # no cause rather than an error about an error
+    except Exception:  # the diagnosis must not hide the report
         return ""
     finally:
         for name, array in kept.items():
@@ -47,14 +46,14 @@ def _explain(target: Any, claim: Any, tensor: Any) -> str:
     if 2 * case.known.sum() < case.known.size:
         return ""
     for rule in RULES if case.wrong.any() else [hypotheses.rounded]:
-        with contextlib.suppress(Exception):  # a layer need not run on what a rule tries
+        with contextlib.suppress(Exception):  # the layer may not run on a rule's inputs
             for cause in rule(case):
                 return cause
     return ""
 
 
 def _of_sample(target: Any, claim: Any, tensor: Any) -> str:
-    """A large array, of which a few entries have been measured."""
+    """The cause in a large array, from a few measured entries."""
     if tensor.sample is None:
         return ""
     places, numeric = tensor.sample

@@ -1,8 +1,8 @@
-"""One call for whatever has a gradient: layers, losses, functions, trainers, PyTorch's, JAX's.
+"""Checks any object that has a gradient: layers, losses, functions, trainers, PyTorch's, JAX's.
 
-The command line and the pytest fixture use it. What belongs to a name in a file is found by
-convention: `softplus` has its derivative in `softplus_derivative`, or its product in
-`softplus_vjp`, and its inputs in `softplus_inputs`.
+The command line and the pytest fixture use it. In a file, derivative and inputs of a function are
+found by their names: `softplus` has its derivative in `softplus_derivative`, or its vector-Jacobian
+product in `softplus_vjp`, and its inputs in `softplus_inputs`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from minitorch_np.losses import Loss
 from minitorch_np.training import Trainer
 
 DERIVATIVES = ("{}_vjp", "{}_derivative", "{}_prime", "d_{}", "d{}")
-"""The names under which a function's derivative is looked for."""
+"""The names that a function's derivative may have."""
 
 MADE_UP = (4, 5)
-"""The shape of each input that is made up for a function."""
+"""The shape of each made-up input of a function."""
 
 
 def check_any(obj: Any, *arguments: Any, **options: Any) -> list[GradientCheck]:
-    """The checks of an object, by its kind, with that kind's own arguments.
+    """Check an object with the function for its kind, which gets the further arguments.
 
     A class of layers or losses: all its cases. A layer or a loss: `gradcheck`. A Trainer:
-    `check_step`. A module, an autograd function of PyTorch's or a function of JAX's: theirs. Any
-    other function: `gradcheck_function`. Raises ConfigurationError for anything else.
+    `check_step`. A PyTorch module or autograd function: `gradcheck_torch`. A JAX function:
+    `gradcheck_jax`. Any other function: `gradcheck_function`. Raises ConfigurationError for
+    anything else.
     """
     if isinstance(obj, type) and issubclass(obj, (Layer, Loss)):
         return check_class(obj, **options)
@@ -54,9 +55,9 @@ def check_any(obj: Any, *arguments: Any, **options: Any) -> list[GradientCheck]:
 
 
 def check_named(name: str, found: dict[str, Any], seed: int) -> list[GradientCheck]:
-    """The checks of what a file calls `name`, with what else the file has for it.
+    """Check the object that a file calls `name`, with the derivative and inputs found there.
 
-    Raises ConfigurationError for a name that the file does not have, and for a function without
+    Raises ConfigurationError for a name that the file does not define, and for a function without
     its derivative.
     """
     if name not in found:
@@ -75,7 +76,7 @@ def check_named(name: str, found: dict[str, Any], seed: int) -> list[GradientChe
         looked = ", ".join(text.format(name) for text in DERIVATIVES)
         raise ConfigurationError(
             f"gradcheck of {name}: expected a layer, a loss, or a function with its derivative "
-            f"beside it, under one of the names {looked}"
+            f"in the same file, under one of the names {looked}"
         )
     if inputs is None:
         rng = np.random.default_rng(seed)
@@ -85,6 +86,6 @@ def check_named(name: str, found: dict[str, Any], seed: int) -> list[GradientChe
 
 
 def _is_of(library: str, obj: Any) -> bool:
-    """Whether an object, or what it is derived from, comes from a library; nothing is imported."""
+    """Whether an object's class or a base of it comes from a library; nothing is imported."""
     classes = obj.__mro__ if isinstance(obj, type) else type(obj).__mro__
     return any(cls.__module__.split(".")[0] == library for cls in classes)

@@ -1,8 +1,8 @@
-"""What is known of a wrong gradient: both Jacobians, and what a formula may hold.
+"""Evidence on a wrong gradient: both Jacobians, and the numbers and arrays of its formula.
 
 The true Jacobian d y[o] / d x[i] comes from central differences. The claimed one is what backward
-returns for each dy that is 1 in one place and 0 elsewhere. Where the two differ shows which outputs
-and which entries a mistake concerns; a gradient shows only their sum.
+returns for each dy that is 1 in one place and 0 elsewhere. Their differences show which outputs and
+which entries a mistake affects; a gradient shows only sums over the outputs.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from minitorch_np.gradcheck.numeric import root_mean_square
 from minitorch_np.gradcheck.wording import BATCHES, EXACT, Numbers, Quantities, constant_ratio, same
 
 MOST_ENTRIES, MOST_PAIRS = 1_000, 300_000
-"""Gradients are measured of arrays up to so many entries, Jacobians of so many pairs."""
+"""The largest number of entries of an array, and of pairs of a Jacobian, that are measured."""
 
 STEP = 1e-3
-"""Of the central differences, over the array's size; half of it for a second opinion."""
+"""The step of the central differences, over the array's size; half of it verifies the result."""
 
 
 class Evidence:
@@ -53,7 +53,7 @@ class Evidence:
         self.quantities = _quantities(target, self.y)
 
     def gradient(self, jacobian: Array, dy: Array | None = None) -> Array:
-        """What a Jacobian makes of dy."""
+        """The gradient for dy (by default u) according to a Jacobian."""
         return ((self.u if dy is None else dy).reshape(-1) @ jacobian).reshape(self.array.shape)
 
     def _claimed(self) -> Array | None:
@@ -111,7 +111,7 @@ def slopes(target: Any, array: Array, places: Any) -> tuple[Array, AnyArray]:
 
 
 def numbers_of(target: Any, name: str) -> Numbers:
-    """Numbers that a formula may have forgotten or had too often."""
+    """Numbers that may be missing from a formula, or be a factor too much."""
     found: Numbers = [(key, float(value)) for key, value in target.constants().items()]
     found += [(n, float(a.reshape(-1)[0])) for n, a in target.arrays.items() if a.size == 1]
     first = next(iter(target.arrays))
@@ -129,7 +129,7 @@ def numbers_of(target: Any, name: str) -> Numbers:
 
 
 def _quantities(target: Any, y: Array) -> Quantities:
-    """Arrays that a formula may have forgotten, or may hold wrongly."""
+    """Arrays that may be missing from a formula, or be used wrongly in it."""
     unique: Quantities = []
     for name, value in _arrays_of(target, y):
         array = np.asarray(value)

@@ -1,7 +1,7 @@
 """The same check for gradients of PyTorch and JAX: modules, autograd functions, custom rules.
 
-The framework computes in float64 on the processor, on copies; the check sees arrays, a value and
-the gradients that the framework's own backward gives.
+The framework computes in float64 on the CPU, on copies; the check uses arrays, a value and the
+gradients that the framework's own backward returns.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from minitorch_np.gradcheck.targets import Target
 from minitorch_np.signature import explained
 
 TENSORS = Effort(128, 2)
-"""A call of PyTorch's takes some ten times as long as one of NumPy's: fewer entries alone."""
+"""A PyTorch call takes about ten times as long as a NumPy call: fewer entries are checked singly.
+"""
 
 
 @explained
@@ -35,7 +36,7 @@ def gradcheck_torch(
             or any function of tensors.
         inputs: a tensor, or a sequence of arguments. Floating-point tensors and the module's
             parameters are differentiated.
-        seed: of the directions, and of what the module draws at random.
+        seed: for the directions, and for everything that the module draws at random.
         allow: arrays whose gradient differs on purpose, with the reason.
 
     Returns a GradientCheck, in which an input is "x" (several are "x0", "x1", ...) and parameters
@@ -52,15 +53,15 @@ def gradcheck_torch(
 def gradcheck_jax(
     f: Callable[..., Any], args: Any, *, seed: int = 0, allow: dict[str, str] | None = None
 ) -> GradientCheck:
-    """Check what `jax.vjp` gives for a function, such as one with `jax.custom_vjp`.
+    """Check the result of `jax.vjp` for a function, such as one with `jax.custom_vjp`.
 
     Parameters:
         f: a function of arrays, or of structures (pytrees) of them.
         args: its arguments as a tuple; anything else is its only argument.
-        seed: of the directions.
+        seed: for the directions.
         allow: arrays whose gradient differs on purpose, with the reason.
 
-    Returns a GradientCheck, in which arrays have their place in `args`: "args[1]['w']".
+    Returns a GradientCheck, in which arrays are named by their position in `args`: "args[1]['w']".
 
     Raises MissingExtraError without JAX, DataError if there is nothing to differentiate.
     """
@@ -71,14 +72,14 @@ def gradcheck_jax(
 
 
 class _TorchTarget(Target):
-    """A call of PyTorch's, whose tensors share their memory with the arrays that are moved."""
+    """A PyTorch call whose tensors share their memory with the arrays that are moved."""
 
     def __init__(self, torch: Any, module: Any, inputs: Sequence[Any], seed: int) -> None:
         self.torch, self.seed = torch, seed
         is_module = isinstance(module, torch.nn.Module)
         self.call: Any = getattr(module, "apply", module) if isinstance(module, type) else module
         if isinstance(module, type) and not issubclass(module, torch.autograd.Function):
-            raise DataError(f"gradcheck: expected a module that is made, got its class {module}")
+            raise DataError(f"gradcheck: expected an instance of a module, got its class {module}")
         if is_module:
             self.call = copy.deepcopy(module).double()
         self.label = getattr(module, "__name__", None) or str(module).split("\n", 1)[0].rstrip("(")
@@ -111,7 +112,7 @@ class _TorchTarget(Target):
             self.draws = not torch.equal(before, torch.get_rng_state())
 
     def value(self) -> Array:
-        # With gradients, though none is needed: a hook on a tensor inside wants one that has them.
+        # Gradients stay enabled, since a hook on an inner tensor requires them.
         outputs = [y.detach().numpy() for y in _tensors(self._run())]
         return joined(outputs[0] if len(outputs) == 1 else outputs)
 
@@ -124,7 +125,7 @@ class _TorchTarget(Target):
             [y for y, _ in pairs], list(self.leaves.values()), given, allow_unused=True
         )
         if any(not np.array_equal(g.numpy(), d) for g, (_, d) in zip(given, pairs, strict=True)):
-            raise GradientError("backward changes the gradient that it is given in place")
+            raise GradientError("backward changes the gradient passed to it in place")
         return {
             name: np.zeros(self.arrays[name].shape) if g is None else g.numpy().copy()
             for name, g in zip(self.leaves, found, strict=True)
@@ -153,7 +154,7 @@ def _tensors(outputs: Any) -> Iterator[Any]:
 
 
 class _JaxTarget(Target):
-    """A call of JAX's on the arrays of its arguments."""
+    """A JAX call on the arrays of its arguments."""
 
     def __init__(self, jax: Any, f: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self.label = getattr(f, "__name__", type(f).__name__)

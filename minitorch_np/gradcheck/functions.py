@@ -1,7 +1,7 @@
 """Gradient checks of plain functions: f and its derivative, or f and its vector-Jacobian product.
 
-Inputs are NumPy arrays, or tuples, lists and dictionaries of them. Arrays and numbers of floats are
-what is differentiated; whole numbers, texts and all else are constants.
+Inputs are NumPy arrays, or tuples, lists and dictionaries of them. Floating-point arrays and
+numbers are differentiated; integers, strings and everything else are constants.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from minitorch_np.signature import explained
 from minitorch_np.validation import instance, whole
 
 FUNCTION = Effort(256, 2)
-"""Arrays of at most so many entries are checked on each of them."""
+"""The effort for a function: arrays of at most this many entries are checked on each of them."""
 
 
 @explained
@@ -42,12 +42,12 @@ def gradcheck_function(
 
     Parameters:
         f: returns an array, or a tuple, list or dictionary of arrays.
-        df: its derivative, with f's arguments: df(x) of x's shape for an elementwise f, of the
-            shape (*f(x).shape, *x.shape) otherwise, a tuple of them for several inputs. Or, with
-            one argument more, its vector-Jacobian product: vjp(dy, *inputs) returns dL/d(input)
-            for each input, in its structure, None for constants.
-        inputs: f's arguments. A single tuple is spread if f takes more than one argument.
-        seed: of the directions.
+        df: its derivative, with f's arguments: df(x) has x's shape for an elementwise f, else the
+            shape (*f(x).shape, *x.shape); for several inputs, a tuple of them. Or, with one
+            argument more, its vector-Jacobian product: vjp(dy, *inputs) returns dL/d(input) for
+            each input, in its structure, None for constants.
+        inputs: f's arguments. A single tuple is unpacked if f takes more than one argument.
+        seed: for the directions.
         allow: arrays whose gradient differs on purpose, with the reason.
 
     Returns a GradientCheck, in which arrays have the names of f's arguments: "x", "params.w".
@@ -68,7 +68,10 @@ def gradcheck_function(
 def check_target(
     target: Target, seed: int = 0, allow: dict[str, str] | None = None, effort: Effort = FUNCTION
 ) -> GradientCheck:
-    """The report on any target: its arrays, and the rules of every function."""
+    """The report on any target: its arrays, and the rules that every function must keep.
+
+    Raises ConfigurationError for empty arrays and unknown names in `allow`.
+    """
     whole("gradcheck", "seed", seed, 0)
     if allow is not None:
         instance("gradcheck", "allow", allow, dict)
@@ -136,7 +139,7 @@ class FunctionTarget(Target):
         return gradients
 
     def changes_inputs(self) -> str | None:
-        """Which of the two functions changes what it is given, if one does."""
+        """A sentence if one of the two functions changes its arguments, else None."""
         dy = [split(np.ones_like(self.value()), self.f(*_copied(self.inputs)))]
         for name, call, before in (("f", self.f, []), ("df", self.df, dy if self.is_vjp else [])):
             given = _copied(self.inputs)
@@ -179,7 +182,7 @@ def _leaves(value: Any) -> dict[str, Array]:
 
 
 def _copied(value: Any) -> Any:
-    """The same structure with copies: a function may change what it is given."""
+    """The same structure with copies, since a function may change its arguments."""
     return _own(value, "", {})
 
 
@@ -194,7 +197,7 @@ def _matching(value: Any, gradient: Any, path: str) -> Iterator[tuple[str, Any]]
 
 
 def joined(value: Any) -> Array:
-    """An output, or all arrays of a structure of outputs in one vector."""
+    """An output as an array; several outputs, in any structure, as one vector."""
     if not isinstance(value, (dict, tuple, list)):
         return np.array(value, dtype=np.float64)
     parts = value.values() if isinstance(value, dict) else value
@@ -221,7 +224,7 @@ def _parameters(f: Callable[..., Any]) -> list[inspect.Parameter] | None:
 
 
 def required_arguments(f: Callable[..., Any], optional: bool = False) -> int | None:
-    """How many arguments a function has to be given, or may be; None if that can't be known."""
+    """The number of required (or with `optional`, possible) arguments; None if it is unknown."""
     if isinstance(f, np.ufunc):
         return f.nin
     parameters = _parameters(f)
@@ -246,7 +249,7 @@ def _is_vjp(f: Callable[..., Any], df: Callable[..., Any], count: int) -> bool:
         return count > 1
     own = required_arguments(f), required_arguments(f, optional=True)
     if required == count + 1 or (None not in own and (required - 1, most - 1) == own):
-        return True  # f's arguments after dy, some of them with defaults perhaps
+        return True  # f's arguments after dy, perhaps some of them with defaults
     if required <= count <= most:
         return False
     raise ConfigurationError(

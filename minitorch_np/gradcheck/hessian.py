@@ -1,8 +1,8 @@
 """Hessian-vector products: how the gradient changes along a direction.
 
-H v is the derivative of the gradient along v, so differences of gradients give it: no second
-backward is needed. Each side of the point is measured by itself, as in `numeric`; at a corner of
-the loss, or of its gradient, the two sides differ and there is no Hessian.
+H v is the derivative of the gradient along v, so it is computed from differences of gradients,
+without a second backward pass. Each side of the point is measured by itself, as in `numeric`; at a
+corner of the loss, or of its gradient, the two sides differ and there is no Hessian.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from minitorch_np.signature import explained
 from minitorch_np.validation import instance, whole
 
 GOOD = 1e-6
-"""The sides have to agree to this share of the product."""
+"""The two sides must agree to this fraction of the product."""
 
 
 @explained
@@ -49,13 +49,13 @@ def hessian_vector_product(
 
     Parameters:
         model, loss: a built model and its loss; float64 copies are used.
-        x, y, sample_weight: a batch (m, *input_shape) with its targets, and what each row counts.
-        vector: v, an array for each parameter, by its name.
-        seed: of what the model draws at random.
+        x, y, sample_weight: a batch (m, *input_shape), its targets and the weight of each row.
+        vector: v, an array for each parameter, by name.
+        seed: for everything that the model draws at random.
 
     Returns H v in float64, an array for each parameter, exact to about 1e-9.
 
-    Raises ShapeError for a vector that does not fit the parameters, GradientError where the loss
+    Raises ShapeError for a vector that does not match the parameters, GradientError where the loss
     has no second derivative: at a corner, such as ReLU's at 0.
     """
     place = "hessian_vector_product"
@@ -89,7 +89,7 @@ def hessian_vector_product(
     if not error <= GOOD * max(largest(product), EPSILON):
         raise GradientError(
             "hessian_vector_product: expected a loss that is smooth here, but its gradient changes "
-            "differently on the two sides: a unit stands at its corner. Give another x"
+            "differently on the two sides: a unit is at its corner. Give another x"
         )
     ends = np.cumsum([array.size for array in direction.values()])[:-1]
     parts = np.split(product, ends)

@@ -1,8 +1,8 @@
-"""What people get wrong when they derive a gradient, as hypotheses.
+"""Hypotheses on frequent mistakes in a gradient.
 
-A factor, an order, some of the entries; a path from x to y, or the term of a mean, that is left
-out. Each rule yields sentences, the most precise first. A sentence is said only if the mistake that
-it names, made in the true Jacobian or gradient, gives just the analytic one.
+They concern a factor, an order, some of the entries, a missing path from x to y, or a missing term
+of a mean. Each rule yields sentences, the most precise first. A sentence is given only if the
+mistake that it names turns the true Jacobian or gradient into exactly the analytic one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from minitorch_np.gradcheck.wording import (
 
 
 def whole(case: Evidence) -> Iterator[str]:
-    """One thing is wrong with all of it."""
+    """All of it is wrong in the same way."""
     if not case.analytic.any():
         yield "it is zero: the gradient is not computed, or not returned"
     ratio = case.ratio()
@@ -87,7 +87,7 @@ def exchanged(case: Evidence) -> Iterator[str]:
 
 
 def rearranged(case: Evidence) -> Iterator[str]:
-    """The right numbers in the wrong places."""
+    """The right numbers are in the wrong places."""
     for text, moved in _moves(np.where(case.known, case.numeric, np.nan), case.name):
         if case.fits(moved):
             yield f"the right numbers stand in the wrong places: {text}"
@@ -102,7 +102,7 @@ def dy_rearranged(case: Evidence) -> Iterator[str]:
 
 
 def _moves(a: AnyArray, name: str) -> Iterator[tuple[str, AnyArray]]:
-    """Ways to put an array's numbers elsewhere, in words and done."""
+    """Ways to rearrange an array: a description, and the result."""
     axes = range(a.ndim)
     for one, other in itertools.combinations(axes, 2):
         text, swapped = f"axes {one} and {other} of {name} are exchanged", a.swapaxes(one, other)
@@ -122,7 +122,7 @@ def _moves(a: AnyArray, name: str) -> Iterator[tuple[str, AnyArray]]:
 
 
 def _moves_along(a: AnyArray, axis: str, name: str) -> Iterator[tuple[str, AnyArray]]:
-    """The same along an axis, which is the first here."""
+    """Ways to rearrange an array along its first axis, which is called `axis`."""
     n = len(a)
     for shift in range(1, n):
         for way in (shift, -shift):
@@ -142,13 +142,13 @@ def _moves_along(a: AnyArray, axis: str, name: str) -> Iterator[tuple[str, AnyAr
 
 
 def parts(case: Evidence) -> Iterator[str]:
-    """Right in some entries; in others there is something to be said of how they are wrong."""
+    """Some entries are right, and the wrong ones differ in a way that has a description."""
     if _how(case):
         yield from places(case)
 
 
 def places(case: Evidence) -> Iterator[str]:
-    """Right in some entries, wrong in others: which ones?"""
+    """Some entries are right, and the wrong ones are in describable places."""
     nonzero = case.known & ((case.analytic != 0) | (case.numeric != 0))
     if not (nonzero & ~case.wrong).any():
         return
@@ -170,7 +170,7 @@ def places(case: Evidence) -> Iterator[str]:
 
 
 def _repeated_rows(case: Evidence) -> Iterator[str]:
-    """The rows of a table that are wrong are those that are looked up more than once."""
+    """The wrong rows of a table are those that are looked up more than once."""
     x = np.asarray(getattr(case.target, "x", np.zeros(0)))
     if "x" in case.target.arrays or case.array.ndim != 2 or not x.size:
         return
@@ -180,12 +180,12 @@ def _repeated_rows(case: Evidence) -> Iterator[str]:
         if (uses == 1).any() and np.array_equal(case.wrong.any(axis=1), uses > 1):
             yield (
                 f"wrong in just the rows of {case.name} that are used more than once{word}: "
-                "of equal indices one alone counts, as with += and an index"
+                "only one of several equal indices counts, as with += and an index"
             )
 
 
 def _how(case: Evidence) -> str:
-    """How the entries that are wrong differ."""
+    """How the wrong entries differ, in words."""
     a, b = case.analytic[case.wrong], case.numeric[case.wrong]
     if not a.any():
         return "analytic is 0 there"
@@ -202,7 +202,7 @@ def _how(case: Evidence) -> str:
 
 
 def factors(case: Evidence) -> Iterator[str]:
-    """A factor for each entry, or for each entry of dy."""
+    """There is a factor for each entry, or for each entry of dy."""
     of_dy = f"for each dy[{'i, j, k, l'[: 3 * case.u.ndim - 2]}]"
     a, b, shapes = case.claimed, case.jacobian, {"in each entry": case.array.shape}
     if a is None or case.u.size == 1:
@@ -286,7 +286,7 @@ def _along_axes(case: Evidence, r: Array, scale: float) -> Iterator[str]:
 
 
 def _are_lines(rows: Array, q: Array, scale: float) -> bool:
-    """Whether each row is a + b q, with an a and a b of its own."""
+    """Whether each row is a + b q, with its own a and b."""
     rows, q = (t - t.mean(axis=1, keepdims=True) for t in (rows, q))
     norm = (q * q).sum(axis=1, keepdims=True)
     slope = (rows * q).sum(axis=1, keepdims=True) / np.where(norm > 0, norm, 1)
@@ -294,13 +294,13 @@ def _are_lines(rows: Array, q: Array, scale: float) -> bool:
 
 
 def _grouped(a: AnyArray, axes: tuple[int, ...]) -> AnyArray:
-    """A row for what lies along some axes of x."""
+    """The array with some axes of x flattened into rows."""
     n = int(np.prod([a.shape[k + 1] for k in axes]))
     return np.moveaxis(a, [k + 1 for k in axes], range(-len(axes), 0)).reshape(-1, n)
 
 
 def paths(case: Evidence) -> Iterator[str]:
-    """Which entries of the array reach which outputs, by their indices along an axis."""
+    """Paths from entries to outputs are missing, described by their indices along an axis."""
     if case.claimed is None or case.u.size == 1:
         return
     true, shape = case.jacobian, (*case.u.shape, *case.array.shape)
@@ -336,7 +336,7 @@ def paths(case: Evidence) -> Iterator[str]:
 
 
 def _relation(mask: AnyArray, among: AnyArray) -> str:
-    """Words for pairs (index of y, index of x)."""
+    """A description of the pairs (index of y, index of x) in `mask`; "" if there is none."""
     if not mask.any() or not (among & ~mask).any():
         return ""
     o, i = np.indices(mask.shape)
@@ -352,7 +352,7 @@ def _relation(mask: AnyArray, among: AnyArray) -> str:
 
 
 def outputs(case: Evidence) -> Iterator[str]:
-    """What comes from some outputs is right, from others wrong."""
+    """The contributions of some outputs are right, those of others wrong."""
     if case.claimed is None or case.u.size == 1:
         return
     r, true = np.abs(case.claimed - case.jacobian), np.abs(case.jacobian)

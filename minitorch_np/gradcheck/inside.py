@@ -1,4 +1,4 @@
-"""The layers inside of a layer, and the inputs that each of them has in a call."""
+"""The layers inside a layer, and the inputs that each of them receives in a call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minitorch_np.gradcheck.targets import LayerTarget
 
 
 def calls_inside(layer: Layer, x: Array, seed: int) -> Iterator[tuple[str, Layer, Array]]:
-    """Every layer inside, by its path, with the inputs that it has; the innermost first."""
+    """Every layer inside, with its path and the inputs that it receives; the innermost first."""
     traced = copy.deepcopy(layer)
     seen: dict[str, Array] = {}
     inside = dict(paths(traced))
@@ -23,7 +23,7 @@ def calls_inside(layer: Layer, x: Array, seed: int) -> Iterator[tuple[str, Layer
         _record(part, path, seen)
     try:
         LayerTarget(traced, x.copy(), seed=seed).value()
-    except Exception:  # said when the whole is checked
+    except Exception:  # reported by the check of the whole
         return
     for path, part in paths(layer):
         if path in seen and part.built:
@@ -38,7 +38,7 @@ def paths(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
 
 
 def _record(part: Layer, path: str, seen: dict[str, Array]) -> None:
-    """Make a layer of a copy keep the first batch that it is given."""
+    """Make a layer (of a copy) store the first batch that it receives."""
     forward = part.forward
 
     def recording(x: Any, **options: Any) -> Any:

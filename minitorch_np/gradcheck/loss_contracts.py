@@ -1,4 +1,4 @@
-"""The rules of a loss: nothing changes, calls repeat, a batch is the mean of its samples."""
+"""Tests of the rules that every loss must keep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minitorch_np.losses.categorical import Categorical
 
 
 def check_loss_contracts(target: LossTarget, claim: Claim) -> list[ContractResult]:
-    """The rules of a loss: nothing changes, calls repeat, a batch is the mean of its samples."""
+    """The results of all tests: no side effects, the mean over samples, and the dtype."""
     rules: dict[str, Experiment] = {
         "history does not matter": _loss_history,
         "a batch is the mean of its samples": _is_a_mean,
@@ -44,9 +44,9 @@ def _is_a_mean(target: LossTarget) -> str | None:
         difference = largest(loss.backward(cache) * part - gradient[one])
         if not difference <= SAME * largest(gradient):
             return (
-                f"the gradient of sample {row} in the batch is not {part:.3g} of what it is alone: "
-                "if samples are meant to be compared with each other, as in a contrastive loss, "
-                "set couples_samples = True"
+                f"the gradient of sample {row} in the batch is not {part:.3g} of that of the "
+                "sample alone: if samples are intentionally compared with each other, as in a "
+                "contrastive loss, set couples_samples = True"
             )
     if not abs(total - value) <= SAME * max(abs(value), 1e-300):
         return f"the value {value:.10g} is not the mean of the samples' values, {total:.10g}"
@@ -54,7 +54,7 @@ def _is_a_mean(target: LossTarget) -> str | None:
 
 
 def _loss_history(target: LossTarget) -> str | None:
-    """Calls repeat, whatever comes between, and nothing that is given or returned changes."""
+    """A call gives the same result after any other, and changes no argument or other result."""
     loss, given = target.loss, {"scores": target.arrays["scores"], "targets": target.targets}
     if target.sample_weight is not None:
         given["sample_weight"] = target.sample_weight
@@ -83,7 +83,7 @@ def _loss_history(target: LossTarget) -> str | None:
 
 
 def _loss_in_single(target: LossTarget, claim: Claim) -> str | None:
-    """float32 scores, float32 gradient, and as near to the float64 one as float32 can be."""
+    """float32 scores give a float32 gradient, as close to the float64 one as float32 allows."""
     scores, numbers = in_single(target.arrays["scores"]), target.targets.dtype.kind == "f"
     targets = in_single(target.targets) if numbers else target.targets
     double = LossTarget(target.loss, scores, targets, target.sample_weight)
@@ -94,7 +94,7 @@ def _loss_in_single(target: LossTarget, claim: Claim) -> str | None:
         return f"float32 scores, but the gradient is {found.dtype}"
     expected = double.gradients(np.ones(1))["scores"]
     near = largest(found - expected) <= SINGLE * Claim(double, claim.rng).rounding("scores")
-    return None if near else "the gradient in float32 is not near to that in float64"
+    return None if near else "the gradient in float32 is not close to that in float64"
 
 
 def takes_weights(target: LossTarget) -> bool:

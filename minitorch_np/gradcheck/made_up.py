@@ -1,4 +1,4 @@
-"""Data for what is checked without any: of both signs, several sizes, with a zero and with ties."""
+"""Made-up data for checks without data: of both signs, several sizes, with a zero and with ties."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ SHAPES: list[Shape] = [
     (1, 28, 28),
     (784,),
 ]
-"""Shapes of a sample to try, one after the other, for a layer that is not built."""
+"""The shapes of a sample that are tried, in this order, for a layer that is not built."""
 
 SAMPLES = 4
-"""How many samples a made-up batch has."""
+"""The number of samples in a made-up batch."""
 
 SIZES = (1.0, 2.0, 0.5)
-"""The size of the first sample, of the second, and so on, over and over."""
+"""The sizes of the first samples, repeated for further ones."""
 
 TIE = 2.5
-"""Entries next to each other in the first sample have this value: a maximum meets a tie."""
+"""The value of neighbouring entries in the first sample, so that maxima have ties."""
 
 
 def made_up_inputs(layer: Layer, rng: np.random.Generator, samples: int = SAMPLES) -> Array:
-    """A batch for a built layer: whole numbers for one that wants them."""
+    """A batch for a built layer: whole numbers if it requires them."""
     if layer.index_limit is None:
         batch = made_up(layer.input_shape, rng, samples)
         if batch.ndim > 2:
             empty = batch.copy()
-            empty[-1, -1] = 0  # a step or a channel without anything in it
+            empty[-1, -1] = 0  # a step or a channel of zeros
             return empty if _is_defined(layer, empty) else batch
         return batch
     return rng.integers(layer.index_limit, size=(samples, *layer.input_shape)).astype(np.float64)
@@ -62,7 +62,7 @@ def made_up(shape: Shape, rng: np.random.Generator, samples: int = SAMPLES) -> A
     """A batch of several sizes, with one entry at 0, where many functions have their corner."""
     batch: Array = rng.normal(size=(samples, *shape))
     batch *= np.resize(SIZES, samples).reshape(-1, *(1 for _ in shape))
-    for axis, n in enumerate(shape):  # a tie along each axis, if there are other entries left
+    for axis, n in enumerate(shape):  # a tie along each axis, unless it would cover all entries
         if n > 2:
             line: Array = np.moveaxis(batch[0], axis, 0).reshape(n, -1)[:, 0]
             line[: min(n - 1, 3)] = TIE
@@ -74,10 +74,10 @@ def made_up_for(
     loss: Loss, rng: np.random.Generator, shape: Shape | None = None, samples: int | None = None
 ) -> tuple[Array, AnyArray]:
     """Scores and targets that a loss accepts: logits or probabilities with class numbers, or
-    numbers with numbers. Raises what the loss says of the last of them, if it takes none.
+    numbers with numbers. If it accepts none, raises its error for the last ones tried.
 
-    Every class is among the labels if there are samples enough, as there are by default. Without a
-    shape it is (5,), or (6,) for a loss that wants an even number.
+    Every class is among the labels if there are enough samples, as by default. The default shape is
+    (5,), or (6,) for a loss that needs an even number.
     """
     if shape is None:
         try:
@@ -102,6 +102,6 @@ def made_up_for(
             value, _ = loss.forward(scores.copy(), targets.copy())
             if np.isfinite(value):
                 return scores, targets
-        except Exception as error:  # whatever a user-defined loss may say to them
+        except Exception as error:  # a user-defined loss may raise anything
             problem = error
     raise problem or ValueError("expected a finite loss")

@@ -1,10 +1,10 @@
-"""Slopes by finite differences, each with an error bar that has been measured.
+"""Slopes by finite differences, each with a measured error bar.
 
-The slope of f at 0 is about (f(h) - f(0)) / h, and two things spoil it. With a large h the curve
+The slope of f at 0 is about (f(h) - f(0)) / h, with two sources of error. With a large h the curve
 bends between the two points (truncation). With a small one the two values agree in so many digits
-that what is left of their difference is rounding. So f is taken at h, 2h, 4h and 8h, and the bend
-is extrapolated away (Richardson): from all four values, from the first three, and from the last
-three. How far the three results differ is the truncation error that may remain.
+that their difference is mostly rounding. So f is evaluated at h, 2h, 4h and 8h, and the bend is
+extrapolated away (Richardson): from all four values, from the first three, and from the last three.
+The differences of the three results estimate the remaining truncation error.
 
 Each side of 0 is measured on its own. Where f is smooth the two sides agree; at a corner, such as
 ReLU's at 0, they do not, and any number between the two is a derivative. A corner of the
@@ -21,16 +21,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.arrays import Array
 from minitorch_np.errors import MinitorchError
 
 EPSILON = float(np.finfo(np.float64).eps)
 
 STEP = 5e-4
-"""The smallest of the four steps that are tried first, over the size of what is moved."""
+"""The smallest of the first four steps, over the size of the array that is moved."""
 
 MULTIPLES = (1.0, 2.0, 4.0, 8.0)
-"""The steps, over the smallest."""
+"""The four steps as multiples of the smallest."""
 
 WEIGHTS = np.array(
     [
@@ -41,18 +41,18 @@ WEIGHTS = np.array(
 )
 
 GOAL = 1e-9
-"""An error of this share of the slope is small enough."""
+"""An error of this fraction of the slope is small enough."""
 
 IRREGULAR = 0.005
 """The truncation error over the steepness of a step, above which the function has no slope: it is
 0.07 at a jump, 0.02 where f is like the square root at 0, and falls with the step elsewhere."""
 
 SHRINK, LENGTHEN, TRIES = 16.0, 512.0, 8
-"""Steps that drown in rounding are made longer as long as that helps; those that meet a corner, or
-bend, are made shorter."""
+"""The factors by which steps are made shorter near a corner or where f bends, and at most longer
+while rounding dominates, and the number of attempts."""
 
 KAPPA = 4.0
-"""The factor of safety on all error bars: the only constant of policy."""
+"""The safety factor on all error bars."""
 
 
 class Sides(NamedTuple):
@@ -92,8 +92,8 @@ UNKNOWN = Sides(math.nan, math.nan, math.nan, math.nan, math.inf)
 def slopes(move: Callable[[float], Array], size: float, sigma: float, scale: float = 0.0) -> Sides:
     """The slopes at 0 of the sum of `move(t)`, an array of terms that are all 0 at t = 0.
 
-    `size` is the size of what t is added to, `sigma` the rounding error of the sum. Of the steps
-    that are tried, the one with the least error counts; an error of `GOAL` times the slope, or
+    `size` is that of the array that t is added to, `sigma` the rounding error of the sum. Several
+    steps are tried and the one with the least error is used; an error of `GOAL` times the slope, or
     times `scale`, is small enough.
     """
     best, longer = UNKNOWN, True
@@ -113,41 +113,40 @@ def slopes(move: Callable[[float], Array], size: float, sigma: float, scale: flo
             h = min(h, power_of_two(longest))
             continue
         h /= SHRINK
-        if KAPPA * sigma / h >= best.error:  # rounding alone would be more than there is now
+        if KAPPA * sigma / h >= best.error:  # rounding alone would exceed the present error
             break
     return best if best.regular else UNKNOWN
 
 
 def _measure(move: Callable[[float], Array], h: float, sigma: float) -> Sides:
-    sides: list[AnyArray] = []
-    error, height = 0.0, 0.0
-    for sign in (-1.0, 1.0):
-        try:
-            terms = np.stack([move(sign * k * h).reshape(-1) for k in MULTIPLES])
-        except MinitorchError:  # outside of what f is defined on, such as a negative probability
-            return UNKNOWN
-        each = sign / h * (WEIGHTS @ terms)
-        best, near, far = each.sum(axis=1)
-        error = max(error, abs(best - near), abs(best - far) / 8)
-        height = max(height, float(np.abs(terms.sum(axis=1)).max()))
-        sides.append(each[0])
-    left, right = (float(side.sum()) for side in sides)
+    try:
+        rows = [move(sign * k * h).reshape(1, -1) for sign in (-1.0, 1.0) for k in MULTIPLES]
+    except MinitorchError:  # outside the domain of f, such as a negative probability
+        return UNKNOWN
+    terms = np.concatenate(rows).reshape(2, len(MULTIPLES), -1)
+    each = WEIGHTS @ terms / h
+    each[0] *= -1
+    sums = each.sum(axis=2).tolist()
+    error = max(max(abs(best - near), abs(best - far) / 8) for best, near, far in sums)
+    left, right = sums[0][0], sums[1][0]
     if not math.isfinite(left + right + error):
         return UNKNOWN
-    low, high = np.minimum(*sides).sum(), np.maximum(*sides).sum()
+    height = float(np.abs(terms.sum(axis=2)).max())
+    low, high = np.minimum(*each[:, 0]).sum(), np.maximum(*each[:, 0]).sum()
     rounding = KAPPA * sigma / h
     regular = error <= max(rounding, IRREGULAR * height / h)
-    return Sides(left, right, float(low), float(high), float(error) + rounding, bool(regular))
+    return Sides(left, right, float(low), float(high), error + rounding, regular)
 
 
 def power_of_two(number: float) -> float:
-    """The power of two nearest to a positive number: adding it rounds as little as can be."""
+    """The power of two nearest to a positive number: adding it causes the least rounding."""
     return 2.0 ** round(math.log2(number))
 
 
 def root_mean_square(array: Array) -> float:
     """The size of an array's entries; 1 for one that is all zero."""
-    size = float(np.sqrt(np.mean(np.square(array)))) if array.size else 0.0
+    flat = array.reshape(-1)
+    size = math.sqrt(flat @ flat / flat.size) if flat.size else 0.0
     return size if size > 0 and math.isfinite(size) else 1.0
 
 
@@ -167,7 +166,7 @@ def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 def generic_step(rng: np.random.Generator, array: Array) -> Array:
-    """+-(0.15 to 0.45) of each entry; of the array's size, for an entry that is zero."""
+    """A step of +-(0.15 to 0.45) of each entry, or of the array's size for a zero entry."""
     sizes = np.where(array == 0, root_mean_square(array), np.abs(array))
     step: Array = (
         sizes * rng.uniform(0.15, 0.45, array.shape) * rng.choice([-1.0, 1.0], array.shape)

@@ -1,8 +1,8 @@
-"""Layers of several inputs or outputs as the check sees them: all inputs lie side by side in one.
+"""Packs several inputs or outputs of a layer side by side into one array, for the check.
 
-The check moves one array x and compares one array y. So a row of x holds what the layer takes of
-that sample, one input after the other, and a row of y what it gives; the layer inside sees its own
-inputs. Whole numbers, which can't be moved a little, are rounded; their gradient is 0.
+The check moves one array x and compares one array y. So a row of x holds all inputs of a sample,
+one after the other, and a row of y all outputs; the layer inside gets its own inputs. Inputs of
+whole numbers are rounded, so their gradient is 0.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Array, DType, Generator, Shape, parts
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.tree import Owner
+from minitorch_np.errors import DataError
 from minitorch_np.losses import Loss
 
 
 def pack(arrays: Any) -> Any:
-    """Several arrays (m, *shape) side by side: (m, n); one alone as it is."""
+    """Several arrays (m, *shape) side by side: (m, n); a single array as it is."""
     if not isinstance(arrays, tuple):
         return arrays
+    if not arrays:
+        raise DataError("x: expected an array, or one for each input, got none")
     return np.concatenate([np.reshape(array, (len(array), -1)) for array in arrays], 1)
 
 
 def unpack(packed: AnyArray, shapes: Sequence[Shape]) -> Any:
-    """The arrays again, by the shapes of a sample in them."""
+    """The reverse of `pack`, given the shape of a sample in each array."""
     ends = np.cumsum([math.prod(shape) for shape in shapes])
     pieces = np.split(packed, ends[:-1], axis=1)
     return tuple(
@@ -37,13 +40,13 @@ def unpack(packed: AnyArray, shapes: Sequence[Shape]) -> Any:
 
 
 def as_one(layer: Layer) -> Layer:
-    """A built layer, of one input and one output."""
+    """A built layer, packed if it has several inputs or outputs."""
     several = len(parts(layer.input_shape)) > 1 or len(parts(layer.output_shape)) > 1
     return Packed(layer) if several else layer
 
 
 class Packed(Layer):
-    """A layer of several inputs or outputs as one of one; the parameters are its own."""
+    """Wraps a layer with several inputs or outputs as one with a single input and output."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer, self.shapes, self.given = layer, layer.input_shape, layer.output_shape
@@ -89,12 +92,12 @@ class Packed(Layer):
     def sublayers(self) -> Mapping[str, Layer]:
         return self.layer.sublayers()
 
-    def owners(self, kind: str) -> list[Owner[Layer]]:
-        return self.layer.owners(kind)
+    def owners(self, *kinds: str) -> list[Owner[Layer]]:
+        return self.layer.owners(*kinds)
 
 
 class PackedLoss(Loss):
-    """The loss of several outputs, of scores and targets side by side."""
+    """Wraps the loss of several outputs, for scores and targets side by side."""
 
     def __init__(
         self, loss: Loss, shapes: Sequence[Shape], target_shapes: Sequence[Shape] | None = None
@@ -119,7 +122,7 @@ def _packed_shape(shape: Shape) -> Shape:
 
 
 def packed_loss(loss: Loss, layer: Layer, targets: Any) -> tuple[Loss, AnyArray]:
-    """The loss of a layer of several outputs, and its targets, side by side."""
+    """The loss of a layer with several outputs, and its targets, packed side by side."""
     shapes = parts(layer.output_shape)
     prepared = tuple(np.asarray(part) for part in loss.prepare(targets, layer.output_shape))
     return PackedLoss(loss, shapes, [part.shape[1:] for part in prepared]), pack(prepared)

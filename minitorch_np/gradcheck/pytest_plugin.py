@@ -1,7 +1,7 @@
-"""Gradient checks in your own tests.
+"""A pytest plugin for gradient checks in your own tests.
 
-Installed with this package, pytest knows two things more. The fixture `gradcheck` checks an object
-and fails with the report:
+Installing this package adds two features to pytest. The fixture `gradcheck` checks an object and
+fails with the report:
 
     def test_my_layer(gradcheck):
         gradcheck(MyLayer(3), x)
@@ -9,8 +9,8 @@ and fails with the report:
     def test_my_function(gradcheck):
         gradcheck(softplus, softplus_derivative, x)
 
-And the mark `gradcheck_components` runs a test once for each layer and loss that a package defines,
-those without cases too, so that none can be forgotten:
+The mark `gradcheck_components` runs a test once for each layer and loss that a package defines,
+including those without cases, so that none can be forgotten:
 
     @pytest.mark.gradcheck_components("my_package")
     def test_all_of_mine(component, gradcheck):
@@ -27,7 +27,7 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
+    """Register the mark."""
     config.addinivalue_line(
         "markers",
         "gradcheck_components(package): run for each layer and loss that the package defines",
@@ -42,14 +42,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from minitorch_np.gradcheck.registry import components
 
     (package,) = mark.args
-    importlib.import_module(package)  # a class is known as soon as it is defined
+    importlib.import_module(package)  # defines the classes
     found = components(package)
     metafunc.parametrize("component", found, ids=[cls.__name__ for cls in found])
 
 
 @pytest.fixture
 def gradcheck() -> Callable[..., None]:
-    """Check whatever has a gradient, as `check_any` does; fail with the report if it is wrong."""
+    """Check any object with a gradient, see `check_any`; fail with the report if it is wrong."""
     from minitorch_np.gradcheck.dispatch import check_any
 
     def check(obj: Any, *arguments: Any, **options: Any) -> None:

@@ -1,8 +1,8 @@
 """The cases of each component, and the check that no component is left out.
 
-Every concrete layer and loss is known as soon as its class is defined. Ours have their cases in
-`cases`. A user-defined class has the cases that its classmethod `gradcheck_cases` returns, or else
-one object made without arguments. A test fails for a class that has neither.
+Every concrete layer and loss is found once its class is defined. Those of this package have their
+cases in `cases`. A user-defined class has the cases that its classmethod `gradcheck_cases` returns,
+or else one instance created without arguments. A test fails for a class that has neither.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ def components(package: str = "minitorch_np") -> list[type[Layer] | type[Loss]]:
     """Every concrete layer and loss that is defined in a package or module, in order."""
     found = [*concrete_subclasses(Layer), *concrete_subclasses(Loss)]
     inside = [c for c in found if c.__module__ == package or c.__module__.startswith(package + ".")]
-    # What learners write is no component, nor is its solution.
+    # The course's exercises and their solutions are not components.
     others = ("minitorch_np.gradcheck.packed", "minitorch_np.learn.")
     return [c for c in dict.fromkeys(inside) if not c.__module__.startswith(others)]
 
 
 def cases_for(cls: type[Layer] | type[Loss]) -> list[Case]:
-    """The cases of a class. Raises ConfigurationError, saying how to give some, for one without."""
+    """The cases of a class. Raises ConfigurationError if it has none, saying how to add some."""
     if cls in CASES:
         return CASES[cls]
     own = getattr(cls, "gradcheck_cases", None)
@@ -47,7 +47,7 @@ def cases_for(cls: type[Layer] | type[Loss]) -> list[Case]:
 
 @dataclass
 class AllChecks:
-    """The results of many components, by name. True only if all of them are right."""
+    """The results of many components, by name; true only if all of them are right."""
 
     results: dict[str, list[GradientCheck]] = field(default_factory=dict)
 
@@ -99,7 +99,7 @@ def check_class(
             if isinstance(case, str):
                 raise ConfigurationError(case)
             result = case.check(seed, mode)
-        except Exception as error:  # one that does not run must not hide the others
+        except Exception as error:  # a case that does not run must not hide the others
             detail = f"{type(error).__name__}: {error}"
             result = GradientCheck(
                 cls.__name__, contracts=[ContractResult("it runs", False, detail)]

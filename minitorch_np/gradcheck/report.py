@@ -1,4 +1,4 @@
-"""What a gradient check has found, to read and to compute with."""
+"""The results of a gradient check, as objects and as text."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from minitorch_np.arrays import AnyArray, Array
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
 
 WORST_RESOLUTION = 1e-6
-"""A check that would not have seen an error of this share of the gradient has shown nothing."""
+"""A check that could miss an error of this fraction of the gradient is inconclusive."""
 
 WORST_RESOLUTION_OF_WHOLE = 1e-4
-"""The same for directions through a whole model. Each of its layers has been held to the other by
-itself; between them a gradient is lost, doubled or misplaced, or it is right. With many thousands
-of kinks about, as in a convolutional network, steps have to be so short that no more can be
-seen.
+"""The same for directions through a whole model. Each layer has been checked by itself to the
+other limit; errors between layers are large: a gradient is lost, doubled or misplaced. Near many
+thousands of kinks, as in a convolutional network, steps must be so short that no better resolution
+is possible.
 """
 
 
@@ -28,13 +28,13 @@ class TensorResult:
     """One array's gradient: the inputs' or a parameter's.
 
     - `ratio` is the worst |analytic - numeric| over its tolerance: above 1 the gradient is wrong;
-    - `resolution` is the largest tolerance over the size of the gradient's terms: what could have
-      been seen; the result is inconclusive if it is more than `needed`, or if there is a `doubt`;
-    - `entries` of `size` were checked one by one, or all of them in so many `directions`;
-    - `wrong` entries differ; `kinks` lie at a corner, where the gradient is a choice, and
-      at `jumps` the value itself jumps, so that there is no gradient to compare with;
-    - `suspect` entries differ, but by little; other points have to decide;
-    - `allowed` is why a difference is meant to be, if the caller says so.
+    - `resolution` is the largest tolerance over the size of the gradient's terms: smaller errors
+      would be missed. The result is inconclusive if it is above `needed`, or if there is a `doubt`;
+    - `entries` of `size` were checked one by one, or all of them along `directions`;
+    - `wrong` entries differ; `kinks` are at a corner, where the gradient is a choice; at `jumps`
+      the value itself jumps, so that there is no gradient to compare with;
+    - `suspect` entries differ by little, which is decided at other points;
+    - `allowed` is the caller's reason for a difference.
     """
 
     name: str
@@ -96,13 +96,13 @@ class TensorResult:
         return lines + [f"    {text}" for text in (self.doubt, self.remark) if text]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it but the arrays."""
+        """Everything except the arrays."""
         kept = {f.name: getattr(self, f.name) for f in fields(self) if f.repr}
         return {**kept, "status": self.status}
 
 
 def without_nan(value: Any) -> Any:
-    """The same with None for numbers that JSON does not know."""
+    """The same with None for NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -111,7 +111,7 @@ def without_nan(value: Any) -> Any:
 
 
 class ContractResult(NamedTuple):
-    """One rule that every layer keeps, and how this one did not."""
+    """The result for one rule of the contract, and how it was broken, if it was."""
 
     name: str
     ok: bool
@@ -136,7 +136,7 @@ class GradientCheck:
         states = [tensor.status for tensor in self.tensors] + [part.status for part in self.parts]
         if FAIL in states or not all(contract.ok for contract in self.contracts):
             return FAIL
-        seen = states or self.contracts  # no array: an embedding of whole numbers by a fixed table
+        seen = states or self.contracts  # there may be no array, as in an untrained embedding
         return PASS if seen and INCONCLUSIVE not in states else INCONCLUSIVE
 
     def __bool__(self) -> bool:
@@ -156,18 +156,18 @@ class GradientCheck:
 
     @property
     def entries(self) -> int:
-        """How many entries were checked one by one."""
+        """The number of entries that were checked one by one."""
         own = sum(tensor.entries for tensor in self.tensors)
         return own + sum(part.entries for part in self.parts)
 
     @property
     def kinks(self) -> int:
-        """How many entries lie at a kink."""
+        """The number of entries at a kink."""
         return sum(t.kinks for t in self.tensors) + sum(part.kinks for part in self.parts)
 
     @property
     def allowed(self) -> bool:
-        """Whether something differs that is allowed to."""
+        """Whether there is a difference that is allowed."""
         return any(t.allowed for t in self.tensors) or any(part.allowed for part in self.parts)
 
     @property
@@ -177,7 +177,7 @@ class GradientCheck:
         return own + [contract for part in self.parts for contract in part.failed_contracts]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain dictionaries, lists and numbers."""
+        """The result as plain dictionaries, lists and numbers."""
         data: dict[str, Any] = without_nan(
             {
                 "subject": self.subject,
@@ -197,7 +197,7 @@ class GradientCheck:
     def __str__(self) -> str:
         failed = [part for part in self.parts if part.status == FAIL]
         lines = [f"{self.status.upper()} {self.subject}"]
-        for part in failed:  # what to look at comes first
+        for part in failed:  # failures first
             lines += ["  " + line for line in str(part).split("\n")]
         for tensor in self.tensors:
             lines += tensor.lines()

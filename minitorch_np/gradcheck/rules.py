@@ -1,6 +1,6 @@
-"""One rule tried: what an experiment is, and what several kinds of rules share.
+"""Experiments that test one rule each; those here are shared by several kinds of objects.
 
-An experiment returns nothing if the rule is kept, and otherwise says how it was broken.
+An experiment returns None if the rule is kept, and otherwise a sentence on how it was broken.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from minitorch_np.gradcheck.targets import Target
 Experiment: TypeAlias = "Callable[[Any], str | None]"
 
 SAME = 1e-12
-"""Results that should be equal differ by at most this share of the terms that were summed."""
+"""Results that should be equal differ by at most this fraction of the terms that were summed."""
 
 SAME_COMPOSED = 1e-8
-"""The same for what is composed: there terms that cancelled may be lost in what follows."""
+"""The same for composed layers, where later layers can amplify cancellation errors."""
 
 LINEAR = {False: 1e-9, True: 1e-4}
-"""Up to what share of its size a gradient may be off from linear in dy, in a layer and in what is
-composed of several."""
+"""The largest deviation from linearity in dy, as a fraction of the gradient's size, in a single and
+in a composed layer."""
 
 UNDERFLOW = 1e-290
-"""Numbers of this size lose digits, and in proportion to a small dy they are lost."""
+"""Numbers of this size lose digits by underflow."""
 
 SINGLE = 16 * float(np.finfo(np.float32).eps) / EPSILON
-"""A result in float32 may be off by as many times the rounding of the one in float64."""
+"""The error allowed in float32, as a multiple of the rounding error in float64."""
 
 
 def linear_in_dy(target: Target, claim: Claim) -> str | None:
@@ -51,9 +51,7 @@ def _not_linear(target: Target, claim: Claim) -> str | None:
         limit = LINEAR[target.composed] * scale + 4 * claim.rounding(name) + UNDERFLOW
         limit += claim.ulps_of_dy
         if largest(of_both[name] - (of_u - 3 * of_v[name])) > limit:
-            return (
-                f"d{name} of a sum of two dy is not the sum of the two: does it look at dy's sign?"
-            )
+            return f"d{name} of a sum of two dy is not the sum of the two: does it use dy's sign?"
         for word, gradient, factor in (("small", small, 2.0**20), ("large", large, 2.0**-20)):
             if largest(gradient[name] * factor - of_u) > limit:
                 return f"d{name} is not in proportion to dy where dy is {word}: is it clipped?"
@@ -61,7 +59,7 @@ def _not_linear(target: Target, claim: Claim) -> str | None:
 
 
 def repeats(target: Target, claim: Claim) -> str | None:
-    """Calls repeat, whatever comes between, and nothing that is given or returned changes."""
+    """A call gives the same result after any other, and changes no argument or earlier result."""
     before = {name: array.copy() for name, array in target.arrays.items()}
     first = {"value": target.value(), **target.gradients(claim.u)}
     kept = {name: array.copy() for name, array in first.items()}
@@ -82,26 +80,26 @@ def repeats(target: Target, claim: Claim) -> str | None:
 
 
 def attempt(experiment: Experiment, subject: Any, name: str = "") -> ContractResult:
-    """Try a rule; its name is the experiment's, unless given."""
+    """Test a rule; its default name is the experiment's."""
     name = name or experiment.__name__.replace("_", " ")
     try:
         detail = experiment(subject)
-    except Exception as error:  # whatever a user-defined layer may raise is a finding
+    except Exception as error:  # an error in a user-defined layer is a finding
         return broken(name, error)
     return ContractResult(name, detail is None, detail or "")
 
 
 def broken(name: str, error: Exception) -> ContractResult:
-    """A rule that could not be tried."""
+    """The result for a rule whose test raised an error."""
     return ContractResult(name, False, f"{type(error).__name__}: {error}")
 
 
 def same(a: AnyArray, b: AnyArray) -> bool:
-    """Equal to the bit; NaN equals NaN."""
+    """Whether two arrays are equal bit for bit; NaN equals NaN."""
     return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=True))
 
 
 def in_single(array: Array) -> Array:
-    """The same, rounded to what float32 can hold, in float64."""
+    """The array rounded to float32, in float64."""
     rounded: Array = array.astype(np.float32).astype(np.float64)
     return rounded

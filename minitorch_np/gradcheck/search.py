@@ -1,8 +1,8 @@
-"""All arrays of a target checked at a point, and at points beside it where that shows nothing.
+"""Checks all arrays of a target at a point, and near it if that is inconclusive.
 
-A network of zeros stands at the corner of each of its ReLUs, and a saturated one hardly changes at
-all. At such a point no comparison means much. So an array that stays open is checked once more
-with all arrays moved aside: by 1 % of their size, then by more.
+A network of zeros is at the corner of each of its ReLUs, and a saturated one hardly changes at all.
+At such a point a comparison means little. So an inconclusive array is checked again with all arrays
+moved: by 1 % of their size, then by more.
 """
 
 from __future__ import annotations
@@ -32,23 +32,24 @@ from minitorch_np.gradcheck.rules import broken
 from minitorch_np.gradcheck.targets import Target
 
 ASIDE = (0.01, 0.3, 1.0, 3.0, 1.0, 3.0)
-"""How far all arrays are moved, over their sizes, where a point shows nothing."""
+"""The distances, over the arrays' sizes, of the other points to check."""
 
 ELSEWHERE = 4
-"""A single layer is checked at so many other batches: a clip at 1 needs an input above 1."""
+"""The number of other batches on which a single layer is checked: a clip at 1 needs an input above
+1."""
 
 VANISHED = 1e-5
-"""A gradient inside of what is composed has vanished if its array changes the value by less than
-this share of it."""
+"""A gradient inside a composed function has vanished if its array changes the value by less than
+this fraction of it."""
 
 NEARBY = (1e-8, 1e-10)
-"""How far to see that a gradient jumps here while the value does not."""
+"""The distances at which to test whether the gradient jumps while the value does not."""
 
 ABRUPT = 1e-3
-"""A gradient that changes by this share of itself over the first of these distances jumps too."""
+"""A gradient that changes by this fraction of itself over the first distance also jumps."""
 
 NEIGHBOURS = 12
-"""So many points near by are looked at for that."""
+"""The number of nearby points of this test."""
 
 
 def check_arrays(
@@ -58,7 +59,7 @@ def check_arrays(
     rng: np.random.Generator,
     allow: dict[str, str],
 ) -> Claim | None:
-    """Check every array of a target into `result`; None if it does not even run."""
+    """Check every array of a target and add the results to `result`; None if it does not run."""
     try:
         claim = Claim(target, rng)
     except Exception as error:  # a user-defined layer that does not run is a finding
@@ -66,7 +67,7 @@ def check_arrays(
         return None
     needed = WORST_RESOLUTION_OF_WHOLE if target.composed else WORST_RESOLUTION
     found = {name: check_array(claim, name, effort, rng, needed) for name in target.arrays}
-    # Corners that meet in what is composed need not leave a derivative at all.
+    # Where several corners of a composed function meet, there may be no derivative at all.
     unsure = [n for n, r in found.items() if r.status == INCONCLUSIVE or _at_corners(r, claim)]
     if unsure and np.isfinite(claim.origin).all():
         _look_aside(found, unsure, claim, rng, needed)
@@ -82,7 +83,7 @@ def check_arrays(
 def check_elsewhere(
     result: GradientCheck, target: Target, rng: np.random.Generator, allow: dict[str, str]
 ) -> None:
-    """Check a single layer at other data, along directions: what is wrong there is a part."""
+    """Check a single layer on other data, along directions, and add a part for an error there."""
     for _ in range(ELSEWHERE):
         inputs = {n: a for n, a in target.arrays.items() if n in ("x", "scores")}
         steps = _random_steps(inputs, rng.uniform(0.3, 1.2), rng)
@@ -93,8 +94,8 @@ def check_elsewhere(
 def check_beside_special_values(
     result: GradientCheck, target: Target, rng: np.random.Generator, allow: dict[str, str]
 ) -> None:
-    """Move arrays of nothing but zeros, ones or minus ones, as scales and biases begin with: there
-    a formula that has lost its factor, or its term, is right.
+    """Check with constant arrays of 0, 1 or -1 (initial scales and biases) moved: at these values
+    a missing factor or term would not be noticed.
     """
     special = {n: a for n, a in target.arrays.items() if a.flat[0] in (-1, 0, 1) and not np.ptp(a)}
     steps = {name: generic_step(rng, array) for name, array in special.items()}
@@ -112,7 +113,7 @@ def _is_wrong_at(
     rng: np.random.Generator,
     allow: dict[str, str],
 ) -> bool:
-    """Whether a gradient is wrong with a step added to some arrays; if so, it becomes a part."""
+    """Whether a gradient is wrong with a step added to some arrays; if so, add a part for it."""
     with target.moved(steps):
         try:
             claim = Claim(target, rng)
@@ -134,7 +135,7 @@ def _look_aside(
     rng: np.random.Generator,
     needed: float,
 ) -> None:
-    """Check arrays that are not certain at points farther and farther away."""
+    """Check uncertain arrays at other points, at increasing distances."""
     arrays = claim.target.arrays
     places = [
         (f"at a point moved by {100 * share:g} %", _random_steps(arrays, share, rng))
@@ -147,13 +148,13 @@ def _look_aside(
         entries = max(found[name].entries if found[name].suspect else 0 for name in unsure)
         for name, again in _check_at(claim, steps, unsure, rng, needed, entries).items():
             if again.status == FAIL or (again.status == PASS and _decides(again, found[name])):
-                what = "Several corners meet" if found[name].wrong else "Hardly anything shows"
+                what = "Several corners meet" if found[name].wrong else "Inconclusive"
                 again.remark = f"{what} at the given point; checked {where}."
                 found[name], unsure = again, [n for n in unsure if n != name]
     for name in unsure:
         result = found[name]
         if result.suspect and result.ratio >= CLEAR and not may_be_lost(claim, result):
-            # It was seen, and nothing has cleared it.
+            # A clear difference that no other point has refuted.
             result.wrong, result.doubt = result.suspect, ""
             if not _at_corners(result, claim, ABRUPT):
                 continue
@@ -161,21 +162,21 @@ def _look_aside(
             result.wrong, result.cause = 0, ""
             result.doubt = (
                 "Corners meet here, or the value changes abruptly, so that a comparison means "
-                "nothing. Points aside showed nothing either. Give other x, or another seed."
+                "nothing. Other points were inconclusive too. Give other x, or another seed."
             )
         elif name in claim.fitting and not largest(claim.gradients[name]):
             _look_far(result, claim, rng, needed)
         elif name in claim.fitting and result.ratio <= 1 and _vanishes(claim, name):
             result.doubt, result.resolution = "", 0.0
             result.remark = (
-                "As good as zero: the value hardly depends on it, here and at points aside. Its "
+                "Practically zero: the value hardly depends on it, here and at other points. Its "
                 "layer has been checked by itself."
             )
 
 
 def _decides(there: TensorResult, here: TensorResult) -> bool:
-    """Whether a pass at another point would not have passed over what was seen here."""
-    if not here.suspect or not here.resolution:  # nothing was claimed here: no share of it
+    """Whether a pass at another point is precise enough to refute the difference found here."""
+    if not here.suspect or not here.resolution:  # there is no difference to refute
         return True
     return there.resolution <= 0.3 * here.ratio * here.resolution
 
@@ -183,18 +184,18 @@ def _decides(there: TensorResult, here: TensorResult) -> bool:
 def _random_steps(
     arrays: dict[str, Array], share: float, rng: np.random.Generator
 ) -> dict[str, Array]:
-    """A random step for each array, of a share of its size."""
+    """A random step for each array, of a fraction of its size."""
     return {n: share * root_mean_square(a) * rng.normal(size=a.shape) for n, a in arrays.items()}
 
 
 def _vanishes(claim: Claim, name: str) -> bool:
-    """Whether a gradient is lost in the rounding of what is composed."""
+    """Whether a gradient is lost in the rounding of a composed function."""
     effect = largest(claim.gradients[name]) * root_mean_square(claim.target.arrays[name])
     return effect < VANISHED * claim.natural_size
 
 
 def _look_far(result: TensorResult, claim: Claim, rng: np.random.Generator, needed: float) -> None:
-    """A value that changes while its slope is zero wherever one looks, as that of sign, jumps."""
+    """Accept a zero gradient if the slope is zero at other points too: a step function, as sign."""
     array = claim.target.arrays[result.name]
     for far in FAR:
         steps = {result.name: far * root_mean_square(array) * cotangent(rng, array.shape)}
@@ -202,7 +203,7 @@ def _look_far(result: TensorResult, claim: Claim, rng: np.random.Generator, need
         if again is None or again.resolution or again.ratio > 1:
             return
     result.doubt, result.resolution = "", 0.0
-    result.remark = "Zero, and rightly: the value is constant between its jumps."
+    result.remark = "Zero is right: the value is constant between its jumps."
 
 
 def _check_at(
@@ -213,8 +214,8 @@ def _check_at(
     needed: float,
     entries: int = 0,
 ) -> dict[str, TensorResult]:
-    """Some arrays, checked at another point, those of at most so many entries on each of them;
-    nothing where the target is not defined.
+    """Check some arrays at another point, those of at most `entries` entries on each of them; no
+    results if the target is not defined there.
     """
     with claim.target.moved(steps):
         try:
@@ -229,13 +230,13 @@ def _check_at(
 
 
 def _at_corners(result: TensorResult, claim: Claim, least: float = 0.0) -> bool:
-    """Whether a gradient that seems wrong is one of several that are right here.
+    """Whether a gradient that seems wrong is one of several valid ones at a corner.
 
     The median of four equal numbers does not change when one of them does; yet it has a gradient,
-    that of any order of the four. So points very near are looked at: where a gradient is as
-    different at a hundredth of the distance as before, and the value is not, it jumps. Among such
-    gradients each entry may be any number between them. Jumps of less than the share `least` of the
-    gradient do not count: one that is rounded to float32 has those everywhere.
+    that of any order of the four. So points very close are compared: if the gradient differs as
+    much at a hundredth of the distance, and the value does not, the gradient jumps. Each entry may
+    then be any number between the gradients around. Jumps below the fraction `least` of the
+    gradient do not count, since rounding to float32 causes them everywhere.
     """
     tie = result.cause and not claim.target.composed
     if result.status != FAIL or result.name not in claim.fitting or tie:
@@ -266,6 +267,6 @@ def _at_corners(result: TensorResult, claim: Claim, least: float = 0.0) -> bool:
 def _changes(
     claim: Claim, name: str, direction: dict[str, Array], size: float
 ) -> tuple[Array, Array]:
-    """By how much the value and a gradient differ a small step away."""
+    """The changes of the value and of a gradient over a small step."""
     with claim.target.moved({n: size * step for n, step in direction.items()}):
         return claim.terms(), claim.target.gradients(claim.u)[name] - claim.gradients[name]

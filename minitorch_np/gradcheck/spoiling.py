@@ -1,7 +1,7 @@
-"""Of which other function would the gradient be right?
+"""Finds another function for which a wrong gradient would be right.
 
-Of the same function with another number, parameter or mode; or with one operation that has another
-derivative. Such a function is computed, and its slopes are compared with the analytic gradient.
+It is the same function with another number, parameter or mode, or with a wrong derivative of one
+operation. Such a function is computed, and its slopes are compared with the analytic gradient.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from minitorch_np.gradcheck.wording import number, same
 
 
 def same_as_elsewhere(case: Evidence) -> Iterator[str]:
-    """It is the gradient of the same function with something in it changed."""
+    """It is the gradient of the same function with another setting or array."""
     order = np.argsort(-np.abs(case.residue).reshape(-1), kind="stable")
     probes = [int(p) for p in order[:3] if case.wrong.flat[p]]
     for text, change in (*_other_settings(case.target), *_other_arrays(case)):
@@ -93,7 +93,7 @@ def _setting(owner: Any, key: str, value: Any) -> Iterator[None]:
 
 
 def spoiled(case: Evidence) -> Iterator[str]:
-    """Backward is right for a forward of which one operation has another derivative."""
+    """Backward would be right if one operation of forward had another derivative."""
     if case.array.size > 400:
         return
     rng = np.random.default_rng(0)
@@ -104,7 +104,7 @@ def spoiled(case: Evidence) -> Iterator[str]:
         np.array([np.vdot(g, d) for d in directions]) for g in (case.analytic, case.numeric)
     )
     limit = 1e-6 * case.scale * float(np.sqrt(case.array.size))
-    second = ""  # a path that is missing says more than one that counts twice
+    second = ""  # a missing path explains more than one that counts twice
     with recorded(case.target) as tape:
 
         def slope(direction: Array) -> Array:
@@ -141,11 +141,11 @@ def spoiled(case: Evidence) -> Iterator[str]:
 
 
 ROUGH = 100.0
-"""How much farther off a slope from two values may be than one from four."""
+"""The error of a slope from two values may be this many times that of one from four."""
 
 
 def _may_fit(rough: Array, goals: Array, true: Array, limit: float) -> bool:
-    """Whether it is worth a closer look, by slopes from two values in one or two directions."""
+    """Whether slopes from two values, in one or two directions, do not rule the hypothesis out."""
     if len(rough) == 1:
         return bool(abs(rough[0] - goals[0]) <= limit)
     lost = true - rough
@@ -157,7 +157,7 @@ def _may_fit(rough: Array, goals: Array, true: Array, limit: float) -> bool:
 
 
 def _share(found: Array, goals: Array, true: Array, limit: float) -> float | None:
-    """How often what is spoiled counts: 0 if not at all; None if that does not explain it."""
+    """How often the changed path counts: 0 if not at all; None if that does not explain it."""
     lost = true - found
     k = int(np.abs(lost).argmax())
     if abs(lost[k]) <= limit:

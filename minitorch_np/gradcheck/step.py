@@ -1,9 +1,9 @@
-"""`check_step`: does a training step do what its formula says?
+"""`check_step`: checks training steps against their formula.
 
 A right gradient can still be applied wrongly: with the wrong sign, a factor of m too much, before
 the clipping, or to a copy of the parameters. So a few steps are made on a float64 copy. Before each
-one the gradient of the reported loss is held against finite differences; after it, the parameters
-are held against the optimizer's formula as the textbooks write it, in the plain code below.
+one the gradient of the reported loss is compared with finite differences; after it, the parameters
+are compared with the optimizer's textbook formula, in the plain code below.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from minitorch_np.training import Trainer
 from minitorch_np.validation import instance, require, whole
 
 Formula: TypeAlias = Callable[[Any, Array, Array, dict[str, Any], int, float], Any]
-"""New parameters from an optimizer, parameters, gradients, a memory that is empty at first, the
-number of this step (from 1), and the learning rate."""
+"""Computes new parameters from an optimizer, parameters, gradients, a memory that is empty at
+first, the number of this step (from 1), and the learning rate."""
 
 NEAR = 1e-9
-"""A step may be off by this share of its length."""
+"""The allowed error of a step, as a fraction of its length."""
 
 
 @explained
@@ -46,19 +46,19 @@ def check_step(
     formula: Formula | None = None,
     seed: int = 0,
 ) -> GradientCheck:
-    """Check `trainer.step`: each update is the formula's, for the gradient of finite differences.
+    """Check `trainer.step`: its gradients by finite differences, its updates by their formula.
 
-    The trainer is not changed; a float64 copy makes the steps, with an optimizer that begins anew.
+    The trainer is not changed; a float64 copy makes the steps.
 
     Parameters:
         trainer: the trainer, with its model, loss and optimizer.
-        x, y, sample_weight: a batch, as `fit` takes it; without lengths.
-        steps: how many steps to make, one after the other.
+        x, y, sample_weight: a batch, as in `fit`; without lengths.
+        steps: the number of consecutive steps.
         formula: the rule of a user-defined optimizer, formula(optimizer, p, g, memory, t, rate),
-            which returns the new p. Without one, its own `update` counts as its formula.
-        seed: of the directions, and of what the model draws at random.
+            which returns the new p. Without one, its own `update` serves as its formula.
+        seed: for the directions, and for everything that the model draws at random.
 
-    Returns a GradientCheck with a part for each step. Raises as `fit` for a batch that is wrong.
+    Returns a GradientCheck with a part for each step. Raises as `fit` for an invalid batch.
     """
     instance("check_step", "trainer", trainer, Trainer)
     whole("check_step", "steps", steps)
@@ -103,7 +103,7 @@ def _expected(
     number: int,
     rule: Formula | None,
 ) -> dict[str, Array]:
-    """All parameters after the step: clipping, decay, then the rule; frozen ones stay."""
+    """All parameters after the step: clipping, decay, then the rule; frozen ones do not change."""
     rate = optimizer.rate
     owners = {name: (layer, key) for name, layer, key in model.parameter_owners()}
     moving = [name for name, (layer, _) in owners.items() if layer.trainable]
@@ -127,7 +127,7 @@ def _expected(
 
 
 def _difference(before: Array, after: Array, expected: Array) -> str:
-    """How a step differs from the expected one, or nothing."""
+    """How a step differs from the expected one; "" if it does not."""
     step, wanted = after - before, expected - before
     if largest(step - wanted) <= NEAR * largest(wanted) + 8 * EPSILON * largest(before):
         return ""
@@ -143,7 +143,7 @@ def _difference(before: Array, after: Array, expected: Array) -> str:
 def _own_update(
     optimizer: Optimizer, p: Array, g: Array, memory: dict[str, Any], t: int, rate: float
 ) -> Array:
-    """What the optimizer's own `update` makes of one array."""
+    """The result of the optimizer's own `update` on one array."""
     alone = copy.copy(optimizer)
     alone.state = memory.setdefault("state", {s: np.zeros(p.size) for s in optimizer.slots})
     alone.age = alone.steps = t

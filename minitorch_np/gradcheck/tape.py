@@ -1,9 +1,9 @@
-"""Forward, run with one of its operations spoiled: would backward be right for that?
+"""Runs forward with a wrong derivative of one operation: does backward make the same mistake?
 
-A gradient often lacks one path, or has another derivative of one function. To find it, forward runs
-on arrays that record the operations they go through. Then it runs again, with one operation spoiled
-in its derivative alone: one operand is taken for a constant, or tanh(z) moves as z does. If the
-slope of that forward is the gradient that backward gives, this is the mistake in backward.
+A gradient often lacks one path, or has a wrong derivative of one function. To find it, forward runs
+on arrays that record the operations applied to them. Then it runs again, with only the derivative
+of one operation changed: one operand is treated as a constant, or tanh(z) changes as z does. If the
+slope of that forward is the gradient that backward returns, this is the mistake in backward.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ DERIVATIVES: dict[str, Callable[[AnyArray, AnyArray], Any]] = {
     "y > 0, by its output y": lambda y, z: y > 0,
     "z > 0, by its input z": lambda y, z: z > 0,
 }
-"""What people take for the derivative of y = f(z)."""
+"""Frequent mistakes in the derivative of y = f(z)."""
 
 
 class Spoiled(NamedTuple):
-    """What is done to an operation: "fixed", "at output" or one of DERIVATIVES."""
+    """The change of an operation's derivative: "fixed", "at output" or one of DERIVATIVES."""
 
     place: Place
     argument: int
@@ -71,7 +71,7 @@ class Tape:
         self.moving: set[tuple[Place, int]] | None = None
 
     def run(self, call: Callable[..., Any], name: str, values: list[Any]) -> Any:
-        """The result of an operation, recorded or spoiled."""
+        """The result of an operation, which is recorded or changed."""
         plain = [_plain(value) for value in values]
         if self.recording:
             return self._record(call, name, values, plain)
@@ -100,15 +100,15 @@ class Tape:
         return _tracked(result)
 
     def _next(self, name: str) -> tuple[Place, int]:
-        """Which operation it is: by its number, for finding its lines takes longer than itself."""
+        """The next operation, found by its number: walking the stack would take longer."""
         expected, place, turn = self.order[self.done]
         if expected != name:
-            raise RuntimeError("forward takes another way than when it was recorded")
+            raise RuntimeError("forward takes another path than when it was recorded")
         self.done += 1
         return place, turn
 
     def moved_by(self, target: Any, array: Array, step: Array) -> set[tuple[Place, int]]:
-        """The operations and operands that change when an array is moved: only these can matter."""
+        """The operations and operands that change when an array is moved; others can't matter."""
         self.moving = set()
         try:
             self._value_at(target, array, array + step)
@@ -125,13 +125,13 @@ class Tape:
             array[...] = start
 
     def slope(self, target: Any, array: Array, direction: Array, spoiled: Spoiled) -> AnyArray:
-        """d value / d t of the spoiled forward for `array + t * direction`, with a small step."""
+        """d value / d t of the changed forward for `array + t * direction`, with a small step."""
         near = self.difference(target, array, direction, spoiled)
         far = self.difference(target, array, 2 * direction, spoiled)
         return np.asarray((8 * near - far) / 12)
 
     def difference(self, target: Any, array: Array, step: Array, spoiled: Spoiled) -> AnyArray:
-        """The spoiled value one step ahead, less that one step back: half the price."""
+        """The changed value one step ahead minus that one step back: half the cost of `slope`."""
         self.spoiled = spoiled
         try:
             back, ahead = (self._value_at(target, array, array + t * step) for t in (-1.0, 1.0))
@@ -143,7 +143,7 @@ class Tape:
 def _spoil(
     call: Callable[..., Any], now: list[Any], before: list[Any], result: Any, spoiled: Spoiled
 ) -> Any:
-    """An operation's result if its derivative by one operand were another one."""
+    """An operation's result with another derivative with respect to one operand."""
     k, kind = spoiled.argument, spoiled.kind
     step = now[k] - before[k]
 
@@ -165,7 +165,7 @@ _tape: list[Tape] = []
 
 
 class Tracked(np.ndarray[Any, Any]):
-    """An array whose operations go by way of the tape."""
+    """An array whose operations are passed to the tape."""
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         call, options = getattr(ufunc, method), _plain(options)
@@ -184,7 +184,7 @@ class Tracked(np.ndarray[Any, Any]):
         options = _plain(kwargs)
         if not _tape or func.__name__ in ("shape", "ndim", "size", "copyto"):
             return func(*_plain(args), **options)
-        # The arrays of concatenate are operands of their own.
+        # The arrays in an argument of concatenate are separate operands.
         groups = [list(arg) if isinstance(arg, (tuple, list)) else None for arg in args]
         flat = [v for g, arg in zip(groups, args, strict=True) for v in ([arg] if g is None else g)]
 
@@ -215,7 +215,7 @@ def _tracked(value: Any) -> Any:
 
 
 def _forward() -> tuple[Any, Place]:
-    """The frame outside of NumPy that computes, and the lines that lead to it from forward."""
+    """The innermost frame outside of NumPy, and the lines that lead to it from forward."""
     frame: Any = sys._getframe(4)
     inner, trail = None, []
     while frame is not None:
@@ -230,7 +230,7 @@ def _forward() -> tuple[Any, Place]:
 
 
 def _word(value: Any, frame: Any, named: dict[str, Array]) -> str:
-    """What a value is called where it is used."""
+    """The name of a value in the frame that uses it."""
     if not isinstance(value, np.ndarray):
         return f"{value:g}" if isinstance(value, (int, float)) else "..."
     for name, local in (frame.f_locals if frame is not None else {}).items():
@@ -277,7 +277,7 @@ def recorded(target: Any) -> Iterator[Tape]:
 
 
 def hypotheses(tape: Tape) -> Iterator[tuple[str, Spoiled]]:
-    """What may be spoiled, and words for it: first in all rounds of a loop, then in some."""
+    """Descriptions and changes to try: first in all rounds of a loop, then in some."""
     places = [place for place in tape.texts if not place[-1].startswith(NO_PATH)]
     counts = [(place, sum(key[0] == place for key in tape.kept)) for place in places]
     loops = [
@@ -296,7 +296,7 @@ def hypotheses(tape: Tape) -> Iterator[tuple[str, Spoiled]]:
 
 
 def _of_operation(tape: Tape, place: Place) -> Iterator[tuple[str, int, str]]:
-    """Words, operand and kind of what may be wrong with the derivative of one operation."""
+    """Description, operand and kind of the possible mistakes in one operation's derivative."""
     (text, words), (before, result) = tape.texts[place], tape.kept[place, 0]
     alike = [p for p, (other, _) in tape.texts.items() if other == text]
     here = f"`{text}`"

@@ -1,8 +1,7 @@
-"""What a gradient check sees of a layer, a loss, a model or a function: arrays, a value, gradients.
+"""Targets: the common interface of layers, losses, models and functions for the gradient check.
 
-The check itself does not care what it checks. It needs a few named arrays (the inputs, the
-parameters), a function of them, and the gradients that somebody claims for it. A target is just
-that. It works on float64 copies, so that the object that was given is never touched.
+A target has a few named arrays (inputs and parameters), a function of them, and the claimed
+gradients. It works on float64 copies, so that the user's object is never changed.
 """
 
 from __future__ import annotations
@@ -32,23 +31,23 @@ class Target(ABC):
     arrays: dict[str, Array]
 
     composed: bool = False
-    """Whether several functions stand behind one another: their corners may then add up."""
+    """Whether it is a composition of several functions, whose corners may add up."""
 
     @abstractmethod
     def value(self) -> Array:
-        """The function at the present arrays; always a fresh array."""
+        """The function at the current arrays; always a new array."""
 
     @abstractmethod
     def gradients(self, dy: Array) -> dict[str, Array]:
-        """dL/d(array) for each array, for dL/d(value) = dy, as the object's own backward says."""
+        """dL/d(array) for each array, given dL/d(value) = dy, by the object's own backward."""
 
     def constants(self) -> dict[str, float]:
-        """Numbers that the function is known to depend on, such as alpha, for the diagnosis."""
+        """Numbers that the function depends on, such as alpha, for the diagnosis."""
         return {}
 
     @contextlib.contextmanager
     def moved(self, steps: dict[str, Array]) -> Iterator[None]:
-        """The same with a step added to each array, for as long as the context lasts."""
+        """A context in which a step is added to each array."""
         kept = {name: array.copy() for name, array in self.arrays.items()}
         try:
             for name, step in steps.items():
@@ -80,15 +79,15 @@ class LayerTarget(Target):
         return {n: np.asarray(g) for n, g in {**inputs, **gradients}.items() if g is not None}
 
     def forward(self) -> tuple[Array, Any]:
-        """The layer's own forward, with a generator that begins anew."""
+        """The layer's own forward, always with the same random numbers."""
         if self._draws:
             self._rng = np.random.default_rng(self.seed)
             before = self._rng.bit_generator.state
         for array, at_first in self._buffers:  # running statistics move with each forward
             array[...] = at_first
-        # A copy, for a layer that changes its input would change what it is compared with.
+        # A copy, since a layer that changes its input would change the data of the check.
         result = self.layer.forward(self.x.copy(), train=self.train, rng=self._rng)
-        if self._draws:  # a generator that nobody has used need not be put back
+        if self._draws:  # an unused generator need not be reset
             self._draws = bool(self._rng.bit_generator.state != before)
         return result
 
@@ -119,13 +118,13 @@ class LossTarget(Target):
         return {"scores": float(dy[0]) * np.asarray(self.loss.backward(cache), dtype=np.float64)}
 
     def _copied(self) -> tuple[float, Any]:
-        """The loss of copies: what changes its arguments would change what it is compared with."""
+        """The loss of copies, since a loss that changes its arguments would change the check's."""
         weights = None if self.sample_weight is None else self.sample_weight.copy()
         alike = LossTarget(self.loss, self.arrays["scores"].copy(), self.targets.copy(), weights)
         return alike.forward(alike.arrays["scores"])
 
     def forward(self, scores: Array, rows: slice = slice(None)) -> tuple[float, Any]:
-        """The loss of some rows of the targets, against as many rows of scores."""
+        """The loss of some rows of the targets for the same number of scores."""
         targets, weights = self.targets[rows], self.sample_weight
         if weights is None:  # a user-defined loss may not take any
             return self.loss.forward(scores, targets)
@@ -136,7 +135,7 @@ class LossTarget(Target):
 
 
 class TrainingTarget(Target):
-    """A model and its loss in one: what training minimizes, from the loss's own report."""
+    """A model and its loss as one function, which training minimizes."""
 
     composed = True
 
@@ -169,7 +168,7 @@ def takes_numbers(layer: Layer) -> bool:
 
 
 def backward(layer: Layer, dy: Array, cache: Any) -> tuple[Array | None, dict[str, Array]]:
-    """The layer's own backward; where inputs are whole numbers, a layer in it may give no dx."""
+    """The layer's own backward; if inputs are whole numbers, a layer inside may return no dx."""
     if not takes_numbers(layer):
         return layer.backward(dy, cache)
     try:
@@ -179,9 +178,9 @@ def backward(layer: Layer, dy: Array, cache: Any) -> tuple[Array | None, dict[st
 
 
 def in_float64(layer: Layer) -> Layer:
-    """A copy of a layer, with whatever is built of it in float64 and with the same parameters."""
+    """A copy of a layer in float64, with the same parameters."""
     double = copy.deepcopy(layer)
-    for part in list(double.walk()):  # from the outside in: a built container builds what it has
+    for part in list(double.walk()):  # from the outside in: containers build their layers
         if part.built and part.dtype != np.float64:
             state = part.state_dict()
             part.initialize(part.input_shape, rng=np.random.default_rng(0), dtype=np.float64)
@@ -192,8 +191,8 @@ def in_float64(layer: Layer) -> Layer:
 def at_generic_point(layer: Layer, rng: np.random.Generator) -> Layer:
     """A copy whose parameters and statistics have been moved away from special values.
 
-    gamma = 1 hides a missing gamma, bias = 0 a missing bias: every entry is moved by 15 to 45 % of
-    itself. (A variance stays positive.)
+    With gamma = 1 or bias = 0 a missing gamma or bias would not be noticed, so every entry is moved
+    by 15 to 45 % of itself. (A variance stays positive.)
     """
     moved = copy.deepcopy(layer)
     for array in moved.named_parameters().values():

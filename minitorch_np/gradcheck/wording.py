@@ -1,6 +1,6 @@
-"""Words for how two gradients differ: in which places, by which factor.
+"""Describes in words how two gradients differ: in which places, by which factor.
 
-These functions know plain arrays only. Each gives a phrase that is true in every entry, or "".
+These functions work on plain arrays. Each returns a phrase that is true in every entry, or "".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray
 
 EXACT = 3e-8
-"""Numbers that agree to this share of their scale are the same."""
+"""Numbers that agree to this fraction of their scale are considered equal."""
 
 BATCHES = ("x", "scores", "y", "dy")
 """Arrays whose axis 0 counts samples."""
@@ -22,7 +22,7 @@ BATCHES = ("x", "scores", "y", "dy")
 
 Numbers = list[tuple[str, float]]
 Quantities = list[tuple[str, AnyArray]]
-"""What a formula may hold: sizes and settings; inputs, parameters, what forward has kept."""
+"""Parts of a formula, by name: sizes and settings; inputs, parameters and arrays in the cache."""
 
 FORMS: list[tuple[str, Callable[[AnyArray], AnyArray]]] = [
     ("{0}", lambda q: q),
@@ -35,7 +35,7 @@ FORMS: list[tuple[str, Callable[[AnyArray], AnyArray]]] = [
     ("exp({0})", np.exp),
     ("sigmoid({0})", lambda q: 1 / (1 + np.exp(-q))),
 ]
-"""Formulas of one array that may be a factor too much, or missing."""
+"""Formulas of one array that may be missing as a factor, or be a factor too much."""
 
 RELATIONS: list[tuple[str, Callable[[float], float]]] = [
     ("* {0}", lambda v: v), ("/ {0}", lambda v: 1 / v),
@@ -69,7 +69,7 @@ def constant_ratio(a: AnyArray, b: AnyArray, scale: float) -> float | None:
 
 
 def number(value: float) -> str:
-    """A number as one would write it: 3, 1/3, 0.123."""
+    """A number as text, simple fractions as such: 3, 1/3, 0.123."""
     for up, down in itertools.product(range(1, 13), repeat=2):
         if math.gcd(up, down) == 1 and abs(abs(value) - up / down) < 1e-9 * abs(value):
             return "-" * bool(value < 0) + (str(up) if down == 1 else f"{up}/{down}")
@@ -101,7 +101,7 @@ def times(ratio: float, numbers: Numbers) -> str:
 
 
 def at_indices(ids: list[int], n: int, axis: int, owner: str) -> str:
-    """Words for some of the n indices along an axis; empty if they are no simple set."""
+    """A description of some of the n indices along an axis; "" if they are not a simple set."""
     sample = axis == 0 and owner in BATCHES
     one = "sample {0}" if sample else f"index {{0}} of axis {axis} of {owner}"
     some = "in {0} samples {1}" if sample else f"at {{0}} indices {{1}} of axis {axis} of {owner}"
@@ -126,7 +126,7 @@ def at_indices(ids: list[int], n: int, axis: int, owner: str) -> str:
 
 
 def where(mask: AnyArray, known: AnyArray, owner: str) -> str:
-    """Words for a part of an array that is a block of whole indices; else empty."""
+    """A description of a part of an array that is a block of whole indices; else ""."""
     for but, part in (("", mask & known), ("everywhere but ", ~mask & known)):
         blocks = []
         for axis, n in enumerate(mask.shape):
@@ -144,7 +144,7 @@ def where(mask: AnyArray, known: AnyArray, owner: str) -> str:
 
 
 def beyond(mask: AnyArray, known: AnyArray, values: AnyArray, name: str, numbers: Numbers) -> str:
-    """'where x < 0', if a threshold on `values` parts the entries of a mask from the others."""
+    """'where x < 0', if a threshold on `values` separates the entries of a mask from the others."""
     inside, outside = values[mask & known], values[~mask & known]
     if not (inside.size and outside.size):
         return ""
@@ -162,7 +162,7 @@ def beyond(mask: AnyArray, known: AnyArray, values: AnyArray, name: str, numbers
 
 
 def expression(f: AnyArray, known: AnyArray, quantities: Quantities) -> str:
-    """f as a formula of one quantity, such as '/ (1 - y**2)' or '* 2 * gamma'; else empty."""
+    """f as a formula of one quantity, such as '/ (1 - y**2)' or '* 2 * gamma'; else ""."""
     good, second = f[known], ""
     if good.size < 3 or not np.isfinite(good).all():
         return ""
@@ -182,7 +182,7 @@ def expression(f: AnyArray, known: AnyArray, quantities: Quantities) -> str:
 def _candidates(
     quantities: Quantities, shape: tuple[int, ...], known: AnyArray
 ) -> Iterator[tuple[str, AnyArray]]:
-    """Formulas of one quantity, spread along the axes of a shape in the ways that fit."""
+    """Formulas of one quantity, broadcast to a shape in all possible ways."""
     for name, array in quantities:
         for first in range(len(shape) - array.ndim, -1, -1):
             part = shape[first : first + array.ndim]

@@ -1,4 +1,4 @@
-"""Files: replaced whole or not at all, read within bounds, arrays and states in them."""
+"""Files: atomic writing, reading within limits, and arrays and states in files."""
 
 from minitorch_np.io.bounded import expansion_limit
 

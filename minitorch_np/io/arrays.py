@@ -1,4 +1,4 @@
-"""Arrays, and nested states made of arrays, numbers and texts, in one .npz file without pickle."""
+"""Arrays, and nested states of arrays, numbers and strings, in one .npz file without pickle."""
 
 import os
 import zlib
@@ -16,21 +16,21 @@ from minitorch_np.validation import path as checked_path
 
 _STATE, _CHECKSUM, _ARRAY = "checked_state", "checksum", "__array__"
 _UNCHECKED = "state"
-"""The text's name in files of format 2 or older, which have no checksum."""
+"""The name of the JSON text in files of format 2 or older, which have no checksum."""
 
 JSON_COSTS = 16
-"""How many bytes of Python objects a byte of JSON may become: an empty list is two letters."""
+"""The bytes of Python objects per byte of JSON, at most: an empty list takes two characters."""
 
 
 def write_arrays(path: StrPath, arrays: Mapping[str, AnyArray]) -> None:
-    """Write an .npz at `path` exactly, at once or not at all."""
+    """Write an .npz to exactly `path`, atomically."""
     with replacing(path) as file:
         np.savez(file, **cast(dict[str, Any], arrays))
 
 
 def read_arrays(path: StrPath) -> dict[str, AnyArray]:
-    """All arrays of an .npz. Raises ModelFileError for one that is damaged, not an .npz, or expands
-    too far.
+    """All arrays of an .npz. Raises ModelFileError if it is damaged, not an .npz, or too large when
+    expanded.
     """
     with open_file(checked_path("file", "its path", path)) as file:
         if file.read(2) != b"PK":
@@ -45,7 +45,7 @@ def read_arrays(path: StrPath) -> dict[str, AnyArray]:
                 return {name: archive[name] for name in archive.files}
         except ModelFileError:
             raise
-        except Exception as error:  # on damaged files zipfile and NumPy raise a dozen kinds
+        except Exception as error:  # zipfile and NumPy raise many kinds of errors
             raise ModelFileError(
                 f"{path}: expected a model saved by minitorch_np (an .npz), got a file that is "
                 f"truncated, damaged or something else ({in_words(error)})"
@@ -53,8 +53,8 @@ def read_arrays(path: StrPath) -> dict[str, AnyArray]:
 
 
 def read_json(path: StrPath, text: AnyArray, **options: Any) -> Any:
-    """What a text in an .npz at `path` holds. Raises ValueError and its like for what is no JSON,
-    ModelFileError for more than fits in memory.
+    """The content of a JSON text in an .npz at `path`. Raises ValueError or similar if it is not
+    JSON, ModelFileError if it is too large.
     """
     import json
 
@@ -65,10 +65,10 @@ def read_json(path: StrPath, text: AnyArray, **options: Any) -> Any:
 
 
 def write_state(path: StrPath, state: Mapping[str, Any]) -> None:
-    """Write nested dictionaries and lists of numbers, texts and arrays to one .npz at `path`.
+    """Write nested dictionaries and lists of numbers, strings and arrays to one .npz at `path`.
 
-    The arrays are stored as such; the rest is a JSON text in which each array has a number. A
-    checksum of all tells later whether anything was changed.
+    The arrays are stored as such; the rest is a JSON text that refers to them by number. A checksum
+    of everything detects later changes.
     """
     import json
 
@@ -78,7 +78,7 @@ def write_state(path: StrPath, state: Mapping[str, Any]) -> None:
         if isinstance(value, np.generic):
             return value.item()
         if not isinstance(value, np.ndarray):
-            raise TypeError(f"{path}: expected numbers, texts and arrays, got {value!r}")
+            raise TypeError(f"{path}: expected numbers, strings and arrays, got {value!r}")
         arrays[f"array_{len(arrays)}"] = value
         return {_ARRAY: len(arrays) - 1}
 
@@ -88,7 +88,7 @@ def write_state(path: StrPath, state: Mapping[str, Any]) -> None:
 
 
 def read_state(path: StrPath) -> dict[str, Any]:
-    """What `write_state` wrote. Raises ModelFileError for a file that is anything else, or was
+    """The state written by `write_state`. Raises ModelFileError for any other file, or one that was
     changed since.
     """
     arrays = read_arrays(path)
@@ -100,11 +100,11 @@ def read_state(path: StrPath) -> dict[str, Any]:
         if _UNCHECKED in arrays:
             return dict(read_json(path, arrays[_UNCHECKED], object_hook=decode))
         if arrays.pop(_CHECKSUM) != _checksum(arrays):
-            raise ValueError("its checksum is another: it was changed after it was written")
+            raise ValueError("its checksum differs: it was changed after it was written")
         return dict(read_json(path, arrays[_STATE], object_hook=decode))
     except ModelFileError:
         raise
-    except Exception as error:  # of whatever the text holds
+    except Exception as error:  # the text can contain anything
         raise ModelFileError(
             f"{path}: expected a state written by minitorch_np, got another kind of .npz, or part "
             f"of one ({in_words(error)})"
@@ -112,8 +112,8 @@ def read_state(path: StrPath) -> dict[str, Any]:
 
 
 def in_words(error: Exception) -> str:
-    """An error of Python's or NumPy's within one of ours: its kind, and the beginning of what it
-    says, which may be of a file's content.
+    """An error of Python or NumPy as part of a message: its class, and the escaped beginning of its
+    text, which may quote a file's content.
     """
     return f"{type(error).__name__}: {excerpt(str(error), 200)}"
 

@@ -1,7 +1,7 @@
-"""A file that is replaced whole or not at all.
+"""Atomic writing: a file is replaced completely or not at all.
 
 It is written under another name and renamed when it is complete. So a reader of the path sees
-the old file or the new one, and never half of either.
+either the old file or the new one, never a part.
 """
 
 import contextlib
@@ -20,16 +20,15 @@ from minitorch_np.validation import path as checked_path
 
 @contextlib.contextmanager
 def replacing(path: StrPath) -> Iterator[IO[bytes]]:
-    """A file to write to, beside `path`, that takes its place when all is written; if anything
-    fails, what was there stays. Raises FileNotFoundError, ConfigurationError for a device.
+    """A temporary file that replaces `path` at the end of the context; if anything fails, the old
+    file is kept. Raises FileNotFoundError, or ConfigurationError for a device.
 
-    A file that is replaced keeps its mode; a new one has what the umask leaves.
+    A file that is replaced keeps its mode; a new one gets the default mode.
     """
     from pathlib import Path
 
-    target = Path(
-        os.path.realpath(checked_path("file", "its path", path))
-    )  # a link stays one; what it points at is replaced
+    # A symbolic link is kept; its target is replaced.
+    target = Path(os.path.realpath(checked_path("file", "its path", path)))
     if target.exists() and not target.is_file():
         raise ConfigurationError(f"{path}: expected a file or a new name, got something else")
     if not target.parent.is_dir():
@@ -49,8 +48,8 @@ def replacing(path: StrPath) -> Iterator[IO[bytes]]:
 
 
 def remove_leftovers(path: StrPath) -> None:
-    """Remove what processes of this machine left in the folder of `path`, because they were killed
-    while they wrote.
+    """Remove temporary files in the folder of `path` from processes of this machine that were
+    killed while writing.
     """
     from pathlib import Path
 
@@ -65,15 +64,15 @@ def _alive(process: str) -> bool:
         os.kill(int(process), 0)
     except (ProcessLookupError, ValueError):
         return False
-    except (OSError, OverflowError):  # it is somebody else's
+    except (OSError, OverflowError):  # a process of another user
         return True
     return True
 
 
 @functools.cache
 def _ours() -> str:
-    """How the names of unfinished files begin: a folder may be shared with other machines, whose
-    processes have other numbers. Then come the process and a random number.
+    """The prefix of this machine's temporary files, which is followed by the process and a random
+    number. A folder may be shared with other machines.
     """
     import socket  # slow to import
 

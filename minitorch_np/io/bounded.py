@@ -1,9 +1,9 @@
-"""Files that somebody else has written, read within bounds.
+"""Reads untrusted files within limits.
 
-A small file can ask for a lot: a compressed one expands a thousandfold, a picture says 13000 x
-13000 in a few bytes, an architecture says 15000 units in a word, a pipe makes its reader wait for
-ever. So a file has to be a file, and what it asks for is compared with what it is before memory is
-taken for it.
+A small file can require a lot of memory: a compressed one can expand a thousandfold, a picture can
+declare 13000 x 13000 pixels in a few bytes, an architecture 15000 units in a word; and a pipe can
+make its reader wait forever. So the path must be a regular file, and its expanded size is checked
+before memory is allocated.
 """
 
 import contextlib
@@ -18,15 +18,15 @@ from minitorch_np.errors import DataError, MinitorchError
 from minitorch_np.validation import whole
 
 RATIO = 8
-"""What a file may expand to, whatever the limit: so many times its own size."""
+"""A file may always expand to this many times its own size."""
 
 _LIMIT: ContextVar[int] = ContextVar("limit", default=64 * 2**20)
 
 
 @contextlib.contextmanager
 def expansion_limit(size: int) -> Iterator[None]:
-    """Inside of the `with`, a file that is read may expand to `size` bytes (by default 64 MiB, or
-    eight times its own size). Raises ConfigurationError.
+    """A context in which a file may expand to `size` bytes (by default 64 MiB, or eight times its
+    own size). Raises ConfigurationError unless size is a whole number of at least 1.
     """
     before = _LIMIT.set(whole("expansion_limit", "size", size))
     try:
@@ -38,29 +38,29 @@ def expansion_limit(size: int) -> Iterator[None]:
 def require_room(
     place: object, wanted: int, stored: int = 0, error: type[MinitorchError] = DataError
 ) -> None:
-    """Raise `error` if a file of `stored` bytes makes `wanted` bytes, and that is too much."""
+    """Raise `error` if `wanted` bytes are too many for a file of `stored` bytes."""
     if wanted > max(_LIMIT.get(), RATIO * stored):
         raise error(
             f"{place}: expected at most {max(_LIMIT.get(), RATIO * stored):,} bytes when it is "
-            f"expanded, got {wanted:,}: if you trust the file, read it inside of "
+            f"expanded, got {wanted:,}: if you trust the file, read it inside "
             "`with minitorch_np.io.expansion_limit(...):`"
         )
 
 
 def open_file(path: StrPath) -> IO[bytes]:
-    """A file, opened to read bytes. Raises DataError for a pipe or a device, OSError."""
+    """A file opened for reading bytes. Raises DataError for a pipe or a device, OSError."""
     mode = os.stat(path).st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # to open a folder is an error of its own
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder raises by itself
         raise DataError(f"{path}: expected a file, got a pipe or a device")
     return open(path, "rb")
 
 
 def read_bytes(path: StrPath) -> bytes:
-    """A file's bytes, expanded where it is a gzip file, which its first two bytes tell.
+    """A file's bytes, decompressed if its first two bytes are those of gzip.
 
-    Raises DataError for a gzip file that is damaged or expands too far.
+    Raises DataError for a gzip file that is damaged or too large when expanded.
     """
-    import gzip  # like zlib: not needed before a file is read
+    import gzip  # like zlib: imported only when a file is read
     import zlib
 
     with open_file(path) as file:

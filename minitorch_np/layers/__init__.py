@@ -1,4 +1,4 @@
-"""The layers, one kind per module; `core.layer` has the contract that all of them keep."""
+"""The layers, one kind per module; `core.layer` defines their common contract."""
 
 from minitorch_np.core.branches import Add, Concatenate
 from minitorch_np.core.graph import Graph

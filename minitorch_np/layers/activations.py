@@ -1,12 +1,12 @@
-"""Activation functions: they make a network more than one matrix.
+"""Activation functions: the nonlinear part of a network.
 
 Without a nonlinear function between them, layers of weighted sums collapse into one weighted sum.
 An activation is applied to each number on its own. It is written as in the notes: a function g(z)
 and its derivative g'(z). The backward pass is dz = da * g'(z), in one place for all of them.
 
-A function with a corner, such as ReLU at 0, has no derivative there. All of these take the one from
-the left: 0 for ReLU. The notes disagree on which side the equals sign belongs; the value is the
-same either way, and the derivative at that one point is a convention.
+A function with a corner, such as ReLU at 0, has no derivative there. These layers use the left-hand
+derivative: 0 for ReLU. The notes put the equals sign on different sides; the value is the same
+either way, and the derivative at that point is a convention.
 
 None of them overflows: exponentials are only taken of numbers that are not positive.
 """
@@ -21,11 +21,17 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.shapes import require_gradient, require_input
-from minitorch_np.numerics import normal_density, normal_distribution, sigmoid, softplus
+from minitorch_np.numerics import (
+    in_pieces,
+    normal_density,
+    normal_distribution,
+    sigmoid,
+    softplus,
+)
 from minitorch_np.validation import choice, flag, number
 
 ZERO = np.zeros((), np.float32)
-"""A zero that NumPy need not find a type for each time: a third of a small comparison's time."""
+"""A typed zero, which saves NumPy a type conversion: a third of a small comparison's time."""
 
 TINY = 1e-30
 """Smaller numbers are as good as 0, and float32 would soon lose digits of them."""
@@ -75,7 +81,7 @@ class ReLU(Activation):
 
 
 class LeakyReLU(Activation):
-    """A rectifier that leaks: g(z) = z for z > 0, else s z; g'(z) = 1 for z > 0, else s.
+    """A rectifier with a slope below 0: g(z) = z for z > 0, else s z; g'(z) = 1 for z > 0, else s.
 
     s is `negative_slope`. Raises ConfigurationError unless 0 <= negative_slope <= 1. Source: the
     notes; Maas et al. 2013.
@@ -201,7 +207,7 @@ class Sigmoid(Activation):
 
 
 class HardSigmoid(Activation):
-    """Sigmoid made of straight lines: g(z) = min(max(z / 6 + 1/2, 0), 1).
+    """A piecewise linear Sigmoid: g(z) = min(max(z / 6 + 1/2, 0), 1).
 
     g'(z) = 1/6 for -3 < z <= 3, else 0. The slope is PyTorch's; Keras 2 used 1/5. Source:
     Courbariaux et al. 2015 (arXiv:1511.00363).
@@ -262,7 +268,7 @@ class SiLU(Activation):
 
 
 class HardSwish(Activation):
-    """SiLU made of straight lines: g(z) = z h, where h = min(max(z / 6 + 1/2, 0), 1).
+    """SiLU with a piecewise linear sigmoid: g(z) = z h, where h = min(max(z / 6 + 1/2, 0), 1).
 
     g'(z) = 0 for z <= -3, 1 for z > 3, and z / 3 + 1/2 in between. Source: Howard et al. 2019
     (arXiv:1905.02244).
@@ -305,30 +311,42 @@ class GELU(Activation):
 
     def value(self, z: Array) -> Array:
         if self.approximate == "none":
-            return z * normal_distribution(z)
+            return in_pieces(_gelu, z)
         return z * (0.5 + 0.5 * np.tanh(_tanh_argument(z)))
 
     def derivative(self, z: Array, a: Array) -> Array:
         if self.approximate == "none":
-            # P(z) is a / z, and 1/2 where z is 0, so that it need not be computed again.
-            slope = np.divide(a, z, out=np.full_like(a, 0.5), where=np.abs(z) > TINY)
-            density = normal_density(z)
-            density *= z
-            slope += density
-            return slope
+            return in_pieces(_gelu_slope, z, a)
         t: Array = np.tanh(_tanh_argument(z))
         slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * _square(z))
         return 0.5 + 0.5 * t + 0.5 * z * (1 - t * t) * slope
 
 
 class Identity(Activation):
-    """The identity: g(z) = z; g'(z) = 1. It stands where a layer is required."""
+    """The identity: g(z) = z; g'(z) = 1. For places where a layer is required."""
 
     def value(self, z: Array) -> Array:
         return +z  # a new array, with the same memory layout
 
     def derivative(self, z: Array, a: Array) -> Array:
         return np.ones_like(z)
+
+
+def _gelu(z: Array) -> Array:
+    a = normal_distribution(z)
+    a *= z
+    return a
+
+
+def _gelu_slope(z: Array, a: Array) -> Array:
+    # P(z) is a / z, and 1/2 where z is 0, so that it need not be computed again.
+    with np.errstate(invalid="ignore"):
+        slope: Array = a / z
+    slope[np.abs(z) <= TINY] = 0.5
+    density = normal_density(z)
+    density *= z
+    slope += density
+    return slope
 
 
 def _tanh_argument(z: Array) -> Array:

@@ -1,4 +1,4 @@
-"""A sequence read from both ends, so that each step knows what is before and after it."""
+"""Sequences read in both directions, so that each step depends on those before and after it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from minitorch_np.names import by_name
 
 
 class Bidirectional(Layer):
-    """y = [f(x), g(x)]: the outputs of `layer` and of another that reads the other way, joined.
+    """y = [f(x), g(x)]: the concatenated outputs of `layer` and of one that reads backwards.
 
-    `layer` is a recurrent one, LSTM(8) or "lstm(8)"; the other is made with the same arguments and
-    has parameters of its own. y is (m, 2 units), or (m, steps, 2 units) with return_sequences.
+    `layer` is recurrent, LSTM(8) or "lstm(8)"; the other is created with the same arguments and has
+    its own parameters. y is (m, 2 units), or (m, steps, 2 units) with return_sequences.
     Names are PyTorch's: those of `layer`, and the same with "_reverse". Raises ConfigurationError
     for a layer that is not recurrent. Source: Schuster and Paliwal 1997.
     """
@@ -33,10 +33,10 @@ class Bidirectional(Layer):
         arguments["go_backwards"] = not self.layer.go_backwards
         self.reverse = type(self.layer).from_config(arguments)
 
-    def owners(self, kind: str) -> list[Owner[Any]]:
-        others = self.reverse.owners(kind)
+    def owners(self, *kinds: str) -> list[Owner[Any]]:
+        others = self.reverse.owners(*kinds)
         return [
-            *self.layer.owners(kind),
+            *self.layer.owners(*kinds),
             *((f"{name}_reverse", at, key) for name, at, key in others),
         ]
 

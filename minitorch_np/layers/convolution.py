@@ -1,7 +1,7 @@
-"""Convolution: a small filter that looks at every place of an image in turn.
+"""Convolution: a small filter that is applied at every place of an image.
 
-A dense layer on pixels learns each place anew. A convolution has one set of weights for a window of
-a few pixels and applies it everywhere, so a stroke is recognised wherever it is drawn.
+A dense layer on pixels learns each place separately. A convolution has one set of weights for a
+window of a few pixels and applies it everywhere, so a stroke is recognised at any place.
 
 The windows of one row of places are copied side by side into a matrix ("im2col"); one product of
 the weights with that matrix then gives the sums of all windows. Only a few rows are copied at a
@@ -37,14 +37,14 @@ class Conv2D(Weighted):
     """A convolution: y[o, r, q] = b[o] + sum_cij W[o, c, i, j] x[c, r s + i d, q s + j d].
 
     x is (m, channels, height, width), y is (m, filters, rows, columns); s is the `stride`, d the
-    `dilation`. As everywhere in this field it is really a correlation: W is not flipped.
+    `dilation`. As usual in this field it is actually a correlation: W is not flipped.
 
     - `weight` W is (filters, channels / groups, *kernel_size), `bias` (filters,), as in PyTorch;
     - `kernel_size`, `stride`, `dilation`: a number, or a pair for rows and columns;
     - `padding`: "valid" (none), "same" (zeros around the image so that the output is as large as
       the input divided by the stride, as in Keras) or a number of pixels on each side;
     - `groups` g: the filters and the channels are divided into g parts, and each part of the
-      filters sees only its own part of the channels.
+      filters is applied only to its own part of the channels.
 
     Gradients: dW = sum over all places of dy times the window there, db = sum of dy, dx = sum of
     W.T dy over all windows that contain the pixel. Raises ConfigurationError for arguments that do
@@ -115,17 +115,20 @@ class Conv2D(Weighted):
         dy = np.ascontiguousarray(as_images(dy).transpose(1, 2, 3, 0))
         weights = self.weight.reshape(self.groups, self.filters // self.groups, -1)
         dweights = np.zeros(weights.swapaxes(1, 2).shape, dy.dtype)
-        dwide = np.zeros_like(wide, dy.dtype) if need_dx else None
+        image = (1, *self.input_shape[1:])[-2:]
+        made = len(wide), image, wide.shape[3], dy.dtype
+        phases = self.grid.phases(*made) if need_dx else None
         for part, columns in self._columns(wide):
             dsums = dy[part].reshape(self.groups, self.filters // self.groups, -1)
             dweights += columns @ dsums.swapaxes(1, 2)  # twice as fast as the transposed product
-            if dwide is not None:
-                self._spread(weights.swapaxes(1, 2) @ dsums, dwide, part)
+            if phases is not None:
+                self._spread(weights.swapaxes(1, 2) @ dsums, phases, part)
         gradients = {"weight": dweights.swapaxes(1, 2).reshape(self.weight.shape)}
         if self.use_bias:
             gradients["bias"] = dy.reshape(self.filters, -1).sum(axis=1)
-        dx = None if dwide is None else self.grid.inside(dwide).transpose(3, 0, 1, 2)
-        return dx, gradients
+        if phases is None:
+            return None, gradients
+        return self.grid.joined(phases, image).transpose(3, 0, 1, 2), gradients
 
     def _columns(self, wide: Array) -> Iterator[tuple[Part, Array]]:
         """The windows of some places and samples at a time, as columns: (groups, channels / groups
@@ -146,13 +149,13 @@ class Conv2D(Weighted):
                 rest = slice(start, start + down), slice(None), slice(first, first + samples)
                 yield slice(None), *rest
 
-    def _spread(self, dcolumns: Array, dwide: Array, part: Part) -> None:
+    def _spread(self, dcolumns: Array, phases: Array, part: Part) -> None:
         """Add the gradients of the windows' pixels to those of the image's."""
         _, rows, _, samples = part
-        dimages = dwide[..., samples]
+        some = phases[..., samples]
         for place, (i, j) in enumerate(self.grid.offsets()):
-            target = self.grid.at(dimages, i, j, rows)
-            target += dcolumns.reshape(len(dwide), -1, *target.shape[1:])[:, place]
+            target = self.grid.block(some, i, j, rows)
+            target += dcolumns.reshape(len(target), -1, *target.shape[1:])[:, place]
 
 
 class Conv1D(Conv2D):

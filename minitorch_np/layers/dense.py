@@ -21,8 +21,8 @@ class Dense(Weighted):
     x is (m, features), y is (m, units). For sequences, x is (m, steps, features) and y (m, steps,
     units), with the same weights at each step; so for any axes before the last.
 
-    - `units`: how many outputs; `weight` W is (units, features), as in the notes (10x784) and in
-      PyTorch; `bias` b is (units,);
+    - `units`: the number of outputs; `weight` W is (units, features), as in the notes (10x784) and
+      in PyTorch; `bias` b is (units,);
     - `weight_initializer`, `bias_initializer`: names or functions (see `initializers`);
     - `use_bias=False` omits the bias.
 

@@ -1,7 +1,7 @@
-"""Dropout: some numbers are set to 0 at random, so that no unit can rely on another.
+"""Dropout: random numbers are set to 0, so that no unit can rely on another.
 
-It acts in training only. The numbers that are kept are scaled up so that sums stay the same on
-average, and prediction needs no correction.
+It acts in training only. The other numbers are scaled up so that sums stay the same on average, and
+prediction needs no correction.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Dropout(Layer):
                 f"{self!r}: expected a generator to draw from, got none: pass "
                 "forward(x, train=True, rng=numpy.random.default_rng(seed))"
             )
-        # float32 draws whatever the dtype of x is: one seed leaves out the same in both.
+        # float32 draws for any dtype of x: one seed drops the same entries in both.
         kept = rng.random(x.shape, np.float32) >= self.rate
         factors: Array = kept.astype(x.dtype)
         factors *= 1 / (1 - self.rate)

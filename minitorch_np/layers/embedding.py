@@ -27,7 +27,7 @@ class Embedding(Layer):
     - `standard_deviation` of its initial values, which are normal; the default 1 is PyTorch's;
     - `padding_id`: the number, such as 0, with which shorter sequences are padded. Its row starts
       as zeros and gets no gradient, as with PyTorch's padding_idx; its outputs are zeros. The
-      container hands a mask of the other steps to the layers after it that take one; see Masking.
+      container passes a mask of the other steps to the layers after it that take one; see Masking.
 
     Gradients: for each row of the weight, the sum of dy over the places where it was looked up. x
     has no gradient: dx is zero.

@@ -1,4 +1,4 @@
-"""Gated linear units: one half of the numbers decides how much of the other half passes."""
+"""Gated linear units: one half of the numbers scales the other half."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
 """The positions of a window that moves over an image.
 
-Convolution and pooling both look at an image through a small window that moves in steps. This
-module computes how many positions there are, how much border is needed, and which pixels each
-position covers.
+Convolution and pooling both apply a small window that moves over an image in steps. This module
+computes the number of positions, the required border, and the pixels that each position covers.
 
 Images of a batch have the shape (m, channels, height, width), as in PyTorch. In memory the batch
-may be the last axis, and in the output of a convolution it is: a pixel is then a run of m numbers,
-a row of pixels a longer one, and to shift an image is to copy long runs. NumPy knows how an array
-lies in memory, so a layer that does not care never sees the difference.
+may be the last axis, as in the output of a convolution: a pixel is then m contiguous numbers, a row
+of pixels a longer run, and shifting an image copies long runs. NumPy's arrays know their memory
+layout, so other layers are not affected.
 
 A series (channels, length) is treated as an image of one row. A layer's `axes` says along how many
 axes its window moves.
@@ -21,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from minitorch_np.arrays import Array, Shape
+from minitorch_np.arrays import Array, DType, Shape
 from minitorch_np.core.layer import Layer
 from minitorch_np.errors import ShapeError
 from minitorch_np.validation import is_whole, require
@@ -67,18 +66,40 @@ class Grid(NamedTuple):
         (top, bottom), (left, right) = self.border
         return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
 
-    def at(self, x: Array, i: int, j: int, rows: slice = slice(None)) -> Array:
-        """The pixel (i, j) of each window of a bordered x: a view (channels, *size, m).
-
-        `rows` selects rows of places.
-        """
-        start, stop, _ = rows.indices(self.size[0])
-        top, left = i * self.dilation[0] + start * self.stride[0], j * self.dilation[1]
+    def at(self, x: Array, i: int, j: int) -> Array:
+        """The pixel (i, j) of each window of a bordered x: a view (channels, *size, m)."""
+        (down, across), (top, left) = self.stride, (i * self.dilation[0], j * self.dilation[1])
         return x[
             :,
-            top : top + (stop - start - 1) * self.stride[0] + 1 : self.stride[0],
-            left : left + (self.size[1] - 1) * self.stride[1] + 1 : self.stride[1],
+            top : top + (self.size[0] - 1) * down + 1 : down,
+            left : left + (self.size[1] - 1) * across + 1 : across,
         ]
+
+    def phases(self, channels: int, image: Shape, m: int, dtype: DType) -> Array:
+        """Zeros to add windows to: a bordered image, in which pixels a stride apart are neighbours.
+
+        (*stride, channels, height / stride, width / stride, m). The pixel (i, j) of all windows is
+        a block of it, and to add to a block is fast: its rows are long runs of numbers.
+        """
+        sizes = [
+            -(-(n + sum(border)) // step)
+            for n, border, step in zip(image, self.border, self.stride, strict=True)
+        ]
+        return np.zeros((*self.stride, channels, *sizes, m), dtype)
+
+    def block(self, phases: Array, i: int, j: int, rows: slice) -> Array:
+        """The pixel (i, j) of the windows in some rows of places: (channels, rows, columns, m)."""
+        start, stop, _ = rows.indices(self.size[0])
+        top, down = divmod(i * self.dilation[0], self.stride[0])
+        left, across = divmod(j * self.dilation[1], self.stride[1])
+        return phases[down, across, :, top + start : top + stop, left : left + self.size[1]]
+
+    def joined(self, phases: Array, image: Shape) -> Array:
+        """The image (channels, height, width, m) without its border, of all phases."""
+        down, across, c, h, w, m = phases.shape
+        whole = phases.transpose(2, 3, 0, 4, 1, 5).reshape(c, down * h, across * w, m)
+        (top, _), (left, _) = self.border
+        return whole[:, top : top + image[0], left : left + image[1]]
 
     def windows(self, x: Array) -> Array:
         """All pixels of all windows of a bordered x: a view (channels, *kernel, *size, m)."""
@@ -168,7 +189,7 @@ def check_grid(
     dilation: int | Pair = 1,
     axes: int = 2,
 ) -> None:
-    """Raise ConfigurationError for arguments that make no sense for any image."""
+    """Raise ConfigurationError for arguments that are invalid for all images."""
     for name, value, least in (
         ("the window", kernel, 1),
         ("stride", stride, 1),

@@ -1,8 +1,8 @@
-"""Normalization of each sample by itself: by groups of channels, or by the length of each vector.
+"""Normalization of single samples: by groups of channels, or by the length of each vector.
 
-BatchNorm needs a batch, and prediction differs from training. These two do not: `GroupNorm` takes
-mean and variance over some channels of one image, `RMSNorm` divides each vector by the root of its
-mean square and leaves the mean as it is.
+BatchNorm needs a batch, and differs between training and prediction. These two do not: `GroupNorm`
+computes mean and variance over some channels of one image, `RMSNorm` divides each vector by the
+root of its mean square without subtracting the mean.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Masking: which steps of a sequence are padding."""
+"""Masking: marks the steps of a sequence that are padding."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from minitorch_np.validation import number
 class Masking(Layer):
     """Marks padding: y = x, and a step whose numbers are all `value` does not count.
 
-    x and y are (m, steps, features). The container hands the mask on to the layers after it that
-    take one: recurrent layers, Bidirectional, attention, GlobalAveragePool1D(axis=1). It ends
-    where there are no steps any more, or where they are moved (Transpose, Reshape). Called on two
-    nodes of a Graph, Masking()(x, lengths), with an Input of shape () for the lengths, it marks
-    what is beyond a sequence's length. dx = dy; the lengths have no gradient.
+    x and y are (m, steps, features). The container passes the mask to the layers after it that take
+    one: recurrent layers, Bidirectional, attention, GlobalAveragePool1D(axis=1). It ends at a layer
+    that removes the steps or moves them (Transpose, Reshape). Called on two nodes of a Graph,
+    Masking()(x, lengths), with an Input of shape () for the lengths, it marks the steps beyond a
+    sequence's length. dx = dy; the lengths have no gradient.
 
     Raises ShapeError for samples that are not (steps, features), DataError for lengths that are not
     whole numbers from 0 to steps. As in Keras.

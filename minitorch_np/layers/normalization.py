@@ -1,8 +1,8 @@
 """Normalization: inputs shifted and scaled to mean 0 and variance 1.
 
-Layers learn fastest from inputs of about unit size. `BatchNorm` measures each feature over the
-batch, `LayerNorm` each sample over its features. Both then let the network choose another scale and
-another mean: the parameters `weight` and `bias`.
+Layers learn fastest from inputs of about unit size. `BatchNorm` normalizes each feature over the
+batch, `LayerNorm` each sample over its features. Both then apply a learned scale and shift, the
+parameters `weight` and `bias`.
 
 With x^ = (x - mean) / sqrt(variance + epsilon) and g = dy weight, the gradient is dx = (g - mean(g)
 - x^ mean(g x^)) / sqrt(variance + epsilon). The two terms that are subtracted are there because the
@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from minitorch_np.arrays import Array, DType, Generator, Shape, all_finite
+from minitorch_np.arrays import Array, DType, Generator, Shape, all_finite, ones
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import ShapeError
@@ -27,20 +27,20 @@ NormCache = tuple[Array, Array, bool]
 
 
 class Parts(Protocol):
-    """What tells a layer of the samples of its batch that other processes have."""
+    """Gives a layer statistics of its batch over all processes that have a part of it."""
 
     def mean(self, mean: Array) -> Array:
-        """The mean over all samples, given the mean over those that are here."""
+        """The mean over all samples, given the mean over those of this process."""
 
     def count(self, numbers: int) -> int:
-        """How many numbers that mean is of, given how many are here."""
+        """The count of numbers in that mean, given the count in this process."""
 
 
 class Normalization(Layer):
-    """A layer that brings its inputs to unit size.
+    """A layer that scales its inputs to unit size.
 
-    What comes before it may therefore have any size, and its parameters, which only shift and
-    scale, are excluded from weight decay.
+    The scale of the layers before it is therefore arbitrary, and its parameters, which only shift
+    and scale, are excluded from weight decay.
     """
 
     weight: Array
@@ -74,6 +74,11 @@ class Standardization(Normalization):
         mean /= x.size // (mean.size or 1)  # as x.mean, in a third of the time where x is small
         return mean
 
+    def total(self, x: Array) -> Array:
+        """The sum over the axes along which the parameters are shared."""
+        total: Array = x.sum(axis=self.shared_axes(x))
+        return total
+
     def normalized(self, x: Array) -> tuple[Array, Array, Array, Array]:
         """x^, 1 / sqrt(variance + epsilon), the mean and the variance."""
         mean = self.mean(x)
@@ -88,15 +93,17 @@ class Standardization(Normalization):
     def backward(self, dy: Array, cache: NormCache, *, need_dx: bool = True) -> Backward:
         unit, inverse, measured = cache
         require_gradient(self, dy, unit.shape)
-        shared = self.shared_axes(dy)
-        gradients = {"weight": (dy * unit).sum(axis=shared), "bias": dy.sum(axis=shared)}
+        products = dy * unit
+        gradients = {"weight": self.total(products), "bias": self.total(dy)}
         if not need_dx:
             return None, gradients
-        dx = dy * self.along(self.weight, dy)
+        weight = self.along(self.weight, dy)
+        dx = dy * weight
         if measured:
-            slope = self.mean(dx * unit)
+            products *= weight
+            slope = self.mean(products)
             dx -= self.mean(dx)
-            dx -= unit * slope
+            dx -= np.multiply(unit, slope, out=products)
         dx *= inverse
         return dx, gradients
 
@@ -212,6 +219,17 @@ class LayerNorm(Standardization):
 
     def along(self, parameter: Array, x: Array) -> Array:
         return parameter
+
+    # A product adds up many short rows in a fraction of the time of NumPy's sum.
+    def total(self, x: Array) -> Array:
+        rows = x.reshape(-1, self.weight.size)
+        return (ones(len(rows), x.dtype) @ rows).reshape(self.weight.shape)
+
+    def mean(self, x: Array) -> Array:
+        n = self.weight.size
+        means: Array = x.reshape(-1, n) @ ones(n, x.dtype)
+        means /= n
+        return means.reshape(*x.shape[: -self.trailing_axes], *(1,) * self.trailing_axes)
 
     def forward(self, x: Array, *, train: bool = False, rng: Generator | None = None) -> Forward:
         require_trailing(self, x, self.trailing_axes)

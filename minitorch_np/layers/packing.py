@@ -1,8 +1,8 @@
-"""Sequences of different lengths, for what reads them step by step.
+"""Packing of sequences of different lengths, for recurrent layers.
 
-The steps that count are moved together at the start of each sequence, in their order, and the
-padding behind them. What is computed from the padding is then after all that counts: it is left
-out, and gets no gradient. So a recurrent layer's loop need not know of any padding.
+The steps that count are moved to the start of each sequence, in their order, and the padding behind
+them. The results for the padding then come last: they are discarded and get no gradient. So a
+recurrent layer's loop needs no mask.
 """
 
 from __future__ import annotations

@@ -29,10 +29,10 @@ from minitorch_np.validation import whole
 
 
 class _Pool2D(Layer):
-    """What max and average pooling share: a window that moves over an image.
+    """The base of max and average pooling: a window that moves over an image.
 
     The window is `pool_size` and moves by `stride`; None means its own size. `padding` as in
-    Conv2D; what it adds counts in no maximum and no mean.
+    Conv2D; padding is excluded from every maximum and mean.
     """
 
     axes = 2
@@ -55,7 +55,7 @@ class _Pool2D(Layer):
             if max(border) >= window:
                 raise ShapeError(
                     f"{self!r}: expected a padding smaller than the window: some windows would "
-                    "hold nothing"
+                    "contain no pixels"
                 )
         return (input_shape[0], *self.grid.size[2 - self.axes :])
 
@@ -106,7 +106,7 @@ class MaxPool2D(_Pool2D):
     def unpool(self, dy: Array, cache: tuple[Array, Array]) -> Array:
         wide, y = cache
         dwide = np.zeros_like(wide, dy.dtype)
-        free = np.ones_like(y, bool)  # windows whose largest number has not been met yet
+        free = np.ones_like(y, bool)  # windows whose largest number has not been found yet
         for i, j in self.grid.offsets():
             met = self.grid.at(wide, i, j) == y
             met &= free

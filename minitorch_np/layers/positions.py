@@ -1,8 +1,8 @@
-"""Positions: where in a sequence a step is.
+"""Positional encodings: they tell attention where in a sequence a step is.
 
-Attention treats a sequence as a set: nothing in it tells the first step from the last. So the
-position is added to the numbers, as a learned vector or as waves of many lengths, or the numbers
-are rotated, after which the product of two vectors depends on how far apart they are.
+Attention treats a sequence as a set, without an order of its steps. So the position is added to the
+numbers, as a learned vector or as sine waves of many lengths, or the numbers are rotated, after
+which the product of two vectors depends on their distance.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from minitorch_np.errors import DataError, ShapeError
 from minitorch_np.validation import number
 
 COUNTS = "counts steps from the start of a batch"
-"""Why positions can't go on from one stretch of a sequence to the next in training."""
+"""Why training can't continue positions from the previous part of a sequence."""
 
 
 class PositionalEmbedding(Layer):
@@ -67,7 +67,7 @@ class PositionalEmbedding(Layer):
 
 
 class SinusoidalPositions(Layer):
-    """Waves of lengths from 2 pi to 2 pi `base`: y = x + p.
+    """Sine waves of lengths from 2 pi to 2 pi `base`: y = x + p.
 
     x and y are (m, steps, features); p[t, 2i] = sin(t / base^(2i / features)), and p[t, 2i + 1] is
     the cosine of the same. Nothing is learned, and dx = dy. Raises ConfigurationError unless base >

@@ -1,14 +1,14 @@
-"""Recurrent layers: a sequence read step by step, with a state that is carried along.
+"""Recurrent layers: they read a sequence step by step, and pass a state from step to step.
 
-At each step the layer sees one vector of the sequence and its own state, and makes the next state
-of them, with the same weights at every step. Backwards, the gradient walks from the last step to
-the first: what comes from a step's own output is added to what comes from the step after it.
+At each step the layer computes the next state from one vector of the sequence and the previous
+state, with the same weights at every step. The backward pass goes from the last step to the first:
+the gradient from a step's own output is added to the gradient from the next step.
 
-Sequences are (m, steps, features) outside. Inside, steps come first: each step is then one stretch
-of memory, and the products of all steps with the input's weights are a single one. In float32 a
-sigmoid is computed as (1 + tanh(z / 2)) / 2, which takes half the time; in float64, as 1 / (1 +
-exp(-z)), which keeps all its digits where a gate is nearly shut. Either way the halves are put into
-the weights beforehand.
+Sequences are (m, steps, features) outside. Inside, steps come first: each step is then contiguous
+in memory, and the inputs of all steps are multiplied by the weights in a single product. In float32
+a sigmoid is computed as (1 + tanh(z / 2)) / 2, which takes half the time; in float64, as 1 / (1 +
+exp(-z)), which is accurate also for a gate that is nearly closed. In both cases the weights are
+multiplied by the factor 1/2 beforehand.
 """
 
 from __future__ import annotations
@@ -27,15 +27,20 @@ from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.layers.packing import Packing
 from minitorch_np.validation import choice, flag, whole
 
+BEFORE = (
+    ": a recurrent layer before it needs return_sequences=True; put Reshape((-1, 1)) before it if "
+    "each sample is a row of numbers"
+)
+
 
 class Recurrent(Layer):
-    """What recurrent layers share: h_t = cell(x_t, h_(t - 1)), beginning with zeros.
+    """The base of recurrent layers: h_t = cell(x_t, h_(t - 1)), starting from zeros.
 
     x is (m, steps, features). The output is the last state, (m, units), or with `return_sequences`
     all of them, (m, steps, units). With `go_backwards` the sequence is read from its end: the last
-    state is then that of the first step. States stand where their inputs stand, as in PyTorch.
-    Steps that a mask leaves out change no state and give zeros, as in PyTorch's packed sequences; a
-    sequence without any ends in zeros.
+    state is then that of the first step. Outputs are in the order of the inputs, as in PyTorch.
+    Masked steps do not change the state and give zeros, as in PyTorch's packed sequences; a
+    sequence of masked steps only ends in zeros.
 
     Parameters have PyTorch's names and shapes: `weight_ih_l0` (n units, features), `weight_hh_l0`
     (n units, units), `bias_ih_l0` and `bias_hh_l0` (n units,), for n gates; they start uniform over
@@ -69,7 +74,7 @@ class Recurrent(Layer):
 
     @abstractmethod
     def run_back(self, dy: Array, hs: Array, cache: Any) -> tuple[Array, Array]:
-        """The gradients of what the inputs' and of what the state's weights give, at each step.
+        """The gradients of the products with the inputs' and with the state's weights.
 
         dy is (steps, m, units), or (1, m, units) for the last step's only; both results are (steps,
         m, n units), and may be the same array.
@@ -79,7 +84,7 @@ class Recurrent(Layer):
         if len(input_shape) != 2:
             raise ShapeError(
                 f"{self!r}: expected samples of shape (steps, features), got {input_shape}"
-                + (": put Reshape((-1, 1)) before it" if len(input_shape) == 1 else "")
+                + (BEFORE if len(input_shape) == 1 else "")
             )
         rows, limit = self.n_gates * self.units, self.units**-0.5
         shapes = [(rows, input_shape[1]), (rows, self.units), (rows,), (rows,)]
@@ -145,7 +150,7 @@ class Recurrent(Layer):
         return cache[2][-1].copy()
 
     def _start(self, x: Array, state: Any) -> Array:
-        """The state before the first step: what is given, or zeros."""
+        """The state before the first step: the given one, or zeros."""
         if state is None:
             return np.zeros((self.n_states, len(x), self.units), x.dtype)
         if state.shape[1] != len(x):

@@ -1,7 +1,7 @@
 """Residual connections: a layer's output is added to its input.
 
-The layer then only has to learn the difference, and the gradient has a way around it: dx = dy +
-what comes back through the layer.
+The layer then only has to learn the difference, and the gradient can bypass it: dx = dy + the
+gradient through the layer.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from minitorch_np.layers.activations import Identity
 
 
 class Residual(Add):
-    """A residual connection: y = x + f(x), where f runs the layers of `path` one after the other.
+    """A residual connection: y = x + f(x), where f calls the layers of `path` one after the other.
 
-    x is (m, *shape), and so is y. Where f changes the shape, `shortcut` is a layer that brings x to
-    the same one, such as Dense(units) or Conv2D(channels, 1): y = shortcut(x) + f(x). The
-    parameters' names begin with "0." for the path and "1." for the shortcut. Raises ShapeError
-    where the two shapes differ. Source: He et al. 2015 (arXiv:1512.03385).
+    x is (m, *shape), and so is y. If f changes the shape, `shortcut` is a layer that gives x the
+    same shape, such as Dense(units) or Conv2D(channels, 1): y = shortcut(x) + f(x). The parameters'
+    names begin with "0." for the path and "1." for the shortcut. Raises ShapeError if the two
+    shapes differ. Source: He et al. 2015 (arXiv:1512.03385).
     """
 
     def __init__(self, *path: Layer | str, shortcut: Layer | str | None = None) -> None:

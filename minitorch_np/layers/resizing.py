@@ -1,4 +1,4 @@
-"""Layers that move numbers about, repeat them or surround them with zeros."""
+"""Layers that transpose samples, repeat pixels or add zeros."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class UpSampling2D(Layer):
     """A larger image: each pixel is repeated along rows and columns.
 
     x is (m, channels, height, width), y is (m, channels, height * rows, width * columns). `size` is
-    how often: a number, or a pair (rows, columns). dx is the sum of dy over a pixel's copies. As
+    the factor: a number, or a pair (rows, columns). dx is the sum of dy over a pixel's copies. As
     PyTorch's Upsample(mode="nearest"). Raises ConfigurationError unless size >= 1, ShapeError for
     samples that are not images.
     """
@@ -79,8 +79,8 @@ class ZeroPadding(Layer):
     `padding` is the number of zeros on each side, or one entry for each axis: a number, or a pair
     (before, after). `ZeroPadding(1)` adds one pixel all around; `ZeroPadding([(2, 0)])` adds two
     zeros before a series (channels, length), which makes a Conv1D with a kernel of three causal. dx
-    is dy without the border. Raises ConfigurationError for any other padding, ShapeError for
-    samples with another number of axes.
+    is dy without the border. Raises ConfigurationError for another padding, ShapeError for samples
+    with another number of axes.
     """
 
     def __init__(self, padding: int | Sequence[int | Pair] = 1) -> None:
@@ -116,6 +116,6 @@ class ZeroPadding(Layer):
         return dy[self._inside()], {}
 
     def _inside(self) -> tuple[slice, ...]:
-        """Where the input is in the output."""
+        """The place of the input in the output."""
         sizes = zip(self.input_shape[1:], self.sides, strict=True)
         return (slice(None), slice(None), *(slice(b, b + n) for n, (b, _) in sizes))

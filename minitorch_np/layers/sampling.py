@@ -1,4 +1,4 @@
-"""Numbers drawn from normal distributions whose means and variances are learned.
+"""Samples from normal distributions whose means and variances are learned.
 
 A random draw has no derivative. But z = mean + deviation * e, with e drawn from the standard normal
 distribution, has the same distribution, and for a given e it can be differentiated with respect to
@@ -42,7 +42,7 @@ class NormalSampling(Layer):
                 "NormalSampling: expected a generator to draw from, got none: pass "
                 "forward(x, train=True, rng=numpy.random.default_rng(seed))"
             )
-        # float32 draws whatever the dtype of x is: one seed gives the same in both.
+        # float32 draws for any dtype of x: one seed gives the same in both.
         drawn = rng.standard_normal(mean.shape, np.float32).astype(x.dtype)
         deviation: Array = np.exp(log_variance / 2) * drawn
         return mean + deviation, deviation

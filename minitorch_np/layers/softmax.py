@@ -4,9 +4,9 @@ The scores of one sample become positive numbers that add up to 1; the larger th
 the probability. It is not elementwise: each output depends on all scores of the row, so its
 derivative is a matrix for each sample. The layer multiplies by that matrix without forming it.
 
-For training, prefer `SoftmaxCrossEntropy` on the scores themselves: the two steps in one are exact
-where the two in sequence lose precision. This layer is for those who want the notes' network
-literally, with A2 = softmax(Z2) inside the model; its loss is then `CrossEntropy`.
+For training, prefer `SoftmaxCrossEntropy` on the scores themselves: it combines both steps and
+avoids their loss of precision. This layer is for the notes' network to the letter, with A2 =
+softmax(Z2) inside the model; its loss is then `CrossEntropy`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Dropout of whole channels: in an image, the neighbours of a pixel give its value away."""
+"""Dropout of whole channels, since neighbouring pixels of an image are correlated."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The block that transformers are made of, and the way back from vectors to words.
+"""The block of transformers, and the output layer from vectors to words.
 
-A block is attention, in which steps exchange what they know, and two dense layers that work on each
-step alone. Each of the two is normalized before and added to what it got, so that a stack of many
-blocks still lets the gradient through.
+A block is attention, which combines the steps, and two dense layers that are applied to each step
+alone. Each of the two parts has a normalized input and a residual connection, so that gradients
+pass through a stack of many blocks.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class TransformerBlock(Layer):
     x and y are (m, steps, width).
 
     - g is `activation`, "gelu", or "swiglu": GLU("silu") on a linear1 of 2 `hidden` rows;
-    - `hidden` is what linear1 gives, by default 4 width; `dropout` stands in the softmax, after g,
-      and after each of the two paths;
+    - `hidden` is the number of linear1's outputs, by default 4 width; `dropout` is the rate in the
+      softmax, after g, and after each of the two paths;
     - `causal`, `key_value_heads` and `rotary` are those of MultiHeadAttention.
 
     Names are those of PyTorch's TransformerEncoderLayer with norm_first=True: `self_attn`,
-    `linear1`, `linear2`, `norm1`, `norm2`. dx is dy and what comes back through the two paths.
+    `linear1`, `linear2`, `norm1`, `norm2`. dx is dy and the gradients through the two paths.
     Raises as MultiHeadAttention. Sources: Vaswani et al. 2017 (arXiv:1706.03762), Xiong et al. 2020
     (arXiv:2002.04745) for the place of the norms.
     """
@@ -129,9 +129,9 @@ class TransformerBlock(Layer):
 class Unembedding(Layer):
     """y = x W.T, with W the `weight` of an Embedding: scores of all words, (m, ..., vocabulary).
 
-    x is (m, ..., dimensions). There is one table for both ways ("tied weights"), and its gradients
-    add up: dW = the sum of dy.T x, dx = dy W. The embedding usually stands at the model's start.
-    Raises ConfigurationError for something that is no Embedding, ShapeError for other dimensions.
+    x is (m, ..., dimensions). Both layers share one table ("tied weights"), and its gradients add
+    up: dW = the sum of dy.T x, dx = dy W. The embedding is usually the model's first layer. Raises
+    ConfigurationError for an argument that is not an Embedding, ShapeError for other dimensions.
     Source: Press and Wolf 2016 (arXiv:1608.05859).
     """
 

@@ -1,8 +1,8 @@
 """Transposed convolution: from a small image to a larger one, with learned weights.
 
-Each number of the input is multiplied by a window of weights. The windows are laid down a stride
-apart and added up where they overlap. This is the backward pass of a convolution: what a
-convolution computes as the gradient of its inputs is the output here.
+Each number of the input is multiplied by a window of weights. The windows are placed a stride apart
+and added up where they overlap. This is the backward pass of a convolution: the output here is what
+a convolution computes as the gradient of its inputs.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class ConvTranspose2D(Conv2D):
         ]
         if min(sizes) < 1:
             raise ShapeError(
-                f"{self!r}: expected a padding that leaves something of the output, got an output "
+                f"{self!r}: expected a padding that leaves a part of the output, got an output "
                 f"of {' by '.join(map(str, sizes))} from samples of shape {input_shape}"
             )
         self.grid = grid_for(
@@ -119,12 +119,13 @@ class ConvTranspose2D(Conv2D):
         require_input(self, x)
         xs = np.ascontiguousarray(as_images(x).transpose(1, 2, 3, 0))
         dtype = np.result_type(x, self.weight)
-        sizes = (1, *self.output_shape[1:])[-2:]
-        wide = self.grid.bordered(np.zeros((self.filters, *sizes, len(x)), dtype))
+        image = (1, *self.output_shape[1:])[-2:]
+        phases = self.grid.phases(self.filters, image, len(x), dtype)
         weights = self.weight.reshape(self.groups, len(xs) // self.groups, -1).swapaxes(1, 2)
         for part in self._parts(len(x)):
-            self._spread(weights @ xs[part].reshape(self.groups, weights.shape[2], -1), wide, part)
-        y = self.grid.inside(wide).transpose(3, 0, 1, 2)
+            windows = weights @ xs[part].reshape(self.groups, weights.shape[2], -1)
+            self._spread(windows, phases, part)
+        y = self.grid.joined(phases, image).transpose(3, 0, 1, 2)
         if self.use_bias:
             y += self.bias[:, np.newaxis, np.newaxis]
         return y.reshape(len(x), *self.output_shape), xs
@@ -153,7 +154,7 @@ class ConvTranspose1D(ConvTranspose2D):
     """ConvTranspose2D along one axis: (m, channels, length) to (m, filters, places).
 
     `weight` is (channels, filters / groups, kernel_size), `bias` (filters,), as in PyTorch.
-    Arguments mean what they mean in ConvTranspose2D, and are numbers. Raises as ConvTranspose2D.
+    Arguments are those of ConvTranspose2D, each one number. Raises as ConvTranspose2D.
     """
 
     axes = 1

@@ -1,4 +1,4 @@
-"""What layers with a weight and a bias share: initial values, and their description in a file."""
+"""The base of layers with a weight and a bias: initial values, and their description in files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Weighted(Layer):
         """Set `weight` and `bias` from their initializers.
 
         The bias has one number for each row of the weight, or `biases` numbers. Raises ShapeError
-        where an initializer makes another shape.
+        if an initializer returns another shape.
         """
         bias_shape = weight_shape[:1] if biases is None else (biases,)
         for name, shape in {"weight": weight_shape, "bias": bias_shape}.items():
@@ -55,7 +55,7 @@ class Weighted(Layer):
                 made = np.asarray(initializer(rng, shape, fan_in, fan_out), dtype)
                 if made.shape != shape:
                     raise ShapeError(
-                        f"{self!r}: expected its {name}_initializer to make an array of shape "
+                        f"{self!r}: expected its {name}_initializer to return an array of shape "
                         f"{shape}, got {made.shape}"
                     )
                 setattr(self, name, made)

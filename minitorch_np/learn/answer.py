@@ -1,7 +1,7 @@
-"""What a check answers: for each function whether it is right, and if not, what is known.
+"""The answer of a check: whether each function is right, and if not, what is known.
 
-The mistake by name where it could be reproduced; else the shape, the error with its line, or where
-the numbers differ. Then the smallest example on which it goes wrong, with the numbers.
+The mistake is named if it can be reproduced; otherwise the answer gives the shape, the error with
+its line, or the places where the numbers differ. Then follows the smallest example that goes wrong.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray
 from minitorch_np.gradcheck.wording import beyond, where
 from minitorch_np.learn.handout import function_source
-from minitorch_np.learn.inputs import RANDOM, SQUARE, TINY, Case
+from minitorch_np.learn.inputs import RANDOM, SQUARE, TINY
 from minitorch_np.learn.naming import Evidence, agree, names_of, reference, same
 from minitorch_np.learn.outcome import Outcome
 from minitorch_np.learn.process import Ran
@@ -26,15 +26,15 @@ from minitorch_np.text import printable
 PASSED, WRONG, UNWRITTEN = "passed", "wrong", "not written"
 
 SHOWN = 400
-"""Arrays of more numbers than fit into so many characters are shown by their shape."""
+"""Arrays that do not fit into this many characters are shown by their shape."""
 
 
 @dataclass
 class Answer:
-    """What there is to say of one function.
+    """The answer to one function.
 
-    `mistake` is its name, where the learner's numbers are those of exactly this mistake; `known`
-    says what is known otherwise; `lines` are the example and the rest.
+    `mistake` is its name if the learner's numbers are those of exactly this mistake; `known` is
+    what is known otherwise; `lines` are the example and further text.
     """
 
     name: str
@@ -52,8 +52,8 @@ class Answer:
 
 @dataclass
 class ChapterAnswer:
-    """What there is to say of a chapter; `problem` where its file could not be read at all; `uses`
-    are the chapters that it imports and that are not right themselves."""
+    """The answer to a chapter; `problem` is set if its file could not be read; `uses` are imported
+    chapters that are not right themselves."""
 
     file: str
     title: str
@@ -64,7 +64,7 @@ class ChapterAnswer:
 
     @property
     def right(self) -> int:
-        """How many functions are right."""
+        """The number of functions that are right."""
         return sum(answer.status == PASSED for answer in self.functions)
 
     @property
@@ -81,7 +81,7 @@ class ChapterAnswer:
         head = f"{self.file}: {self.right} of {self.total} right"
         body = [self.problem] if self.problem else [str(answer) for answer in self.functions]
         if self.uses:
-            body.insert(0, f"It uses {', '.join(self.uses)}, not right yet: put that right first.")
+            body.insert(0, f"It uses {', '.join(self.uses)}, not right yet: correct that first.")
         return printable("\n".join([head, *body]))
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class ChapterAnswer:
 
 
 def answer_of(chapter: Chapter, ran: dict[str, Ran] | str) -> ChapterAnswer:
-    """The answer to a chapter, from what its functions did."""
+    """The answer to a chapter, from the outcomes of its functions."""
     result = ChapterAnswer(chapter.file, chapter.title, total=len(chapter.tasks))
     if isinstance(ran, str):
         result.problem = ran
@@ -105,7 +105,7 @@ def answer_of(chapter: Chapter, ran: dict[str, Ran] | str) -> ChapterAnswer:
         ]
         answer = judged(chapter, task, ran[task.name], deep=not called)
         if answer.status == WRONG and called:
-            answer.lines.append(f"{called[0]} is wrong too: if you call it, begin there")
+            answer.lines.append(f"{called[0]} is wrong too: if you call it, correct it first")
         result.functions.append(answer)
     return result
 
@@ -141,7 +141,7 @@ def _names(evidence: Evidence, bad: list[int], deep: bool) -> list[str]:
     numbers = [i for i in bad if evidence.learner[i].values and _differs(evidence, i)]
     try:
         return names_of(evidence, deep) if numbers else []
-    except Exception:  # no name rather than an error about an error
+    except Exception:  # naming must not hide the answer
         return []
 
 
@@ -157,26 +157,24 @@ def _is_bad(evidence: Evidence, i: int) -> bool:
 
 
 def _smallest(evidence: Evidence, bad: list[int]) -> int:
-    """The first case that shows what is known: of numbers, where there are numbers."""
+    """The first case that shows the mistake, with numbers if possible."""
     differing = [i for i in bad if evidence.learner[i].complete and _differs(evidence, i)]
     return (differing or bad)[0]
 
 
 def _known(evidence: Evidence, bad: list[int]) -> str:
-    """What can be said where no mistake is known by name."""
+    """A description of the error if the mistake has no name."""
     task, first = evidence.task, evidence.learner[_smallest(evidence, bad)]
     if first.raised:
         line = f"line {first.line}: {first.source}\n" if first.line else ""
         return f"it raises an error\n{line}{first.raised}{_advice(first)}"
     if first.unwritten:
-        return "a part of it is not written yet: it returns `...`"
+        return "part of it is not written yet: it returns `...`"
     if first.problem:
         right = all(agree(evidence.learner[i], evidence.reference[i], task.tolerance) for i in bad)
         numbers = "the numbers are right, but " if right and first.values else ""
         advice = ": is a `return` missing?" if "nothing" in first.problem else ""
-        advice = (
-            ": np.array(...) makes an array of it" if "not an array" in first.problem else advice
-        )
+        advice = ": np.array(...) converts it" if "not an array" in first.problem else advice
         return f"{numbers}it returns {first.problem}{advice}"
     if first.changed and not any(_differs(evidence, i) for i in bad):
         return f"the result is right, but {_changed(evidence, bad)}"
@@ -184,20 +182,20 @@ def _known(evidence: Evidence, bad: list[int]) -> str:
 
 
 def _changed(evidence: Evidence, bad: list[int]) -> str:
-    """Which argument is changed, and what to do; "" if none is."""
+    """A sentence on the argument that is changed; "" if none is."""
     numbers = [number for i in bad for number in evidence.learner[i].changed]
     if not numbers:
         return ""
     names = _parameters(evidence)
     which = f" {names[numbers[0]]}" if numbers[0] < len(names) else ""
     return (
-        f"the function changes its argument{which}, which the caller still needs: work on a copy, "
-        "or make a new array"
+        f"the function changes its argument{which}, which the caller still needs: use a copy, or "
+        "create a new array"
     )
 
 
 def _difference(evidence: Evidence, bad: list[int]) -> str:
-    """Where numbers differ: results, shapes, kinds of inputs, entries."""
+    """A description of where numbers differ: results, shapes, kinds of inputs, entries."""
     i = _smallest(evidence, bad)
     mine, right = evidence.learner[i], evidence.reference[i]
     parts = []
@@ -227,7 +225,7 @@ def _wrong_anywhere(evidence: Evidence, name: str) -> bool:
 
 
 def _kinds(evidence: Evidence, bad: list[int]) -> str:
-    """'right but for large numbers', if some kinds of inputs are right and others wrong."""
+    """Which kinds of inputs are right and which are wrong, or ""."""
     kinds = [case.kind for case in evidence.cases]
     wrong = {kinds[i] for i in bad}
     if {RANDOM, SQUARE} & wrong:
@@ -237,7 +235,7 @@ def _kinds(evidence: Evidence, bad: list[int]) -> str:
 
 
 def _places(evidence: Evidence, bad: list[int], name: str) -> str:
-    """In which entries a result differs, if that is a simple set in several cases."""
+    """The entries in which a result differs, if they are a simple set in several cases."""
     texts = set()
     for i in bad:
         a, b = evidence.learner[i].values.get(name), evidence.reference[i].values.get(name)
@@ -262,17 +260,13 @@ def _place(mask: AnyArray, evidence: Evidence, i: int, name: str) -> str:
     return f"wrong {found}" if found else ""
 
 
-def _solution(evidence: Evidence) -> Any:
-    return getattr(evidence.chapter.module, evidence.task.name)
-
-
 def _parameters(evidence: Evidence) -> list[str]:
-    solution = _solution(evidence)
+    solution = getattr(evidence.chapter.module, evidence.task.name)
     return list(evidence.task.arguments or inspect.signature(solution).parameters)
 
 
 def _advice(first: Outcome) -> str:
-    """What to do about some errors that learners meet."""
+    """Advice on frequent errors of learners."""
     text = first.raised
     if "matmul" in text or "not aligned" in text:
         return (
@@ -280,15 +274,15 @@ def _advice(first: Outcome) -> str:
             "Print the shapes; a transpose may be missing, or the two are exchanged."
         )
     if "could not be broadcast" in text:
-        return "\nEntry by entry, the shapes have to be equal, or 1 where they differ."
+        return "\nFor elementwise operations, sizes must be equal, or 1 where they differ."
     if "read-only" in text or "casting rule" in text:
-        return "\n`/=` and `-=` write into the array that came in: write Z = Z / 2 instead."
+        return "\n`/=` and `-=` change the argument's array: write Z = Z / 2 instead."
     if text.startswith("RecursionError"):
-        return "\nThe function calls itself without an end."
+        return "\nThe function calls itself endlessly."
     if text.startswith("MemoryError") or "Unable to allocate" in text:
-        return "\nIt makes an array that is far too large."
+        return "\nIt creates an array that is far too large."
     if text.startswith(("FileNotFoundError", "PermissionError", "IsADirectoryError")):
-        return "\nNo chapter needs a file: what a function works on are its arguments."
+        return "\nNo chapter needs a file: a function gets everything as arguments."
     return ""
 
 
@@ -298,11 +292,11 @@ def _expected(task: Task) -> list[str]:
 
 
 def _example(evidence: Evidence, i: int) -> list[str]:
-    """The inputs of a case, what was expected, what came."""
+    """The inputs of a case, the expected results, and the learner's."""
     mine, right = evidence.learner[i], evidence.reference[i]
-    inputs = evidence.task.made(evidence.cases[i])
-    lines = [f"example ({_case(evidence.cases[i])}):"]
-    for name, value in zip(_parameters(evidence), inputs, strict=False):
+    case = evidence.cases[i]
+    lines = [f"example ({'the smallest' if case.kind == TINY else case.kind}):"]
+    for name, value in zip(_parameters(evidence), evidence.task.made(case), strict=False):
         lines.append(_shown(f"  {name} = ", value))
     for name in right.values:
         a, b = mine.values.get(name), right.values[name]
@@ -315,12 +309,8 @@ def _example(evidence: Evidence, i: int) -> list[str]:
     return lines
 
 
-def _case(case: Case) -> str:
-    return "the smallest" if case.kind == TINY else case.kind
-
-
 def _shown(head: str, value: Any) -> str:
-    """`Z = [[1. 2.]]`, each line of it under the one before; only the shape of a large one."""
+    """`Z = [[1. 2.]]`, with aligned lines; only the shape of a large array."""
     if isinstance(value, np.ndarray):
         text = np.array2string(value, precision=4, suppress_small=True, max_line_width=76)
         if len(text) > SHOWN:
@@ -334,17 +324,17 @@ def _shown(head: str, value: Any) -> str:
 
 
 def _remarks(evidence: Evidence) -> list[str]:
-    """What need not be changed, and is good to know."""
+    """Remarks on things that are not wrong, but good to know."""
     arrays = [array for one in evidence.learner for array in one.values.values()]
     if any(a.dtype == bool for a in arrays) and not any(
         a.dtype == bool for one in evidence.reference for a in one.values.values()
     ):
-        return ["(True and False count as 1 and 0 in a product, but `-` does not take them.)"]
+        return ["(True and False count as 1 and 0 in a product, but `-` does not accept them.)"]
     return []
 
 
 def _printed(ran: Ran) -> list[str]:
-    """What the function has printed, a few lines of it."""
+    """The first lines that the function printed."""
     lines = ran.printed.rstrip("\n").split("\n")
     if not ran.printed.strip():
         return []

@@ -25,7 +25,7 @@ def check(folder: Folder, about: Chapter, limits: Limits) -> ChapterAnswer:
     """The answer to one chapter of a folder."""
     path = folder.file(about)
     if not path.exists():
-        problem = f"{path.name} is missing: `minitorch-np learn start {folder.path}` writes it anew"
+        problem = f"{path.name} is missing: `minitorch-np learn start {folder.path}` restores it"
         return ChapterAnswer(about.file, about.title, problem, total=len(about.tasks))
     if folder.is_untouched(about):
         unwritten = [Answer(task.name, UNWRITTEN) for task in about.tasks]
@@ -39,7 +39,7 @@ def check(folder: Folder, about: Chapter, limits: Limits) -> ChapterAnswer:
 
 
 def _used(path: Path, folder: Folder) -> list[str]:
-    """The chapters before this one that a learner's file imports, themselves or by others."""
+    """The earlier chapters that a learner's file imports, directly or indirectly."""
     found: dict[str, None] = {}
     todo = [path]
     while todo:
@@ -55,14 +55,14 @@ def _used(path: Path, folder: Folder) -> list[str]:
 
 
 def check_file(path: Path | str, name: str, limits: Limits | None = None) -> ChapterAnswer:
-    """The answer to one chapter of a learner's folder, for tests. Raises DataError."""
+    """The answer to one chapter of a learner's folder, for tests. Raises DataError as `Folder`."""
     return check(Folder(Path(path)), chapter_named(name), limits or Limits())
 
 
 def learners(path: Path) -> list[Path]:
     """The folders of a class. Raises DataError if there are none."""
     if not path.is_dir():
-        raise DataError(f"--class {path}: expected a folder that has the learners' folders in it")
+        raise DataError(f"--class {path}: expected a folder that contains the learners' folders")
     found = sorted(inner for inner in path.iterdir() if inner.is_dir() and is_ours(inner))
     if not found:
         hint = "; this is one learner's folder: leave --class out" if is_ours(path) else ""
@@ -73,7 +73,7 @@ def learners(path: Path) -> list[Path]:
 def check_class(
     path: Path, chapters: Sequence[Chapter], limits: Limits, jobs: int
 ) -> Iterator[tuple[str, list[ChapterAnswer]]]:
-    """The answers to all learners of a class, each chapter in a process of its own."""
+    """The answers to all learners of a class; each chapter runs in a separate process."""
 
     def one(learner: Path) -> list[ChapterAnswer]:
         folder = Folder(learner)

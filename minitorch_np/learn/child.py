@@ -1,10 +1,10 @@
 """The process in which a learner's code runs: reads a job, runs the functions, writes outcomes.
 
-A job is one JSON document on standard input; answers are lines of JSON on standard output. What the
-learner's code prints is kept, up to a limit, and told; what it asks from the keyboard is not there.
-A call that takes too long ends the process, after the line where it stood has been written to
-standard error. There are limits of memory and of the size of files where the system has them. This
-keeps accidents small. It is no sandbox: the code can do whatever the user may do.
+A job is one JSON document on standard input; answers are lines of JSON on standard output. Output
+printed by the learner's code is captured, up to a limit; there is no keyboard input. A call that
+takes too long ends the process, after its current line has been written to standard error. Memory
+and the size of files are limited if the system supports it. This limits accidents, but it is not a
+sandbox: the code has all rights of the user.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from minitorch_np.learn.task import Task, chapter
 from minitorch_np.text import excerpt
 
 MOST_PRINTED = 2000
-"""So many characters of what is printed are kept."""
+"""The most characters of printed output that are kept."""
 
 LARGEST_FILE = 16 * 2**20
-"""Bytes that a file may have which the learner's code writes."""
+"""The largest file, in bytes, that the learner's code may write."""
 
 LARGEST_SOURCE = 2**20
-"""Bytes that a chapter's file may have."""
+"""The largest size of a chapter's file, in bytes."""
 
 
 class Printed(io.TextIOBase):
-    """Keeps the beginning of what is printed, and counts lines."""
+    """Captures the beginning of the printed output, and counts its lines."""
 
     def __init__(self) -> None:
         self.kept, self.lines = "", 0
@@ -57,7 +57,7 @@ class Printed(io.TextIOBase):
 
 
 def main() -> None:
-    """Do the job on standard input."""
+    """Run the job on standard input."""
     job = json.loads(sys.stdin.buffer.read())
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     trace = os.fdopen(os.dup(2), "w")
@@ -78,11 +78,11 @@ def main() -> None:
     run_job(job, answer, watched)
     answer(end=True)
     answers.flush()
-    os._exit(0)  # threads that the learner's code has left would keep it alive
+    os._exit(0)  # remaining threads of the learner's code would keep it alive
 
 
 def limit(memory: int) -> None:
-    """Limits of memory and of files, where the system has them."""
+    """Set limits of memory and of files, if the system supports them."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -122,7 +122,7 @@ def run_job(
 
 
 def imported(path: Path) -> tuple[Any, str]:
-    """The learner's file as a module, or why there is none."""
+    """The learner's file as a module and "", or None and the reason."""
     try:
         if path.stat().st_size > LARGEST_SOURCE:
             return None, f"{path.name}: expected a file of code, got {path.stat().st_size} bytes"
@@ -135,7 +135,7 @@ def imported(path: Path) -> tuple[Any, str]:
     module = types.ModuleType(path.stem)
     module.__file__ = str(path)
     sys.modules[path.stem] = module
-    sys.path.append(str(path.parent))  # last: a file of the learner's hides no library
+    sys.path.append(str(path.parent))  # last, so that a learner's file can't hide a library
     try:
         exec(code, vars(module))
     except BaseException as error:
@@ -146,7 +146,7 @@ def imported(path: Path) -> tuple[Any, str]:
 
 
 def syntax(error: SyntaxError, path: Path) -> str:
-    """The line, a caret under the place, and Python's word for what is wrong."""
+    """The line of a syntax error, with a caret under its position, and Python's message."""
     text = (error.text or "").rstrip("\n").expandtabs(1)
     shown = text.lstrip()
     column = max(0, (error.offset or 1) - 1 - (len(text) - len(shown)))
@@ -155,7 +155,7 @@ def syntax(error: SyntaxError, path: Path) -> str:
 
 
 def said(error: BaseException, folder: Path) -> tuple[str, int, str]:
-    """An exception in words, and the last line of the learner's files that it came through."""
+    """An exception as text, with the number and source of the learner's last line in its trace."""
     words = f"{type(error).__name__}: {excerpt(str(error), 300)}".removesuffix(": ")
     if isinstance(error, SystemExit):
         words = "it ends the program (SystemExit): leave sys.exit, exit and quit out"
@@ -170,7 +170,7 @@ def said(error: BaseException, folder: Path) -> tuple[str, int, str]:
 
 
 def run_task(task: Task, module: Any, solutions: Any, path: Path) -> dict[str, Any]:
-    """The outcomes of one function, or why it can't be called."""
+    """The outcomes of one function, or the reason why it can't be called."""
     function = getattr(module, task.name, None)
     problem = refused(function, getattr(solutions, task.name), task, module)
     if problem:
@@ -186,12 +186,12 @@ def run_task(task: Task, module: Any, solutions: Any, path: Path) -> dict[str, A
 
 
 def refused(function: Any, solution: Any, task: Task, module: Any) -> str:
-    """Why a function can't be called: it is missing, is something else, takes other arguments."""
+    """The reason why a function can't be called, or "": it is missing or has other arguments."""
     name = task.name
     if function is None and not hasattr(module, name):
         others = [n for n, f in vars(module).items() if callable(f) and not n.startswith("_")]
         same = [n for n in others if n.lower().replace("_", "") == name.lower().replace("_", "")]
-        hint = f"; is {same[0]} meant to be it?" if same else ""
+        hint = f"; did you mean {same[0]}?" if same else ""
         return f"there is no {'class' if isinstance(solution, type) else 'function'} {name}{hint}"
     if isinstance(solution, type) != isinstance(function, type) or not callable(function):
         kind = "class" if isinstance(solution, type) else "function"
@@ -201,14 +201,14 @@ def refused(function: Any, solution: Any, task: Task, module: Any) -> str:
         got = inspect.signature(function)
         got.bind(*wanted.parameters)
     except TypeError:
-        return f"expected {name}{wanted}, got {name}{got}: the arguments are others"
+        return f"expected {name}{wanted}, got {name}{got}: the arguments differ"
     except ValueError:  # a function of C has no signature
         pass
     return ""
 
 
 def outcome(task: Task, function: Any, inputs: tuple[Any, ...], path: Path | None) -> Outcome:
-    """One call, whatever comes of it."""
+    """The outcome of one call."""
     before = [np.array(x) if isinstance(x, np.ndarray) else None for x in inputs]
     try:
         with np.errstate(all="ignore"):
@@ -233,7 +233,7 @@ def outcome(task: Task, function: Any, inputs: tuple[Any, ...], path: Path | Non
 
 
 def _unchanged(was: AnyArray, now: AnyArray) -> bool:
-    """Whether an argument is as it was; `x += h` and then `x -= h` leaves a rounding error."""
+    """Whether an argument is unchanged, up to the rounding error of `x += h` and then `x -= h`."""
     if was.dtype.kind != "f":
         return np.array_equal(was, now)
     return was.shape == now.shape and np.allclose(was, now, rtol=1e-9, atol=1e-9, equal_nan=True)

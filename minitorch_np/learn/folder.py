@@ -1,7 +1,6 @@
-"""A learner's folder: the chapters' files, and a small file that remembers how far one is.
+"""A learner's folder: the chapters' files, and a small file with the progress.
 
-What a learner has changed is never overwritten. A file that is there already is kept, whatever is
-in it; where the package has a newer text of it, that is said.
+Existing files are never overwritten; if the package has a newer text of one, this is reported.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def test_chapter(name):
 
 @dataclass
 class Started:
-    """What `start` did: files written, files kept, and those kept that have a newer text."""
+    """The result of `start`: files written, files kept, and files kept that have a newer text."""
 
     folder: str
     written: list[str] = field(default_factory=list)
@@ -55,17 +54,17 @@ class Folder:
         self.path = path
         if not is_ours(path):
             raise DataError(
-                f"{path}: expected a folder that `minitorch-np learn start` has made, with files "
-                f"such as {FILES[0]}.py; run it there, or give --dir FOLDER"
+                f"{path}: expected a folder made by `minitorch-np learn start`, with files such as "
+                f"{FILES[0]}.py; run it there, or give --dir FOLDER"
             )
         self.state = _read(path / PROGRESS)
 
     def file(self, about: Chapter) -> Path:
-        """Where a chapter's file is, or should be."""
+        """The path of a chapter's file, which may not exist."""
         return self.path / f"{about.file}.py"
 
     def is_untouched(self, about: Chapter) -> bool:
-        """Whether a chapter's file is as it was handed out."""
+        """Whether a chapter's file is unchanged."""
         with contextlib.suppress(OSError):
             found = _digest(self.file(about).read_bytes())
             return found in (
@@ -75,7 +74,7 @@ class Folder:
         return False
 
     def remember(self, answer: ChapterAnswer) -> None:
-        """Note the result of a check. A folder that can't be written to is no obstacle."""
+        """Store the result of a check, if the folder is writable."""
         if answer.begun and answer.file not in self.state["tried"]:
             self.state["tried"].append(answer.file)
         right = [f.name for f in answer.functions if f.status == PASSED]
@@ -88,9 +87,10 @@ class Folder:
         return list(self.state["right"].get(about.file, []))
 
     def next_hint(self, about: Chapter, function: str | None) -> tuple[str, str, int, int]:
-        """A function's name, its next hint, which it is, and of how many; "" after the last.
+        """A function's name, its next hint ("" after the last), the hint's number and their count.
 
-        Without a name, the first function that is not right yet. Raises ConfigurationError.
+        The default is the first function that is not right yet. Raises ConfigurationError for an
+        unknown one.
         """
         names = [task.name for task in about.tasks]
         if function is not None and function not in names:
@@ -119,20 +119,20 @@ def is_ours(path: Path) -> bool:
 
 
 def find(given: str | None) -> Path:
-    """The folder that a command is about: the given one, this one, or `learn` in this one."""
+    """The folder for a command: the given one, the current one, or `learn` in it."""
     if given is not None:
         return Path(given)
     return next((path for path in (Path(), Path("learn")) if is_ours(path)), Path())
 
 
 def start(path: Path) -> Started:
-    """Write the chapters that are not there. Raises DataError for a folder with other things."""
+    """Write the missing chapters. Raises DataError for a folder with other files."""
     if path.exists() and not path.is_dir():
         raise DataError(f"{path}: expected a folder or a new name, got a file")
     if path.is_dir() and any(path.iterdir()) and not is_ours(path):
         raise DataError(
-            f"{path}: expected a new or empty folder, or one that `learn start` has made; this one "
-            "has other things in it: give another name, as in `minitorch-np learn start my_network`"
+            f"{path}: expected a new or empty folder, or one made by `learn start`; this one has "
+            "other files in it: give another name, as in `minitorch-np learn start my_network`"
         )
     path.mkdir(parents=True, exist_ok=True)
     result, state = Started(str(path)), _read(path / PROGRESS)
@@ -181,7 +181,7 @@ def _read(path: Path) -> dict[str, Any]:
         )
     if not kinds:
         raise DataError(
-            f"{path}: expected the progress that `learn` has written, got something damaged: "
-            "delete this file and run `minitorch-np learn start` here again; your chapters stay"
+            f"{path}: expected the progress file of `learn`, got a damaged one: delete it and run "
+            "`minitorch-np learn start` here again; your chapters are kept"
         )
     return {**fresh, **found}

@@ -1,8 +1,7 @@
-"""A chapter's file as the learner gets it, made from the one with the solutions.
+"""Makes a chapter's file for learners from the one with the solutions.
 
-The body of each function that has a docstring is taken out, and `return ...` put in its place;
-functions without a docstring are given. Imports of other chapters become imports of the learner's
-own files beside it.
+The body of each function that has a docstring is replaced by `return ...`; functions without a
+docstring are kept. Imports of other chapters become imports of the learner's own files.
 """
 
 from __future__ import annotations
@@ -18,15 +17,12 @@ from minitorch_np.learn.task import PACKAGE, Chapter
 PLACE = "return ...  # write this"
 
 
-def _to_write(tree: ast.AST) -> list[ast.FunctionDef]:
-    return [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and ast.get_docstring(n)]
-
-
 @functools.cache
 def handed_out(file: str, source: str) -> str:
     """A chapter's source without its solutions."""
     lines = source.splitlines()
-    for function in sorted(_to_write(ast.parse(source)), key=lambda f: -f.lineno):
+    functions = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)]
+    for function in sorted(filter(ast.get_docstring, functions), key=lambda f: -f.lineno):
         start, end = function.body[0].end_lineno, function.end_lineno
         assert start is not None
         indent = " " * function.body[0].col_offset
@@ -40,7 +36,7 @@ def chapter_source(chapter: Chapter) -> str:
 
 
 def text_of(chapter: Chapter) -> str:
-    """What `learn start` writes."""
+    """The text of a chapter that `learn start` writes."""
     return handed_out(chapter.file, chapter_source(chapter))
 
 
@@ -50,7 +46,7 @@ def function_source(module: Any, name: str) -> str:
 
 
 def without_docstrings(source: str) -> str:
-    """The source without comments and docstrings, in the form that all changes are made in."""
+    """The source without comments and docstrings, in the form to which changes are applied."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):

@@ -1,9 +1,9 @@
 """Small inputs for a learner's functions, made from a seed.
 
-A task lists one maker for each argument, such as `numbers("units", "m")`. A case says how large the
-sizes are and of which kind the numbers: random ones, small whole ones to show by hand, and those on
-which a wrong formula often looks right or a right one breaks: zeros, ones, ties, large numbers, a
-single sample, sizes that are all equal.
+A task lists one maker for each argument, such as `numbers("units", "m")`. A case determines the
+sizes and the kind of the numbers: random, small whole numbers as an example, and those for which a
+wrong formula often seems right or a right one fails: zeros, ones, ties, large numbers, a single
+sample, equal sizes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ZEROS, ONES, TIES, LARGE = "zeros", "ones", "ties", "large"
 
 
 class Case(NamedTuple):
-    """What inputs are made from: a kind, the sizes, a seed."""
+    """The description of a case: a kind, the sizes, a seed."""
 
     kind: str
     sizes: Sizes
@@ -58,11 +58,11 @@ CASES = (
     Case(TIES, _SMALL, 11),
     Case(LARGE, _SMALL, 12),
 )
-"""The smallest first: the first on which a function is wrong is the example that is shown."""
+"""All cases, the smallest first: the first one on which a function is wrong is shown."""
 
 
 def generator(name: str, case: Case) -> Generator:
-    """The same numbers for the same task and case, everywhere."""
+    """A generator that gives the same numbers for the same task and case."""
     return np.random.default_rng([zlib.crc32(name.encode()), case.seed])
 
 
@@ -94,7 +94,7 @@ def labels(count: str = "m", classes: str | int = "classes") -> Maker:
 
     def make(rng: Generator, sizes: Sizes, kind: str) -> AnyArray:
         most = sizes[classes] if isinstance(classes, str) else classes
-        if kind == RANDOM:  # a class that does not occur is a class
+        if kind == RANDOM:  # one class does not occur
             most = max(most - 1, 2)
         if kind in (ZEROS, ONES):
             return np.full(sizes[count], 0 if kind == ZEROS else 1)
@@ -130,7 +130,7 @@ def shares(classes: str = "classes", *count: str) -> Maker:
 
 
 def _falling(shape: list[int]) -> AnyArray:
-    """0.8, 0.2 or 0.6, 0.3, 0.1: shares that are easy to read."""
+    """0.8, 0.2 or 0.6, 0.3, 0.1: probabilities that are easy to read."""
     parts = np.array([0.8, 0.2] if shape[0] == 2 else [0.6, 0.3, 0.1])
     return parts.reshape(-1, *[1] * (len(shape) - 1))
 
@@ -159,5 +159,5 @@ def size(name: str) -> Maker:
 
 
 def seed() -> Maker:
-    """A generator of random numbers, always a fresh one."""
+    """A new generator of random numbers."""
     return lambda rng, sizes, kind: np.random.default_rng(int(rng.integers(2**31)))

@@ -1,8 +1,8 @@
-"""Mistakes that nobody has listed: small changes of a solution's source, each with its words.
+"""Mistakes that are not listed: small changes of a solution's source, each with a description.
 
-A learner's function that gives the numbers of a solution in which `+ b` is missing has lost its
-`+ b`, however it is written. So each change of one place in the solution that people make is tried:
-an operator, an operand, a transpose, an axis, a sum for a mean, one argument for another.
+If a learner's function gives the same numbers as a solution without `+ b`, it lacks `+ b`, however
+it is written. So each frequent change of one place in the solution is tried: an operator, an
+operand, a transpose, an axis, a sum for a mean, one argument for another.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ TWINS = {
     "log": ("log2", "log10"), "exp": ("exp2",), "std": ("var",), "square": ("abs",),
     "expm1": ("exp",), "abs": ("square",), "zeros_like": ("ones_like",),
 }  # fmt: skip
-"""Functions that stand for each other by mistake."""
+"""Functions that are easily confused."""
 
 
 class Mutant(NamedTuple):
-    """A changed source, and what the change is."""
+    """A changed source, and a description of the change."""
 
     words: str
     source: str
@@ -50,20 +50,16 @@ def _mutants(source: str) -> Iterator[Mutant]:
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for function in functions:
         arguments = [a.arg for a in function.args.args if a.arg != "self"]
-        local = {n.id for n in ast.walk(function) if _is_set(n)}  # type: ignore[attr-defined]
-        names = [*arguments, *sorted(local)]
+        own = [n for n in ast.walk(function) if isinstance(n, ast.Name)]
+        names = [*arguments, *sorted({n.id for n in own if isinstance(n.ctx, ast.Store)})]
         for statement in function.body:
             for node in ast.walk(statement):
                 for words, other in _changes(node, names):
                     yield Mutant(words, _with(tree, node, other))
 
 
-def _is_set(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-
-
 def _with(tree: ast.AST, node: ast.AST, other: ast.AST) -> str:
-    """The source with another node in the place of one."""
+    """The source with one node replaced by another."""
 
     class Exchange(ast.NodeTransformer):
         def visit(self, visited: ast.AST) -> Any:
@@ -73,7 +69,7 @@ def _with(tree: ast.AST, node: ast.AST, other: ast.AST) -> str:
 
 
 def _shallow(node: ast.AST) -> ast.AST:
-    """A copy whose lists may be changed: the tree itself has to stay as it is."""
+    """A copy whose lists may be changed without changing the tree."""
     twin = copy.copy(node)
     for name, value in ast.iter_fields(node):
         if isinstance(value, list):
@@ -136,7 +132,7 @@ def _of_operator(node: ast.BinOp) -> Iterator[tuple[str, ast.AST]]:
 
 
 def _turned(node: ast.expr) -> ast.expr:
-    """A matrix transposed; one that is already loses its .T."""
+    """A matrix transposed; a transposed one loses its .T."""
     if isinstance(node, ast.Attribute) and node.attr == "T":
         return node.value
     return ast.Attribute(node, "T", ast.Load())
@@ -155,7 +151,7 @@ def _of_call(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
         if text in ("axis=0", "axis=1"):
             axis = 1 - int(text[-1])
             other = ast.keyword("axis", ast.Constant(axis))
-            words = f"{name} goes along axis {axis}, and not along axis {1 - axis}"
+            words = f"{name} goes along axis {axis}, not along axis {1 - axis}"
             yield words, ast.Call(node.func, node.args, [*rest, other])
     if name == "where" and len(node.args) == 3:
         a, b, c = node.args

@@ -1,10 +1,10 @@
-"""Which mistake is it?
+"""Identifies the mistake in a learner's function.
 
 A mistake is reproduced: the solution is run with the mistake in it, on the same inputs. It is named
-only where the learner's numbers are those of the mistake in all cases in which both ran, several
-random ones among them. The chapter's own mistakes come first, then whole results that are turned
-round, of the other sign or off by a factor, then every small change of the solution, then two
-mistakes at once. Where two of one kind fit, both are said; where none does, none.
+only if the learner's numbers are those of the mistake in all cases in which both ran, including
+several random ones. The chapter's own mistakes are tried first, then results that are transposed,
+of the other sign or off by a factor, then every small change of the solution, then two mistakes at
+once. If several of one kind fit, all are named; if none does, none.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from minitorch_np.learn.outcome import Outcome
 from minitorch_np.learn.task import Chapter, Task
 
 NEEDED = 2
-"""In so many random cases must a mistake have given the same wrong numbers."""
+"""The number of random cases in which a mistake must have given the same wrong numbers."""
 
 ORDINARY = (TINY, RANDOM, SQUARE, ONE)
-"""Kinds of cases that come first; the special ones come last."""
+"""Kinds of cases that are compared first; the special ones follow."""
 
 NEARLY, FITS = 1, 2
 BESIDES = "and something else where numbers are special"
 
 MOST_PAIRS = 500
-"""So many pairs of mistakes of a kind are tried."""
+"""The most pairs of mistakes of a kind that are tried."""
 
 FAINT = 1e-7
-"""Numbers this small are zero, beside zeros."""
+"""Numbers below this are considered equal to zero."""
 
 Form = Callable[[AnyArray, Sizes], AnyArray]
 
@@ -58,8 +58,8 @@ for _name in ("m", "classes", "units", "inputs"):
         (f"all numbers are {_name} times too small: a division by {_name} too much",
          _factor(_name, -1)),
     ]  # fmt: skip
-"""What may be wrong with a whole result. A size that is not the function's does no harm: it would
-have to be the factor in each case."""
+"""Mistakes that affect a whole result. A size that is not one of the function's does no harm, since
+it would have to be the factor in every case."""
 
 
 def same(a: AnyArray, b: AnyArray, tolerance: float) -> bool:
@@ -85,7 +85,7 @@ def agree(one: Outcome, other: Outcome, tolerance: float) -> bool:
 
 
 class Evidence(NamedTuple):
-    """A task, and what learner and solution made of each of its cases."""
+    """A task, and the outcomes of the learner's function and the solution for each case."""
 
     chapter: Chapter
     task: Task
@@ -95,8 +95,8 @@ class Evidence(NamedTuple):
     only: str = ""
 
     def run(self, function: Any) -> Iterator[Outcome]:
-        """What a function of our own makes of the cases, one after the other; of the result `only`
-        where it is given."""
+        """The outcomes of a function for the cases, one after the other, limited to the result
+        `only` if it is set."""
         for case in self.cases:
             made = outcome(self.task, function, self.task.made(case), None)
             yield _alone(made, self.only) if self.only else made
@@ -128,15 +128,15 @@ class Evidence(NamedTuple):
 
 
 def reference(chapter: Chapter, task: Task) -> list[Outcome]:
-    """What the solution makes of each case."""
+    """The outcomes of the solution for each case."""
     solution = getattr(chapter.module, task.name)
     return [outcome(task, solution, task.made(case), None) for case in task.used()]
 
 
 def names_of(evidence: Evidence, deep: bool = True) -> list[str]:
-    """The mistakes that explain the learner's numbers, in words; empty if none does.
+    """Descriptions of the mistakes that explain the learner's numbers; empty if none does.
 
-    Not `deep`: without two mistakes at once.
+    Two mistakes at once are tried only if `deep`.
     """
     if not any(one.values for one in evidence.learner):
         return []
@@ -153,7 +153,7 @@ def names_of(evidence: Evidence, deep: bool = True) -> list[str]:
 
 
 def _each_result(evidence: Evidence) -> list[str]:
-    """Where several results are wrong, the mistake of each."""
+    """The mistake of each result, if several are wrong."""
     wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
     solution = getattr(evidence.chapter.module, evidence.task.name)
     if not (evidence.task.outputs or isinstance(solution, type)):
@@ -185,18 +185,18 @@ def _alone(one: Outcome, name: str) -> Outcome:
 
 
 Tried = tuple[str, Callable[[], Iterable[Outcome]]]
-"""A mistake in words, and what the function with it makes of the cases."""
+"""A description of a mistake, and the outcomes of the function with it."""
 
 
 def made_function(chapter: Chapter, name: str, source: str) -> Any:
-    """The function or class of a changed source of a solution of ours."""
+    """The function or class of a solution with a changed source."""
     scope = {**vars(chapter.module), "__name__": "changed"}
     exec(compile(source, f"<{name}>", "exec"), scope)
     return scope[name]
 
 
 def edited(source: str, edits: tuple[tuple[str, str], ...]) -> str:
-    """The source with the pieces replaced; "" where one is not there."""
+    """The source with the pieces replaced; "" if one does not occur."""
     for old, new in edits:
         if old not in source:
             return ""
@@ -211,7 +211,7 @@ def _source(evidence: Evidence) -> str:
 def _outcomes(evidence: Evidence, source: str) -> Iterator[Outcome]:
     try:
         function = made_function(evidence.chapter, evidence.task.name, source)
-    except Exception:  # a change that is no function explains nothing
+    except Exception:  # an invalid change explains nothing
         return
     yield from evidence.run(function)
 
@@ -232,7 +232,7 @@ def _small(evidence: Evidence) -> list[Tried]:
 
 
 def _pairs(evidence: Evidence) -> list[str]:
-    """Two mistakes at once: two that are listed, or one and a small change on top."""
+    """Two mistakes at once: two listed ones, or one and a small change."""
     plain = without_docstrings(_source(evidence))
     listed = [(m, edited(plain, m.edits)) for m in evidence.task.mistakes]
     both = (
@@ -252,7 +252,7 @@ def _pairs(evidence: Evidence) -> list[str]:
 
 
 def _whole(evidence: Evidence) -> list[Tried]:
-    """Results that are right but for their sign, a factor, a transposition."""
+    """Results that are right except for the sign, a factor or a transpose."""
     wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
     where = f", in {', '.join(wrong)}" if wrong != [""] else ""
     return [
@@ -261,7 +261,7 @@ def _whole(evidence: Evidence) -> list[Tried]:
 
 
 def _scaled(evidence: Evidence) -> list[Tried]:
-    """Results that are right but for a number."""
+    """Results that are right except for a constant factor."""
     wrong = [name for name in evidence.reference[0].values if _is_wrong(evidence, name)]
     factor = _constant(evidence, wrong)
     if factor is None:
@@ -271,7 +271,7 @@ def _scaled(evidence: Evidence) -> list[Tried]:
 
 
 def _constant(evidence: Evidence, wrong: list[str]) -> float | None:
-    """The ratio of the results' sizes where they are random, if it is a number."""
+    """The ratio of the results' sizes in random cases, if it is constant."""
     for case, mine, right in zip(evidence.cases, evidence.learner, evidence.reference, strict=True):
         for name in wrong if case.kind == RANDOM and mine.values.keys() >= set(wrong) else ():
             size = float(np.linalg.norm(right.values[name].astype(float)))

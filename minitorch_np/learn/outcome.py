@@ -1,7 +1,7 @@
-"""What came of one call: arrays by name, or what stood in their place, in words.
+"""The outcome of one call: arrays by name, or a description of what was returned instead.
 
-An outcome goes from the learner's process to the one that judges as JSON, arrays as base64 of their
-bytes. Nothing is pickled.
+An outcome is sent from the learner's process as JSON, with arrays as base64 of their bytes. Nothing
+is pickled.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from minitorch_np.arrays import AnyArray
 from minitorch_np.text import excerpt
 
 MOST_ENTRIES = 10_000
-"""Larger results are described by their shape alone."""
+"""Larger results are described only by their shape."""
 
 MOST_ITEMS = 1000
-"""So many results are taken from a generator."""
+"""The most results that are taken from a generator."""
 
 
 class UnlikeError(Exception):
-    """What was returned can't be looked at; the text says what it is, as "a list, and not ..."."""
+    """The returned object can't be compared; the text describes it, as "a list, not ..."."""
 
 
 @dataclass
 class Outcome:
     """One call of a learner's function, or of the reference.
 
-    - `values` are the results by name ("" for a single one), as far as they are arrays of numbers;
-    - `problem` says what was returned instead; `unwritten` is whether nothing was written yet;
-    - `raised` is the error in words, with `line` and `source` where it was raised;
+    - `values` are the results by name ("" for a single one), if they are arrays of numbers;
+    - `problem` describes what was returned instead; `unwritten`: nothing was written yet;
+    - `raised` is the error as text, `line` and `source` are where it was raised;
     - `changed` are the numbers of arguments that the call has changed.
     """
 
@@ -54,7 +54,7 @@ class Outcome:
 
 
 def outcome_of(result: Any, outputs: tuple[str, ...]) -> Outcome:
-    """What a call returned, as arrays by name where it is what such a task returns."""
+    """The outcome for the returned object: arrays by name, or the problem with it."""
     if result is ... or result is NotImplemented:
         return Outcome(unwritten=True)
     if isinstance(result, GeneratorType):
@@ -67,9 +67,9 @@ def outcome_of(result: Any, outputs: tuple[str, ...]) -> Outcome:
         return _several([""], [result])
     names = ", ".join(outputs)
     if not isinstance(result, (tuple, list)):
-        return Outcome(problem=f"{described(result)}, and not the {len(outputs)} results {names}")
+        return Outcome(problem=f"{described(result)}, not the {len(outputs)} results {names}")
     if len(result) != len(outputs):
-        return Outcome(problem=f"{len(result)} results, and not {len(outputs)}: {names}")
+        return Outcome(problem=f"{len(result)} results, not {len(outputs)}: {names}")
     return _several(list(outputs), list(result))
 
 
@@ -87,17 +87,17 @@ def _several(names: list[str], results: list[Any]) -> Outcome:
 
 
 def as_numbers(result: Any) -> tuple[AnyArray | None, str]:
-    """The array, and what is wrong with it as a result, in words."""
+    """The array, and a description of what is wrong with it, or ""."""
     number = isinstance(result, (int, float, np.generic))
     if not isinstance(result, np.ndarray) and not number:
         if isinstance(result, (list, tuple)) and _is_rectangular(result):
-            return np.array(result), f"{described(result)}, and not an array"
+            return np.array(result), f"{described(result)}, not an array"
         return None, described(result)
     array = np.asarray(result)
     if array.size > MOST_ENTRIES:
         return None, f"an array of shape {array.shape}, far too many numbers"
     if array.dtype.kind not in "biuf":
-        return None, f"an array of dtype {array.dtype}, and not of numbers such as float64"
+        return None, f"an array of dtype {array.dtype}, not of numbers such as float64"
     return array.astype(np.float64) if array.dtype == np.longdouble else array, ""
 
 
@@ -109,7 +109,7 @@ def _is_rectangular(result: Any) -> bool:
 
 
 def described(result: Any) -> str:
-    """What it is, in words a learner knows."""
+    """A description of an object for learners."""
     if result is None:
         return "nothing (None)"
     kind = type(result).__name__
@@ -125,7 +125,7 @@ def described(result: Any) -> str:
 
 
 def to_json(outcome: Outcome) -> dict[str, Any]:
-    """The outcome as JSON has it."""
+    """The outcome as data for JSON."""
     packed = {
         name: {
             "dtype": array.dtype.str,
@@ -138,7 +138,7 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def from_json(data: dict[str, Any]) -> Outcome:
-    """What `to_json` wrote."""
+    """The outcome that `to_json` converted."""
     values = {
         name: np.frombuffer(base64.b64decode(a["data"]), a["dtype"]).reshape(a["shape"])
         for name, a in data["values"].items()

@@ -1,7 +1,7 @@
-"""Starts the process in which a learner's code runs, and says how it ended.
+"""Starts the process in which a learner's code runs, and describes how it ended.
 
-A process that is ended by a function, because it loops, crashes or leaves, takes only that function
-with it: another process runs those after it.
+If a function ends the process, by an endless loop, a crash or an exit, another process runs the
+remaining functions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from minitorch_np.learn.task import Chapter
 
 
 class Limits:
-    """How long one function may take, in seconds, and how much memory its process may have."""
+    """The time limit of one function, in seconds, and the memory limit of its process, in bytes."""
 
     def __init__(self, seconds: float = 10.0, memory: int = 4 * 2**30) -> None:
         self.seconds, self.memory = seconds, memory
@@ -31,7 +31,7 @@ class Limits:
 
 @dataclass
 class Ran:
-    """One function's outcomes, case by case; or `refused`, why there are none."""
+    """One function's outcomes, case by case; or `refused`, the reason why there are none."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     refused: str = ""
@@ -41,7 +41,7 @@ class Ran:
 
 
 def run_chapter(chapter: Chapter, file: Path, limits: Limits) -> dict[str, Ran] | str:
-    """What each function of a learner's file does; a text where the file can't be imported."""
+    """The outcomes of each function of a learner's file; a text if the file can't be imported."""
     found: dict[str, Ran] = {}
     names = [task.name for task in chapter.tasks]
     while rest := [name for name in names if name not in found]:
@@ -72,7 +72,7 @@ def _ran(answer: dict[str, Any]) -> Ran:
 def _run(
     chapter: Chapter, file: Path, names: list[str], limits: Limits
 ) -> tuple[list[dict[str, Any]], str]:
-    """The answers of one process, and in words how it ended."""
+    """The answers of one process, and a description of how it ended."""
     job = {
         "chapter": chapter.file,
         "file": str(file.resolve()),
@@ -123,7 +123,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _ending(code: int, trace: str, file: Path, limits: Limits, late: bool) -> str:
-    """Why a process has ended before its time."""
+    """The reason why a process ended early."""
     if "Timeout (" in trace or late:
         where = ""
         for name, line in re.findall(r'File "([^"]+)", line (\d+)', trace):
@@ -132,7 +132,9 @@ def _ending(code: int, trace: str, file: Path, limits: Limits, late: bool) -> st
                 source = text[int(line) - 1].strip() if int(line) <= len(text) else ""
                 where = f": it was in line {line} of {Path(name).name}: {source}"
                 break
-        return f"it has not ended after {limits.seconds:g} seconds{where}. Does a loop never end?"
+        return (
+            f"it has not ended after {limits.seconds:g} seconds{where}. Is there an endless loop?"
+        )
     if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
         return f"its process was ended by {name}: too much memory, or a crash in a library"

@@ -1,10 +1,9 @@
-"""What a chapter is: data.
+"""The data of chapters and tasks.
 
-Its text is a Python file in `chapters`, with the solutions in it; what is handed out is the same
-file with the bodies of the functions taken out (`handout`). The same functions are the reference
-that a learner's functions are compared with. What a chapter's checks say beside that, a module of
-`checks` lists: a `Task` for each function, with makers of its inputs, hints, the line of the notes,
-and the mistakes that people make in it, each an edit of the solution's source.
+A chapter's text is a Python file in `chapters`, with the solutions; learners get the same file
+without the bodies of the functions (`handout`). The solutions are also the reference for a
+learner's functions. A module of `checks` lists a `Task` for each function, with makers of its
+inputs, hints, the line of the notes, and frequent mistakes, each an edit of the solution's source.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from minitorch_np.signature import nearest
 PACKAGE = "minitorch_np.learn"
 
 Observe = Callable[[Any, tuple[Any, ...]], Any]
-"""(function or class of the learner's, inputs) -> what is compared: what a call returns, or a
+"""(learner's function or class, inputs) -> the result to compare: the returned object, or a
 dictionary of several results."""
 
 FILES = (
@@ -46,21 +45,21 @@ def mistake(words: str, *pieces: str) -> Mistake:
 
 
 def call(function: Any, inputs: tuple[Any, ...]) -> Any:
-    """What most tasks look at: what the function returns."""
+    """The result that most tasks compare: the returned object."""
     return function(*inputs)
 
 
 class Task(NamedTuple):
     """One function, or class, to write.
 
-    - `inputs` are makers, one an argument; or one function that makes all of them together;
-    - `says` is what is expected, in words and shapes; `notes` the line of the notes;
-    - `arguments` are the inputs' names, where the function does not say them;
-    - `outputs` are the results' names where there are several;
-    - `observe` runs the learner's function and returns what is compared;
-    - `without` are kinds of cases that have no meaning here;
-    - `second` looks once more where all results are right: at a class's gradients, at what a
-      network learns. It returns what is wrong, or "", and what is good to know, or "".
+    - `inputs` are makers, one per argument, or one function that makes all of them;
+    - `says` describes what is expected, with shapes; `notes` is the line of the notes;
+    - `arguments` are the inputs' names, if they are not those of the function;
+    - `outputs` are the results' names if there are several;
+    - `observe` runs the learner's function and returns the result to compare;
+    - `without` are kinds of cases that do not apply;
+    - `second` is a further test if all results are right: of a class's gradients, or of a network's
+      training. It returns a description of an error, or "", and a remark, or "".
     """
 
     name: str
@@ -85,12 +84,12 @@ class Task(NamedTuple):
         return tuple(make(rng, case.sizes, case.kind) for make in self.inputs)
 
     def used(self) -> list[Case]:
-        """The cases that have a meaning here."""
+        """The cases that apply."""
         return [case for case in self.cases if case.kind not in self.without]
 
 
 class Chapter(NamedTuple):
-    """A chapter: its file's name without .py, its title, what there is to write."""
+    """A chapter: the name of its file without .py, its title, and its tasks."""
 
     file: str
     title: str
@@ -98,7 +97,7 @@ class Chapter(NamedTuple):
 
     @property
     def number(self) -> int:
-        """From 1."""
+        """The number of the chapter, counted from 1."""
         return FILES.index(self.file) + 1
 
     @property
@@ -108,13 +107,13 @@ class Chapter(NamedTuple):
 
 
 def chapter(file: str) -> Chapter:
-    """The chapter of a file's name, as "ch04_softmax"."""
+    """The chapter with that file name, such as "ch04_softmax"."""
     found = importlib.import_module(f"{PACKAGE}.checks.{file}")
     return Chapter(file, found.TITLE, found.TASKS)
 
 
 def chapter_named(text: str) -> Chapter:
-    """A chapter by its number, its name or its file. Raises ConfigurationError."""
+    """A chapter by its number, its name or its file. Raises ConfigurationError for others."""
     wanted = text.rpartition("/")[2].removesuffix(".py")
     if wanted.isdigit() and 1 <= int(wanted) <= len(FILES):
         return chapter(FILES[int(wanted) - 1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -148,6 +149,7 @@ class SoftmaxCrossEntropy(Categorical):
         self.label_smoothing, self.ignore_index = smoothing, ignore_index
         self.ignores = ignore_index is not None
         self.class_weights = None if class_weights is None else as_class_weights(class_weights)
+        self._open = isinstance(class_weights, Mapping)  # classes that are not in it count 1
         self._plain = not (label_smoothing or self.ignores) and class_weights is None
 
     def ignored(self, targets: AnyArray) -> AnyArray:
@@ -163,15 +165,19 @@ class SoftmaxCrossEntropy(Categorical):
         found.class_weights = balanced_weights(counted, classes)
         return found
 
-    @property
-    def _factors(self) -> Array | None:
-        """The class weights as numbers; raises ConfigurationError where they are not known yet."""
+    def _factors(self, classes: int) -> Array | None:
+        """The class weights as numbers, at least so many; raises ConfigurationError where they are
+        not known yet.
+        """
         if isinstance(self.class_weights, str):
             raise ConfigurationError(
                 "SoftmaxCrossEntropy: expected to be trained first: class_weights='balanced' "
                 "are found from the labels that fit is given; or pass balanced_weights(labels)"
             )
-        return self.class_weights
+        known = self.class_weights
+        if known is not None and self._open and len(known) < classes:
+            return np.append(known, np.ones(classes - len(known)))
+        return known
 
     def weights(self, targets: AnyArray, sample_weight: Array | None) -> Array | None:
         if sample_weight is None and not self.ignores and self.class_weights is None:
@@ -179,9 +185,11 @@ class SoftmaxCrossEntropy(Categorical):
         kept = self._kept(targets)
         given = np.ones(len(targets)) if sample_weight is None else sample_weight
         weights: Array = given.reshape(-1, *(1,) * (kept.ndim - 1)) * kept
-        if (factors := self._factors) is None:
+        rows = not _are_numbers(targets)
+        classes = targets.shape[-1] if rows else int(targets.max(initial=0)) + 1
+        if (factors := self._factors(classes)) is None:
             return weights
-        if not _are_numbers(targets):
+        if rows:
             counts: Array = targets @ factors
         else:
             counts = factors[np.where(self.ignored(targets), 0, targets).astype(np.intp)]
@@ -233,7 +241,7 @@ class SoftmaxCrossEntropy(Categorical):
         m, classes = y.shape
         given = np.ones(m) if sample_weight is None else check_weights(sample_weight, m)
         self.check_classes(classes)
-        known = self._factors
+        known = self._factors(classes)
         factors = np.ones(classes) if known is None else known
         counts = self.weights(targets, given)
         assert counts is not None
@@ -244,10 +252,13 @@ class SoftmaxCrossEntropy(Categorical):
         return weighted
 
     def check_classes(self, classes: int) -> None:
-        if isinstance(self.class_weights, np.ndarray) and len(self.class_weights) != classes:
+        if not isinstance(self.class_weights, np.ndarray):
+            return
+        count = len(self.class_weights)
+        if count > classes or (count < classes and not self._open):
             raise ShapeError(
                 f"SoftmaxCrossEntropy: expected a class weight for each of {classes} classes, "
-                f"got {len(self.class_weights)}"
+                f"got {count}"
             )
 
     def counted(self, targets: AnyArray, sample_weight: Array | None) -> AnyArray:

@@ -60,16 +60,21 @@ class Pointwise(Loss):
                 f"got scores of shape {scores.shape}, targets of shape {targets.shape}"
             )
         wanted = targets.astype(scores.dtype, copy=False)
+        if wanted.strides != scores.strides:
+            # The outputs of a convolution lie in another order in memory. Arithmetic between the
+            # two orders is slow: one copy of the targets, and the rest is in the scores' order.
+            given, wanted = wanted, np.empty_like(scores)
+            wanted[...] = given
         if not all_finite(wanted):
             require_finite(wanted, f"{type(self).__name__}: targets")
-        entries = self.value(scores, wanted).reshape(m, -1)
-        count = entries.shape[1]
+        entries = self.value(scores, wanted)
+        count = entries.size // m
         if sample_weight is None:
             return float(entries.mean()), (scores, wanted, np.array(1 / (m * count), scores.dtype))
         weights = check_weights(sample_weight, m)
         used = weights > 0
         shares = (weights / (weights.sum() or 1.0)).astype(scores.dtype)
-        value = float(np.vdot(shares[used], entries[used].mean(axis=1)))
+        value = float(np.vdot(shares[used], entries[used].reshape(-1, count).mean(axis=1)))
         return value, (scores, wanted, (shares / count).reshape(m, *(1,) * (scores.ndim - 1)))
 
     def backward(self, cache: PointwiseCache) -> Array:
@@ -84,11 +89,14 @@ class MeanSquaredError(Pointwise):
     """
 
     def value(self, scores: Array, targets: Array) -> Array:
-        squares: Array = np.square(scores - targets)
-        return squares
+        errors: Array = scores - targets
+        errors *= errors
+        return errors
 
     def derivative(self, scores: Array, targets: Array) -> Array:
-        return 2 * (scores - targets)
+        errors: Array = scores - targets
+        errors *= 2
+        return errors
 
 
 class MeanAbsoluteError(Pointwise):

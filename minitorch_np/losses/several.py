@@ -10,7 +10,7 @@ import numpy as np
 from minitorch_np.arrays import Array, parts
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.losses.base import Loss
-from minitorch_np.validation import instances, number
+from minitorch_np.validation import instances, number, require
 
 
 class SeveralLosses(Loss):
@@ -26,7 +26,9 @@ class SeveralLosses(Loss):
 
     def __init__(self, losses: Iterable[Loss], weights: Iterable[float] | None = None) -> None:
         self.losses = instances(self, "losses", losses, Loss)
-        given = [1.0] * len(self.losses) if weights is None else list(weights)
+        given: Any = [1.0] * len(self.losses) if weights is None else weights
+        row = isinstance(given, (list, tuple)) or getattr(given, "ndim", 0) == 1
+        require(row, self, "weights to be a list", weights)
         if len(given) != len(self.losses):
             raise ConfigurationError(
                 f"SeveralLosses: expected a weight for each of {len(self.losses)} losses, got "
@@ -67,11 +69,14 @@ class SeveralLosses(Loss):
         return np.ones(len(targets[0])) if uneven and sample_weight is None else sample_weight
 
     def check_model(self, model: Any) -> None:
-        outputs = len(model.last_layers)
-        if len(self.losses) != outputs:
+        outputs = len(parts(model.output_shape))
+        if len(self.losses) != outputs or outputs == 1:
             raise ConfigurationError(
                 f"SeveralLosses: expected a loss for each of {outputs} outputs, got "
                 f"{len(self.losses)}"
+                if outputs > 1
+                else "SeveralLosses: expected a Graph of several outputs, got a model of one: "
+                f"write {self.losses[:1] or 'its loss'} alone"
             )
         for loss, layer in zip(self.losses, model.last_layers, strict=True):
             loss.check_model(layer)

@@ -1,4 +1,4 @@
-"""Named networks, each a few lines of composition of ordinary layers.
+"""Named networks, each composed of ordinary layers in a few lines.
 
 `notes_network` is the network of the two hand-written notes: 784 pixels, 10 hidden units, 10
 classes. `mlp`, `autoencoder` and `vae` are chains of dense layers; `lenet5`, `resnet` and `unet`

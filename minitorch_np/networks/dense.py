@@ -1,4 +1,4 @@
-"""Networks of dense layers: classifiers, autoencoders."""
+"""Networks of dense layers: classifiers and autoencoders."""
 
 from collections.abc import Sequence
 
@@ -22,13 +22,13 @@ def notes_network(
     seed: Seed = None,
     dtype: DType = "float32",
 ) -> Sequential:
-    """Dense(hidden), activation, Dense(classes): 784-10-10 unless told otherwise.
+    """The notes' network, Dense(hidden), activation, Dense(classes): 784-10-10 by default.
 
-    The default is the network that the notes work through, ReLU and then softmax, with the softmax
-    in the loss: train it with SoftmaxCrossEntropy. `output_activation="softmax"` puts it into the
-    model, literally as drawn; the loss then is CrossEntropy. The notes' three options name both
+    By default it is the network of the notes' example, ReLU and then softmax, with the softmax in
+    the loss: train it with SoftmaxCrossEntropy. `output_activation="softmax"` puts it into the
+    model, as drawn in the notes; then use CrossEntropy. The notes' three options name both
     activations: `notes_network("leaky_relu", "elu")`, `("relu", "relu")`, `("sigmoid", "sigmoid")`;
-    their outputs are scores for SoftmaxCrossEntropy.
+    their outputs are scores for SoftmaxCrossEntropy. Raises ConfigurationError for unknown names.
     """
     layers: list[Layer | str] = [
         Dense(hidden, weight_initializer=initializer),
@@ -54,8 +54,8 @@ def mlp(
     """A multi-layer perceptron: `mlp([784, 512, 512, 10])` has 784 inputs, two hidden layers of 512
     units and 10 outputs.
 
-    `activation`, by name, stands after each hidden layer, and with `dropout` a Dropout of that rate
-    after it. Raises ConfigurationError for fewer than two sizes.
+    Each hidden layer is followed by `activation`, given by name, and, with `dropout`, by a Dropout
+    of that rate. Raises ConfigurationError for fewer than two sizes.
     """
     layers = _chain("mlp", sizes, activation, dropout, initializer)
     layers += [] if output_activation is None else [output_activation]
@@ -75,8 +75,8 @@ def autoencoder(
 
     `model["encoder"]` has dense layers of these sizes, `model["decoder"]` the same in reverse;
     `activation` follows each layer except the last of both. Train it with its inputs as targets, on
-    MeanSquaredError, or on BinaryCrossEntropy where they are between 0 and 1. Raises
-    ConfigurationError for fewer than two sizes.
+    MeanSquaredError, or on BinaryCrossEntropy for inputs between 0 and 1. Raises ConfigurationError
+    for fewer than two sizes.
     """
     encoder = Sequential(*_chain("autoencoder", sizes, activation)).named("encoder")
     decoder = Sequential(*_chain("autoencoder", sizes[::-1], activation)).named("decoder")
@@ -123,7 +123,7 @@ def _chain(
     dropout: float = 0.0,
     initializer: str | Initializer = "glorot_uniform",
 ) -> list[Layer | str]:
-    """Dense layers of these sizes but the first, with an activation after each but the last."""
+    """Dense layers of all sizes except the first, with an activation after each but the last."""
     expected = "a list of the sizes of inputs, hidden layers and outputs, such as [784, 64, 10]"
     listed = isinstance(sizes, Sequence) and not isinstance(sizes, str)
     require(listed and len(sizes) >= 2, owner, expected, sizes)

@@ -1,6 +1,6 @@
-"""Networks for images: what is in a picture, and what each of its pixels belongs to."""
+"""Networks for images: classification (lenet5, resnet) and segmentation (unet)."""
 
-from minitorch_np.arrays import DType, Seed, Shape
+from minitorch_np.arrays import DType, Seed, Shape, as_shape
 from minitorch_np.core.layer import layer_from_name
 from minitorch_np.errors import ShapeError
 from minitorch_np.layers import (
@@ -35,13 +35,14 @@ def lenet5(
     seed: Seed = None,
     dtype: DType = "float32",
 ) -> Sequential:
-    """LeNet-5 for images (m, 1, 28, 28): two convolutions of 5x5, each halved by pooling, then
+    """LeNet-5 for images (m, 1, 28, 28): two convolutions of 5x5, each followed by pooling, then
     dense layers of 120, 84 and `classes` units.
 
-    As it is built today: ReLU and maxima, all six maps of the first convolution seen by each of the
-    second. `lenet5("tanh", pool="average_pool2d")` is nearer to the original, which had a sigmoidal
-    function and means. Train it with SoftmaxCrossEntropy on `features().reshape(-1, 1, 28, 28)`.
-    Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition".
+    It is the usual modern form, with ReLU and max pooling, and with full connections between the
+    convolutions. `lenet5("tanh", pool="average_pool2d")` is closer to the original, which had a
+    sigmoidal function and averages. Train it with SoftmaxCrossEntropy on
+    `features().reshape(-1, 1, 28, 28)`. Source: LeCun et al. 1998, "Gradient-based learning applied
+    to document recognition".
     """
     bent = [layer_from_name(activation) for _ in range(4)]
     return Sequential(
@@ -75,15 +76,16 @@ def resnet(
 ) -> Sequential:
     """A residual network of `depth` = 6n + 2 layers for small images: 20, 32, 44, 56 or 110.
 
-    A convolution, three stages of n residual blocks of two convolutions each, the mean of each
-    channel, and a Dense layer. The stages have `width`, 2 `width` and 4 `width` channels; the
-    second and the third halve height and width. Where a block changes the shape, its shortcut takes
+    It has a convolution, three stages of n residual blocks of two convolutions each, global average
+    pooling, and a Dense layer. The stages have `width`, 2 `width` and 4 `width` channels; the
+    second and the third halve height and width. If a block changes the shape, its shortcut takes
     every second pixel and adds channels of zeros, so it has no parameters. x is (m, *input_shape)
     with channels first; train it with SoftmaxCrossEntropy. ResNet-20 has 0.27 million parameters.
     Raises ConfigurationError for other depths. Source: He et al. 2015 (arXiv:1512.03385), 4.2.
     """
     right = is_whole(depth) and depth >= 8 and depth % 6 == 2
     require(right, "resnet", "a depth of 6n + 2, such as 20, 32 or 56", depth)
+    input_shape = as_shape(input_shape)
     require(len(input_shape) == 3, "resnet", "input_shape=(channels, height, width)", input_shape)
     chain: list[Layer | str] = [_convolution(whole("resnet", "width", width)), BatchNorm(), "relu"]
     shape: Shape = (width, *input_shape[1:])
@@ -101,17 +103,17 @@ def resnet(
 
 
 def _convolution(filters: int, stride: int = 1) -> Conv2D:
-    """A convolution of 3x3 before a BatchNorm, which has the bias."""
+    """A 3x3 convolution for use before a BatchNorm, which has the bias."""
     return Conv2D(filters, 3, stride, padding=1, weight_initializer="he_normal", use_bias=False)
 
 
 def _halved(shape: Shape) -> Sequential:
-    """Every second pixel of an image, and as many channels of zeros as it has, on both sides."""
+    """A shortcut that takes every second pixel, and doubles the channels with zeros."""
     channels, height, width = shape
     pixels = ((height + 1) // 2, (width + 1) // 2)
     return Sequential(
         AveragePool2D(1, 2),
-        Reshape((1, channels, *pixels)),  # ZeroPadding leaves a sample's first axis as it is
+        Reshape((1, channels, *pixels)),  # ZeroPadding does not pad a sample's first axis
         ZeroPadding([channels // 2, 0, 0]),
         Reshape((2 * channels, *pixels)),
     )
@@ -129,10 +131,10 @@ def unet(
 ) -> Sequential:
     """A U-Net: scores (m, height, width, classes) for each pixel of images (m, *input_shape).
 
-    Going down, each level applies two convolutions and halves the image, `depth` times. Going up,
-    a transposed convolution doubles it, and each level joins the result with its own output from
-    the way down. The levels have `width`, 2 `width`, 4 `width` and so on channels. Train it with
-    SoftmaxCrossEntropy on class numbers (m, height, width); with `classes=1`, with
+    On the way down, each of `depth` levels applies two convolutions and halves the image. On the
+    way up, a transposed convolution doubles it, and each level concatenates the result with its own
+    output from the way down. The levels have `width`, 2 `width`, 4 `width` and so on channels.
+    Train it with SoftmaxCrossEntropy on class numbers (m, height, width); with `classes=1`, with
     BinaryCrossEntropy on masks (m, height, width, 1). Unlike in the source, convolutions keep the
     image's size, and BatchNorm follows each. Raises ShapeError unless 2^depth divides height and
     width. Source: Ronneberger et al. 2015 (arXiv:1505.04597).
@@ -140,10 +142,11 @@ def unet(
     whole("unet", "classes", classes)
     whole("unet", "width", width)
     part = 2 ** whole("unet", "depth", depth)
+    input_shape = as_shape(input_shape)
     if len(input_shape) != 3 or any(side % part for side in input_shape[1:]):
         raise ShapeError(
-            f"unet: expected images of shape (channels, height, width) whose height and width "
-            f"{part} divides, to be halved {depth} times, got {input_shape}"
+            f"unet: expected images of shape (channels, height, width) with height and width "
+            f"divisible by {part}, to be halved {depth} times, got {input_shape}"
         )
     pixels = input_shape[1:]
     return Sequential(
@@ -159,7 +162,7 @@ def unet(
 
 
 def _level(below: int, filters: int) -> list[Layer]:
-    """A level of a U-Net with so many levels below it."""
+    """A level of a U-Net, with `below` levels below it."""
     if not below:
         return _twice(filters)
     way_down_and_up = Sequential(

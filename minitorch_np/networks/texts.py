@@ -30,10 +30,11 @@ def gpt(
 ) -> Sequential:
     """A GPT: scores (m, context, vocabulary) of each next token, for tokens (m, context).
 
-    An Embedding and a PositionalEmbedding, `layers` causal TransformerBlocks, a LayerNorm, and the
-    embedding's table again for the scores. Train it with SoftmaxCrossEntropy on the tokens one step
-    later; `generate` makes sequences with it. Raises ConfigurationError and ShapeError as these
-    layers do. Source: Radford et al. 2019, "Language models are unsupervised multitask learners".
+    It has an Embedding and a PositionalEmbedding, `layers` causal TransformerBlocks, a LayerNorm,
+    and an output layer that shares the embedding's table. Train it with SoftmaxCrossEntropy on the
+    tokens one step later; `generate` makes sequences with it. Raises ConfigurationError and
+    ShapeError as these layers do. Source: Radford et al. 2019, "Language models are unsupervised
+    multitask learners".
     """
     table = Embedding(vocabulary, width, 0.02)
     chain: list[Layer | str] = [table, PositionalEmbedding(0.02)]
@@ -58,10 +59,10 @@ def char_rnn(
 ) -> Sequential:
     """A recurrent network: scores (m, steps, vocabulary) of each next token, for tokens (m, steps).
 
-    An Embedding of `units` numbers, `layers` recurrent layers of the kind `cell` ("lstm", "gru" or
-    "simple_rnn") with Dropout after each, and a Dense layer. Train it as `gpt`; `generate` makes
-    sequences of any length with it. Raises ConfigurationError for arguments out of range. Source:
-    Graves 2013 (arXiv:1308.0850).
+    It has an Embedding of `units` numbers, `layers` recurrent layers of the kind `cell` ("lstm",
+    "gru" or "simple_rnn") with Dropout after each, and a Dense layer. Train it like `gpt`;
+    `generate` makes sequences of any length with it. Raises ConfigurationError for arguments out of
+    range. Source: Graves 2013 (arXiv:1308.0850).
     """
     choice("char_rnn", "cell", cell, ("lstm", "gru", "simple_rnn"))
     chain: list[Layer | str] = [Embedding(vocabulary, units)]

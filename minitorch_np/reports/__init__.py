@@ -1,6 +1,6 @@
-"""What a person looks at: tables, sentences, pictures, and a page of HTML with all of it.
+"""Reports: tables, sentences, pictures, and HTML pages.
 
-Reports render what a comparison holds, and decide nothing.
+They only present results; all decisions are made elsewhere.
 """
 
 from minitorch_np.reports.report import Report, report

@@ -1,6 +1,6 @@
-"""Training as a moving picture: a figure of the model every so often, written as one file.
+"""An animation of the training: a figure of the model at regular intervals, written to one file.
 
-Any function that draws a model will do: `mt.plot_weights`, or `lambda model:
+Any function that draws a model can be used: `mt.plot_weights`, or `lambda model:
 mt.plot_boundary(model, x, y)`.
 """
 
@@ -20,24 +20,25 @@ from minitorch_np.validation import number, require, whole
 from minitorch_np.validation import path as checked_path
 
 MOST_FRAMES = 200
-"""Where there are more, every second one is dropped, and from then on half as many are taken."""
+"""The most frames; beyond it, every second one is dropped and the interval is doubled."""
 
 LAST = 15
-"""The last frame is shown so many times as long."""
+"""The last frame is shown this many times as long as the others."""
 
 
 class Animation(Callback):
-    """Draws the model as it learns, and writes the frames to one file: a callback for `fit`.
+    """A callback for `fit` that draws the model as it learns, and writes the frames to one file.
 
     Parameters:
-        path: the file, .gif (extra `images`) or .svg, which browsers play. It is written first with
-            the frame before training, so that what is wrong is known at once, and again at the end.
-        draw: a function from the model to a matplotlib Figure.
-        every: a frame every so many steps; None: one after each epoch.
-        seconds: how long a frame is shown.
+        path: the file, .gif (extra `images`) or .svg, which browsers play. It is written before
+            training, so that errors show at once, and again at the end.
+        draw: a function that takes the model and returns a matplotlib Figure.
+        every: the number of steps between frames; None: a frame after each epoch.
+        seconds: the time that a frame is shown.
 
-    A run that is resumed is shown from where it goes on. Raises ConfigurationError for another kind
-    of file, MissingExtraError without matplotlib or pillow, FileNotFoundError without the folder.
+    For a resumed run, the animation begins where it is resumed. Raises ConfigurationError for
+    another kind of file, MissingExtraError without matplotlib or pillow, FileNotFoundError if the
+    folder does not exist.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Animation(Callback):
             self._frames, self._apart = self._frames[::2], 2 * self._apart
 
     def on_train_end(self, trainer: Trainer) -> None:
-        if self._steps % self._apart:  # how it ended is always there
+        if self._steps % self._apart:  # always include the final state
             self._take(trainer)
         self._write()
 
@@ -97,7 +98,7 @@ class Animation(Callback):
 
 
 def write_gif(file: IO[bytes], frames: list[bytes], seconds: float) -> None:
-    """Pictures, as PNG, to a GIF that plays for ever. Raises MissingExtraError without pillow."""
+    """Write PNG pictures to a GIF that loops forever. Raises MissingExtraError without pillow."""
     image = optional("PIL.Image", "images", "writing a GIF")
     first, *others = (image.open(io.BytesIO(frame)).convert("RGB") for frame in frames)
     shown = [round(1000 * seconds)] * len(frames)
@@ -106,7 +107,7 @@ def write_gif(file: IO[bytes], frames: list[bytes], seconds: float) -> None:
 
 
 def as_svg(frames: list[bytes], seconds: float) -> str:
-    """Pictures, as PNG, as an SVG that plays for ever; where it does not play, the last is seen."""
+    """PNG pictures as an SVG that loops forever; a viewer without animation shows the last one."""
     width, height = (int.from_bytes(frames[0][at : at + 4]) for at in (16, 20))
     ticks = len(frames) - 1 + LAST
     images = []

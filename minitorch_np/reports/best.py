@@ -1,7 +1,7 @@
-"""The best network of a comparison, for the page to show: its weights, and what it gets wrong.
+"""The best network of a comparison, for its page: the weights, and the errors.
 
-A comparison keeps numbers and no networks. The best is trained once more, which gives the same
-network again: all that is random in a run comes from its seed.
+A comparison keeps numbers but no networks. So the best network is trained once more, which gives
+the same result, since everything random in a run comes from its seed.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from minitorch_np.reports import model_plots
 from minitorch_np.training import confusion_matrix
 
 Picture = tuple[Callable[[], "Figure"], str, str]
-"""How to draw it, what it shows in words, and its caption."""
+"""A function that draws it, its text alternative, and its caption."""
 
 
 class Best(NamedTuple):
-    """A trained network, what it is in words, and its pictures."""
+    """A trained network, a description of it, and its pictures."""
 
     model: Sequential
     words: str
@@ -35,8 +35,7 @@ class Best(NamedTuple):
 
 
 def best_network(comparison: Comparison, data: Data) -> Best:
-    """Train the configuration with the highest mean again, from the first seed from which
-    it did not fail."""
+    """The configuration with the highest mean, trained again from the first seed that worked."""
     name = comparison.ranking[0]
     run = comparison.whole(name)[0]
     configuration = next(each for each in comparison.configurations if each.name == name)
@@ -64,7 +63,7 @@ def _weights(model: Sequential, shape: Shape | None) -> list[Picture]:
         (
             lambda: model_plots.plot_weights(model, shape),
             f"The weights of the {dense.units} units of the first layer as images.",
-            "What each unit of the first layer looks for (red), and what speaks against it (blue).",
+            "The pixels that raise (red) and lower (blue) the output of each first-layer unit.",
         )
     ]
 
@@ -82,23 +81,23 @@ def _errors(model: Sequential, arrays: tuple[Any, ...], shape: Shape | None) -> 
         (
             lambda: model_plots.plot_confusion(true, taken),
             f"{said}.",
-            "What it takes for what: a row is a true class, a column what it was taken for.",
+            "Confusion matrix: rows are true classes, columns predicted ones.",
         )
     ]
     if shape is not None and wrong.any():
         found.append(
             (
                 lambda: model_plots.plot_errors(model, xt, true, shape),
-                "The images that it is wrong about and most sure of, with what they are and what "
-                "they were taken for.",
-                "The errors that it is most sure of, with the probability that it gave them.",
+                "The wrongly classified images with the highest probability, with their true and "
+                "predicted classes.",
+                "The most confident errors, with the predicted probability.",
             )
         )
     return found
 
 
 def image_shape(data: Data) -> Shape | None:
-    """(height, width) of the samples, if they are images in one grey channel, else None."""
+    """(height, width) of the samples if they are grey images, else None."""
     if data is None or isinstance(data, Digits):
         return None if data is None else data.train.images.shape[1:]
     shape: Shape = np.asarray(data[0]).shape[1:]

@@ -1,4 +1,4 @@
-"""What a model of two features makes of the plane: which part of it is given to which class."""
+"""Draws the decision boundaries of a model with two features."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from minitorch_np.training.labels import as_names
 from minitorch_np.validation import instance
 
 GRID = 200
-"""The picture is made of so many squares each way."""
+"""The number of grid squares along each axis."""
 
 MARKERS = "os^DvP*"
-"""One a class, as its colour is."""
+"""The marker of each class."""
 
 STRONGEST = 0.75
-"""How much of a class's colour there is where the model is certain; the points are darker."""
+"""The share of a class's colour where the model is certain; the points are darker."""
 
 
 @explained
 def plot_boundary(model: Model, x: object, y: object) -> Figure:
-    """The plane in the colours of the classes that a model gives it to, and the points x (m, 2).
+    """A Figure of the plane in the colours of the predicted classes, with the points x (m, 2).
 
-    The paler the colour, the less sure the model is; the black line is where the most probable
-    class changes. y are class numbers (m,), one-hot rows, or names, which are taken in alphabetical
+    The paler the colour, the less certain the model is; black lines separate the most probable
+    classes. y holds class numbers (m,), one-hot rows, or names, which are numbered in alphabetical
     order.
 
-    Raises ShapeError for a model of other than two features or points that do not fit, DataError
+    Raises ShapeError for a model without exactly two features or points of another shape, DataError
     for points that are not finite, ConfigurationError for more classes than there are colours,
     MissingExtraError without matplotlib.
     """
@@ -39,12 +39,12 @@ def plot_boundary(model: Model, x: object, y: object) -> Figure:
     model.require_built()
     if model.input_shape != (2,):
         raise ShapeError(
-            f"plot_boundary: expected a model of two features, got one of {model.input_shape}"
+            f"plot_boundary: expected a model with two features, got one with {model.input_shape}"
         )
     points = as_batch(x, np.float64, "plot_boundary: x")
     named = as_names(y)
     names: list[str] = []
-    if named is None:
+    if named is None or not named.ndim:
         labels = class_numbers(y)
     else:
         labels = np.unique(named, return_inverse=True)[1]
@@ -72,7 +72,7 @@ def plot_boundary(model: Model, x: object, y: object) -> Figure:
 def _drawn(
     points: Array, labels: AnyArray, names: list[str], p: Array, across: Array, up: Array
 ) -> Figure:
-    """The probabilities p on the grid of `across` and `up`, and the points."""
+    """A Figure of the probabilities p on the grid of `across` and `up`, and the points."""
     figure = new_figure(WIDTH, WIDTH)
     axes = figure.add_subplot()
     ends = (across[0], across[-1], up[0], up[-1])
@@ -89,14 +89,14 @@ def _drawn(
     axes.set(xlim=ends[:2], ylim=ends[2:], xlabel="x1", ylabel="x2")
     legend = figure.legend(loc="outside upper center", ncols=4, frameon=False)
     for text, name in zip(legend.get_texts(), names, strict=False):
-        text.set_parse_math(False)  # names are no mathematics, whatever signs are in them
+        text.set_parse_math(False)  # names may contain "$", but not mathematics
         text.set_text(name)
     return figure
 
 
 def shaded(p: Array) -> Array:
-    """A colour (m, 3) for each row of probabilities (m, K): its most probable class's, the paler
-    the less sure; white where all are as probable.
+    """A colour (m, 3) for each row of probabilities (m, K): that of the most probable class, paler
+    for lower probabilities, white if all are equal.
     """
     numbers = [[int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)] for colour in COLOURS]
     best: AnyArray = p.argmax(axis=1)

@@ -1,9 +1,9 @@
-"""A model as a page: draw a digit, see each unit answer, and teach the model where it is wrong.
+"""A model as an HTML page: draw a digit, see the output of each unit, train the model on errors.
 
-The page is one file that needs nothing else, so that a teacher can mail it. It holds the weights, a
-few hundred lines of JavaScript (`templates/network.js`) that compute what the layers here compute,
-and, if there are examples, their pixels. What the script can't compute is refused by its name
-before anything is written.
+The page is one self-contained file, which can be mailed. It holds the weights, a few hundred lines
+of JavaScript (`templates/network.js`) that compute the same as the layers here, and, if there are
+examples, their pixels. A layer that the script can't compute is refused by name before anything is
+written.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np import layers as nn
-from minitorch_np.arrays import AnyArray, Array, StrPath
+from minitorch_np.arrays import AnyArray, StrPath
 from minitorch_np.core.layer import Layer
 from minitorch_np.core.model_file import architecture
 from minitorch_np.data import Images
@@ -31,20 +31,20 @@ LARGEST = 20 * 2**20
 """The most bytes of weights that a page may hold."""
 
 EXAMPLES, WORST = 20, 20
-"""So many examples from the start are on the page, and so many of the worst errors."""
+"""The number of first examples, and of worst errors, on the page."""
 
 Node = dict[str, Any]
-"""A layer as the page's script reads it."""
+"""The description of a layer for the page's script."""
 
 Describe = Callable[[Any, str], Node]
-"""What the script needs beside a layer's name and shape, given the path of its parameters."""
+"""Describes a layer beyond its name and shape, given the path of its parameters."""
 
 ELEMENTWISE = (
     *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.ReLU6, nn.Sigmoid, nn.HardSigmoid, nn.Tanh),
     *(nn.Softplus, nn.SiLU, nn.HardSwish, nn.Mish, nn.GELU),
 )
 SAME = (nn.Flatten, nn.Reshape, nn.Identity, nn.Dropout, nn.SpatialDropout)
-"""What changes no number when predicting."""
+"""Layers that change no number in prediction."""
 
 
 @explained
@@ -52,14 +52,13 @@ def page(model: nn.Sequential, path: StrPath, examples: Images | None = None) ->
     """Write a page on which to draw digits for a model.
 
     Parameters:
-        model: a built model of square grey images, (side^2,) or (1, side, side) a sample, that
-            tells two or more classes apart.
-        path: the file to write, at once or not at all.
-        examples: labelled images, of which the first and the worst errors are on the page.
+        model: a built classifier of square grey images, with samples (side^2,) or (1, side, side).
+        path: the file to write, atomically.
+        examples: labelled images; the page shows the first ones and the worst errors.
 
     Raises ConfigurationError for a layer that the page can't run, or weights of over 20 MB;
-    ShapeError for a model of other samples; MissingExtraError without Jinja2; OSError where the
-    file can't be written.
+    ShapeError for a model with other samples; MissingExtraError without Jinja2; OSError if the file
+    can't be written.
     """
     instance("page", "model", model, nn.Sequential)
     model.require_built()
@@ -80,12 +79,12 @@ def _check_examples(model: nn.Sequential, examples: Images) -> None:
 
 
 def title(model: nn.Sequential) -> str:
-    """The model in a line: its layers."""
+    """The layers of the model in one line."""
     return ", ".join(layer.label for layer in model)
 
 
 def as_json(model: nn.Sequential, examples: Images | None) -> dict[str, Any]:
-    """All that the page's script needs."""
+    """All data for the page's script. Raises ShapeError and ConfigurationError like `page`."""
     pixels = math.prod(model.input_shape)
     side = math.isqrt(pixels)
     classes = model.output_shape[0]
@@ -119,8 +118,8 @@ def as_json(model: nn.Sequential, examples: Images | None) -> dict[str, Any]:
 
 
 def _outputs(model: nn.Sequential, exclusive: bool) -> str:
-    """What the outputs are to the page: rows of probabilities, scores of classes that exclude each
-    other, or of each class a probability or a score of its own.
+    """The kind of the outputs: probabilities or scores of classes that exclude each other, or a
+    separate probability or logit for each class.
     """
     if exclusive:
         return "probabilities" if model.outputs_probabilities else "scores"
@@ -128,9 +127,9 @@ def _outputs(model: nn.Sequential, exclusive: bool) -> str:
 
 
 def _nodes(container: Layer, prefix: str, first: dict[int, str]) -> Iterator[Node]:
-    """The layers of a Sequential, in order; one inside of another is laid open.
+    """The layers of a Sequential, in order; nested ones are flattened.
 
-    `first` is the path at which a layer was met first: that of its parameters.
+    `first` is the path at which a layer was met first, which is that of its parameters.
     """
     for name, layer in container.sublayers().items():
         if isinstance(layer, nn.Sequential):
@@ -178,7 +177,7 @@ def _parameters(layer: Any, path: str) -> Node:
 
 
 def grid_of(layer: Any) -> Node:
-    """The image that a convolution or pooling sees, and the windows on it."""
+    """The input image of a convolution or pooling, and its windows."""
     c, h, w = layer.input_shape
     return {"channels": c, "height": h, "width": w, **layer.grid._asdict()}
 
@@ -198,7 +197,7 @@ def _global_pool(layer: Any, path: str) -> Node:
 
 
 def _batch_norm(layer: Any, path: str) -> Node:
-    """Prediction's y = scale x + shift, one of each for a feature or channel."""
+    """Batch normalization in prediction: y = scale x + shift for each feature or channel."""
     scale = layer.weight / np.sqrt(layer.running_var.astype(np.float64) + layer.epsilon)
     shift = layer.bias - scale * layer.running_mean
     repeat = math.prod(layer.input_shape[1:])
@@ -244,20 +243,17 @@ DESCRIBED: dict[type[Layer], Describe] = {
 
 
 def _examples(model: nn.Sequential, digits: Images) -> list[dict[str, Any]]:
-    """The first examples, and those whose right class has the least probability."""
+    """The first examples, and those whose true class has the lowest probability."""
     x = digits.features().reshape(-1, *model.input_shape)
     right = model.predict_proba(x)[np.arange(len(x)), digits.labels]
     worst = np.argsort(right, kind="stable")[:WORST]
     rows = [*range(min(EXAMPLES, len(x))), *worst.tolist()]
     kinds = ["example"] * min(EXAMPLES, len(x)) + ["worst"] * len(worst)
+    pixels = [_base64(image.tobytes()) for image in np.rint(255 * x[rows]).astype(np.uint8)]
     return [
-        {"kind": kind, "label": int(digits.labels[row]), "pixels": _base64(_bytes(x[row]))}
-        for kind, row in zip(kinds, rows, strict=True)
+        {"kind": kind, "label": int(digits.labels[row]), "pixels": image}
+        for kind, row, image in zip(kinds, rows, pixels, strict=True)
     ]
-
-
-def _bytes(image: Array) -> bytes:
-    return np.rint(255 * image).astype(np.uint8).tobytes()
 
 
 def _array(array: AnyArray) -> dict[str, Any]:

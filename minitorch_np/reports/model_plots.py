@@ -1,4 +1,4 @@
-"""One trained model as pictures: what its units look for, what it confuses, its worst errors."""
+"""Pictures of a trained model: weights, confusion matrix, worst errors, calibration."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Shape, as_batch, as_shape, as_targets
+from minitorch_np.arrays import AnyArray, Array, Shape, as_batch, as_rows, as_shape
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.figures import COLOURS, WIDTH, Axes, Figure, empty, new_figure
+from minitorch_np.figures import COLOURS, WIDTH, Axes, Figure, empty, new_figure, show_signed
 from minitorch_np.layers import Dense, Dropout, Flatten, Sequential
 from minitorch_np.losses.base import refuse
 from minitorch_np.signature import explained
@@ -19,18 +19,18 @@ from minitorch_np.training.probability_metrics import reliability
 from minitorch_np.validation import instance, instances, whole
 
 MOST_UNITS = 40
-"""So many units are shown at most."""
+"""The most units that are shown."""
 
 MOST_CLASSES = 30
-"""In a matrix of more, no number could be read."""
+"""The largest confusion matrix in which the numbers are readable."""
 
 
 @explained
 def plot_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
-    """The weights of the first layer, a Dense, an image a unit, all on one scale around 0.
+    """A Figure of the weights of the first Dense layer: an image per unit, on a common scale.
 
-    Raises ConfigurationError for a model that does not begin with one, ShapeError where its inputs
-    are not images of `image_shape`.
+    Raises ConfigurationError for a model that does not begin with a Dense layer, ShapeError if its
+    inputs are not images of `image_shape`, MissingExtraError without matplotlib.
     """
     layer = first_dense(instance("plot_weights", "model", model, Sequential))
     image_shape = as_shape(image_shape)
@@ -48,15 +48,8 @@ def plot_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
     rows = -(-len(units) // columns)
     figure = new_figure(WIDTH, 0.5 + rows * ((WIDTH - 0.8) / columns + 0.25))
     grid = figure.subplots(rows, columns, squeeze=False).flat
-    scale = float(np.abs(units).max()) or 1.0
     for unit, (axes, weights) in enumerate(zip(grid, units, strict=False)):
-        image = axes.imshow(
-            weights.reshape(image_shape),
-            cmap="RdBu_r",
-            vmin=-scale,
-            vmax=scale,
-            interpolation="none",
-        )
+        image = show_signed(axes, weights.reshape(image_shape), units)
         axes.set_title(f"unit {unit}", fontsize="small", pad=3)
     bare(list(figure.axes), len(units))
     shown = f"the first {len(units)} of {layer.units}" if len(units) < layer.units else "all"
@@ -66,7 +59,7 @@ def plot_weights(model: Sequential, image_shape: Shape = (28, 28)) -> Figure:
 
 
 def first_dense(model: Sequential) -> Dense | None:
-    """The Dense layer that sees the inputs themselves, if there is one."""
+    """The Dense layer that receives the model's inputs, or None."""
     seeing = next((each for each in model if not isinstance(each, (Flatten, Dropout))), None)
     return seeing if isinstance(seeing, Dense) else None
 
@@ -75,12 +68,12 @@ def first_dense(model: Sequential) -> Dense | None:
 def plot_confusion(
     labels: object, predicted: object, classes: Sequence[str] | None = None
 ) -> Figure:
-    """How often each class (a row) was taken for each (a column).
+    """A Figure of the confusion matrix: true classes in rows, predicted ones in columns.
 
-    Both are class numbers (m,) or one-hot rows, and `classes` their names; or both are names.
-    What is right is blue, what is wrong orange, each on its own scale, since errors are few. Raises
-    ShapeError unless there is a prediction for each label, and ConfigurationError for more classes
-    than can be shown.
+    Labels and predictions are class numbers (m,) or one-hot rows, and `classes` their names; or
+    both are names. Correct ones are blue, errors orange, each on its own scale, since errors are
+    few. Raises ShapeError unless there is a prediction for each label, ConfigurationError for more
+    classes than can be shown, MissingExtraError without matplotlib.
     """
     if classes is not None:
         classes = instances("plot_confusion", "classes", classes, str)
@@ -121,26 +114,36 @@ def plot_confusion(
     axes.set_xticks(range(n), names, rotation=turned)
     axes.set_yticks(range(n), names)
     for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        label.set_parse_math(False)  # names are no mathematics, whatever signs are in them
+        label.set_parse_math(False)  # names may contain "$", but not mathematics
     share = np.trace(counts) / max(1, counts.sum())
     axes.set(xlabel="predicted", ylabel="true", title=f"{share:.2%} of {counts.sum():,} are right")
     return figure
 
 
 def class_numbers(labels: object) -> AnyArray:
-    """Labels as class numbers (m,), whether they were that or one-hot."""
-    array = as_targets(labels, "labels")
-    return np.argmax(array, axis=1) if array.ndim == 2 else array.astype(np.int64)
+    """Class numbers (m,) from class numbers, a column (m, 1) of them, or one-hot rows.
+
+    Raises DataError or ShapeError for anything else.
+    """
+    array = as_rows(labels, "labels")
+    array = array[:, 0] if array.shape[1:] == (1,) else array
+    if array.ndim == 2 and array.size:
+        array = np.argmax(array, axis=1)
+    if array.ndim != 1:
+        raise ShapeError(f"labels: expected class numbers (m,), got shape {array.shape}")
+    wrong = ~((array >= 0) & (array == np.floor(array)) & (array < 2**31))
+    refuse(wrong, array, "labels: expected class numbers")
+    return array.astype(np.int64)
 
 
 @explained
 def plot_errors(
     model: Sequential, x: Array, labels: object, image_shape: Shape = (28, 28), n: int = 12
 ) -> Figure:
-    """The n images that the model is wrong about and most sure of, the worst first.
+    """A Figure of the n most confident errors, the worst first.
 
-    Above each is what it shows, and what the model took it for, how probable it thought that.
-    Raises ShapeError where the samples are not images of `image_shape`.
+    Above each image are the true class, the predicted class and its probability. Raises ShapeError
+    if the samples are not images of `image_shape`, MissingExtraError without matplotlib.
     """
     instance("plot_errors", "model", model, Sequential)
     image_shape, n = as_shape(image_shape), whole("plot_errors", "n", n)
@@ -172,12 +175,13 @@ def plot_errors(
 
 @explained
 def plot_calibration(labels: object, probabilities: object, bins: int = 10) -> Figure:
-    """The reliability diagram: for each bin of probability, the share of samples that are right.
+    """A Figure of the reliability diagram: the fraction that is right in each bin of probability.
 
-    `probabilities` are those of class 1, (m,), or of each class, (m, K), as `predict_proba` gives
-    them; then it is about the predicted class. On the diagonal, 70 % of what is 70 % sure is right.
-    Source: Guo et al. 2017, arXiv:1706.04599. Raises ShapeError where shapes do not fit, DataError
-    for numbers that are not probabilities.
+    `probabilities` are those of class 1, (m,), or of each class, (m, K), as `predict_proba` returns
+    them; then those of the predicted class are used. On the diagonal, 70 % of the samples with a
+    probability of 70 % are right. Source: Guo et al. 2017, arXiv:1706.04599. Raises ShapeError for
+    shapes that do not match, DataError for numbers that are not probabilities, MissingExtraError
+    without matplotlib.
     """
     p, true = as_batch(probabilities, np.float64, "plot_calibration"), class_numbers(labels)
     if true.shape != p.shape[:1]:
@@ -190,12 +194,12 @@ def plot_calibration(labels: object, probabilities: object, bins: int = 10) -> F
     refuse(~((p >= 0) & (p <= 1)), p, "plot_calibration: expected probabilities from 0 to 1")
     whole("plot_calibration", "bins", bins)
     n, right, promised = reliability(true.reshape(-1), p.reshape(-1), bins)
-    there = n > 0
+    filled = n > 0
     error = float(np.abs(right - promised).sum() / n.sum())
     figure = new_figure(WIDTH, 1.25 * WIDTH)
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     axes.plot([0, 1], [0, 1], ":", color="0.5", label="perfectly calibrated")
-    x, y = promised[there] / n[there], right[there] / n[there]
+    x, y = promised[filled] / n[filled], right[filled] / n[filled]
     axes.plot(x, y, "o-", color=COLOURS[0], label="this model")
     axes.set(ylabel="share that is right", ylim=(-0.03, 1.03), xlim=(0, 1))
     axes.set_title(f"calibration error {error:.4f}", fontsize="medium")
@@ -207,12 +211,12 @@ def plot_calibration(labels: object, probabilities: object, bins: int = 10) -> F
 
 
 def _percent(chance: float) -> str:
-    # 99.97 % must not read as certain.
+    # 99.97 % must not be shown as 100 %.
     return "> 99.9 %" if chance > 0.9995 else f"{chance:.1%}".replace("%", " %")
 
 
 def bare(grid: list[Axes], used: int) -> None:
-    """Take the axes' ticks away, and of a grid the places that are not used."""
+    """Remove the ticks of the used axes, and the unused axes themselves."""
     for axes in grid[:used]:
         axes.set(xticks=[], yticks=[])
     for axes in grid[used:]:

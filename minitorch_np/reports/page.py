@@ -1,11 +1,11 @@
-"""A comparison as one page of HTML: the answer, the tables, the pictures, and how it was made.
+"""A comparison as an HTML page: the answer, tables, pictures, and how it was made.
 
-The page is one file that needs nothing else: no network, no scripts, no fonts. It can be read on a
-telephone and on paper, in light and in dark, and by a screen reader. Pictures are drawn where
-matplotlib is installed; without it there are curves of letters in their place.
+The page is one self-contained file without scripts or external fonts. It works on a phone and on
+paper, in light and dark mode, and with a screen reader. Pictures need matplotlib; without it, the
+page shows curves made of characters.
 
-Here is what the page says, as sections of parts; what it looks like is in `templates`, which Jinja2
-fills in (the extra `report`), escaping every text.
+This module defines the content, as sections of parts; the layout is in `templates`, which Jinja2
+fills in (extra `report`), escaping every text.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from minitorch_np.io.atomic import replacing
 from minitorch_np.reports import plots, text, words
 
 Part: TypeAlias = tuple[str, Any]
-"""A kind of part, as in templates/parts.html, and what is shown in it."""
+"""A kind of part, as in templates/parts.html, and its content."""
 
 Table: TypeAlias = tuple[str, list[tuple[str, ...]]]
-"""A caption, and rows of which the first is the head."""
+"""A caption, and rows; the first row is the header."""
 
 
 def render(template: str, **content: Any) -> str:
-    """A template with its content. Raises MissingExtraError without Jinja2."""
+    """The HTML of a template with this content. Raises MissingExtraError without Jinja2."""
     html: str = templates().get_template(f"{template}.html").render(**content)
     return html
 
@@ -51,11 +51,11 @@ def templates() -> Any:
 
 
 def write_page(comparison: Comparison, path: StrPath, command: str = "", data: Data = None) -> None:
-    """Write the page to `path`, at once or not at all.
+    """Write the page to `path`, atomically.
 
-    `command` is what the comparison was made with, to be repeated. With `data`, as it was given to
+    `command` is the command that repeats the comparison. With `data`, as it was passed to
     `compare`, the best configuration is trained once more, and the page shows its weights and
-    errors. Raises OSError where the file can't be written, MissingExtraError without Jinja2.
+    errors. Raises OSError if the file can't be written, MissingExtraError without Jinja2.
     """
     content = page(comparison, command, data)
     with replacing(path) as file:
@@ -64,11 +64,12 @@ def write_page(comparison: Comparison, path: StrPath, command: str = "", data: D
 
 def page(comparison: Comparison, command: str = "", data: Data = None) -> str:
     """The page as text: see `write_page`."""
+    findings = [line.strip() for line in text.health(comparison).splitlines()[1:]]
     sections = [
         ("Answer", _answer(comparison)),
         ("Pairs", _pairs(comparison)),
         ("How they learned", _curves(comparison)),
-        ("What was found in the networks", [("list", _findings(comparison))]),
+        ("What was found in the networks", [("list", findings)]),
         ("Activation functions", _functions(comparison)),
         ("The best network", _best(comparison, data)),
         ("Runs that failed", _failures(comparison)),
@@ -83,8 +84,7 @@ def page(comparison: Comparison, command: str = "", data: Data = None) -> str:
 
 
 def fragment(comparison: Comparison) -> str:
-    """The answer and the tables, as a notebook shows them. Raises MissingExtraError without
-    Jinja2."""
+    """The answer and the tables as HTML for a notebook. Raises MissingExtraError without Jinja2."""
     parts: list[Part] = [("answer", words.headline(comparison)), *_ranking(comparison)]
     if comparison.verdicts:
         parts.append(("table", (text.PAIRS_TITLE, text.pair_rows(comparison))))
@@ -92,20 +92,20 @@ def fragment(comparison: Comparison) -> str:
 
 
 def _folded(title: str, parts: list[Part], unfolded: bool = False) -> Part:
-    """What is shown when its title is clicked on; `unfolded` at once."""
+    """Parts that are shown when the title is clicked, or at once if `unfolded`."""
     return "folded", {"title": title, "parts": parts, "unfolded": unfolded}
 
 
 def _answer(comparison: Comparison) -> list[Part]:
-    """The headline, the picture, the ranking, and what the claims are about."""
+    """The headline, the picture, the ranking, and the scope of the claims."""
     return [
         ("answer", words.headline(comparison)),
         *_picture(
             lambda: plots.runs(comparison),
-            f"Test {comparison.measure.several} of all runs, a row a configuration. "
+            f"Test {comparison.measure.several} of all runs, a row per configuration. "
             f"{_ranked(comparison)}.",
-            "Each configuration's runs, sorted, the best mean first. Runs that are far below the "
-            "others stand at the left edge.",
+            "The runs of each configuration, sorted, the best mean first. Runs far below the "
+            "others are drawn at the left edge.",
         ),
         *_ranking(comparison),
         *(("paragraph", line) for line in words.footer(comparison)),
@@ -140,7 +140,7 @@ def _pairs(comparison: Comparison) -> list[Part]:
         for each in shown
     )
     few = len(comparison.verdicts) <= plots.MOST_PAIRS
-    left = "" if few else " Of all pairs, those with the best or the reference alone."
+    left = "" if few else " Only pairs with the best or the reference are shown."
     table = text.PAIRS_TITLE, text.pair_rows(comparison)
     return [
         *_picture(
@@ -169,11 +169,11 @@ def _curves(comparison: Comparison) -> list[Part]:
     ) + _picture(
         lambda: plots.times(comparison),
         f"The same curves by seconds of training: {_seconds(comparison)}.",
-        "The same by time. Runs that share a machine slow each other down.",
+        "The same by time. Runs in parallel on one machine slow each other down.",
     )
     return pictures or [
         ("letters", {"title": "Learning curves", "text": drawn}),
-        ("paragraph", "For pictures in place of letters, install matplotlib (the extra plot)."),
+        ("paragraph", "To get pictures instead, install matplotlib (the extra plot)."),
     ]
 
 
@@ -202,16 +202,12 @@ def _best(comparison: Comparison, data: Data) -> list[Part]:
     return [("paragraph", best.words), *(p for each in best.pictures for p in _picture(*each))]
 
 
-def _findings(comparison: Comparison) -> list[str]:
-    return [line.strip() for line in text.health(comparison).splitlines()[1:]]
-
-
 def _failures(comparison: Comparison) -> list[Part]:
     if not comparison.failures:
         return []
     rows: list[tuple[str, ...]] = [("configuration", "seed", "error")]
     rows += [(run["name"], str(run["seed"]), run["error"]) for run in comparison.failures]
-    note = f"In every table and test they count as {text.failed_worth(comparison)}."
+    note = f"In all tables and tests they count as {text.failed_worth(comparison)}."
     return [("table", ("Runs that failed", rows)), ("paragraph", note)]
 
 
@@ -233,8 +229,8 @@ def _origin(comparison: Comparison, command: str) -> list[Part]:
     parts: list[Part] = [("facts", facts), _folded("What was trained", [("table", trained)])]
     if comparison.tuning:
         caption = (
-            f"Mean {comparison.measure.name} by learning rate on data kept aside; in brackets, of "
-            "one seed alone"
+            f"Mean {comparison.measure.name} by learning rate on held-out data; in brackets, from "
+            "a single seed"
         )
         rates: Table = (caption, words.rates_rows(comparison))
         parts.append(_folded("How the rates were chosen", [("table", rates)]))
@@ -242,7 +238,7 @@ def _origin(comparison: Comparison, command: str) -> list[Part]:
 
 
 def versions() -> dict[str, str]:
-    """Of everything that the numbers may depend on; "not installed" for what is optional."""
+    """The versions of everything that may affect the numbers; "not installed" if missing."""
     found: dict[str, str] = {}
     for name in ("minitorch_np", "NumPy", "matplotlib"):
         try:
@@ -253,7 +249,7 @@ def versions() -> dict[str, str]:
 
 
 def _picture(draw: Callable[[], Figure], alternative: str, caption: str) -> list[Part]:
-    """A figure with its text alternative; nothing where it can't be drawn."""
+    """A figure with its text alternative; no part if it can't be drawn."""
     try:
         source = svg(draw)
     except (MissingExtraError, ConfigurationError):
@@ -262,16 +258,16 @@ def _picture(draw: Callable[[], Figure], alternative: str, caption: str) -> list
 
 
 def svg(draw: Callable[[], Figure]) -> str:
-    """The figure that `draw` makes as SVG in base64, the same each time. Raises MissingExtraError.
+    """The figure made by `draw` as a reproducible SVG, in base64. Raises MissingExtraError.
 
-    It goes into an image and not into the page itself: there, the names that matplotlib gives to
-    parts of a picture would meet those of the next.
+    It is embedded as an image, since the ids that matplotlib generates would collide if several
+    pictures were part of the page itself.
     """
-    new_figure(1, 1)  # to fail here if it has to
+    new_figure(1, 1)  # raises without matplotlib
     import matplotlib
     from matplotlib import style
 
-    # The reader's own style may be white on black, and this goes on a white card.
+    # The user's own style may be white on black, but the page has a white background here.
     salt: Any = {"svg.hashsalt": "minitorch_np"}
     with style.context("default"), matplotlib.rc_context(salt):
         buffer = io.BytesIO()

@@ -1,9 +1,9 @@
-"""A playground as a page: compose a small network, train it in the browser, watch what it makes of
-the plane.
+"""A playground as an HTML page: build a small network, train it in the browser, and watch how it
+divides the plane.
 
-The page is one file that needs nothing else. It trains on points with two features: on data sets
-that it makes itself, or on yours. Its script is that of the model's page (`templates/network.js`),
-so that its numbers are this package's; what was trained there can be loaded here.
+The page is one self-contained file. It trains on points with two features, from generated data sets
+or your own data. It shares the script of the model's page (`templates/network.js`), so it computes
+the same numbers as this package, which can load the trained network.
 """
 
 from __future__ import annotations
@@ -29,13 +29,12 @@ from minitorch_np.validation import path as checked_path
 from minitorch_np.validation import require
 
 MOST_POINTS, MOST_CLASSES = 5000, 6
-"""More points would be slow to train on in a page, and more colours hard to tell apart."""
+"""Limits of a data set: more points would be slow in a browser, more colours hard to distinguish.
+"""
 
 
 class Points(NamedTuple):
-    """Points of a plane (m, 2), the class number of each (m,), and what features and classes are
-    called.
-    """
+    """Points in the plane (m, 2), their classes (m,), and the names of features and classes."""
 
     x: Array
     labels: AnyArray
@@ -45,17 +44,17 @@ class Points(NamedTuple):
 
 @explained
 def playground(path: StrPath, data: StrPath | tuple[object, object] | None = None) -> None:
-    """Write a page on which to compose small networks of two features, and to train them.
+    """Write a page on which to build and train small networks with two features.
 
     Parameters:
-        path: the file to write, at once or not at all.
-        data: points of your own beside the data sets that the page makes: (x, y) with x (m, 2) and
-            y (m,) the classes' numbers or names, or the path of a CSV file of two columns of
-            numbers and one of classes, with or without a line of names. They are scaled to mean 0
-            and standard deviation 1.
+        path: the file to write, atomically.
+        data: your own points, in addition to the generated data sets: (x, y) with x (m, 2) and y
+            (m,) the class numbers or names, or the path of a CSV file with two columns of numbers
+            and one of classes, with or without a header. They are scaled to mean 0 and standard
+            deviation 1.
 
-    Raises DataError for data that is not that, ShapeError for another number of features,
-    MissingExtraError without Jinja2; OSError where a file can't be read or written.
+    Raises DataError for invalid data, ShapeError for another number of features,
+    MissingExtraError without Jinja2; OSError if a file can't be read or written.
     """
     if data is None:
         points, title = None, ""
@@ -73,7 +72,7 @@ def playground(path: StrPath, data: StrPath | tuple[object, object] | None = Non
 def load_points(path: StrPath) -> Points:
     """The points in a CSV file: two columns of numbers, then the class.
 
-    Raises DataError, naming the line, for anything else; OSError.
+    Raises DataError, naming the line, for anything else; OSError if it can't be read.
     """
     try:
         text = read_bytes(path).decode("utf-8-sig")
@@ -89,7 +88,7 @@ def load_points(path: StrPath) -> Points:
         if len(line) != 3:
             raise DataError(
                 f"{place}: expected two features and the class in each line, got {len(line)} "
-                "columns: write a file with the two features that you want to see"
+                "columns: write a file with two features"
             )
         try:
             rows.append([float(line[0]), float(line[1])])
@@ -110,10 +109,10 @@ def as_points(
     features: Sequence[str] = ("x1", "x2"),
     place: str = "playground",
 ) -> Points:
-    """Points and their classes, checked. Raises DataError, ShapeError."""
+    """Points and their classes, checked. Raises DataError or ShapeError for invalid data."""
     array = as_batch(x, np.float64, f"{place}: the points")
     if array.ndim != 2 or array.shape[1] != 2:
-        raise ShapeError(f"{place}: expected two features a point, (m, 2), got {array.shape}")
+        raise ShapeError(f"{place}: expected two features per point, (m, 2), got {array.shape}")
     require_finite(array, place)
     given = np.asarray(y)
     if given.shape != array.shape[:1]:
@@ -124,16 +123,17 @@ def as_points(
     if len(array) > MOST_POINTS or not 2 <= len(values) <= MOST_CLASSES or len(array) < 8:
         raise DataError(
             f"{place}: expected 8 to {MOST_POINTS} points of 2 to {MOST_CLASSES} classes, got "
-            f"{len(array)} of {len(values)}: take a part of them"
+            f"{len(array)} of {len(values)}"
+            + (": use a part of the data" if len(array) > MOST_POINTS else "")
         )
     for name, column in zip(features, array.T, strict=True):
         if np.ptp(column) == 0:
-            raise DataError(f"{place}: expected different values of {name!r}, got one alone")
+            raise DataError(f"{place}: expected different values of {name!r}, got a single one")
     return Points(array, labels, tuple(features), tuple(map(str, values)))
 
 
 def as_json(points: Points | None, title: str) -> dict[str, Any]:
-    """All that the page's script needs."""
+    """All data for the page's script."""
     activations = (nn.Identity, *ELEMENTWISE)
     return {
         "layers": [],
@@ -141,7 +141,7 @@ def as_json(points: Points | None, title: str) -> dict[str, Any]:
         "outputs": "scores",
         "teachable": True,
         "points": None if points is None else _scaled(points, title),
-        # What a model file says of each layer, for the page to write one.
+        # The entries of a model file for each layer, with which the page writes one.
         "activations": [encode_layer(kind()) for kind in activations],
         "dense": encode_layer(nn.Dense(1)),
         "sequential": encode_layer(nn.Sequential(nn.Identity())),

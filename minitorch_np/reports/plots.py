@@ -1,8 +1,8 @@
-"""A comparison as pictures: how good the runs are, how far apart, and how they learned.
+"""Pictures of a comparison: the runs, their differences, and the learning curves.
 
 Each function returns a matplotlib Figure, and raises MissingExtraError without matplotlib (see
-`figures`). Each configuration has a colour and a line style of its own. Pictures of one trained
-model are in `model_plots`.
+`figures`). Each configuration has its own colour and line style. Pictures of one trained model are
+in `model_plots`.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ ROW, CURVES = 0.62, 3.6
 """The heights of a row of dots, and of a picture of curves."""
 
 MOST_PAIRS = 10
-"""Of more pairs, only those with the best configuration are drawn."""
+"""If there are more pairs, only those with the best configuration are drawn."""
 
 ZOOM = 0.2
-"""Accuracies that are further below the best are not drawn to scale."""
+"""Accuracies further below the best than this are drawn at the edge."""
 
 REACH = 4.0
-"""How far on both sides of 0 an activation function is drawn."""
+"""Activation functions are drawn from -REACH to REACH."""
 
 
 def overview(comparison: Comparison) -> Figure:
-    """The answer in one figure: runs, differences, learning curves, accuracy against time."""
+    """One figure of everything: runs, differences, learning curves, accuracy against time."""
     panels = [(_draw_runs, _rows_height(comparison.names))]
     if pairs := shown_pairs(comparison):
         panels.append((_draw_differences, _rows_height(pairs)))
@@ -53,14 +53,14 @@ def overview(comparison: Comparison) -> Figure:
 
 
 def runs(comparison: Comparison) -> Figure:
-    """A row a configuration: each run a dot, sorted, with their median and its interval."""
+    """A row for each configuration: its runs as dots, sorted, their median and its interval."""
     return _single(_draw_runs, comparison, _rows_height(comparison.names))
 
 
 def differences(comparison: Comparison) -> Figure:
-    """A row a pair: each seed's difference a dot, their mean and its interval.
+    """A row for each pair: the differences by seed as dots, their mean and its interval.
 
-    Raises ConfigurationError where there are no pairs.
+    Raises ConfigurationError if there are no pairs.
     """
     pairs = shown_pairs(comparison)
     if not pairs:
@@ -81,7 +81,7 @@ def times(comparison: Comparison) -> Figure:
 
 
 def shown_pairs(comparison: Comparison) -> list[Verdict]:
-    """All pairs, or where they are many those with the reference or the first alone."""
+    """All pairs, or if they are many, only those with the reference or the best."""
     if len(comparison.verdicts) <= MOST_PAIRS:
         return comparison.verdicts
     centre = comparison.reference or comparison.ranking[0]
@@ -101,7 +101,7 @@ def _rows_height(rows: Sequence[object]) -> float:
 
 
 def _draw_runs(axes: Axes, comparison: Comparison) -> None:
-    """Collapsed runs are crosses; those too far out are put at the edge."""
+    """Draw the runs; collapsed ones are crosses, and those too far out are at the edge."""
     low, high = drawn_range(comparison)
     n = len(comparison.seeds)
     for row, name in enumerate(comparison.ranking):
@@ -122,15 +122,15 @@ def _draw_runs(axes: Axes, comparison: Comparison) -> None:
         _row_title(axes, row, f"{name}{group}: median {summary.median:.4f}{count}")
     axes.set_xlim(low - 0.02 * (high - low), high + 0.02 * (high - low))
     axes.set_xlabel(
-        f"test {comparison.measure.name}: a dot is a run, a cross one that\n"
-        "collapsed; black: median and 95 % interval"
+        f"test {comparison.measure.name}: a dot is a run, a cross a collapsed\n"
+        "run; black: median and 95 % interval"
     )
     _rows(axes, comparison.ranking)
 
 
 def drawn_range(comparison: Comparison) -> tuple[float, float]:
-    """From where to where accuracies are drawn: the runs that worked, if most did, as far as they
-    matter."""
+    """The range of accuracies to draw: that of the runs that worked, if most did, but not far below
+    the best."""
     shown = np.concatenate([comparison.accuracies(name) for name in comparison.names])
     lost = np.concatenate([comparison.collapsed(name) for name in comparison.names])
     if lost.mean() < 0.5:
@@ -143,7 +143,7 @@ def drawn_range(comparison: Comparison) -> tuple[float, float]:
 
 
 def _draw_differences(axes: Axes, comparison: Comparison) -> None:
-    """The mean is filled where the difference was detected; dots too far out are at the edge."""
+    """Draw the differences; the mean is filled if detected; dots too far out are at the edge."""
     pairs = shown_pairs(comparison)
     known = [end for each in pairs for end in each.interval if math.isfinite(end)]
     reach = [*known, *(each.difference for each in pairs), 2 * comparison.size]
@@ -155,7 +155,7 @@ def _draw_differences(axes: Axes, comparison: Comparison) -> None:
         gaps = comparison.accuracies(each.first) - comparison.accuracies(each.second)
         left, right = gaps < low, gaps > high
         for marker, some in (("o", ~left & ~right), ("<", left), (">", right)):
-            if some.any():  # an empty line that is not clipped takes room at the figure's corner
+            if some.any():  # an empty unclipped line would take up space in the layout
                 x, y = np.clip(gaps[some], low, high), np.full(some.sum(), row - 0.02)
                 axes.plot(x, y, marker, color=COLOURS[5], ms=4, mew=0, clip_on=marker == "o")
         if math.isfinite(each.interval.low):
@@ -174,7 +174,7 @@ def _draw_differences(axes: Axes, comparison: Comparison) -> None:
 
 
 def _row_title(axes: Axes, row: int, text: str) -> None:
-    # Names are no mathematics, whatever signs are in them.
+    # parse_math=False: names may contain "$", but not mathematics.
     paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
     axes.text(
         0.01,
@@ -213,9 +213,9 @@ def _draw_times(axes: Axes, comparison: Comparison) -> None:
 
 
 def _draw_lines(axes: Axes, comparison: Comparison, x: dict[str, Any]) -> None:
-    """Median test accuracies, drawn from where they begin to differ."""
+    """Draw median test accuracies, from the point where they begin to differ."""
     if not comparison.curves:
-        empty(axes, "no run to show: all failed")
+        empty(axes, "no runs to show: all failed")
         return
     drawn = [name for name in comparison.ranking if name in comparison.curves]
     for name in drawn:
@@ -241,21 +241,19 @@ def _draw_lines(axes: Axes, comparison: Comparison, x: dict[str, Any]) -> None:
 
 @explained
 def plot_activations(*what: Comparison | Iterable[Layer | str] | Layer | str | AnyArray) -> Figure:
-    """The activation functions of layers, or of a comparison's configurations, and their
-    derivatives: `plot_activations("relu", mt.ELU(1.7))`, `plot_activations(model)`.
+    """A Figure of the activation functions of layers, or of a comparison's configurations, and
+    their derivatives: `plot_activations("relu", mt.ELU(1.7))`, `plot_activations(model)`.
 
-    `plot_activations(model, x)`, of a Sequential and samples x (m, *input_shape), is about the
-    activations themselves: what each layer gives for the first of them, see `responses`.
+    `plot_activations(model, x)`, with a Sequential and samples x (m, *input_shape), shows the
+    outputs of each layer for the first samples instead, see `responses`.
 
-    Raises ConfigurationError where there are none; as `responses` for a model and samples.
+    Raises ConfigurationError if there are no activations; for a model and samples as `responses`.
     """
     if len(what) == 2 and isinstance(what[0], Sequential) and not isinstance(what[1], (Layer, str)):
         return responses(what[0], what[1])
     found = activations(what)
     if not found:
-        raise ConfigurationError(
-            "plot_activations: expected an activation that works number by number, got none"
-        )
+        raise ConfigurationError("plot_activations: expected an elementwise activation, got none")
     columns = min(3, len(found))
     rows = -(-len(found) // columns)
     figure = new_figure(WIDTH, 0.6 + 2.3 * rows)
@@ -270,14 +268,14 @@ def plot_activations(*what: Comparison | Iterable[Layer | str] | Layer | str | A
         axes.lines[-1].set_label("derivative g'")
         axes.set_title(name, parse_math=False, fontsize="medium")
         axes.set_xticks([-4, -2, 0, 2, 4])
-    for axes in grid[len(found) :]:  # what is left of the last row
+    for axes in grid[len(found) :]:  # unused places in the last row
         axes.remove()
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
 def activations(what: object) -> dict[str, Activation]:
-    """The different activations in it, by what they are called, those in nested layers too."""
+    """The different activations in `what`, including nested layers, by their repr."""
     if isinstance(what, str):
         what = layer_from_name(what)
     if isinstance(what, Activation):
@@ -293,7 +291,7 @@ def activations(what: object) -> dict[str, Activation]:
 
 
 def _legend(axes: Axes, names: Sequence[str]) -> None:
-    # The texts are put in afterwards: as labels, "_" would hide them and "$" be mathematics.
+    # The texts are set afterwards: in labels, "_" would hide them and "$" start mathematics.
     handles: list[Any] = list(axes.lines)
     legend = axes.legend(
         handles,

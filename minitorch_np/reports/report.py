@@ -1,4 +1,4 @@
-"""`report(comparison)`: what a person looks at, wherever that is.
+"""`report(comparison)`: a comparison as text, tables, a page or a picture.
 
 `print` it for text, leave it in the last line of a notebook's cell for tables, `write` it as a
 page, or `plot` it.
@@ -12,19 +12,20 @@ from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.task import Data
 from minitorch_np.figures import Figure
 from minitorch_np.signature import explained
+from minitorch_np.text import wrapped
 
 
 class Report:
-    """A comparison to look at."""
+    """Presents a comparison; made by `report`."""
 
     def __init__(self, comparison: Comparison) -> None:
         self.comparison = comparison
 
     def __str__(self) -> str:
-        """All of it as text."""
+        """The whole report as text."""
         from minitorch_np.reports.text import comparison_text
 
-        return comparison_text(self.comparison)
+        return wrapped(comparison_text(self.comparison))
 
     __repr__ = __str__
 
@@ -37,19 +38,21 @@ class Report:
             return None  # the notebook shows the text
 
     def plot(self) -> Figure:
-        """The runs, the differences and the curves in one matplotlib Figure. Raises
-        MissingExtraError without matplotlib."""
+        """The runs, the differences and the curves in one matplotlib Figure.
+
+        Raises MissingExtraError without matplotlib.
+        """
         from minitorch_np.reports.plots import overview
 
         return overview(self.comparison)
 
     def write(self, path: StrPath, command: str = "", data: Data = None) -> None:
-        """One page of HTML, whole or not at all.
+        """Write the report as an HTML page to `path`, atomically.
 
-        `command` is what the comparison was made with, to be repeated. With `data`, as it was given
-        to `compare`, the best configuration is trained once more, from the first seed from which
-        it did not fail, and the page shows its weights and errors. Raises OSError where the file
-        can't be written, MissingExtraError without Jinja2.
+        `command` is the command that repeats the comparison. With `data`, as it was passed to
+        `compare`, the best configuration is trained once more, from the first seed that did not
+        fail, and the page shows its weights and errors. Raises OSError if the file can't be
+        written, MissingExtraError without Jinja2.
         """
         from minitorch_np.reports.page import write_page
 
@@ -58,5 +61,5 @@ class Report:
 
 @explained
 def report(comparison: Comparison) -> Report:
-    """A comparison as text, as HTML in a notebook, as a page and as a picture."""
+    """The report of a comparison, as text, HTML in a notebook, a page or a picture."""
     return Report(comparison)

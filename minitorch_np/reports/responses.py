@@ -1,4 +1,4 @@
-"""What every layer of a model gives for some samples: which units answer, and which are silent."""
+"""A picture of the outputs of every layer for some samples."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import numpy as np
 
 from minitorch_np.arrays import Array, as_batch
 from minitorch_np.errors import ShapeError
-from minitorch_np.figures import WIDTH, Figure, new_figure
+from minitorch_np.figures import WIDTH, Figure, new_figure, show_signed
 from minitorch_np.layers import Sequential
 
 MOST_SAMPLES, MOST_UNITS, MOST_MAPS, MOST_LAYERS = 20, 100, 24, 40
-"""So many are shown at most."""
+"""The most samples, units, maps and layers that are shown."""
 
 
 def responses(model: Sequential, x: object) -> Figure:
-    """A panel for each layer: for outputs (m, units) a row a sample and a column a unit, for images
-    the first sample's maps side by side.
+    """A Figure with a panel for each layer: for outputs (m, units) a row per sample and a column
+    per unit, for images the first sample's maps side by side.
 
-    Red is above zero, blue below, each layer on a scale of its own. Raises NotBuiltError,
-    ShapeError, MissingExtraError without matplotlib.
+    Red is above zero, blue below; each layer has its own scale. Raises NotBuiltError for a model
+    that is not built, ShapeError for samples or outputs of another shape, MissingExtraError without
+    matplotlib.
     """
     model.require_built()
     array = as_batch(x, model.dtype, "plot_activations: x")
@@ -32,10 +33,7 @@ def responses(model: Sequential, x: object) -> Figure:
     figure = new_figure(WIDTH, sum(heights))
     panels = figure.subplots(len(outputs), 1, squeeze=False, height_ratios=heights).flat
     for axes, (name, y), picture in zip(panels, outputs, pictures, strict=True):
-        scale = float(np.nanmax(np.abs(picture))) or 1.0
-        stretched = "auto" if y.ndim == 2 else "equal"
-        colours = {"cmap": "RdBu_r", "vmin": -scale, "vmax": scale}
-        axes.imshow(picture, interpolation="none", aspect=stretched, **colours)
+        show_signed(axes, picture, picture, aspect="auto" if y.ndim == 2 else "equal")
         zero = f", {np.mean(y == 0):.0%} zero" if (y == 0).any() else ""
         title = f"{name} {labels[name]}: from {y.min():.3g} to {y.max():.3g}{zero}"
         axes.set_title(title, fontsize="small", parse_math=False)
@@ -48,13 +46,13 @@ def responses(model: Sequential, x: object) -> Figure:
 
 
 def _picture(y: Array) -> Array:
-    """The numbers of a layer's panel as a matrix; NaN between the maps of an image."""
+    """A layer's outputs as the matrix to draw; NaN between the maps of an image."""
     if y.ndim == 2:
         return y[:, :MOST_UNITS]
     first = y[0] if y.ndim == 4 else y[0][np.newaxis]
     if first.ndim != 3:
         raise ShapeError(
-            f"plot_activations: expected layers that give units, steps or maps, got {y.shape}"
+            f"plot_activations: expected outputs that are units, steps or maps, got {y.shape}"
         )
     maps = first[:MOST_MAPS]
     columns = math.ceil(math.sqrt(2 * len(maps)))

@@ -1,7 +1,7 @@
-"""Which inputs a model's answer depends on: the gradient of a class's score with respect to x.
+"""Saliency maps: the gradient of a class's score with respect to the inputs.
 
-The backward pass does not end at the parameters: it gives dx too, how much the score would change
-with each pixel. Where it is large, the model looks. Source: Simonyan et al. 2013 (arXiv:1312.6034).
+The backward pass also returns dx, the change of the score with each pixel. Where it is large, the
+prediction depends on that pixel. Source: Simonyan et al. 2013 (arXiv:1312.6034).
 """
 
 from __future__ import annotations
@@ -11,16 +11,24 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, Shape, as_batch, as_shape, describe_batch
+from minitorch_np.arrays import (
+    AnyArray,
+    Array,
+    Shape,
+    as_batch,
+    as_shape,
+    as_targets,
+    describe_batch,
+)
 from minitorch_np.core.prediction import Model
 from minitorch_np.errors import ConfigurationError, ShapeError
-from minitorch_np.figures import WIDTH, Figure, new_figure
+from minitorch_np.figures import WIDTH, Figure, new_figure, show_signed
 from minitorch_np.reports.model_plots import bare
 from minitorch_np.signature import explained
 from minitorch_np.validation import instance, whole
 
 ROWS = 256
-"""So many samples go through the model at a time."""
+"""The number of samples that are processed at a time."""
 
 
 @explained
@@ -30,11 +38,11 @@ def saliency(model: Model, x: object, classes: object = None) -> Array:
     Parameters:
         model: a built model with one input of numbers and a score for each class, (m, K).
         x: samples (m, *input_shape).
-        classes: the class k, one for all samples or (m,), one each; None: the one with the highest
-            score. The score is the model's output: before the softmax, where that is in the loss.
+        classes: the class k, one for all samples or (m,) for each; None: the one with the highest
+            score. The score is the model's output, before the softmax if that is part of the loss.
 
-    Layers work as in prediction. Raises ShapeError for a model of other outputs or classes that do
-    not fit, ConfigurationError for a model that takes indices, which have no gradient, or several
+    Layers work as in prediction. Raises ShapeError for a model with other outputs or for invalid
+    classes, ConfigurationError for a model that takes indices, which have no gradient, or several
     inputs.
     """
     model, array = _checked("saliency", model, x)
@@ -57,11 +65,11 @@ def saliency(model: Model, x: object, classes: object = None) -> Array:
 def plot_saliency(
     model: Model, x: object, classes: object = None, image_shape: Shape = (28, 28), n: int = 8
 ) -> Figure:
-    """The first n images, and beside each what the score of its class depends on.
+    """A Figure of the first n images, each with the gradient of its class's score.
 
-    Where it is red, a larger pixel raises the score, where blue, it lowers it, each image on a
-    scale of its own. `classes` as in `saliency`. Raises as that, and ShapeError where the samples
-    are not images of `image_shape`; MissingExtraError without matplotlib.
+    Where it is red, a larger pixel raises the score; where blue, it lowers it. Each image has its
+    own scale. `classes` as in `saliency`. Raises as `saliency`, and ShapeError if the samples are
+    not images of `image_shape`; MissingExtraError without matplotlib.
     """
     n, image_shape = whole("plot_saliency", "n", n), as_shape(image_shape)
     model, array = _checked("plot_saliency", model, x)
@@ -82,14 +90,7 @@ def plot_saliency(
         axes, beside = grid[2 * place : 2 * place + 2]
         axes.imshow(image.reshape(image_shape), cmap="gray_r", interpolation="none")
         axes.set_title("image", fontsize="small")
-        scale = float(np.abs(gradient).max()) or 1.0
-        beside.imshow(
-            gradient.reshape(image_shape),
-            cmap="RdBu_r",
-            vmin=-scale,
-            vmax=scale,
-            interpolation="none",
-        )
+        show_signed(beside, gradient.reshape(image_shape), gradient)
         beside.set_title(f"of class {k}'s score", fontsize="small")
     bare(grid, 2 * len(array))
     return figure
@@ -115,10 +116,10 @@ def _checked(place: str, model: Any, x: object) -> tuple[Model, Array]:
 
 
 def _classes(place: str, model: Model, m: int, classes: object) -> AnyArray | None:
-    """The class of each sample, (m,), or None. Raises ShapeError."""
+    """The class of each sample, (m,), or None. Raises ShapeError for invalid classes."""
     if classes is None:
         return None
-    given, count = np.asarray(classes), model.output_shape[0]
+    given, count = as_targets(classes, f"{place}: classes"), model.output_shape[0]
     right = given.dtype.kind in "iu" and given.shape in ((), (m,))
     if not right or given.min(initial=0) < 0 or given.max(initial=0) >= count:
         raise ShapeError(

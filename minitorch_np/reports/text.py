@@ -21,21 +21,21 @@ from minitorch_np.reports.words import (
 from minitorch_np.text import SHADES, folded, terminal_width
 
 PAIRS_TITLE = "Pairs, seed by seed, the better one by mean first"
-"""What the table of pairs is of."""
+"""The title of the table of pairs."""
 
 PAIRS_NOTE = (
-    "Intervals hold all at once with 95 % confidence. p is of the sign-flip test of the mean "
-    "difference, after Holm's correction for the number of pairs; a difference is detected where "
-    "it is at most 0.05. Hedges' g is the mean difference over the differences' standard deviation."
+    "Intervals are simultaneous, with 95 % confidence. p is from the sign-flip test of the mean "
+    "difference, after Holm's correction for the number of pairs; a difference is detected if "
+    "p is at most 0.05. Hedges' g is the mean difference over the differences' standard deviation."
 )
-"""How to read that table."""
+"""An explanation of that table."""
 
 GROUPS_NOTE = "Configurations that share a letter were not told apart, by mean or by collapses."
-"""How to read the letters."""
+"""An explanation of the letters in the column "group"."""
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """The answer, the configurations, the pairs, and why it is so."""
+    """The whole report: the answer, the configurations, the pairs, and the reasons."""
     parts = [headline(comparison), configurations_table(comparison)]
     if comparison.verdicts:
         parts += [pairs_table(comparison), verdicts(comparison)]
@@ -45,19 +45,19 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def configurations_table(comparison: Comparison) -> str:
-    """A row a configuration, the best mean first."""
+    """The table of configurations, the best mean first."""
     table = f"{configurations_title(comparison)}\n{ruled(configuration_rows(comparison))}"
     return f"{table}\n{GROUPS_NOTE}" if any(comparison.groups.values()) else table
 
 
 def configurations_title(comparison: Comparison) -> str:
-    """What the table of configurations is of."""
+    """The title of the table of configurations."""
     rates = "each at the best of several rates" if comparison.tuning else "rates as given"
     return f"Test {comparison.measure.name} over {counted(len(comparison.seeds), 'seed')} ({rates})"
 
 
 def configuration_rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """The cells of that table, the first row its head."""
+    """The cells of that table; the first row is the header."""
     steps = f"steps to {comparison.target:g} (training)"
     head = ("configuration", "group", "rate", "mean", "median [95 %]", "collapsed [95 %]")
     rows: list[tuple[str, ...]] = [(*head, "loss", "seconds a run", steps)]
@@ -88,12 +88,12 @@ def _seldom(reached: int) -> str:
 
 
 def pairs_table(comparison: Comparison) -> str:
-    """A row a pair: difference, p-value, effect size, verdict."""
+    """The table of pairs: difference, p-value, effect size, verdict."""
     return f"{PAIRS_TITLE}\n{ruled(pair_rows(comparison))}\n{PAIRS_NOTE}"
 
 
 def pair_rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """The cells of that table, the first row its head."""
+    """The cells of that table; the first row is the header."""
     rows: list[tuple[str, ...]] = [
         ("pair", "difference [95 %]", "p (Holm)", "Hedges' g", "seeds won", "verdict")
     ]
@@ -120,7 +120,7 @@ def verdicts(comparison: Comparison) -> str:
 
 
 def curves(comparison: Comparison) -> str:
-    """The median test accuracy, or R2, by epoch: the first and last, and a line of blocks."""
+    """The median test accuracy, or R2, by epoch: the first and last, and a curve of blocks."""
     medians = {
         name: comparison.curves[name] for name in comparison.ranking if name in comparison.curves
     }
@@ -139,7 +139,7 @@ def curves(comparison: Comparison) -> str:
 
 
 def health(comparison: Comparison) -> str:
-    """What was found in the layers of each configuration's networks at the end."""
+    """The problems found in the layers of each configuration's networks at the end."""
     lines = [
         f"  {name}: {line}" for name in comparison.ranking for line in reasons(comparison, name)
     ]
@@ -147,7 +147,7 @@ def health(comparison: Comparison) -> str:
 
 
 def failures(comparison: Comparison) -> str:
-    """The runs that failed."""
+    """The list of failed runs; "" if there are none."""
     if not comparison.failures:
         return ""
     lines = [f"  {run['name']}, seed {run['seed']}: {run['error']}" for run in comparison.failures]
@@ -156,12 +156,12 @@ def failures(comparison: Comparison) -> str:
 
 
 def failed_worth(comparison: Comparison) -> str:
-    """What a run that failed counts as: chance, or an R2 of 0."""
+    """The value that a failed run counts as: chance, or an R2 of 0."""
     if comparison.measure == ACCURACY:
         return f"chance ({comparison.chance:.4g})"
     return "no better than the mean of the targets (an R2 of 0)"
 
 
 def ruled(rows: Sequence[Sequence[str]]) -> str:
-    """Columns of text, with a rule under the first row; folded where the terminal is narrower."""
+    """Columns of text, with a rule under the first row; folded to the terminal's width."""
     return "\n".join(folded(rows, terminal_width()))

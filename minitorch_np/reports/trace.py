@@ -1,9 +1,9 @@
-"""One training step taken apart: every number that goes forward, and every one that comes back.
+"""Traces one training step: all numbers of the forward pass, the backward pass and the update.
 
-`trace` runs a step on a copy of the model and writes down what each layer was given and what it
-returned, forwards and backwards, and what the update made of each parameter. For a chain of `Dense`
-layers and activations the same arrays have the notes' names too: X, Z1, A1, ... forwards, dZ2, dW2,
-db2, ... backwards, with samples in columns, as the notes write them.
+`trace` runs a step on a copy of the model and records the inputs and outputs of each layer, forward
+and backward, and the update of each parameter. For a chain of `Dense` layers and activations the
+same arrays also have the notes' names: X, Z1, A1, ... forward, dZ2, dW2, db2, ... backward, with
+samples in columns, as in the notes.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from minitorch_np.validation import instance
 
 @dataclass
 class Trace:
-    """A step taken apart; made by `trace`.
+    """The record of a step; made by `trace`.
 
     `trace["0"]` is the first layer's call, `trace["0.weight"]` a parameter, `trace["Z1"]` an array
-    under the notes' name, where the model is a chain of `Dense` and activations. `layers`,
+    by its name in the notes, if the model is a chain of `Dense` and activations. `layers`,
     `parameters` and `arrays` list them in the order of the step.
     """
 
@@ -64,7 +64,7 @@ class Trace:
         raise ConfigurationError(f"trace: expected one of {known}; got {name!r}")
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Name, shape, size (the root of the mean square) and formula of each array."""
+        """Name, shape, size (root mean square) and formula of each array, after a header."""
         return [("array", "shape", "size", "formula"), *map(_row, self.arrays.values())]
 
     def table(self) -> str:
@@ -88,10 +88,10 @@ class Trace:
             return None  # the notebook shows the text
 
     def to_html(self, path: StrPath) -> None:
-        """A page on which to walk through the step: each array as shades with its numbers, and each
-        number of a Dense layer as the sum that made it.
+        """Write a page on which to walk through the step: each array as shades with its numbers,
+        and each number of a Dense layer as the sum that it results from.
 
-        One file that needs nothing else. Raises OSError where it can't be written,
+        The page is one self-contained file. Raises OSError if it can't be written,
         MissingExtraError without Jinja2.
         """
         from minitorch_np.reports.trace_page import write_page
@@ -109,16 +109,17 @@ def trace(
     optimizer: Optimizer | str = "sgd(0.1)",
     seed: Seed = 0,
 ) -> Trace:
-    """Take one training step apart; the model and the optimizer themselves stay as they are.
+    """Trace one training step; the model and the optimizer are not changed.
 
     Parameters:
-        model, loss: a built model and its loss; a graph of several outputs has a list of losses.
-        x, y: a batch (m, *input_shape), and its targets as the loss takes them; of a graph with
-            several inputs or outputs, a tuple.
-        optimizer: what makes the update; one that has been trained with keeps its memory.
-        seed: of what the model draws at random (Dropout).
+        model, loss: a built model and its loss; a list of losses for a graph with several outputs.
+        x, y: a batch (m, *input_shape), and its targets in the form the loss expects; tuples for a
+            graph with several inputs or outputs.
+        optimizer: the optimizer for the update; one that was used before keeps its state.
+        seed: for everything that the model draws at random (Dropout).
 
-    Returns a Trace. Raises NotBuiltError, ShapeError or DataError for what does not fit.
+    Returns a Trace. Raises NotBuiltError for a model that is not built, ShapeError or DataError for
+    an invalid batch.
     """
     instance("trace", "model", model, Model)
     optimizer = copy.deepcopy(by_name(Optimizer, optimizer))
@@ -146,8 +147,8 @@ def trace(
 
 @contextlib.contextmanager
 def _recorded(model: Layer, calls: dict[str, TracedLayer]) -> Iterator[None]:
-    """While the context lasts, each call of a layer inside is written into `calls`, by its path; a
-    layer that is called again at a path, or stands at several, is "0", "0 (2)", ...
+    """A context in which each call of a layer inside is recorded in `calls`, by its path; further
+    calls of the same layer are "0 (2)", ...
     """
     places = dict[int, tuple[str, Layer]]()
     for path, layer in paths(model):
@@ -163,9 +164,9 @@ def _recorded(model: Layer, calls: dict[str, TracedLayer]) -> Iterator[None]:
 
 
 class _Recorder:
-    """Stands in for a layer's forward and backward, and writes down what they are given and give.
+    """Replaces a layer's forward and backward, and records their inputs and outputs.
 
-    A call that a layer makes to itself, as Dense's backward for sequences, is passed through.
+    A call that a layer makes to itself, as Dense's backward for sequences, is not recorded.
     """
 
     def __init__(self, path: str, layer: Layer, calls: dict[str, TracedLayer]) -> None:
@@ -195,7 +196,7 @@ class _Recorder:
         self.busy = True
         dx, gradients = self.own_backward(dy, cache, **options)
         self.busy = False
-        for kept, call in reversed(self.made):  # the way back meets the calls from the last on
+        for kept, call in reversed(self.made):  # backward visits the calls in reverse order
             if kept is cache and call.output_gradient is None:
                 call.output_gradient = each(np.copy, dy)
                 call.input_gradient = None if dx is None else each(np.copy, dx)
@@ -204,7 +205,7 @@ class _Recorder:
 
 
 def formula_of(layer: Layer) -> str:
-    """What a layer computes, from the first line of its docstring."""
+    """The formula of a layer, from the first line of its docstring."""
     return (inspect.getdoc(type(layer)) or "").split("\n")[0].rstrip(".")
 
 

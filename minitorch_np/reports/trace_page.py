@@ -1,7 +1,7 @@
-"""A step that was taken apart, as a page on which to walk through it.
+"""A traced step as a page on which to walk through it.
 
-The page has the arrays themselves and a script that draws them; nothing is loaded. An array of more
-than `LARGEST` entries is shown in part, and its entries are not taken apart into sums.
+The page contains the arrays and a script that draws them; nothing is loaded. Of an array with more
+than `LARGEST` entries only a part is shown, without the sums of its entries.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ LARGEST = 200_000
 
 
 def write_page(title: str, arrays: list[TracedArray], path: StrPath) -> None:
-    """Write the page to `path`, at once or not at all."""
+    """Write the page to `path`, atomically."""
     content = render("trace", title=title, step=as_json(arrays))
     with replacing(path) as file:
         file.write(content.encode())
 
 
 def fragment(title: str, rows: list[tuple[str, ...]]) -> str:
-    """The table, as a notebook shows it. Raises MissingExtraError without Jinja2."""
+    """The table as HTML for a notebook. Raises MissingExtraError without Jinja2."""
     return render("fragment", parts=[("table", (title, rows))])
 
 
 def as_json(arrays: list[TracedArray]) -> dict[str, Any]:
-    """The parts of the step in order, each with its arrays, as the page's script reads them."""
+    """The parts of the step in order, each with its arrays, for the page's script."""
     parts: dict[str, list[dict[str, Any]]] = {}
     shown = {each.name for each in arrays if each.value.size <= LARGEST}
     for each in arrays:
@@ -50,7 +50,7 @@ def as_json(arrays: list[TracedArray]) -> dict[str, Any]:
 
 
 def _numbers(array: AnyArray) -> dict[str, Any]:
-    """An array as a matrix of float32, in base64; one too large is cut to its first rows."""
+    """An array as a matrix of float32, in base64; a large one is cut to its first rows."""
     rows = array.reshape(len(array), -1) if array.ndim > 1 else array.reshape(1, -1)
     if rows.size > LARGEST:
         columns = min(rows.shape[1], LARGEST)

@@ -1,9 +1,9 @@
-"""What a step that was taken apart consists of, and the names of its arrays.
+"""The parts of a traced step, and the names of its arrays in the notes.
 
 The notes follow a batch through a chain of `Dense` layers and activations: Z1 = W1 X + b1, A1 =
-g(Z1), and back: dZ2 = A2 - Y, dW2 = 1/m dZ2 A1.T, ... They write samples in columns, and leave the
-1/m of the mean out of dZ to put it into dW and db. Here it is in dL/dz already, so that dZ = m
-dL/dz; dW and db are the same numbers. The arrays of any other model are named in `trace_plain`.
+g(Z1), and back: dZ2 = A2 - Y, dW2 = 1/m dZ2 A1.T, ... They write samples in columns, and apply the
+1/m of the mean in dW and db, not in dZ. Here dL/dz already contains it, so dZ = m dL/dz; dW and db
+are the same numbers. The arrays of any other model are named in `trace_plain`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from minitorch_np.optimizers import SGD, Optimizer
 
 @dataclass
 class TracedLayer:
-    """One call of a layer: what went in and out, and the gradients of both, dL/dx and dL/dy.
+    """One call of a layer: its input and output, and their gradients, dL/dx and dL/dy.
 
-    Of a layer with several inputs, `input` and `input_gradient` are tuples; so are `output` and
-    `output_gradient` of one with several outputs.
+    For a layer with several inputs, `input` and `input_gradient` are tuples; with several outputs,
+    `output` and `output_gradient` are.
     """
 
     path: str
@@ -42,7 +42,7 @@ class TracedLayer:
 
 @dataclass
 class TracedParameter:
-    """A parameter before the step, its gradient, and what the optimizer made of it."""
+    """A parameter before the step, its gradient, and the parameter after the step."""
 
     name: str
     value: Array
@@ -51,15 +51,15 @@ class TracedParameter:
 
     @property
     def update(self) -> Array:
-        """What the step adds to the parameter."""
+        """The change of the parameter in this step."""
         return self.after - self.value
 
 
 class Product(NamedTuple):
-    """How an array is made of others, by name: `scale` (left @ right + plus - minus) * times.
+    """How an array results from others, by name: `scale` (left @ right + plus - minus) * times.
 
     Without `right`, the product is the sum of each row of `left`; without `left`, of each column of
-    `right`. What has one row or one column is the same for all of them.
+    `right`. An array with one row or one column is broadcast.
     """
 
     left: str = ""
@@ -73,14 +73,14 @@ class Product(NamedTuple):
 
     @property
     def parts(self) -> set[str]:
-        """The names of the arrays that it is made of."""
+        """The names of the arrays that it results from."""
         return {self.left, self.right, self.minus, self.times, *self.plus} - {""}
 
 
 class Windows(NamedTuple):
-    """How an array of a convolution is made of others, by name: of the input `x`, the weights `w`
-    and the gradient `dy` of the output, those that are factors of each term. `grid` says which
-    input an output sees through which weight. Of an output, its filter's entry of `plus` is added.
+    """How an array of a convolution results from others, by name: each term is a product of two of
+    the input `x`, the weights `w` and the gradient `dy` of the output. `grid` describes the windows
+    that connect them. An output also adds its filter's entry of `plus`.
     """
 
     grid: Mapping[str, Any]
@@ -91,13 +91,13 @@ class Windows(NamedTuple):
 
     @property
     def parts(self) -> set[str]:
-        """The names of the arrays that it is made of."""
+        """The names of the arrays that it results from."""
         return {self.x, self.w, self.dy, *self.plus} - {""}
 
 
 class TracedArray(NamedTuple):
-    """An array of the step, its name and formula, the part of the step that it belongs to, and, if
-    its entries are sums, of what.
+    """An array of the step: the part that it belongs to, its name and formula, and, if its entries
+    are sums, their terms.
     """
 
     part: str
@@ -108,11 +108,11 @@ class TracedArray(NamedTuple):
 
 
 Link = tuple[TracedLayer, TracedLayer | None]
-"""A Dense layer's call and that of the activation after it, if there is one."""
+"""A Dense layer's call, and that of the activation after it or None."""
 
 
 def chain(calls: list[TracedLayer]) -> list[Link]:
-    """The calls as links, if they are a chain of different Dense layers and activations, or []."""
+    """The calls as links if they are a chain of different Dense layers and activations, else []."""
     links: list[Link] = []
     for before, call in pairwise([None, *calls]):
         assert call is not None
@@ -135,19 +135,19 @@ def in_the_notes_names(
     parameters: Mapping[str, TracedParameter],
     optimizer: Optimizer,
 ) -> Iterator[TracedArray]:
-    """The arrays of a chain in the order of the step: forwards, the loss, backwards, update."""
+    """The arrays of a chain in the order of the step: forward, loss, backward, update."""
     before, inputs = "X", dict[int, str]()
-    yield TracedArray("Inputs", "X", "the inputs, one sample a column", links[0][0].input.T)
+    yield TracedArray("Inputs", "X", "the inputs, one sample per column", links[0][0].input.T)
     for k, (dense, activation) in enumerate(links, 1):
         inputs[k] = before
         yield from _forwards(k, dense, activation, before, parameters)
         before = f"Z{k}" if activation is None else f"A{k}"
     last = links[-1][1] or links[-1][0]
-    made, blame = _at_the_end(last, before, loss, targets, len(links))
+    made, upstream = _at_the_end(last, before, loss, targets, len(links))
     yield from made
     for k in range(len(links), 0, -1):
-        yield from _backwards(k, links[k - 1], blame, inputs[k], parameters)
-        blame = f"W{k}.T dZ{k}", Product(f"W{k}", f"dZ{k}", left_transposed=True)
+        yield from _backwards(k, links[k - 1], upstream, inputs[k], parameters)
+        upstream = f"W{k}.T dZ{k}", Product(f"W{k}", f"dZ{k}", left_transposed=True)
     plain = type(optimizer) is SGD and not (optimizer.momentum or optimizer.weight_decay)
     for k, (dense, _) in enumerate(links, 1):
         for key, name in _names(dense, k):
@@ -164,7 +164,7 @@ def _forwards(
 ) -> Iterator[TracedArray]:
     part, names = f"Forward, layer {k}", _names(dense, k)
     for key, name in names:
-        yield TracedArray(part, name, "as it was before the step", _column(parameters[key].value))
+        yield TracedArray(part, name, "before the step", _column(parameters[key].value))
     bias = f"b{k}" if len(names) > 1 else ""
     formula = f"W{k} {before}" + (f" + {bias}" if bias else "")
     product = Product(f"W{k}", before, plus=(bias,) if bias else ())
@@ -180,12 +180,12 @@ def _forwards(
 def _at_the_end(
     last: TracedLayer, before: str, loss: Loss, targets: AnyArray, count: int
 ) -> tuple[list[TracedArray], tuple[str, Product | None]]:
-    """The arrays of the loss, and what m dL/d(the outputs) is made of."""
+    """The arrays of the loss, and the formula of m dL/d(outputs)."""
     assert last.output_gradient is not None
-    blame = m_times(last.output_gradient)
+    gradient = m_times(last.output_gradient)
     name = f"dL/d{before}"
     if not isinstance(loss, SoftmaxCrossEntropy):
-        return [TracedArray("Loss", name, f"m times the gradient of {loss!r}", blame.T)], (
+        return [TracedArray("Loss", name, f"m times the gradient of {loss!r}", gradient.T)], (
             name,
             Product(plus=(name,)),
         )
@@ -196,21 +196,21 @@ def _at_the_end(
         TracedArray("Loss", share, f"softmax({before})", p.T),
         TracedArray("Loss", "Y", "the targets, a 1 for the right class", y.T),
     ]
-    if np.allclose(blame, p - y, rtol=1e-4, atol=1e-6):
+    if np.allclose(gradient, p - y, rtol=1e-4, atol=1e-6):
         return made, (f"{share} - Y", Product(plus=(share,), minus="Y"))
-    made.append(TracedArray("Loss", name, f"m times the gradient of {loss!r}", blame.T))
+    made.append(TracedArray("Loss", name, f"m times the gradient of {loss!r}", gradient.T))
     return made, (name, Product(plus=(name,)))
 
 
 def _backwards(
     k: int,
     link: Link,
-    blame: tuple[str, Product | None],
+    upstream: tuple[str, Product | None],
     inputs: str,
     parameters: Mapping[str, TracedParameter],
 ) -> Iterator[TracedArray]:
     dense, activation = link
-    part, (formula, product), names = f"Backward, layer {k}", blame, _names(dense, k)
+    part, (formula, product), names = f"Backward, layer {k}", upstream, _names(dense, k)
     assert dense.output_gradient is not None
     if activation is not None:
         formula = f"({formula}) * g'(Z{k})"
@@ -229,7 +229,7 @@ def _backwards(
 
 
 def m_times(gradient: Array) -> Array:
-    """The gradient of each sample's own loss, of that of their mean."""
+    """The gradient of each sample's own loss, given that of the mean loss."""
     scaled: Array = len(gradient) * gradient
     return scaled
 

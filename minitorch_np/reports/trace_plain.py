@@ -1,9 +1,9 @@
 """The arrays of a step of any model, named by its layers: "0.output", "0.weight gradient".
 
-Samples are in rows, as everywhere in this package. Of `Dense` and `Conv2D`, of activations and of
-what adds its inputs or branches up, each number can be taken apart into the sum that made it: y = x
-W.T + b, dx = dy W, dW = dy.T x, db = the sum of dy over the samples; dz = da g'(z); y = f(x) +
-g(x). A convolution's sums are those of a dense layer over what each window sees.
+Samples are in rows, as everywhere in this package. For `Dense`, `Conv2D`, activations and layers
+that add up inputs or branches, each number can be shown as the sum that it results from: y = x W.T
++ b, dx = dy W, dW = dy.T x, db = the sum of dy over the samples; dz = da g'(z); y = f(x) + g(x). A
+convolution's sums are those of a dense layer on each window.
 """
 
 from __future__ import annotations
@@ -34,31 +34,30 @@ Calls = Mapping[str, TracedLayer]
 def in_plain_names(
     model: Model, calls: Calls, parameters: Mapping[str, TracedParameter]
 ) -> Iterator[TracedArray]:
-    """The arrays of the step in order: forwards, backwards, update."""
+    """The arrays of the step in order: forward, backward, update."""
     times = Counter(id(call.layer) for call in calls.values())
     for call in calls.values():
         part = f"Forward, {call.path}: {call.layer.label}"
         for name, array in numbered(call, "input", call.input):
-            yield TracedArray(part, name, "what the layer is given", array)
+            yield TracedArray(part, name, "the layer's input", array)
         for key in call.layer.parameter_names:
             if parameter := parameters.get(f"{owner(call)}.{key}"):
-                words = "as it was before the step"
-                yield TracedArray(part, parameter.name, words, parameter.value)
+                yield TracedArray(part, parameter.name, "before the step", parameter.value)
         for name, array in numbered(call, "output", call.output):
             yield TracedArray(part, name, call.formula, array, _output_sum(call, calls))
     for call in reversed(list(calls.values())):
         part = f"Backward, {call.path}: {call.layer.label}"
         if call.output_gradient is not None:
-            words, blame = "dL/dy, from the layers after it", _blame(model, call, calls)
+            words, product = "dL/dy, from the layers after it", _gradient_sum(model, call, calls)
             for name, array in numbered(call, "output gradient", call.output_gradient):
-                yield TracedArray(part, name, words, array, blame)
+                yield TracedArray(part, name, words, array, product)
         if isinstance(call.layer, Activation):
             slope = np.asarray(call.layer.derivative(call.input, call.output), call.output.dtype)
             yield TracedArray(part, f"{call.path}.slope", "g'(z), the slope of g", slope)
         if call.input_gradient is not None:
-            words, product = "dL/dx, for the layers before it", _input_sum(call, calls)
+            words, inputs = "dL/dx, for the layers before it", _input_sum(call, calls)
             for name, array in numbered(call, "input gradient", call.input_gradient):
-                yield TracedArray(part, name, words, array, product)
+                yield TracedArray(part, name, words, array, inputs)
     sums = {
         name: product
         for call in calls.values()
@@ -69,26 +68,26 @@ def in_plain_names(
         if each.gradient is not None:
             name, words = f"{each.name} gradient", "dL/dw, summed over the samples"
             yield TracedArray("Update", name, words, each.gradient, sums.get(each.name))
-            words = "what the optimizer adds to the parameter"
+            words = "the change made by the optimizer"
             yield TracedArray("Update", f"{each.name} update", words, each.update)
 
 
 def numbered(
     call: TracedLayer, what: str, arrays: AnyArray | tuple[AnyArray, ...]
 ) -> list[tuple[str, AnyArray]]:
-    """An array of a call and its name; of several, these are numbered from 1."""
+    """The name and array of a call's input or output; several are numbered from 1."""
     if not isinstance(arrays, tuple):
         return [(f"{call.path}.{what}", arrays)]
     return [(f"{call.path}.{what} {k}", array) for k, array in enumerate(arrays, 1)]
 
 
 def owner(call: TracedLayer) -> str:
-    """The path of the layer, under which its parameters are: of "0 (2)", the second call, "0"."""
+    """The path of a call's layer and its parameters: "0" for "0 (2)", the second call."""
     return re.sub(r" \(\d+\)$", "", call.path)
 
 
 def is_dense(call: TracedLayer) -> bool:
-    """Whether it is a Dense layer on samples of one axis."""
+    """Whether it is a call of a Dense layer with one-dimensional samples."""
     return isinstance(call.layer, Dense) and call.input.ndim == 2
 
 
@@ -140,8 +139,8 @@ def _grid(call: TracedLayer) -> dict[str, Any]:
 
 
 def _branches(call: TracedLayer, calls: Calls, end: int, what: str) -> tuple[str, ...]:
-    """An array at the beginning or the end of each branch; () where a branch was called twice, or
-    its layer stands in another place too."""
+    """An array at the beginning or the end of each branch; () if a branch was called twice, or if
+    its layer is also used elsewhere."""
     found = []
     for name, layer in call.layer.sublayers().items():
         path, inner = f"{owner(call)}.{name}", layer
@@ -154,8 +153,8 @@ def _branches(call: TracedLayer, calls: Calls, end: int, what: str) -> tuple[str
     return tuple(found)
 
 
-def _blame(model: Model, call: TracedLayer, calls: Calls) -> Product | None:
-    """In a graph, the sum of what the layers that take an output say of it, if they are several."""
+def _gradient_sum(model: Model, call: TracedLayer, calls: Calls) -> Product | None:
+    """In a graph, the sum of the gradients from all layers that use an output, if several do."""
     places = _places(model)
     if call.path not in places or f"{call.path} (2)" in calls or not isinstance(model, Graph):
         return None
@@ -172,7 +171,7 @@ def _blame(model: Model, call: TracedLayer, calls: Calls) -> Product | None:
 
 
 def _places(model: Layer) -> dict[str, int]:
-    """The place of each layer of a graph, by its path; of one that stands in several, none."""
+    """The place of each layer of a graph, by its path, except those used in several places."""
     if not isinstance(model, Graph):
         return {}
     uses = Counter(map(id, model.layers))

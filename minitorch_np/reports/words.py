@@ -1,4 +1,4 @@
-"""A comparison in whole sentences: the question, the answer, the verdicts and what they rest on."""
+"""A comparison in sentences: the question, the answer, the verdicts and their scope."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from minitorch_np.experiments.tuning import means_by_rate
 from minitorch_np.experiments.verdicts import Verdict
 
 MANY = 6
-"""More names than that are too many for a question."""
+"""A question lists at most this many names."""
 
 
 def question(comparison: Comparison) -> str:
-    """What was asked."""
+    """The question that the comparison answers."""
     names = comparison.names
     if len(names) == 1:
         return f"How well does {names[0]} learn?"
@@ -29,7 +29,7 @@ def question(comparison: Comparison) -> str:
 
 
 def headline(comparison: Comparison) -> str:
-    """The answer, before any table: how good they are, and how often they are not."""
+    """The answer in short: how good the configurations are, and how often their runs collapse."""
     summaries = [comparison.summaries[name] for name in comparison.ranking]
     lost = [each for each in summaries if each.collapsed]
     all_failed = len(comparison.failures) == len(comparison.results)
@@ -40,7 +40,7 @@ def headline(comparison: Comparison) -> str:
 
 
 def _standing(comparison: Comparison) -> str:
-    """Who is better than whom."""
+    """A sentence on which configurations are better."""
     best = comparison.summaries[comparison.ranking[0]]
     measured = comparison.measure.name
     over = f"over {counted(len(comparison.seeds), 'seed')}"
@@ -72,7 +72,7 @@ def _standing(comparison: Comparison) -> str:
 
 
 def _against(comparison: Comparison, centre: str) -> list[str]:
-    """How one configuration and all others compare, a phrase for each kind of verdict."""
+    """How one configuration compares with all others: a phrase for each kind of verdict."""
     size = f"{comparison.size:g}"
     kinds: dict[str, list[str]] = {}
     for each in comparison.verdicts:
@@ -133,7 +133,7 @@ def verdict(comparison: Comparison, each: Verdict) -> str:
 
 
 def _plan(each: Verdict, size: str) -> str:
-    """How many seeds would decide it."""
+    """A sentence on the number of seeds needed for a decision."""
     seen = f"the difference seen ({each.difference:.4f})"
     needed = [(each.seeds_for_size, f"one of {size}")]
     if each.difference:
@@ -143,7 +143,7 @@ def _plan(each: Verdict, size: str) -> str:
 
 
 def _worked(comparison: Comparison, each: Verdict) -> str:
-    """How good both are where they work, and how often they do not."""
+    """A sentence on the medians of the runs that worked, and on the collapses."""
     one, other = comparison.summaries[each.first], comparison.summaries[each.second]
     medians = [
         "none" if math.isnan(summary.worked) else f"{summary.worked:.4f}"
@@ -157,7 +157,7 @@ def _worked(comparison: Comparison, each: Verdict) -> str:
 
 
 def _collapses_more(comparison: Comparison, each: Verdict) -> str:
-    """The name of the one with more runs that collapsed."""
+    """The name of the configuration with more collapsed runs."""
     return max(each.first, each.second, key=lambda name: comparison.summaries[name].collapsed)
 
 
@@ -175,14 +175,14 @@ def _too_few(comparison: Comparison) -> str:
 
 
 def each_range(each: Verdict) -> str:
-    """A pair's interval; where 0 is the end of a difference that was detected, without it."""
+    """A pair's interval; open at 0 if the difference was detected."""
     if each.detected and each.interval.low == 0:
         return f"(0, {each.interval.high:.4f}]"
     return _within(each.interval, lambda value: f"{value:.4f}").strip() or "an unknown range"
 
 
 def _within(interval: Interval, form: object = None) -> str:
-    """ " [low, high]", or nothing where it is not known."""
+    """ " [low, high]", or "" if it is unknown."""
     if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
         return ""
     low, high = (form(each) if callable(form) else f"{each:.4f}" for each in interval)
@@ -190,22 +190,22 @@ def _within(interval: Interval, form: object = None) -> str:
 
 
 def interval(value: float, around: Interval, form: object = None) -> str:
-    """A number and its interval, where that is known."""
+    """A number and its interval, if that is known."""
     return f"{form(value) if callable(form) else f'{value:.4f}'}{_within(around, form)}"
 
 
 def percent(share: float) -> str:
-    """A share in percent, without decimals."""
+    """A fraction in percent, without decimals."""
     return f"{100 * share:.0f} %"
 
 
 def number(value: float) -> str:
-    """A p-value."""
+    """A p-value as text."""
     return f"{value:.1e}" if value < 1e-3 else f"{value:.3f}"
 
 
 def reasons(comparison: Comparison, name: str) -> list[str]:
-    """What was found in a configuration's networks at the end, as far as it matters."""
+    """The relevant findings in a configuration's networks at the end, one per line."""
     runs = comparison.runs[name]
     whole = len(comparison.whole(name))
     found = comparison.findings(name)
@@ -225,12 +225,12 @@ def reasons(comparison: Comparison, name: str) -> list[str]:
 
 
 def footer(comparison: Comparison) -> list[str]:
-    """What the claims apply to, and what limits them."""
+    """Sentences on the scope and the limits of the claims."""
     train, test = comparison.samples
     about = "other initial weights and batch orders"
     if comparison.resampled:
         about += f", and other training samples like these {train:,}"
-    said = f"What is claimed holds for {about}; the "
+    said = f"The claims hold for {about}; the "
     if not comparison.resampled:
         said += f"{train:,} training samples and the "
     said += f"{test:,} test samples are always the same."
@@ -241,15 +241,20 @@ def footer(comparison: Comparison) -> list[str]:
         and len(comparison.failures) < len(comparison.results)
     ):
         error = math.sqrt(best * (1 - best) / test)
+        extent = (
+            f"has a standard error of {error:.4f}"
+            if error
+            else f"may be off by up to {min(1, 3 / test):.4f} (95 %)"  # the rule of three
+        )
         said += (
-            f" As a measure of other samples, an accuracy of {best:.4f} has a standard error of "
-            f"{error:.4f} from the test samples alone, which more seeds do not make smaller."
+            f" As an estimate for other samples, an accuracy of {best:.4f} {extent} from the test "
+            "samples alone, which more seeds do not reduce."
         )
     lines = [said, rates_in_words(comparison)]
     for name in comparison.edges:
         lines.append(
-            f"The best rate of {name} ({comparison.summaries[name].rate:g}) is the first or last "
-            "that was tried: a better one may lie beyond."
+            f"The best rate of {name} ({comparison.summaries[name].rate:g}) is the lowest or "
+            "highest that was tried: a better one may lie beyond."
         )
     return lines + comparison.notes
 
@@ -266,20 +271,20 @@ def rates_in_words(comparison: Comparison) -> str:
     said = []
     if chosen:
         said.append(
-            "Learning rates: each the best for it of several, chosen on a part of the training "
-            f"data and from seeds that are not compared: {listed(chosen)}."
+            "Learning rates: for each the best of several, chosen on a part of the training data "
+            f"and with other seeds: {listed(chosen)}."
         )
     if given:
         said.append(
-            f"Learning rates as given, not tuned: {listed(given)}. At other rates the answer may "
-            "be another."
+            f"Learning rates as given, not tuned: {listed(given)}. Other rates may change the "
+            "answer."
         )
     return " ".join(said)
 
 
 def rates_rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """A row a configuration, a column a learning rate that was tried: the mean accuracy, and
-    whether it is of one seed alone."""
+    """The mean accuracy for each configuration (row) and learning rate (column); in brackets if it
+    is from fewer seeds than others."""
     rates = sorted({run["rate"] for run in comparison.tuning})
     rows: list[tuple[str, ...]] = [("configuration", *(f"{rate:g}" for rate in rates))]
     for name in comparison.names:
@@ -300,11 +305,11 @@ def rates_rows(comparison: Comparison) -> list[tuple[str, ...]]:
 
 
 def joined(names: Sequence[str], word: str = "and") -> str:
-    """a, b and c."""
+    """The names as a list in words, such as "a, b and c"."""
     *most, last = names
     return f"{', '.join(most)} {word} {last}" if most else last
 
 
 def counted(n: int, what: str) -> str:
-    """1 seed, 2 seeds."""
+    """A count with its noun, such as "1 seed" or "2 seeds"."""
     return f"{n} {what}{'' if n == 1 else 's'}"

@@ -1,8 +1,8 @@
-"""Reading ahead: a thread takes the next items of an iterator while the last one is in use.
+"""Reading ahead: a thread fetches the next items of an iterator while the current one is in use.
 
-What is read, and in which order, is what the iterator gives: the thread changes the time only. An
-exception in it is raised where the item would have come. The thread ends with the `with` statement,
-however that is left: the item that is being read is finished, and nothing more is read.
+The items and their order are those of the iterator; only the time of reading changes. An exception
+in the iterator is raised where its item was expected. The thread ends with the `with` statement:
+the item being read is completed, and nothing more is read.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ NAME = "minitorch_np read-ahead"
 
 
 class ReadAhead(Generic[T]):
-    """An iterator over `items`, of which up to `depth` are read ahead; 0 means without a thread.
+    """An iterator over `items` that reads up to `depth` of them ahead; 0 means without a thread.
 
-    The thread begins with the first item that is asked for. It has the context of that moment, so
-    that NumPy's error state is the same on both sides.
+    The thread starts when the first item is requested. It copies the context of that moment, so
+    that NumPy's error state is the same in both threads.
     """
 
     def __init__(self, items: Iterator[T], depth: int) -> None:
@@ -56,7 +56,7 @@ class ReadAhead(Generic[T]):
             self._start()
         item, error = self._ready.get()
         if error is not None:
-            self._ready.put((item, error))  # asked again, it has ended again
+            self._ready.put((item, error))  # a further request raises it again
             raise error
         self._permits.put(True)
         return item  # type: ignore[no-any-return]
@@ -65,7 +65,7 @@ class ReadAhead(Generic[T]):
         import queue
         import threading
 
-        # Two queues, which wait in C: what is ready, and permits to read one more.
+        # Two queues, which wait in C: items that are ready, and permits to read one more.
         self._ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._permits: queue.SimpleQueue[bool] = queue.SimpleQueue()
         for _ in range(self._depth):

@@ -1,9 +1,9 @@
 """The order in which the rows of a source are read.
 
-Any row of an array in memory costs the same, so an epoch takes its samples in any order. A chunked
-store reads a chunk as a whole. There the chunks are put in a random order, as many as fit into a
-window are kept in memory at a time, and the samples are mixed within that window. The larger the
-window, the nearer this is to a shuffle of everything; with a window as large as the data it is one.
+In memory, reading any row costs the same, so an epoch may use any order. A chunked store reads a
+chunk as a whole. Its chunks are put in a random order, as many as fit into a window are kept in
+memory at a time, and the samples are shuffled within that window. The larger the window, the closer
+this is to a full shuffle; with a window as large as the data it is one.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ import numpy as np
 from minitorch_np.arrays import AnyArray
 
 WINDOW_BYTES = 32 * 2**20
-"""The size of a window where none is asked for."""
+"""The default size of a window."""
 
 BLOCK_BYTES = 2**22
-"""What is read at a time, roughly, where nothing else decides it."""
+"""The approximate number of bytes to read at a time where nothing else determines it."""
 
 GROUP_NUMBERS = 2**18
-"""What is converted at a time, roughly: in float32 a megabyte, which a core's cache holds."""
+"""The approximate number of inputs that are converted in one go: 1 MB of float32 fits into a core's
+cache."""
 
 
 def windows(n: int, chunk: int, window: int, seed: int) -> Iterator[AnyArray]:
-    """The rows 0 to n - 1: those of `window` rows' worth of chunks at a time, mixed.
+    """The rows 0 to n - 1, shuffled within windows of as many chunks as hold `window` rows.
 
-    Chunks are in an order drawn from `seed`, and so are the rows of each window.
+    The order of the chunks, and that of the rows in each window, is drawn from `seed`.
     """
     rng = np.random.default_rng(seed)
     chunks = rng.permutation(-(-n // chunk))
@@ -50,7 +51,8 @@ def own_rows(
 ) -> Iterator[AnyArray]:
     """The rows of the blocks that one of several processes reads.
 
-    They are its part, `own`, of each of the pieces that the blocks are made of, of these sizes.
+    `sizes` are those of the pieces that the blocks consist of; `own` gives the process's part of
+    each piece.
     """
     left = np.zeros(0, bool)
     for rows in blocks:

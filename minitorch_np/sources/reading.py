@@ -1,10 +1,10 @@
-"""Reading a source: which things are sources, and their samples in groups.
+"""Reading from a source: recognizes sources, and reads their samples in groups.
 
-A thread reads blocks of rows, as they are stored, a little ahead of their use. It does nothing
-else: it needs Python's lock for each thing that it does, and so does the training, and what one
-core has converted the other has to fetch. Out of the blocks come the spans of an epoch, the sizes
-of its batches or of the pieces of them. Spans that follow each other make a group, which is picked
-and checked in one go: for a small network that is several batches.
+A thread reads blocks of rows ahead, and does nothing else with them: it would compete with the
+training for Python's lock (the GIL), and the core that trains would have to fetch what the other
+one has converted. An epoch is a sequence of spans, one for each batch or piece of a batch.
+Consecutive spans form a group, which is taken from the blocks, checked and converted in one go when
+it is used: for a small network it holds several batches.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from minitorch_np.sources.stream import Stream
 T = TypeVar("T")
 
 Kind: TypeAlias = Literal["memory", "store", "samples", "batches"]
-"""Where data is: in memory, as whatever NumPy takes for an array; in something with `shape`,
-`dtype` and slices; in a data set that gives one sample at a time; in an iterable of batches."""
+"""Where data is: in memory (anything that NumPy can convert to an array); in a store with `shape`,
+`dtype` and slices; in a data set that yields one sample at a time; in an iterable of batches."""
 
 HELD = ("__array_interface__", "__dlpack__", "iloc")
-"""What arrays, tensors and data frames have, which are in memory."""
+"""Attributes of arrays, tensors and data frames, which are in memory."""
 
 
 def kind_of(x: Any) -> Kind:
-    """What x is; whatever is none of the others is left to NumPy."""
+    """The kind of x; anything else counts as "memory" and is left to NumPy."""
     if type(x) is np.ndarray or isinstance(x, (Sequence, Mapping, Set, type)):
         return "memory"
     if isinstance(x, np.memmap):
@@ -66,15 +66,15 @@ def _is_buffer(x: Any) -> bool:
 
 
 def as_source(x: Any, place: str, in_memory: Callable[[Any], AnyArray]) -> Source:
-    """x as a source; what is none is an array in memory, as the function makes it.
+    """x as a source; anything in memory is converted to an array by the function `in_memory`.
 
     Raises DataError for an iterable of batches.
     """
     kind = kind_of(x)
     if kind == "batches":
         raise DataError(
-            f"{place}: expected an array, or a data set with a length, got {type(x).__name__}: an "
-            "iterable of batches is given as x, alone, and gives (x, y)"
+            f"{place}: expected an array, or a data set with a length, got {type(x).__name__}: "
+            "pass an iterable of batches (x, y) as x, without y"
         )
     if kind == "memory":
         return InMemory(in_memory(x), place)
@@ -84,13 +84,13 @@ def as_source(x: Any, place: str, in_memory: Callable[[Any], AnyArray]) -> Sourc
 
 
 Rows: TypeAlias = Sequence[Any] | AnyArray
-"""The names of samples in errors: their row numbers, or texts."""
+"""The names of samples in errors: row numbers, or strings."""
 
 
 class Span(NamedTuple):
-    """A batch, or a piece of one: how many samples, and whether it is the last of its batch.
+    """A batch, or a piece of one: its number of samples, and whether it is the last of its batch.
 
-    Where only one process's part of it is read, `in_all` is how many samples all parts have.
+    If only one process's part of it is read, `in_all` is the number of samples of all parts.
     """
 
     size: int
@@ -99,8 +99,8 @@ class Span(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Samples for some spans, as a tree of arrays, and the rows that they come from; they are valid
-    until the next group. Of an iterable `seen` is the checksum of its batches up to there.
+    """The samples of some spans, as a tree of arrays, and the rows that they come from. They are
+    valid until the next group. For an iterable, `seen` is the checksum of the batches read so far.
     """
 
     samples: Any
@@ -110,7 +110,7 @@ class Group(NamedTuple):
 
 
 def spans(n: int, size: int, micro_size: int, done: int = 0) -> Iterator[Span]:
-    """The spans of the batches of `size` out of n samples, but the first `done` batches."""
+    """The spans of the batches of `size` out of n samples, except the first `done` batches."""
     for start in range(done * size, n, size):
         stop = min(start + size, n)
         for first in range(start, stop, micro_size):
@@ -119,7 +119,7 @@ def spans(n: int, size: int, micro_size: int, done: int = 0) -> Iterator[Span]:
 
 
 def grouped(cuts: Iterable[Span], most: int) -> Iterator[list[Span]]:
-    """Spans that follow each other, together at most `most` samples, but at least one span."""
+    """Groups of consecutive spans with at most `most` samples, but at least one span each."""
     group, size = list[Span](), 0
     for span in cuts:
         if group and size + span.size > most:
@@ -140,7 +140,8 @@ def read(
 ) -> abc.Generator[Group, None, None]:
     """The samples in the rows of the blocks, in groups; up to `prefetch` blocks are read ahead.
 
-    `prepared` is called for each block when it is its turn, and gives the samples to pick from.
+    `prepared` is called with the samples of each block before they are used, and returns those to
+    take groups from.
     """
     loaded = (_Block(source, rows) for rows in blocks)
     with ReadAhead(loaded, prefetch) as ready:
@@ -163,13 +164,13 @@ def read(
 
 
 def _joined(*leaves: AnyArray) -> AnyArray:
-    """Parts of a group one after the other, of the kind of array that they are."""
+    """Parts of a group as one array of their class."""
     return np.concatenate(leaves).view(type(leaves[0]))
 
 
 class _Block:
-    """The samples in some rows. Those of a source with chunks are `stored` in ascending order;
-    `picks` are their places in the order that is asked for.
+    """The samples in some rows. Those of a source with chunks are `stored` in ascending order, and
+    `picks` are their places there in the requested order.
     """
 
     def __init__(self, source: Source, rows: AnyArray) -> None:
@@ -189,8 +190,8 @@ class _Block:
 def converted(
     x: Any, dtype: DType, scale: float | None, place: str, kept: dict[int, Array] | None = None
 ) -> Any:
-    """Samples in `dtype`, times `scale`, in new memory; or in `kept`, which is used again by the
-    next call, and as they are where nothing is to be changed.
+    """The samples in `dtype`, times `scale`: a copy; or with `kept`, in memory that the next call
+    uses again, and unchanged samples as they are.
 
     Raises DataError, with row and column, for a NaN or infinity.
     """
@@ -218,8 +219,8 @@ def converted(
 
 
 def checked_at(check: Callable[[Any], T], samples: Any, rows: Rows) -> T:
-    """What `check` makes of the samples. Raises its error with the row of the source: that of the
-    first sample for which it fails by itself.
+    """The result of `check` on the samples. Raises its error with the row of the source, which is
+    that of the first sample that fails on its own.
     """
     try:
         return check(samples)
@@ -237,8 +238,8 @@ def checked_at(check: Callable[[Any], T], samples: Any, rows: Rows) -> T:
 def inputs_in(
     x: Any, batch_size: int, place: str, batch: Callable[[Any], T]
 ) -> abc.Generator[T, None, None]:
-    """What `batch` makes of inputs that are read: `batch_size` samples at a time, or as an iterable
-    gives them. Of samples and batches (x, y), the inputs are x.
+    """The results of `batch` on inputs that are read: `batch_size` samples at a time, or a batch of
+    an iterable. If samples or batches are (x, y), only x is used.
     """
     if kind_of(x) == "batches":
         pieces: Any = ReadAhead(_of_stream(x, place), 2)
@@ -268,14 +269,14 @@ def _of_source(x: Any, batch_size: int, place: str) -> Iterator[tuple[Any, Rows]
 
 
 def block_rows(source: Source, unit: int) -> int:
-    """How many rows to read at a time: whole chunks, or so many times `unit`."""
+    """The number of rows to read at a time: a multiple of the chunk, or of `unit`."""
     most = 1 if isinstance(source, ByIndex) else max(1, BLOCK_BYTES // source.row_bytes)
     unit = source.chunk or unit
     return unit * max(1, most // unit)
 
 
 def rows_of(tree_of_arrays: Any) -> int:
-    """How many samples a batch has."""
+    """The number of samples in a batch."""
     leaves = list[AnyArray]()
     tree(leaves.append, tree_of_arrays)
     return len(leaves[0]) if leaves and leaves[0].ndim else 0

@@ -1,9 +1,9 @@
-"""Sources with rows: arrays in memory or on disk, and data sets that give one sample at a time.
+"""Sources with rows: arrays in memory or on disk, and data sets that yield one sample at a time.
 
-What a source is asked is small: how many samples it has, and some of them, by their row numbers.
-Stores of arrays are read in slices, since that is what all of them have in common and do fastest.
-Each answer is checked, so that a file that was cut, or a sample of another shape, is an error that
-names the row and not a wrong number.
+A source has two operations: its number of samples, and reading samples by their row numbers. Stores
+of arrays are read in slices, which all of them support and which is fastest. What is read is
+checked, so that a truncated file, or a sample of another shape, leads to an error that names the
+row, not to wrong numbers.
 """
 
 from __future__ import annotations
@@ -25,20 +25,17 @@ from minitorch_np.io.arrays import in_words
 from minitorch_np.sources.order import BLOCK_BYTES
 
 AFFORDABLE = 64 * 2**20
-"""How many bytes of a source are read to tell whether it is the same as in an earlier run."""
-
-PAGE = mmap.PAGESIZE
-"""What the system reads of a mapped file at a time, at least."""
+"""The largest number of bytes of a source that is read to identify its data."""
 
 SAMPLED = 64
-"""How many rows are, where all would be more than that."""
+"""The number of rows that are read instead of a larger source."""
 
 
 class Source(ABC):
     """Samples that are read by their row numbers; `place` is their name in errors.
 
-    - `chunk`: how many rows are stored and read together; None where any row costs the same;
-    - `row_bytes`: the size of one sample, roughly.
+    - `chunk`: the number of rows that are stored and read together; None if any row costs the same;
+    - `row_bytes`: the approximate size of one sample.
     """
 
     chunk: int | None = None
@@ -51,7 +48,7 @@ class Source(ABC):
             raise DataError(f"{place}: expected at least one sample, got none")
 
     def count(self) -> int:
-        """How many samples there are now."""
+        """The current number of samples."""
         shape = getattr(self.x, "shape", None)
         if shape == ():
             raise DataError(f"{self.place}: expected at least one axis, got a single number")
@@ -62,16 +59,16 @@ class Source(ABC):
 
     @abstractmethod
     def read(self, rows: AnyArray) -> Any:
-        """The samples in these rows, one in each row of an array, or of the arrays of a tree. Of a
-        source with chunks, the rows ascend.
+        """The samples in these rows, one in each row of an array, or of the arrays of a tree. For a
+        source with chunks, the rows are in ascending order.
         """
 
     def ahead(self, rows: AnyArray) -> Any:
-        """The same a little before they are used: arrays, or `Later`, which are picked from."""
+        """The same, some time before they are used: arrays, or `Later`, to take them from."""
         return self.read(rows)
 
     def identity(self) -> str:
-        """What tells it from other sources, as far as it is affordable to know."""
+        """A text that identifies the data: size, dtype and the checksum of all rows or a sample."""
         rows = np.arange(self.n)
         if self.n * self.row_bytes > AFFORDABLE:
             rows = np.unique(np.linspace(0, self.n - 1, SAMPLED).astype(np.intp))
@@ -83,27 +80,27 @@ class Source(ABC):
         return f"{self.n} x {read.shape[1:]} {read.dtype.str}, {len(rows)} rows {found:08x}"
 
     def require_length(self, row: object) -> None:
-        """Raise DataError where it no longer has the samples that it had."""
+        """Raise DataError if the number of samples has changed."""
         now = self.count()
         if now != self.n:
             raise DataError(
                 f"{self.place}: expected {self.n} samples, as at the beginning, got {now} when row "
-                f"{row} was read: nothing may change the data while a run reads it"
+                f"{row} was read: do not change the data while a run reads it"
             )
 
     def unreadable(self, row: object, error: Exception) -> DataError:
-        """The error that says which row could not be read."""
+        """The error that names a row that could not be read."""
         return DataError(
             f"{self.place}: expected to read row {row}, got {in_words(error)}: "
-            "is the data still there, and whole?"
+            "was the data deleted, or is it damaged?"
         )
 
 
 class Later:
-    """Rows of an array that are copied when they are picked: into the cache of the core that uses
-    them, where a copy made ahead by another core would have to be fetched from there.
+    """Rows of an array that are copied when they are used, into the cache of the core that uses
+    them: a copy that another core makes ahead would have to be fetched from there.
 
-    What is picked is valid until the next time.
+    The rows that indexing returns are valid until the next time.
     """
 
     def __init__(self, source: InMemory, rows: AnyArray) -> None:
@@ -118,12 +115,12 @@ class Later:
 
 
 class InMemory(Source):
-    """An array."""
+    """An array in memory."""
 
     def __init__(self, x: AnyArray, place: str) -> None:
         super().__init__(x, place)
         self.row_bytes = max(1, x.nbytes // len(x))
-        # Of any other array, `take` would copy all of it.
+        # `take` would first copy the whole of any other array.
         self.simple = x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative and x.size > 0
 
     def read(self, rows: AnyArray) -> AnyArray:
@@ -131,7 +128,7 @@ class InMemory(Source):
         return found
 
     def picked(self, rows: AnyArray, room: AnyArray) -> AnyArray:
-        """The same, where it is faster in the memory that is given."""
+        """The same, written into `room` if that is faster."""
         found: AnyArray = self.x.take(rows, 0, room, "clip") if self.simple else self.x[rows]
         return found
 
@@ -143,8 +140,8 @@ class InMemory(Source):
 
 
 class _File:
-    """The file that a source is in. A part of it that is no longer there is read as zeros by HDF5,
-    and ends the process where it is mapped into memory, so its size is looked at before it is read.
+    """The file of a source. HDF5 reads zeros where a file was truncated, and a memory map ends the
+    process, so the size is checked before each read.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -152,7 +149,7 @@ class _File:
         self.size = os.stat(self.path).st_size if self.path else 0
 
     def check(self, source: Source, row: object) -> None:
-        """Raise DataError, with the row that was to be read, where it is smaller than it was."""
+        """Raise DataError, naming the row, if the file is smaller than at the beginning."""
         if self.path is None:
             return
         try:
@@ -167,8 +164,8 @@ class _File:
 
 
 class Mapped(InMemory):
-    """A file that is mapped into memory: np.memmap. To read ahead is to look at one byte of each of
-    its pages, so that it is in memory when the rows are copied.
+    """A memory-mapped file: np.memmap. Reading ahead reads a byte of each page, so that the pages
+    are in memory when the rows are copied.
     """
 
     def __init__(self, x: AnyArray, place: str) -> None:
@@ -176,7 +173,9 @@ class Mapped(InMemory):
         self.file = _File(None if name is None else os.fspath(name))
         super().__init__(np.asarray(x), place)
         if self.simple:
-            self.pages = self.x.reshape(-1).view(np.uint8).reshape(len(self.x), -1)[:, ::PAGE]
+            self.pages = (
+                self.x.reshape(-1).view(np.uint8).reshape(len(self.x), -1)[:, :: mmap.PAGESIZE]
+            )
 
     def read(self, rows: AnyArray) -> AnyArray:
         self.file.check(self, rows[0])
@@ -198,7 +197,7 @@ class Mapped(InMemory):
 
 
 class Sliced(Source):
-    """Whatever has `shape`, `dtype` and slices: h5py.Dataset, zarr.Array, a Dask array.
+    """A store with `shape`, `dtype` and slices: h5py.Dataset, zarr.Array, a Dask array.
 
     Raises DataError for a source that can't be read, ShapeError for rows of another shape.
     """
@@ -212,7 +211,7 @@ class Sliced(Source):
         self.chunk = int(max(along) if isinstance(along, tuple) else along)  # Dask's differ
         name = getattr(getattr(x, "file", None), "filename", None)  # h5py's
         self.file = _File(name if isinstance(name, str) else None)
-        # Zarr reads a chunk that is missing as zeros, and does not say so.
+        # Zarr silently reads a missing chunk as zeros.
         self._written = self._chunks_written()
 
     def read(self, rows: AnyArray) -> AnyArray:
@@ -227,7 +226,7 @@ class Sliced(Source):
         return out
 
     def _run(self, first: int, last: int) -> AnyArray:
-        """Rows that follow each other."""
+        """The rows from `first` to `last` - 1."""
         try:
             found = np.asarray(self.x[first:last])
         except (MinitorchError, MemoryError):
@@ -244,7 +243,7 @@ class Sliced(Source):
         return found
 
     def _first_unreadable(self, first: int, last: int) -> int:
-        """The first row that can't be read, by halving; chunks are read as a whole."""
+        """The first row that can't be read, by bisection; chunks are read as a whole."""
         while last - first > 1:
             middle = (first + last) // 2
             try:
@@ -263,7 +262,7 @@ class Sliced(Source):
         return int(written) if isinstance(written, (int, np.integer)) else 0
 
     def _require_written(self, first: int, last: int) -> None:
-        """Raise DataError where a blank row may be that of a chunk that was removed."""
+        """Raise DataError if chunks were removed, since a blank row may be one of theirs."""
         written = self._chunks_written()
         if written < self._written:
             raise DataError(
@@ -273,7 +272,7 @@ class Sliced(Source):
 
 
 class ByIndex(Source):
-    """A map-style data set: `len(x)`, and `x[i]`, which is one sample or a tuple (x, y)."""
+    """A map-style data set: it has `len(x)`, and `x[i]` is one sample or a tuple (x, y)."""
 
     def __init__(self, x: Any, place: str) -> None:
         super().__init__(x, place)
@@ -302,14 +301,14 @@ class ByIndex(Source):
             raise self.unreadable(row, error) from error
 
     def identity(self) -> str:
-        # Not its content: many such data sets draw at random each time they are asked.
+        # Not its content: many such data sets apply random changes at each access.
         return f"{type(self.x).__qualname__} of {self.n}, {shapes(self._like)}"
 
 
 class Columns(Source):
-    """Inputs, targets and weights that are sources of their own: a sample is a row of each.
+    """Inputs, targets and weights from separate sources: a sample is a row of each.
 
-    Raises ShapeError where they have different lengths.
+    Raises ShapeError if they have different lengths.
     """
 
     def __init__(self, x: Any, y: Any, weights: Source | None, place: str) -> None:
@@ -338,7 +337,7 @@ class Columns(Source):
 
 
 class Part(Source):
-    """The rows of a source from `first` to `last` - 1, as a source; errors name the source's."""
+    """The rows from `first` to `last` - 1 of a source, as a source; errors name rows of `whole`."""
 
     def __init__(self, whole: Source, first: int, last: int) -> None:
         self.whole, self.first, self.last = whole, first, last
@@ -359,7 +358,7 @@ class Part(Source):
 
 
 def tree(function: Callable[..., Any], *trees: Any) -> Any:
-    """The function of the leaves of a tree of tuples, lists and dictionaries, as such a tree."""
+    """Apply a function to the leaves of trees of tuples, lists and dictionaries; returns a tree."""
     first = trees[0]
     if isinstance(first, (tuple, list)):
         return tuple(tree(function, *leaves) for leaves in zip(*trees, strict=True))
@@ -374,7 +373,7 @@ def shapes(x: Any) -> Any:
 
 
 def _as_slice(rows: AnyArray) -> Any:
-    """The same rows as a slice, where they follow each other."""
+    """The rows as a slice, if they are consecutive."""
     first, last = int(rows[0]), int(rows[-1])
     follow = last - first == len(rows) - 1 and bool((np.diff(rows) == 1).all())
     return slice(first, last + 1) if follow else rows

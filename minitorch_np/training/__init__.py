@@ -1,4 +1,4 @@
-"""Training: the loop, what is measured along the way, and what is told about it."""
+"""Training: the loop, its metrics, callbacks, checkpoints and loggers."""
 
 from minitorch_np.training.callback import Callback, Progress
 from minitorch_np.training.checkpoint import Checkpoint

@@ -39,20 +39,20 @@ augmentation."""
 
 
 FIRST = 256
-"""How many samples stand for all where a look at some of them will do."""
+"""The number of samples that are inspected where the first few are enough."""
 
 
 Pieces: TypeAlias = abc.Generator[tuple[Any, Any, Array | None, bool], None, None]
-"""Inputs, targets, weights, and whether it is the last piece of its batch; to be closed."""
+"""Inputs, targets, weights, and whether this is the last piece of its batch. Close it after use."""
 
 Cut: TypeAlias = Callable[[int, int], tuple[int, int]]
-"""Given where a piece of a batch begins and ends, where this process's part of it does."""
+"""Maps the first and last row of a piece of a batch to those of this process's part of it."""
 
 
 class Samples(NamedTuple):
     """Inputs, targets, and the samples' weights, or None if all count the same.
 
-    Of a graph with several inputs or outputs, x or y is a tuple of arrays.
+    For a graph with several inputs or outputs, x or y is a tuple of arrays.
     """
 
     x: Any
@@ -70,11 +70,11 @@ class Batches:
     """Batches of `size` samples; the last one may be smaller. `size=None` is all of them.
 
     A batch comes in pieces of at most `micro_size`. A piece is valid until the next one is
-    requested. Inputs that are not of `dtype` are converted then. In the first epoch each piece is
-    checked for NaN and infinity while it is in the processor's cache: a tenth of what it costs to
-    check all of x beforehand. `scale` is a factor for all inputs.
+    requested. Inputs are converted to `dtype` piece by piece. In the first epoch each piece is
+    checked for NaN and infinity while it is in the processor's cache, at a tenth of the cost of
+    checking all of x beforehand. `scale` is a factor for all inputs.
 
-    `first` are the first samples; `seen` is a checksum of what an iterable has given so far.
+    `first` holds the first samples; `seen` is a checksum of the batches read from an iterable.
     """
 
     seen = 0
@@ -97,7 +97,7 @@ class Batches:
         self.samples_in_all = n = count(samples.x)
         self.size = min(size or n, n)
         self.micro_size = min(micro_size or self.size, self.size)
-        # The order within a batch is of no consequence, so all rows at once are never copied.
+        # The order within a batch does not matter: with a single batch no rows need be copied.
         self.shuffle = shuffle and self.size < n
         self.checked = False
         self.cut: Cut | None = None
@@ -111,7 +111,7 @@ class Batches:
         return rng.permutation(self.samples_in_all) if self.shuffle else None
 
     def converted(self, x: Any) -> Any:
-        """Inputs as a batch has them: in the model's kind of number, times `scale`."""
+        """Inputs as they appear in a batch: in the model's dtype, times `scale`."""
         return each(self._converted, x)
 
     def _converted(self, x: Array) -> Array:
@@ -119,13 +119,13 @@ class Batches:
         return x if self.scale is None else x * self.dtype.type(self.scale)
 
     def looked_at(self) -> Samples:
-        """Samples, as a batch has them, that tell whether x is of the right size."""
+        """Samples, as they appear in a batch, for the check of their scale."""
         if self.scale is None:
             return self.samples
         return self.first._replace(x=self.converted(self.first.x))
 
     def identity(self) -> dict[str, Any]:
-        """The settings, and what tells the data from other data."""
+        """The settings, and a checksum that identifies the data."""
         return {
             "samples": self.samples_in_all,
             "batch size": self.size,
@@ -136,8 +136,8 @@ class Batches:
         }
 
     def epoch(self, order: AnyArray | None, rng: Generator | None, done: int = 0) -> Pieces:
-        """The pieces of all batches of one epoch but the first `done`: inputs, targets, weights,
-        and whether it is the last of its batch.
+        """The pieces of all batches of one epoch except the first `done`: inputs, targets, weights,
+        and whether the piece is the last of its batch.
 
         Raises DataError, with row and column, for a NaN or infinity in x.
         """
@@ -157,7 +157,7 @@ class Batches:
                     begin, end = self.cut(first, last)
                     if transform is None:
                         first, last = begin, end  # noqa: PLW2901
-                    else:  # which draws for the whole piece
+                    else:  # the transform draws for the whole piece
                         part = slice(begin - first, end - first)
                 if order is None:
                     x, y, weights = self.samples.rows(slice(first, last))
@@ -177,7 +177,7 @@ class Batches:
                 elif x.dtype != self.dtype:
                     x = x.astype(self.dtype)
                 if not checked and not all_finite(x):
-                    require_finite(all_x, self.place)  # all of it, for the row's number
+                    require_finite(all_x, self.place)  # all of it, to name the row
                 if transform is not None:
                     x = self._transformed(each(np.copy, x) if order is None else x, rng)
                     if part is not None:
@@ -198,13 +198,13 @@ class Batches:
 
 
 def _gathered(rows: AnyArray, array: AnyArray, buffer: AnyArray) -> AnyArray:
-    """These rows of an array, in the buffer."""
+    """These rows of an array, copied into the buffer."""
     found: AnyArray = array.take(rows, 0, buffer[: len(rows)], "clip")
     return found
 
 
 def _as_before(made: Any, x: Array) -> Array:
-    """What a transform has made of x, if it is an array of the same shape."""
+    """The result of a transform in the dtype of x. Raises ShapeError if its shape differs."""
     changed = np.asarray(made)
     if changed.shape != x.shape or changed.dtype.kind not in "fiub":
         raise ShapeError(

@@ -1,7 +1,7 @@
-"""Callbacks: what `fit` calls between steps and epochs, and the one that shows progress.
+"""Callbacks: the hooks that `fit` calls between steps and epochs, and the progress display.
 
 A callback is called as training progresses, and may act on it: stop training, lower the learning
-rate, write a file. `Callback` lists the hooks, which know of the Trainer only what they use of it.
+rate, write a file. `Callback` lists the hooks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from minitorch_np.signature import Described
+from minitorch_np.text import decimal
 from minitorch_np.training.display import bar, in_notebook, is_watched
 from minitorch_np.validation import require
 
@@ -24,7 +25,7 @@ class Callback(Described):
     """
 
     shows_progress: bool = False
-    """Whether it shows the run's progress, so that `fit` does not have to."""
+    """Whether it shows the run's progress, so that `fit` adds no display of its own."""
 
     only_first_rank: bool = False
     """Whether it only writes or shows something, and is called on the first of several ranks."""
@@ -39,26 +40,26 @@ class Callback(Described):
         """After a step, with the batch's mean loss as it was before the step."""
 
     def on_epoch_end(self, trainer: Any, epoch: int, numbers: dict[str, float]) -> None:
-        """After an epoch and its validation, with what goes into the history; may add to it."""
+        """After an epoch and its validation; `numbers` go into the history and may be added to."""
 
     def on_train_end(self, trainer: Any) -> None:
-        """After the last epoch; not called where training was stopped by an error."""
+        """After the last epoch; not called if an error stopped training."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What it remembers of the run, for a checkpoint: numbers, texts, arrays, lists and
-        dictionaries of these.
+        """The callback's state, for a checkpoint: numbers, strings, arrays, lists and dictionaries
+        of these.
         """
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set that again, in a run that is resumed: after on_train_begin, before anything else."""
+        """Restore the state in a resumed run; called right after on_train_begin."""
 
 
 class Progress(Callback):
     """Prints a line per epoch to `file` (None: standard output) and shows a bar during the epoch.
 
     The bar needs tqdm (extra `progress`) and a terminal or a notebook. `fit` adds this callback by
-    itself when it runs in one of these.
+    itself in a terminal or a notebook.
     """
 
     shows_progress = only_first_rank = True
@@ -82,11 +83,11 @@ class Progress(Callback):
 
     def on_epoch_end(self, trainer: Any, epoch: int, numbers: dict[str, float]) -> None:
         self.close()
-        shown = "  ".join(f"{name} {number:.4f}" for name, number in numbers.items())
+        shown = "  ".join(f"{name} {decimal(number)}" for name, number in numbers.items())
         if self._silent:
             return
         line = f"epoch {epoch + 1:{len(str(self._epochs))}}/{self._epochs}  {shown}"
-        try:  # flushed, so that a log is as far as the training is
+        try:  # flushed, so that a log keeps up with the training
             print(line, file=self.file, flush=True)
         except BrokenPipeError:  # the reader is gone, as in `train | head`
             self._silent = True
@@ -99,8 +100,11 @@ class Progress(Callback):
 
 
 def progress(verbose: bool | int | None, hooks: Sequence[Callback]) -> list[Progress]:
-    """The callback that shows progress, if any: none where nobody is watching, or where one of
-    `hooks` does it already."""
+    """The callback that shows progress, if any: none if there is no terminal or notebook, or if one
+    of `hooks` shows it already.
+
+    Raises ConfigurationError for another `verbose`.
+    """
     if verbose is not None:  # numbers are Keras' way
         right = isinstance(verbose, (int, np.bool_)) and verbose in (0, 1, 2)
         require(right, "fit", "verbose to be True, False or None", verbose)

@@ -1,9 +1,10 @@
 """Saves a run to a file, from which it can be resumed as if it had never stopped.
 
 Everything that the rest of a run depends on is saved: parameters and running statistics, which
-layers are frozen, the optimizer's memory and number of steps, the random generator, the epoch and
-the step, the order of that epoch's samples, the sums of the epoch so far, the history, and what
-callbacks remember. A resumed run therefore ends bit for bit where an uninterrupted one ends.
+layers are frozen, the optimizer's state and number of steps, the random generator, the epoch and
+the step, the order of that epoch's samples, the sums of the epoch so far, the history, and the
+state of the callbacks. A resumed run therefore gives the same result, bit for bit, as an
+uninterrupted one.
 
 The file is an .npz of arrays and one JSON text, without pickle, and is written completely or not at
 all.
@@ -37,12 +38,12 @@ from minitorch_np.validation import (
 from minitorch_np.validation import path as checked_path
 
 FORMAT = 3
-"""Increment when older versions of this package can't go on from the file correctly."""
+"""Increment when older versions of this package can't resume from the file correctly."""
 
 IN_OLD_FILES = frozenset(
     {"samples", "batch size", "micro-batch size", "shuffle", "generator", "frozen"}
 )
-"""What files of format 2 or older record about a run in today's form."""
+"""The entries that files of format 2 or older record in today's form."""
 
 
 class Checkpoint(metaclass=Explained):
@@ -50,11 +51,11 @@ class Checkpoint(metaclass=Explained):
 
     With `resume`, `fit` continues the run in `path`, or starts one if the file does not exist. The
     arguments of `fit`, the model and the data must be those of that run, except for `epochs`.
-    `resumed` tells afterwards whether a run was continued. Without `resume`, an existing file is an
+    Afterwards `resumed` says whether a run was continued. Without `resume`, an existing file is an
     error, so that no run is lost.
 
-    Raises ConfigurationError for a file that exists, or one of another run, ModelFileError for one
-    that cannot be read.
+    Raises ConfigurationError if the file exists and `resume` is not set, or if it belongs to
+    another run, ModelFileError if it can't be read.
     """
 
     def __init__(self, path: StrPath, *, every: int | None = None, resume: bool = False) -> None:
@@ -66,21 +67,21 @@ class Checkpoint(metaclass=Explained):
     def begin(
         self, run: Mapping[str, Any], epochs: int, load: Callable[[Mapping[str, Any]], None]
     ) -> None:
-        """Call `load` with what the file holds; if there is none, check that one can be written.
+        """Call `load` with the state in the file; if there is none, check that one can be written.
 
-        `run` is what tells this run from others, see `fingerprint`.
+        `run` identifies this run, see `fingerprint`. Raises as the class says.
         """
         exists = os.path.exists(self.path)
         if exists and not self.resume:
             raise ConfigurationError(
                 f"checkpoint {self.path}: expected a new file, got one that holds a run: set "
-                "resume to go on with it, or choose another"
+                "resume to continue it, or choose another file"
             )
         folder = os.path.dirname(os.path.realpath(self.path))
         os.makedirs(folder, exist_ok=True)
-        if not os.access(folder, os.W_OK):  # before anything is trained that could then be lost
+        if not os.access(folder, os.W_OK):  # checked now, before any training could be lost
             raise ConfigurationError(
-                f"checkpoint {self.path}: expected a folder that can be written to, got {folder}"
+                f"checkpoint {self.path}: expected a writable folder, got {folder}"
             )
         remove_leftovers(self.path)
         self.resumed = exists
@@ -93,17 +94,17 @@ class Checkpoint(metaclass=Explained):
             load(state)
         except ConfigurationError:
             raise
-        except Exception as error:  # of whatever the file says instead of a state
+        except Exception as error:  # the file's content can be anything
             raise ModelFileError(
                 f"checkpoint {self.path}: expected a run written by minitorch_np, got one that is "
-                f"incomplete or of another version ({in_words(error)}): move it away to begin anew"
+                f"incomplete or of another version ({in_words(error)}): move it away to start again"
             ) from None
         written, now = state.get("versions", "an older version of minitorch_np"), versions()
         if repr(written) != repr(now):
             warnings.warn(
-                f"checkpoint {self.path}: expected the versions with which it was written, "
-                f"{excerpt(written, 200)}, got {now}: it goes on, but need not end bit for bit "
-                "where it would have ended",
+                f"checkpoint {self.path}: expected the versions that wrote it, "
+                f"{excerpt(written, 200)}, got {now}: the run continues, but the result may not be "
+                "the same bit for bit",
                 stacklevel=2,
             )
 
@@ -113,7 +114,7 @@ class Checkpoint(metaclass=Explained):
         write_state(self.path, {**head, **state})
 
     def _require_same(self, run: Mapping[str, Any], epochs: int, state: Mapping[str, Any]) -> None:
-        """Raise ConfigurationError unless the file's run is this one and can go on."""
+        """Raise ConfigurationError unless the file holds this run and it can be continued."""
         if not 1 <= state["format"] <= FORMAT:
             raise ConfigurationError(
                 f"checkpoint {self.path}: expected format {FORMAT} or older, got "
@@ -124,8 +125,7 @@ class Checkpoint(metaclass=Explained):
         differ = [_difference(k, then.get(k), run[k]) for k in compared if run[k] != then.get(k)]
         if differ:
             raise ConfigurationError(
-                f"checkpoint {self.path}: expected the same run as then, got another: "
-                f"{'; '.join(differ)}"
+                f"checkpoint {self.path}: expected the same run, got another: {'; '.join(differ)}"
             )
         if state["epoch"] > epochs:
             raise ConfigurationError(
@@ -135,7 +135,7 @@ class Checkpoint(metaclass=Explained):
 
 
 def _require_form(state: Mapping[str, Any]) -> None:
-    """Raise ValueError unless the state has everything a loop counts, in the right form."""
+    """Raise ValueError unless the state has every entry a loop needs, in the right form."""
     try:
         epochs = whole("state", "epoch", state["epoch"], 0)
         whole("state", "batch", state["batch"], 0)
@@ -155,7 +155,7 @@ def _require_form(state: Mapping[str, Any]) -> None:
 
 
 def _difference(name: str, then: object, now: object) -> str:
-    """The two texts, from shortly before they differ."""
+    """Both values as text, cut to begin shortly before they differ."""
     texts = [repr(then), repr(now)]
     same = next((n for n, pair in enumerate(zip(*texts, strict=False)) if len(set(pair)) > 1), 0)
     if same > 80:

@@ -16,8 +16,8 @@ def is_watched() -> bool:
 
 def in_notebook() -> bool:
     """Whether this process is the kernel of a Jupyter notebook."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return type(shell).__name__ == "ZMQInteractiveShell"
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and type(ipython.get_ipython()).__name__ == "ZMQInteractiveShell"
 
 
 def bar(total: int, label: str, done: int = 0, unit: str = "it") -> Any:

@@ -1,7 +1,7 @@
-"""Finds where a number stopped being finite.
+"""Finds the layer in which a number stopped being finite.
 
-When a loss turns infinite or NaN, the question is which layer caused it. So the batch is run again,
-layer by layer, and the first output or gradient that is not finite is named.
+When a loss turns infinite or NaN, the batch is run again, layer by layer, and the first output or
+gradient that is not finite is named.
 """
 
 import copy
@@ -27,7 +27,7 @@ def divergence(
         good.restore()
         if bad:  # from a gradient some steps ago: run again with the restored parameters
             place = first_not_finite(model, loss, x, y) or place
-            good.restore()  # that forward has changed running statistics
+            good.restore()  # the forward pass has changed running statistics
     return DivergenceError(
         f"training: expected finite numbers, got {place or 'others'} at {when}: stopped, and "
         "restored the last snapshot with a finite loss; try a smaller learning rate"
@@ -35,7 +35,7 @@ def divergence(
 
 
 def first_not_finite(model: Model, loss: Loss, x: Any, y: Any) -> str:
-    """Describe the first value that is not finite when the batch runs through the model; or ""."""
+    """Describe the first value that is not finite when the model processes the batch; else ""."""
     watched = _watched(model, "")
     try:
         scores, cache = watched.forward(x, train=True, rng=np.random.default_rng(0))

@@ -1,8 +1,8 @@
-"""Random numbers for a part of a batch, the same as one process draws for the whole.
+"""Random numbers for a part of a batch, equal to those that one process draws for all of it.
 
-Layers such as Dropout draw an array with a row for each of their samples. Where the samples are
-divided among processes, each draws the rows of all of them and keeps its own. So the numbers do not
-depend on how many processes there are, and their generators stay in the same state.
+Layers such as Dropout draw an array with a row for each sample. When the samples are divided among
+processes, each process draws the rows of all samples and keeps its own. So the numbers do not
+depend on the number of processes, and their generators stay in the same state.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ import numpy as np
 
 @functools.cache
 def draws() -> Any:
-    """The class of these generators, made when it is first used: NumPy loads its own then."""
+    """The class of these generators, created at first use, since it loads numpy.random."""
 
     class Draws(np.random.Generator):
-        """A generator whose arrays with a row for each sample are drawn as in one process.
+        """A generator that returns this rank's rows of the arrays that one process would draw.
 
-        It draws for all samples of the piece, or skips what others draw, and returns the rows of
-        this rank's.
+        It draws for all samples of the piece, or skips the numbers of other ranks.
         """
 
         def __init__(self, bits: Any, rows: slice, all_rows: int) -> None:
@@ -35,7 +34,7 @@ def draws() -> Any:
 
 
 def _by_sample(name: str, place: int) -> Any:
-    """A generator's method, for whose arrays the rows are drawn by sample."""
+    """A generator's method, changed to draw one row per sample of the whole batch."""
     draw: Any = getattr(np.random.Generator, name)
 
     def drawn(self: Any, *given: Any, **options: Any) -> Any:
@@ -46,7 +45,7 @@ def _by_sample(name: str, place: int) -> Any:
             return draw(self, *given, **options)
         dtype = given[1] if len(given) > 1 else options.get("dtype")
         if name == "random" and dtype == np.float32 and _skips(self.bit_generator):
-            row = math.prod(shape[1:])  # as Dropout draws: what others draw is left out
+            row = math.prod(shape[1:])  # as Dropout draws: skip the rows of other ranks
             _skip(self, self.rows.start * row)
             found = draw(self, shape, np.float32)
             _skip(self, (self.all_rows - self.rows.stop) * row)
@@ -62,9 +61,9 @@ def _by_sample(name: str, place: int) -> Any:
 
 
 def _skip(rng: Any, numbers: int) -> None:
-    """Go on as if so many float32 had been drawn; of PCG64, each is half of a draw.
+    """Advance the generator by that many float32; in PCG64, each takes half of a 64-bit draw.
 
-    The last ones are drawn, so that the state is the same to the bit.
+    The last one or two are really drawn, so that the state is the same to the bit.
     """
     draw: Any = np.random.Generator.random
     if numbers and rng.bit_generator.state["has_uint32"]:  # `advance` would forget that half
@@ -86,4 +85,4 @@ SIZES = {
     **dict.fromkeys(("normal", "uniform", "integers", "binomial", "gamma", "beta"), 2),
     **dict.fromkeys(("laplace", "gumbel", "logistic", "lognormal"), 2),
 }
-"""What draws by sample, and which of its arguments is the size."""
+"""The methods that draw one row per sample, and the position of their argument `size`."""

@@ -1,8 +1,8 @@
-"""What `fit`, `evaluate` and the like are given, as batches.
+"""Turns the data given to `fit`, `evaluate` and the like into batches.
 
-Arrays in memory are checked once, as a whole, and picked from: see `batches`. Sources and iterables
-are read, converted and checked a group of batches at a time, by a thread that reads ahead; a wrong
-sample is found when it is its turn, and the error names its row.
+Arrays in memory are checked once, as a whole: see `batches`. Sources and iterables are read,
+converted and checked a group of batches at a time, by a thread that reads ahead. An invalid sample
+is found when it is read, and the error names its row.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, as_targets, parts, require_finite
+from minitorch_np.arrays import AnyArray, Array, as_rows, parts, require_finite
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.losses import Loss
 from minitorch_np.sources.reading import as_source, converted, kind_of
@@ -25,13 +25,13 @@ from minitorch_np.training.read_batches import Checks, Reading, SourceBatches, S
 from minitorch_np.validation import is_number, number, whole
 
 Opened: TypeAlias = Samples | Source | Stream
-"""What was given: arrays in memory, which are checked, or something to read."""
+"""The data: arrays in memory, already checked, or something to read from."""
 
 
 def as_reading(
     place: str, scale: object, prefetch: object = 2, window: object = None, steps: object = None
 ) -> Reading:
-    """Raises ConfigurationError for arguments that have no meaning."""
+    """The checked settings. Raises ConfigurationError for values out of range."""
     return Reading(
         None if scale is None else number(place, "scale", scale),
         whole(place, "prefetch", prefetch, 0, 1000),
@@ -41,7 +41,10 @@ def as_reading(
 
 
 def open_data(trainer: Any, data: Sequence[Any], place: str, steps: int | None = None) -> Opened:
-    """The data (x, y, sample_weight) of a trainer: checked, if it is in memory."""
+    """The data (x, y, sample_weight) of a trainer, checked if it is in memory.
+
+    Raises ConfigurationError for arguments that do not go together.
+    """
     x, y, weights = data
     model, kind = trainer.model, kind_of(x)
     if type(x) is np.ndarray and type(y) is np.ndarray and weights is None and steps is None:
@@ -50,18 +53,18 @@ def open_data(trainer: Any, data: Sequence[Any], place: str, steps: int | None =
     if kind == "batches":
         if y is not None or weights is not None:
             raise ConfigurationError(
-                f"{place}: expected no y and no sample_weight beside an iterable: its batches are "
+                f"{place}: expected no y and no sample_weight with an iterable: its batches are "
                 "(x, y) or (x, y, sample_weight)"
             )
         return Stream(x, steps, f"{place}: x")
     if steps is not None:
         raise ConfigurationError(
-            f"{place}: expected no steps_per_epoch beside data whose length is known, got {steps}"
+            f"{place}: expected no steps_per_epoch for data whose length is known, got {steps}"
         )
     if y is None:
         if kind != "samples":
             raise ConfigurationError(
-                f"{place}: expected targets y beside x, or a data set or an iterable with both"
+                f"{place}: expected targets y with x, or a data set or an iterable with both"
             )
         return ByIndex(x, f"{place}: x")
     columns = (
@@ -76,16 +79,20 @@ def open_data(trainer: Any, data: Sequence[Any], place: str, steps: int | None =
     def source(part: Any, name: str, in_memory: Callable[[Any], AnyArray]) -> Source:
         return as_source(part, f"{place}: {name}", in_memory)
 
-    inputs = [source(part, "x", lambda x: as_targets(x, f"{place}: x")) for part in columns[0]]
-    targets = [
-        source(part, "y", lambda y: np.asarray(trainer.numbers_of(y, place))) for part in columns[1]
-    ]
-    own = [source(part, "sample_weight", lambda w: as_targets(w, place)) for part in columns[2]]
+    def rows(name: str) -> Callable[[Any], AnyArray]:
+        return lambda part: as_rows(part, f"{place}: {name}")
+
+    def numbers(y: Any) -> AnyArray:
+        return rows("y")(trainer.numbers_of(y, place))
+
+    inputs = [source(part, "x", rows("x")) for part in columns[0]]
+    targets = [source(part, "y", numbers) for part in columns[1]]
+    own = [source(part, "sample_weight", rows("sample_weight")) for part in columns[2]]
     return Columns(_joined(inputs), _joined(targets), own[0] if own else None, place)
 
 
 def _columns(given: Any, shape: Any) -> tuple[Any, ...]:
-    """The inputs or targets, of which a graph may have several."""
+    """The inputs or targets as a tuple; a graph may have several."""
     return tuple(given) if len(parts(shape)) > 1 else (given,)
 
 
@@ -96,7 +103,10 @@ def _joined(columns: list[Source]) -> Any:
 def held_out_of(
     trainer: Any, data: Opened, validation: Any, share: float, reading: Reading
 ) -> tuple[Opened, Batches | None]:
-    """What to train on, and the batches to validate with: of other data, or the last part."""
+    """The training data, and the batches for validation: other data, or the last part of it.
+
+    Raises ConfigurationError if both or something else is given.
+    """
     place = "validation_data"
     if validation is None:
         if is_number(share) and share == 0:
@@ -110,8 +120,8 @@ def held_out_of(
         if things not in (2, 3) or share:
             raise ConfigurationError(
                 "validation_data: expected (x, y) or (x, y, sample_weight), and no "
-                f"validation_split beside it, got {things}"
-                + (" things" if isinstance(things, int) else "")
+                f"validation_split with it, got {things}"
+                + (" items" if isinstance(things, int) else "")
             )
         held_out = open_data(trainer, (*given, None)[:3], place)
         if isinstance(held_out, Samples):
@@ -120,13 +130,12 @@ def held_out_of(
 
 
 def _divided(data: Opened, share: float) -> tuple[Opened, Opened]:
-    """What to train on, and the last part of it to validate with."""
+    """The data divided into a part for training and one for validation."""
     if isinstance(data, Samples):
         return split(data, share)
     if isinstance(data, Stream):
         raise ConfigurationError(
-            "validation_split: expected none where batches come from an iterable: pass "
-            "validation_data"
+            "validation_split: expected 0 for batches from an iterable: pass validation_data"
         )
     kept = split_at(len(data), share)
     return Part(data, 0, kept), Part(data, kept, len(data))
@@ -173,9 +182,9 @@ def make_batches(
 
 
 def fitted(trainer: Any, data: Opened, batches: Batches) -> Loss:
-    """The trainer's loss where it depends on all targets.
+    """The trainer's loss, fitted to all targets if it depends on them.
 
-    Raises ConfigurationError where it does, and they are not in memory.
+    Raises ConfigurationError if it does and the targets are not in memory.
     """
     loss, shape = trainer.loss, trainer.model.output_shape
     targets = data.y if isinstance(data, Samples) else batches.first.y
@@ -185,8 +194,8 @@ def fitted(trainer: Any, data: Opened, batches: Batches) -> Loss:
     y = data.columns[1] if isinstance(data, Columns) else None
     if type(y) is not InMemory:
         raise ConfigurationError(
-            f"fit: expected a loss that does not depend on all targets, which are not in memory "
-            f"here, got {loss!r}: for class_weights='balanced', pass balanced_weights(labels)"
+            f"fit: expected a loss that does not depend on all targets, since they are not in "
+            f"memory, got {loss!r}: for class_weights='balanced', pass balanced_weights(labels)"
         )
     all_targets, _ = as_answers(trainer.model, loss, y.x, None, len(y), "fit")
     found = loss.fitted(all_targets, shape)

@@ -2,8 +2,8 @@
 
 Everything that the result depends on is described by text that is the same in every process: no
 addresses, no order of sets. An object is described by its class and constructor arguments, a
-function by its code, constants, defaults, the values it encloses and the globals it uses. For a
-class or function of this package the name is enough, since the package's version is recorded too.
+function by its code, constants, defaults, closure and the globals it uses. For a class or function
+of this package the name is enough, since the package's version is recorded too.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from minitorch_np.training.batches import Batches
 from minitorch_np.training.loop import Loop
 
 DEPTH = 12
-"""How deep nested objects are described."""
+"""The maximum depth to which nested objects are described."""
 
 PLACES = frozenset({"path", "file", "state", "age"})
-"""Attributes that are never settings: where something is written, and what it remembers."""
+"""Attributes that are never settings: output paths and internal state."""
 
 BUILT = frozenset({"input_shape", "output_shape", "dtype", "parameter_shapes", "frozen"})
-"""What a layer has beside its settings once it is built."""
+"""A layer's attributes, apart from its settings, once it is built."""
 
 
 def fingerprint(loop: Loop, callbacks: Sequence[object]) -> dict[str, Any]:
-    """The model, the settings and the data of a run, in numbers and texts."""
+    """The model, the settings and the data of a run, as numbers and strings."""
     owners = loop.model.parameter_owners()
     return {
         "layers": f"{describe(loop.model)} for {loop.model.input_shape} in {loop.model.dtype}",
@@ -69,12 +69,12 @@ def versions() -> dict[str, str]:
 
 
 def describe(value: object) -> str:
-    """A text that tells two values apart if a run could, and is the same in every process."""
+    """A text, the same in every process, that differs for values that a run could tell apart."""
     return _Describer().describe(value, 0)
 
 
 class _Describer:
-    """Describes a value once; where it is met inside of itself, by its class alone."""
+    """Describes a value; a value that contains itself is described there by its class alone."""
 
     def __init__(self) -> None:
         self.open, self.known = set[int](), dict[int, str]()
@@ -121,12 +121,12 @@ class _Describer:
         if isinstance(value, type):
             return self._class(value, depth)
         if _of_a_library(type(value)) and not _ours(type(value)):
-            depth = DEPTH  # its own numbers and texts, not the objects it refers to
+            depth = DEPTH  # only its own numbers and strings, not the objects it refers to
         shown = [f"{name}={inner(item)}" for name, item in _settings(value)]
         return f"{inner(type(value))}({', '.join(shown)})"
 
     def _class(self, cls: type, depth: int) -> str:
-        """Its name, and a checksum of what it and its bases define, where a library does not."""
+        """Its name, and a checksum of the code of it and its bases, except a library's."""
         text = "".join(
             f"{name}: {self.describe(getattr(item, '__func__', item), depth)}\n"
             for base in cls.__mro__
@@ -137,9 +137,7 @@ class _Describer:
         return cls.__qualname__ + (f"[code {zlib.crc32(text.encode()):08x}]" if text else "")
 
     def _function(self, function: types.FunctionType, depth: int) -> str:
-        """Its name and the values that it encloses, and a checksum of its code if it is no
-        library's.
-        """
+        """Its name, the values of its closure, and, unless a library's, a checksum of its code."""
         parts = [f"{name}={self.describe(value, depth)}" for name, value in _enclosed(function)]
         if not _of_a_library(function):
             text = self._code(function, depth)
@@ -147,10 +145,10 @@ class _Describer:
         return function.__qualname__ + (f"[{', '.join(parts)}]" if parts else "")
 
     def _code(self, function: types.FunctionType, depth: int) -> str:
-        """All that a function does, but for the values that it encloses."""
+        """Everything that determines a function's behaviour, except the values of its closure."""
         texts = [self.describe((function.__defaults__, function.__kwdefaults__), depth)]
         codes, used = [function.__code__], set[str]()
-        for code in codes:  # grows by the functions inside
+        for code in codes:  # the list grows by the inner functions
             codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
             plain = [c for c in code.co_consts if not isinstance(c, types.CodeType)]
             plain = plain[1:] if plain and plain[0] == function.__doc__ else plain
@@ -177,8 +175,8 @@ def _enclosed(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
 
 
 def _settings(thing: Any) -> list[tuple[str, Any]]:
-    """An object's constructor arguments, or where one is not kept, all of its attributes; without
-    what changes as it works.
+    """An object's constructor arguments, or if one is not stored, all of its attributes, except
+    those that change during training.
     """
     kept = {name: getattr(thing, name) for name in _slots(thing) if hasattr(thing, name)}
     kept |= getattr(thing, "__dict__", {})
@@ -187,16 +185,19 @@ def _settings(thing: Any) -> list[tuple[str, Any]]:
         changing |= {*BUILT, *thing.parameter_names, *thing.buffer_names}
     stateful = isinstance(thing, Layer) or callable(getattr(thing, "state_dict", None))
     if stateful and not isinstance(thing, Layer):
-        with contextlib.suppress(Exception):  # a callback's, before it has begun
+        with contextlib.suppress(Exception):  # a callback may have no state before training
             changing |= thing.state_dict().keys() - {"learning_rate"}
     try:
         arguments = arguments_of(type(thing))
-    except (TypeError, ValueError):  # of a class that is not written in Python
+    except (TypeError, ValueError):  # a class that is not written in Python
         arguments = {}
     names = [name if name in kept else f"_{name}" for name in arguments]
     if isinstance(thing, Composite):
         names = [name for name in names if name in kept and name != "layers"] + ["layers"]
         names += [name for name in ("wiring", "ends") if name in kept]  # of a graph
+    elif _ours(type(thing)) and "config" in vars(type(thing)):  # it keeps them by other names
+        kept = thing.config()
+        names = list(kept)
     elif not all(name in kept for name in names):
         hidden = "_" if stateful else ("",) if _ours(type(thing)) else ()
         names = sorted(name for name in kept if not name.startswith(hidden))
@@ -212,9 +213,9 @@ def _ours(thing: Any) -> bool:
 
 
 def _of_a_library(thing: Any) -> bool:
-    """Whether its code is Python's, this package's or an installed one's, which have versions."""
+    """Whether it is defined by Python, this package or an installed one, which have versions."""
     root = str(getattr(thing, "__module__", "")).split(".")[0]
-    if root == "__main__":  # which may be a program that runs one's own code
+    if root == "__main__":  # may be an installed program that runs the user's code
         return False
     file = getattr(sys.modules.get(root), "__file__", None) or ""
     installed = "site-packages" in file or "dist-packages" in file

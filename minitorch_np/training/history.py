@@ -9,20 +9,18 @@ from typing import Any, NamedTuple
 from minitorch_np.errors import ConfigurationError, optional
 from minitorch_np.figures import COLOURS, WIDTH, Figure, new_figure
 from minitorch_np.text import as_html
+from minitorch_np.validation import choice, instance
 
 LOWER, HIGHER = ("loss", "error", "mae", "rmse"), ("acc", "precision", "recall", "f1", "auc", "r2")
 """Parts of the names of numbers that are better when they are smaller, and when they are larger."""
 
 
 SHOWN = 10
-"""Of a long run a notebook shows so many epochs from its beginning, and from its end."""
+"""The number of epochs that a notebook shows from each end of a long run."""
 
 
 def smaller_is_better(name: str) -> bool | None:
-    """Whether the number of that name is better the smaller it is.
-
-    None if the name does not tell.
-    """
+    """Whether smaller is better for the number of that name; None if the name does not say."""
     plain = name.removeprefix("val_")
     if any(part in plain for part in HIGHER):
         return False
@@ -47,9 +45,16 @@ class History(Mapping[str, list[float]]):
         self._columns: dict[str, list[float]] = {}
 
     def append(self, numbers: Mapping[str, float]) -> None:
-        """Add an epoch. NumPy's numbers are kept as Python's."""
-        for name, number in numbers.items():
-            self._columns.setdefault(name, []).append(float(number))
+        """Add an epoch. NumPy's numbers are kept as Python's.
+
+        Raises ConfigurationError for what is no number, as a metric of one's own may give.
+        """
+        for name, given in instance("append", "numbers", numbers, Mapping).items():
+            try:
+                number = float(given)
+            except (TypeError, ValueError):
+                raise ConfigurationError(f"{name}: expected a number, got {given!r}") from None
+            self._columns.setdefault(name, []).append(number)
 
     def restore(self, columns: Mapping[str, list[float]]) -> None:
         """Set the columns to those of a run that was stopped."""
@@ -70,20 +75,22 @@ class History(Mapping[str, list[float]]):
 
         None means "val_loss" if there is one, else "loss". `mode` is "min" if smaller is better,
         "max" if larger is; "auto" decides by the name. The first of equal numbers is the best; NaN
-        never is. Raises ConfigurationError where the name does not decide it, or no epoch has such
+        never is. Raises ConfigurationError if the name does not decide it, or if no epoch has such
         a number.
         """
-        name = name or ("val_loss" if "val_loss" in self else "loss")
-        smaller = {"min": True, "max": False, "auto": smaller_is_better(name)}.get(mode)
+        if name is None:
+            name = "val_loss" if "val_loss" in self else "loss"
+        choice("best", "mode", mode, ("auto", "min", "max"))
+        column = self[name]
+        smaller = smaller_is_better(name) if mode == "auto" else mode == "min"
         if smaller is None:
             raise ConfigurationError(
-                f"best: expected mode 'min' or 'max' with {name!r}, since its name does not tell "
+                f"best: expected mode 'min' or 'max' with {name!r}, since its name does not say "
                 f"which is better, got {mode!r}"
             )
-        column = self[name]
         known = [place for place, number in enumerate(column) if not math.isnan(number)]
         if not known:
-            raise ConfigurationError(f"best: expected an epoch with a number {name!r}, got none")
+            raise ConfigurationError(f"best: expected an epoch with a value of {name!r}, got none")
         place = (min if smaller else max)(known, key=column.__getitem__)
         numbers = {key: each[place] for key, each in self.items() if place < len(each)}
         return Best(place + 1, numbers)
@@ -108,7 +115,7 @@ class History(Mapping[str, list[float]]):
         """A matplotlib Figure: one panel for each number, over the epochs.
 
         Training and validation are drawn together, and the best epoch of the validation is marked.
-        Raises MissingExtraError without matplotlib, ConfigurationError where there is no epoch.
+        Raises MissingExtraError without matplotlib, ConfigurationError for an empty history.
         """
         if not self.epochs:
             raise ConfigurationError("plot: expected a history of at least one epoch, got none")
@@ -134,7 +141,7 @@ class History(Mapping[str, list[float]]):
         return figure
 
     def _repr_html_(self) -> str:
-        """The epochs as a table, of a long run the first and the last."""
+        """The epochs as a table; only the first and the last of a long run."""
         counted = range(1, self.epochs + 1)
         shown = [*counted[:SHOWN], *counted[SHOWN:][-SHOWN:]]
         rows = [["epoch", *self]]
@@ -147,7 +154,7 @@ class History(Mapping[str, list[float]]):
         return as_html(f"{self.epochs} epochs", rows)
 
     def __getitem__(self, name: str) -> list[float]:
-        if name not in self._columns:
+        if not isinstance(name, str) or name not in self._columns:
             raise KeyError(
                 f"{name!r}: expected one of {', '.join(self._columns)}; see metrics=[...]"
             )

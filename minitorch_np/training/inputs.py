@@ -1,5 +1,5 @@
-"""What `fit` does before training: it checks the data, holds out a part for validation, and warns
-about inputs of the wrong scale.
+"""Prepares the data for `fit`: checks it, holds out a part for validation, and warns about inputs
+of the wrong scale.
 
 Initial weights are made for inputs of about size 1. Pixels from 0 to 255 lead to scores in the
 hundreds; the first steps then switch off every ReLU, and the loss stays at the level of guessing.
@@ -19,11 +19,11 @@ from minitorch_np.arrays import (
     Array,
     DType,
     Shape,
-    as_batch,
     as_rows,
     as_targets,
     count,
     each,
+    in_dtype,
     parts,
 )
 from minitorch_np.core.prediction import Model
@@ -36,7 +36,7 @@ from minitorch_np.training.checkpoint import Checkpoint
 from minitorch_np.validation import instance, is_number, require, whole
 
 ROWS = 100
-"""How many samples, roughly, the check of the scale looks at."""
+"""The approximate number of samples that the check of the scale inspects."""
 
 LARGE = 20.0
 """Inputs with a larger root mean square are too large. Standardized data has 1, 4-bit pixels 8."""
@@ -48,13 +48,14 @@ SMALL = 0.01
 def check_arguments(
     epochs: object, batch_size: object, micro_size: object, transform: object, checkpoint: object
 ) -> None:
-    """Raise ConfigurationError for arguments of `fit` that have no meaning."""
+    """Raise ConfigurationError for invalid arguments of `fit`."""
     whole("fit", "epochs", epochs)
     for name, size in {"batch_size": batch_size, "micro_batch_size": micro_size}.items():
         if size is not None:
             whole("fit", name, size)
     if checkpoint is not None:
-        instance("fit", "checkpoint", checkpoint, Checkpoint)
+        named = ", as in Checkpoint('run.npz')" if isinstance(checkpoint, str) else ""
+        instance("fit", f"checkpoint{named}", checkpoint, Checkpoint)
     if transform is not None:
         expected = "a function of a batch and a generator"
         require(callable(transform), "transform", expected, transform)
@@ -63,13 +64,16 @@ def check_arguments(
 def as_samples(
     model: Model, loss: Loss, x: Any, y: Any, sample_weight: object, place: str
 ) -> Samples:
-    """The samples as arrays, as the model and the loss take them; x or y is a tuple where the model
-    has several inputs or outputs.
+    """The samples as arrays, in the form that the model and the loss need; x or y is a tuple if the
+    model has several inputs or outputs.
 
     Raises ShapeError and DataError for data that can't be trained on; `place` begins the message.
     """
     rows = as_inputs(model, x, place)
-    return Samples(rows, *as_answers(model, loss, y, sample_weight, count(rows), place))
+    prepared, weights = as_answers(model, loss, y, sample_weight, count(rows), place)
+    if weights is not None and not weights.any():
+        raise DataError(f"{place}: sample_weight: expected some greater than 0, got 0 for all")
+    return Samples(rows, prepared, weights)
 
 
 def as_inputs(model: Model, x: Any, place: str) -> Any:
@@ -78,7 +82,7 @@ def as_inputs(model: Model, x: Any, place: str) -> Any:
     def inputs(part: object) -> AnyArray:
         rows = as_rows(part, f"{place}: x")
         late = place != "step" and rows.dtype.kind != "f"  # whole numbers: a batch at a time
-        return rows if late else as_batch(rows, model.dtype, f"{place}: x")
+        return rows if late else in_dtype(rows, model.dtype)
 
     rows = each(inputs, x)
     model.check_input(rows)
@@ -109,9 +113,9 @@ def as_answers(
 
 
 def check_numbers(model: Model, x: Any, place: str) -> None:
-    """Raise DataError, with sequence and place, for a number that an Embedding has no row for."""
-    limits = model.index_limits if isinstance(model, Graph) else [model.index_limit]
-    for part, limit in zip(parts(x), limits, strict=False):  # lengths may stand beside x
+    """Raise DataError, with its position, for a number that an Embedding has no row for."""
+    limits = model.index_limits
+    for part, limit in zip(parts(x), limits, strict=False):  # lengths may follow x
         if limit is None or not part.size or (part.min() >= 0 and part.max() < limit):
             continue
         wrong = np.argwhere(~((part >= 0) & (part < limit)))[0].tolist()
@@ -129,29 +133,28 @@ def split(samples: Samples, share: float) -> tuple[Samples, Samples]:
 
 
 def split_at(n: int, share: float) -> int:
-    """How many of n samples are left to train on if a share of them is held out."""
-    if not is_number(share):
-        raise ConfigurationError(
-            f"validation_split: expected a part between 0 and 1, got {share!r}"
-        )
-    kept = n - round(n * share) if 0 < share < 1 else 0
+    """The number of samples left for training if a share of n samples is held out.
+
+    Raises ConfigurationError unless at least one sample is on each side.
+    """
+    kept = n - round(n * share) if is_number(share) and 0 < share < 1 else 0
     if not 0 < kept < n:
         raise ConfigurationError(
-            "validation_split: expected a part between 0 and 1 that leaves samples on both "
+            "validation_split: expected a fraction between 0 and 1 that leaves samples on both "
             f"sides, got {share!r} of {n}"
         )
     return kept
 
 
 def check_samples(model: Model, loss: Loss, samples: Samples, micro_size: int | None) -> None:
-    """Warn of the size, and raise ConfigurationError for losses without a mean over pieces."""
+    """Warn about the scale; raise ConfigurationError for losses that micro-batches would change."""
     if micro_size is not None and isinstance(loss, SeveralLosses):
         loss.check_pieces(samples.y)
     warn_of_size(model, samples.x)
 
 
 def warn_of_size(model: Model, x: Any) -> None:
-    """Warn if the samples x are far from size 1, and say what to write instead.
+    """Warn if the samples x are far from size 1, and suggest a scaling.
 
     Indices for an Embedding, and inputs that the model normalizes first, may have any size.
     """
@@ -159,11 +162,11 @@ def warn_of_size(model: Model, x: Any) -> None:
         for number, (name, part) in enumerate(zip(model.input_names, parts(x), strict=True)):
             _warn_of_size(model.takers(number), model.dtype, part, f"x: {name}")
     else:
-        _warn_of_size(model, model.dtype, parts(x)[0], "x")  # which may come with lengths
+        _warn_of_size(model, model.dtype, parts(x)[0], "x")  # x may come with lengths
 
 
 def _warn_of_size(layers: Iterable[Layer], dtype: DType, x: Array, name: str) -> None:
-    """The same for one input, and the layers that it goes through."""
+    """The same for one input and the layers that it passes through."""
     sample = x[:: max(1, len(x) // ROWS)].astype(dtype, copy=False)
     if _of_size_1(sample):
         return
@@ -176,13 +179,13 @@ def _warn_of_size(layers: Iterable[Layer], dtype: DType, x: Array, name: str) ->
     advice = "x / 255" if pixels else "(x - x.mean(axis=0)) / x.std(axis=0)"
     warnings.warn(
         f"fit: {name}: expected inputs of about size 1, got numbers from {low:.3g} to {high:.3g}: "
-        f"training may fail; write {advice}, with the same numbers for all data the model gets",
+        f"training may fail; write {advice}, with the same numbers for all data of this model",
         stacklevel=6,
     )
 
 
 def _of_size_1(x: Array) -> bool:
-    """Whether x is of about size 1. Zeros pass, and so does NaN, which other checks report."""
+    """Whether x is of about size 1. Zeros pass, and NaN too, which other checks report."""
     flat = x.reshape(-1).astype(np.float64)
     square = float(flat.dot(flat)) / max(1, flat.size)
     if not square or not math.isfinite(square):

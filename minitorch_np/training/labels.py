@@ -1,4 +1,4 @@
-"""Class names: targets that are texts become class numbers."""
+"""Class names: converts targets that are strings to class numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 5
 def checked_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
     """Class names as a tuple, or None.
 
-    Raises ConfigurationError unless they are two or more different texts.
+    Raises ConfigurationError unless they are two or more different strings.
     """
     if names is None:
         return None
@@ -26,18 +26,18 @@ def checked_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
     texts = all(isinstance(name, str) for name in found)
     if len(found) < 2 or not texts or len({*found}) < len(found):
         raise ConfigurationError(
-            f"Trainer: expected classes to be a list of two or more different texts, got {names!r}"
+            f"Trainer: expected classes to be two or more different strings, got {names!r}"
         )
     return tuple(map(str, found))
 
 
 def as_names(y: object) -> AnyArray | None:
-    """The targets as an array of texts, (m,), or None if they are not texts."""
+    """The targets as an array of strings, (m,), or None if they are not strings."""
     if isinstance(y, np.ndarray) and y.dtype.kind in "fiub":
         return None  # the usual case
     try:
         array = np.asarray(y)
-    except ValueError:  # rows of different lengths, reported elsewhere
+    except (ValueError, RuntimeError, TypeError):  # no array, which is reported elsewhere
         return None
     kinds = {type(n) for n in array.flat} if array.dtype.kind == "O" else {array.dtype.type}
     if kinds in ({bytes}, {np.bytes_}):  # as HDF5 keeps texts
@@ -53,27 +53,27 @@ def as_names(y: object) -> AnyArray | None:
 def names_in(y: AnyArray, loss: Loss, output_shape: Shape, place: str) -> tuple[str, ...]:
     """The different class names in the targets, sorted.
 
-    Raises DataError for a loss without classes, or where the model has another number of outputs.
+    Raises DataError for a loss without classes, or if the model has another number of outputs.
     """
     if loss.exclusive_classes is None or len(output_shape) != 1 or y.ndim != 1:
         raise DataError(
-            f"{place}: y: expected numbers, got texts of shape {y.shape}, such as "
-            f"{str(y.flat[0])!r}: names of classes are (n,), with a loss over classes, such as "
+            f"{place}: y: expected numbers, got strings of shape {y.shape}, such as "
+            f"{str(y.flat[0])!r}: class names need shape (n,) and a loss over classes, such as "
             "SoftmaxCrossEntropy()"
         )
     names = tuple(np.unique(y).tolist())
     classes = 2 if output_shape == (1,) else output_shape[0]
     if len(names) != classes:
         raise DataError(
-            f"{place}: y: expected {classes} different class names, as the model has outputs, got "
-            f"{len(names)}: {_shown(names)}; name all of them in Trainer(..., classes=[...]), or "
-            f"give the model {len(names)} outputs"
+            f"{place}: y: expected {classes} different class names, one for each output of the "
+            f"model, got {len(names)}: {_shown(names)}; name all of them in Trainer(..., "
+            f"classes=[...]), or give the model {len(names)} outputs"
         )
     return names
 
 
 def numbered(y: AnyArray, names: tuple[str, ...], place: str) -> AnyArray:
-    """The position of each target in `names`. Raises DataError for a target that is not there."""
+    """The position of each target in `names`. Raises DataError for a target that is not in it."""
     order = np.argsort(names)
     ordered = np.array(names)[order]
     found = np.searchsorted(ordered, y).clip(max=len(names) - 1)

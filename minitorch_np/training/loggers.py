@@ -15,11 +15,11 @@ from minitorch_np.validation import path as checked_path
 
 
 class CSVLogger(Callback):
-    """Writes a line an epoch to the CSV file `path`: the epoch, counted from 0 as in Keras, and its
-    numbers.
+    """Writes a line per epoch to the CSV file `path`: the epoch, counted from 0 as in Keras, and
+    its numbers.
 
-    An existing file is overwritten, or with `append` continued. A resumed run keeps the lines of
-    the epochs that are done.
+    An existing file is overwritten, or continued with `append`. A resumed run keeps the lines of
+    completed epochs.
     """
 
     only_first_rank = True
@@ -40,8 +40,8 @@ class CSVLogger(Callback):
         return {"begun": self._begun}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        # Of the lines since this run began, those of epochs that are done stay. The rest is cut off
-        # in one call of the system: a kill before or after it loses nothing that is kept.
+        # Keep the lines of completed epochs and cut off the rest in one system call: if the process
+        # is killed before or after it, no line is lost.
         self._begun = state["begun"]
         if os.path.exists(self.path):
             with open(self.path, "rb") as file:

@@ -1,9 +1,9 @@
-"""The training loop: epochs and batches, and where a run of it stands.
+"""The training loop: epochs, batches and the state of a run.
 
 A `Loop` trains a model on batches, an epoch at a time. Everything that the rest of the run depends
-on is in its `state_dict`, so that a checkpoint can write it down and a resumed run ends bit for bit
-where an uninterrupted one ends. It calls no hooks: the trainer does that between epochs, and gives
-`train_epoch` what has to be called after each step.
+on is in its `state_dict`, so that a run resumed from a checkpoint gives the same result, bit for
+bit, as an uninterrupted one. The loop calls no hooks: the trainer does that between epochs, and
+passes `train_epoch` the functions to call after each step.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from minitorch_np.training.ranks import Alone
 from minitorch_np.training.snapshot import Snapshot
 
 KEEP_EVERY = 50
-"""Every how many steps a snapshot is taken for the case that training diverges. At every step it
-would cost 2 % of the time, and bring back parameters that are already on their way to infinity."""
+"""The number of steps between snapshots, which are restored if training diverges. A snapshot at
+every step would cost 2 % of the time, and hold parameters that already grow without bound."""
 
 EVALUATION_ROWS, EVALUATION_NUMBERS = 256, 2**25
-"""How many samples are evaluated at a time, enough to be fast; fewer where the outputs of all
-layers would be more numbers than that (128 MB in float32)."""
+"""The number of samples evaluated at a time, enough to be fast; fewer if the outputs of all layers
+would hold more numbers than the second (128 MB in float32)."""
 
 AfterStep: TypeAlias = Callable[[int, float], None]
 """Called after a step with the batch's number and its mean loss."""
@@ -42,12 +42,12 @@ AfterStep: TypeAlias = Callable[[int, float], None]
 class Loop:
     """Training of `model` on `batches`, measured on `held_out` after each epoch.
 
-    - `epoch` counts the epochs that are done, `batch` the steps of this epoch;
-    - `totals` are this epoch's sums so far, `history` the numbers of the epochs before;
+    - `epoch` counts the completed epochs, `batch` the steps of the current one;
+    - `totals` are the sums of the current epoch, `history` the numbers of earlier epochs;
     - `epoch_began` is the generator's state from which this epoch's order was drawn;
-    - `start` is a snapshot of how it began;
-    - `carried` is what trains in place of the model where a batch goes on with the state of the one
-      before.
+    - `start` is the snapshot taken before training;
+    - `carried` wraps the model in stateful training, where a batch starts from the state of the
+      previous one.
     """
 
     def __init__(
@@ -71,21 +71,22 @@ class Loop:
         self.start = self.good = Snapshot(model, optimizer)
         self.epoch = self.batch = self.since = 0
         self.epoch_began: Any = None
-        self.carried: Any = None  # a Carried, in the place of a model
-        self.steps = len(batches)  # an error of an iterable that does not tell it
+        self.carried: Any = None  # a Carried, used instead of the model
+        self.steps = len(batches)  # raises for an iterable of unknown length
         self.history = History()
         self.totals = self.ranks.totals(loss, metrics, batches.first)
 
     @property
     def columns(self) -> list[str]:
-        """The names of the numbers that each epoch gives."""
+        """The names of the numbers that each epoch adds to the history."""
         names = ["loss", *(metric.name for metric in self.metrics)]
         return names + ([f"val_{name}" for name in names] if self.held_out is not None else [])
 
     def train_epoch(self, after_step: Sequence[AfterStep] = ()) -> dict[str, float]:
-        """One pass over the data, or what is left of it: the mean loss and the metrics.
+        """Train on the data once, or on the rest of it; returns the mean loss and the metrics.
 
-        Raises DivergenceError, back at the last snapshot, for a loss or parameters not finite.
+        Raises DivergenceError for a loss or parameters that are not finite, after restoring the
+        last snapshot.
         """
         model, loss, optimizer, rng = self.model, self.loss, self.optimizer, self.rng
         order, trained = self._begin_epoch(), self.carried or model
@@ -93,7 +94,7 @@ class Loop:
         propagate, several = self.ranks.propagate, self.ranks.size > 1
         in_pieces = several or self.batches.micro_size < self.batches.size
         pieces = self.ranks.accumulator() if in_pieces else None
-        # Overflow on the way to a divergence is reported by the divergence, not by warnings.
+        # Overflow leads to a DivergenceError; NumPy's warnings would only repeat it.
         quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
         with quiet, closing(self.batches.epoch(order, rng, self.batch)) as epoch:
             for x, y, weights, complete in epoch:
@@ -115,7 +116,7 @@ class Loop:
                     self.good, self.since = Snapshot(model, optimizer), 0
                 optimizer.step(model, gradients)
                 self.batch += 1
-                del scores, gradients  # freed now, their memory is still in cache for the next step
+                del scores, gradients  # freed now, so the next step reuses memory that is in cache
                 for call in after_step:
                     call(self.batch - 1, value)
             if not all(map(all_finite, model.named_parameters().values())):
@@ -123,7 +124,7 @@ class Loop:
         return totals.merged().means()
 
     def validate(self) -> dict[str, float]:
-        """The mean loss and the metrics on what is held out, with "val_" before their names.
+        """The mean loss and the metrics on the validation data, with "val_" before their names.
 
         Raises DivergenceError for a loss that is not finite.
         """
@@ -138,13 +139,13 @@ class Loop:
         return {f"val_{name}": number for name, number in measured.items()}
 
     def end_epoch(self, numbers: Mapping[str, float]) -> None:
-        """Add an epoch's numbers to the history, and go on to the next."""
+        """Add an epoch's numbers to the history and advance to the next epoch."""
         self.history.append(numbers)
         self.epoch, self.batch = self.epoch + 1, 0
         self.totals = self.ranks.totals(self.loss, self.metrics, self.batches.first)
 
     def _begin_epoch(self) -> Any:
-        """The epoch's order: a new one, or in the middle of an epoch the one that it began with."""
+        """The order of the epoch's samples: new, or of a resumed epoch the order it began with."""
         generator = self.rng.bit_generator
         if not self.batch:
             self.epoch_began = generator.state
@@ -160,7 +161,7 @@ class Loop:
         return divergence(self.model, self.loss, x, y, when, self.good)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the rest of the run depends on, as numbers, texts, arrays and lists."""
+        """Everything that the rest of the run depends on, as numbers, strings, arrays and lists."""
         totals = self.totals.merged()
         return {
             "model": self.model.state_dict(),
@@ -179,7 +180,7 @@ class Loop:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where another loop over the same data was."""
+        """Restore the state of another loop over the same data."""
         self.model.load_state_dict(state["model"])
         if "frozen" in state:
             for layer, frozen in zip(self.model.walk(), state["frozen"], strict=True):
@@ -205,7 +206,7 @@ def measure(
     batches: Batches,
     ranks: Alone | None = None,
 ) -> dict[str, float]:
-    """The mean loss and the metrics of a model on batches; of several ranks, each has a part."""
+    """The mean loss and the metrics of a model on batches, which several ranks share."""
     totals = (ranks or Alone()).totals(loss, metrics, batches.first)
     quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
     with quiet, closing(batches.epoch(None, None)) as epoch:
@@ -220,7 +221,7 @@ def measure(
 
 
 def evaluation_rows(model: Model) -> int:
-    """How many samples of a model are evaluated at a time."""
+    """The number of samples to evaluate at a time with this model."""
     inner = [layer for layer in model.walk() if layer.built and not layer.sublayers()]
     numbers = sum(math.prod(layer.output_shape) for layer in inner)
     return max(1, min(EVALUATION_ROWS, EVALUATION_NUMBERS // max(1, numbers)))

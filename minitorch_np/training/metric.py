@@ -14,7 +14,7 @@ from minitorch_np.losses.base import no_classes, refuse
 from minitorch_np.signature import Described
 
 REGRESSION = (MeanSquaredError, MeanAbsoluteError, Huber)
-"""Losses whose targets are numbers, not classes."""
+"""Regression losses: their targets are numbers, not classes."""
 
 
 class Metric(Described):
@@ -26,17 +26,17 @@ class Metric(Described):
     name: str
 
     def begin(self, model: Layer) -> None:
-        """Called by the trainer with the model that is measured, before anything is counted."""
+        """Called by the trainer with the model to be measured, before the first `count`."""
 
     def check_loss(self, loss: Loss, model: Layer) -> None:
-        """Raise ConfigurationError if the metric makes no sense for this loss's targets.
+        """Raise ConfigurationError if the metric has no meaning for this loss's targets.
 
         Called by the trainer after `begin`. User-defined losses are accepted.
         """
 
     @abstractmethod
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
-        """The counts of one batch: an array that `merge` can combine with others."""
+        """The counts of one batch, as an array that `merge` can combine with others."""
 
     def merge(self, counts: AnyArray | int, more: AnyArray) -> AnyArray:
         """The combined counts of two parts of the data; `counts` is 0 before the first batch."""
@@ -45,14 +45,14 @@ class Metric(Described):
 
     @abstractmethod
     def value(self, counts: AnyArray) -> float:
-        """The metric from the merged counts, which are a 0-d array of 0 if nothing was counted."""
+        """The metric, computed from the merged counts; without any batch, these are a 0-d 0."""
 
 
 class ClassMetric(Metric):
-    """A metric of classes.
+    """The base of metrics of classification.
 
-    - `separate_probabilities`, `probabilities`, `log_probabilities`: what the model's outputs are
-      if they are not scores; the first are those of a Sigmoid, one for each yes or no;
+    - `separate_probabilities`, `probabilities`, `log_probabilities`: the kind of the model's
+      outputs if they are not logits; the first are a Sigmoid's, one for each yes-or-no question;
     - `multi_label`: targets are yes or no for each of several labels that do not exclude each other
       (a BinaryCrossEntropy with more than one output).
     """
@@ -80,7 +80,7 @@ class ClassMetric(Metric):
     def classes(self, scores: Array, targets: AnyArray) -> tuple[AnyArray, AnyArray]:
         """The predicted and the true class of each sample, or of each step of sequences: (n,) each.
 
-        Raises ShapeError for shapes that do not fit, DataError for targets that are no classes.
+        Raises ShapeError for shapes that do not match, DataError for targets that are not classes.
         """
         place = type(self).__name__
         rows = targets.ndim > 1 and targets.shape == scores.shape
@@ -106,7 +106,7 @@ class ClassMetric(Metric):
     def labels(self, scores: Array, targets: AnyArray) -> tuple[AnyArray, AnyArray]:
         """Whether each label is predicted, and whether it is true: (n, labels) booleans each.
 
-        Targets may be probabilities. Raises ShapeError for shapes that do not fit.
+        Targets may be probabilities. Raises ShapeError for shapes that do not match.
         """
         if targets.size != scores.size:
             raise ShapeError(
@@ -120,7 +120,7 @@ class ClassMetric(Metric):
 
 
 class NumberMetric(Metric):
-    """A metric of regression: each output is compared with its own target."""
+    """The base of metrics of regression: each output is compared with its own target."""
 
     def check_loss(self, loss: Loss, model: Layer) -> None:
         if loss.exclusive_classes is not None:

@@ -1,9 +1,9 @@
-"""Metrics of classes: how often a model is right, and about what.
+"""Metrics of classification.
 
-A metric is a number for people; the model is not trained on it. It counts something over each
-batch. The counts of all batches are added up and turned into one number at the end, so the result
-does not depend on how the data is divided into batches. Metrics of probabilities and of regression
-are in their own modules.
+A metric is meant for people; the model is not trained on it. It counts something in each batch. The
+counts of all batches are added up and turned into one number at the end, so the result does not
+depend on how the data is divided into batches. Metrics of probabilities and of regression are in
+their own modules.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from minitorch_np.validation import whole
 class Accuracy(ClassMetric):
     """The fraction of samples whose largest score is at the target's class.
 
-    Targets are class numbers (m,) or one-hot rows (m, K); of sequences, with scores (m, steps, K),
-    they are (m, steps) or (m, steps, K), and each step counts like a sample. Where there is one
-    score for each sample, class 1 is predicted if it is above 0, or, for a model that ends in
-    Sigmoid, above 0.5. With several labels that do not exclude each other (BinaryCrossEntropy), it
-    is the fraction of all entries that are right. Raises ShapeError and DataError for other
-    targets.
+    Targets are class numbers (m,) or one-hot rows (m, K); for sequences, with scores (m, steps, K),
+    they are (m, steps) or (m, steps, K), and each step counts like a sample. With one score per
+    sample, class 1 is predicted if it is above 0, or, for a model that ends in Sigmoid, above 0.5.
+    With several labels that do not exclude each other (BinaryCrossEntropy), it is the fraction of
+    all entries that are right. Raises ShapeError and DataError for other targets.
     """
 
     name = "accuracy"
@@ -45,8 +44,8 @@ class Accuracy(ClassMetric):
 class TopKAccuracy(ClassMetric):
     """The fraction of samples whose target is among the k classes with the largest scores.
 
-    Targets as in Accuracy. Of equal scores, the lower class counts as larger. Raises
-    ConfigurationError unless k >= 1, ShapeError for a single score.
+    Targets as in Accuracy. Of equal scores, the lower class ranks first. Raises ConfigurationError
+    unless k >= 1, ShapeError for a single score.
     """
 
     def __init__(self, k: int = 5) -> None:
@@ -56,7 +55,7 @@ class TopKAccuracy(ClassMetric):
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
         _, labels = self.classes(scores, targets)
         if scores.shape[-1] < 2:
-            raise ShapeError("TopKAccuracy: expected two or more scores a sample, got one")
+            raise ShapeError("TopKAccuracy: expected two or more scores per sample, got one")
         scores = scores.reshape(-1, scores.shape[-1])
         own = scores[np.arange(len(labels)), labels][:, np.newaxis]
         before = np.arange(scores.shape[1]) < labels[:, np.newaxis]
@@ -68,11 +67,11 @@ class TopKAccuracy(ClassMetric):
 
 
 class _Confusion(ClassMetric):
-    """A metric that is computed from the confusion matrix.
+    """The base of metrics that are computed from the confusion matrix.
 
-    It is that of the class `label`, or, for None, the mean over all classes ("macro"); of two
-    classes, that of class 1, as in scikit-learn. With several labels that do not exclude each other
-    (BinaryCrossEntropy), it is that of one label, or the mean over all. 0 / 0 is 0, as in
+    The value is that of the class `label`, or, for None, the mean over all classes ("macro"); for
+    two classes, that of class 1, as in scikit-learn. With several labels that do not exclude each
+    other (BinaryCrossEntropy), it is that of one label, or the mean over all. 0 / 0 is 0, as in
     scikit-learn.
     """
 
@@ -111,7 +110,7 @@ class Precision(_Confusion):
     """The fraction of the samples predicted to be of a class that are of it: tp / (tp + fp).
 
     `label` is the class; None means class 1 of two classes, else the mean over all classes. Raises
-    ConfigurationError for a label that is no class.
+    ConfigurationError for a label that does not exist.
     """
 
     name = "precision"
@@ -123,7 +122,7 @@ class Precision(_Confusion):
 class Recall(_Confusion):
     """The fraction of the samples of a class that are predicted to be of it: tp / (tp + fn).
 
-    `label` as in Precision. Raises ConfigurationError for a label that is no class.
+    `label` as in Precision. Raises ConfigurationError for a label that does not exist.
     """
 
     name = "recall"
@@ -135,7 +134,7 @@ class Recall(_Confusion):
 class F1(_Confusion):
     """The harmonic mean of precision and recall: 2 tp / (2 tp + fp + fn).
 
-    `label` as in Precision. Raises ConfigurationError for a label that is no class.
+    `label` as in Precision. Raises ConfigurationError for a label that does not exist.
     """
 
     name = "f1"
@@ -145,12 +144,12 @@ class F1(_Confusion):
 
 
 class Perplexity(ClassMetric):
-    """exp of the mean of -log p[label] over all samples, or all steps of sequences, that count.
+    """exp of the mean of -log p[label] over all samples, or all unmasked steps of sequences.
 
-    As if each choice had been among that many equally likely classes: K for a model that knows
-    nothing, 1 for one that is always right. Targets as in Accuracy, for two or more classes; the
-    model's outputs may be scores, probabilities or their logarithms. Raises ShapeError for a single
-    score.
+    It is the number of equally likely classes among which the choice would be as uncertain: K for a
+    model that knows nothing, 1 for one that is certain and right. Targets as in Accuracy, for two
+    or more classes; the model's outputs may be logits, probabilities or their logarithms. Raises
+    ShapeError for a single score.
     """
 
     name = "perplexity"
@@ -158,7 +157,7 @@ class Perplexity(ClassMetric):
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
         _, labels = self.classes(scores, targets)
         if scores.shape[-1] < 2:
-            raise ShapeError("Perplexity: expected two or more scores a sample, got one")
+            raise ShapeError("Perplexity: expected two or more scores per sample, got one")
         rows = scores.reshape(-1, scores.shape[-1]).astype(np.float64)
         own = rows[np.arange(len(labels)), labels]
         if self.probabilities:
@@ -174,7 +173,8 @@ class Perplexity(ClassMetric):
 
 
 MOST_CLASSES = 4096
-"""Of which a confusion matrix is made: it has their number squared."""
+"""The largest number of classes for which a confusion matrix, with its square of entries, is made.
+"""
 
 
 @explained
@@ -188,10 +188,10 @@ def confusion_matrix(labels: object, predicted: object, classes: int | None = No
     try:
         pair = [np.asarray(array) for array in (labels, predicted)]
     except ValueError as error:
-        raise DataError(f"confusion_matrix: expected rows of one length: {error}") from None
+        raise DataError(f"confusion_matrix: expected rows of equal length: {error}") from None
     if pair[0].ndim != 1 or pair[0].shape != pair[1].shape:
         raise ShapeError(
-            "confusion_matrix: expected two rows of class numbers of one length, got shapes "
+            "confusion_matrix: expected two rows of class numbers of equal length, got shapes "
             f"{pair[0].shape} and {pair[1].shape}"
         )
     if not all(array.dtype.kind in "iub" for array in pair):

@@ -1,4 +1,4 @@
-"""Losses and metrics of models with several outputs: a loss for each, and metrics for each."""
+"""Losses and metrics of models with several outputs: each output has its own."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ from minitorch_np.validation import require
 
 
 def as_loss(model: Model, loss: Any, loss_weights: Any) -> Loss:
-    """The loss of a model: a Loss or its name, or one for each output, in a list or by name."""
+    """The loss of a model, from a Loss or its name, or one for each output in a list or by name.
+
+    Raises ConfigurationError unless there is one loss for each output.
+    """
     names = output_names(model)
     if len(names) == 1:
         loss = arranged(loss, names, "Trainer: loss")
         if isinstance(loss, (list, tuple)) and len(loss) == 1:
             loss = loss[0]
-        expected = "no loss_weights beside one loss"
+        expected = "no loss_weights with a single loss"
         require(loss_weights is None, "Trainer", expected, loss_weights)
         one: Loss = by_name(Loss, loss, "Trainer: loss")
         return one
@@ -42,8 +45,10 @@ def as_loss(model: Model, loss: Any, loss_weights: Any) -> Loss:
 
 
 def as_metrics(model: Model, loss: Loss, metrics: Any) -> tuple[Metric, ...]:
-    """The metrics to measure: a list, or for several outputs a list for each, in a list or by name;
-    the loss of each output is measured then, too.
+    """The metrics to measure, from a list, or for several outputs a list for each, in a list or by
+    name. With several outputs the loss of each is measured too.
+
+    Raises ConfigurationError for anything else.
     """
     names = output_names(model)
     if not isinstance(loss, SeveralLosses):
@@ -74,7 +79,7 @@ def output_names(model: Model) -> tuple[str, ...]:
 
 
 class OutputMetric(Metric):
-    """A metric of the output in place `place`; its name begins with the output's."""
+    """A metric of output number `place`; its name begins with the output's."""
 
     def __init__(self, metric: Metric, place: int, output: str) -> None:
         self.metric, self.place, self.output = metric, place, output
@@ -97,7 +102,7 @@ class OutputMetric(Metric):
 
 
 class OutputLoss(Metric):
-    """The loss of the output in place `place`, before it is weighted; samples count equally."""
+    """The loss of output number `place`, before it is weighted; samples count equally."""
 
     def __init__(self, loss: Loss, place: int, output: str) -> None:
         self.loss, self.place, self.output = loss, place, output

@@ -1,7 +1,7 @@
-"""What several processes that train together add up: losses, gradients, and the sums of an epoch.
+"""Sums over several processes that train together: losses, gradients, and the sums of an epoch.
 
-Each takes the place of what one process has: of its loss, its `Accumulator`, its `Totals`. `ranks`
-is the `Ranks` of this process.
+Each class replaces one that a single process uses: the loss, `Accumulator` and `Totals`. `ranks` is
+the `Ranks` of this process.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from minitorch_np.training.step import Accumulator
 from minitorch_np.training.totals import Totals
 
 SMALL = 2**16
-"""Up to so many numbers are added up with the loss in one call that does not block."""
+"""Up to this many numbers are added up together with the loss in one non-blocking call."""
 
 
 class SummedLoss:
-    """In the place of a loss: its gradient is that of the sum over the samples, not of their mean.
+    """Wraps a loss: the gradient is that of the sum over the samples, not of their mean.
 
-    It is no `Loss`, whose backward has to be the derivative of its forward.
+    It is not a `Loss`, since backward is not the derivative of forward.
     """
 
     def __init__(self, loss: Loss, ranks: Any) -> None:
@@ -47,7 +47,7 @@ class SummedLoss:
 
 class ReducedGradients(Accumulator):
     """The loss and the gradients of a batch: the sums over its pieces and over all ranks, divided
-    by the weight of all samples. The gradients lie one after the other in one vector.
+    by the weight of all samples. All gradients are stored in one vector.
     """
 
     def __init__(self, ranks: Any) -> None:
@@ -59,7 +59,7 @@ class ReducedGradients(Accumulator):
     def add(self, loss: float, gradients: Gradients, weight: float) -> None:
         self.loss += loss * weight
         self.weight += weight
-        if gradients.keys() != self.places.keys():  # the first, or a layer was frozen or freed
+        if gradients.keys() != self.places.keys():  # the first piece, or layers were (un)frozen
             self._arrange(gradients)
         for name, place in self.places.items():
             if self.begun:
@@ -77,8 +77,8 @@ class ReducedGradients(Accumulator):
         self.shapes = [gradient.shape for gradient in gradients.values()]
 
     def take(self) -> tuple[float, Gradients]:
-        # Of a long vector the two numbers come first: then all ranks are here, none waits in vain,
-        # and the blocking Allreduce is the faster one. Of a short one, each wait counts.
+        # For a long vector the two numbers are sent first: after that all ranks are here, so the
+        # blocking Allreduce, which is faster, is safe. For a short one, a single call is faster.
         sums = self.flat[-2:] = self.loss, self.weight
         if len(self.flat) > SMALL:
             sums = self.ranks.total(np.array(sums)).tolist()
@@ -96,7 +96,7 @@ class ReducedGradients(Accumulator):
 
 
 class RankTotals(Totals):
-    """What an epoch adds up to, over all ranks; until `merged`, this rank's part of it."""
+    """The sums of an epoch over all ranks; until `merged`, this rank's part of them."""
 
     def __init__(self, ranks: Any, loss: Loss, metrics: Sequence[Metric], samples: Samples) -> None:
         super().__init__(loss, metrics, samples)

@@ -5,9 +5,9 @@ on these samples alone; then the gradients of all ranks are added up in one Allr
 makes the same update. So the models stay equal, and the result is that of one process with the
 whole batch.
 
-The mean over a batch is that over all of its samples, wherever they are. So a rank sums its
-gradients (its dy is multiplied by what its samples weigh), and the sum over all ranks is divided by
-the weight of all samples: parts of different sizes and samples of different weights come out right.
+The loss is the mean over all samples of a batch, on all ranks. So a rank sums its gradients (its dy
+is multiplied by the weight of its samples), and the sum over all ranks is divided by the weight of
+all samples. This is correct for parts of different sizes and samples of different weights.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Load: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 
 class Alone:
-    """One process: nothing is shared."""
+    """A single process: nothing is shared."""
 
     rank, size = 0, 1
     cut: Cut | None = None
@@ -49,21 +49,21 @@ class Alone:
     accumulator, totals = Accumulator, Totals
 
     def check_samples(self, loss: Loss, batches: Batches) -> None:
-        """Raise ConfigurationError for samples that can't be divided."""
+        """Raise ConfigurationError for samples that can't be divided among the ranks."""
 
     def agree(self, describe: Callable[[], Mapping[str, Any]]) -> None:
-        """Raise ConfigurationError on all ranks, with what differs, unless all say the same."""
+        """Raise ConfigurationError on all ranks, naming the differences, unless all agree."""
 
     def any(self, true: bool) -> bool:
         """Whether it is true on any rank."""
         return true
 
     def called(self, callbacks: list[Callback]) -> list[Callback]:
-        """The callbacks that are called here: what only writes and shows, on the first rank."""
+        """The callbacks to call on this rank: those that only write or show, on the first rank."""
         return callbacks
 
     def first_reads(self, load: Load, begin: Callable[[Load], None]) -> None:
-        """Let the first rank begin with a checkpoint; what it loads, all load."""
+        """Let the first rank read a checkpoint; all ranks load the state that it finds."""
         begin(load)
 
     def part(self, loss: Loss, samples: Samples) -> Samples:
@@ -73,12 +73,12 @@ class Alone:
     def reduced(
         self, loss: Loss, samples: Samples, value: float, gradients: Gradients
     ) -> tuple[float, Gradients]:
-        """The loss and the gradients of the whole of that batch."""
+        """The loss and the gradients of the whole batch."""
         return value, gradients
 
 
 class Ranks(Together, Alone):
-    """The processes of an MPI communicator, of which this one has the number `rank`."""
+    """The processes of an MPI communicator; this one is number `rank`."""
 
     def __init__(self, communicator: Any, model: Model) -> None:
         super().__init__(communicator)
@@ -129,10 +129,10 @@ class Ranks(Together, Alone):
                 "each the same seeds, model, arguments and data"
             )
 
-    # Their parts of a batch
+    # Parts of a batch
 
     def own(self, rows: int) -> slice:
-        """This rank's part of so many rows; all of them where there are fewer than ranks."""
+        """This rank's part of this many rows; all of them if there are fewer rows than ranks."""
         if rows < self.size:
             return slice(0, rows)
         return slice(rows * self.rank // self.size, rows * (self.rank + 1) // self.size)
@@ -140,8 +140,8 @@ class Ranks(Together, Alone):
     def cut(self, first: int, last: int) -> tuple[int, int]:
         """This rank's part of a piece of a batch.
 
-        Of fewer samples than ranks each takes all, and rank 0's count: so each draws the same
-        random numbers, and measures the same statistics.
+        If there are fewer samples than ranks, each rank computes all, and only rank 0's result
+        counts: so all draw the same random numbers and measure the same statistics.
         """
         rows = last - first
         self.whole, self._all_rows = rows < self.size, rows
@@ -159,7 +159,7 @@ class Ranks(Together, Alone):
         return batch.take()
 
     def weight(self, loss: Loss, targets: Any, weights: Array | None) -> float:
-        """How much this rank's samples count in the mean loss."""
+        """The weight of this rank's samples in the mean loss."""
         if self.whole and self.rank:
             return 0.0
         counts = loss.weights(targets, weights)
@@ -183,33 +183,33 @@ class Ranks(Together, Alone):
 
     @functools.cached_property
     def _coupled(self) -> list[Any]:
-        """The layers that measure something over a batch."""
+        """The layers that compute statistics over a batch."""
         return [layer for layer in self._model.walk() if hasattr(layer, "all_parts")]
 
     def mean(self, mean: Array) -> Array:
-        """The mean over the samples of all ranks, of the mean over this one's."""
+        """The mean over the samples of all ranks, given the mean over this rank's."""
         own = self._rows.stop - self._rows.start
         total = self.total(mean.astype(np.float64) * own)
         return (total / self._all_rows).astype(mean.dtype)
 
     def count(self, numbers: int) -> int:
-        """How many numbers all ranks have, of which this one has `numbers`."""
+        """The number of entries on all ranks, given that of this rank."""
         return numbers * self._all_rows // (self._rows.stop - self._rows.start)
 
     def accumulator(self) -> Accumulator:  # type: ignore[override]
-        """What adds up the gradients of a batch."""
+        """A new accumulator for the gradients of a batch."""
         return ReducedGradients(self)
 
     def totals(self, loss: Loss, metrics: Sequence[Metric], samples: Samples) -> Totals:  # type: ignore[override]
-        """What adds up an epoch, or an evaluation."""
+        """New totals of an epoch, or of an evaluation."""
         return RankTotals(self, loss, metrics, samples)
 
 
 def ranks_of(communicator: Any, model: Model, loss: Loss) -> Alone:
-    """The ranks that train a model: those of a communicator, or one process without (None).
+    """The ranks that train a model: those of a communicator, or a single process for None.
 
     Raises ConfigurationError for anything but a communicator of mpi4py, and for a layer or a loss
-    that needs all samples of a batch in one place.
+    that needs all samples of a batch in one process.
     """
     if communicator is None:
         return Alone()
@@ -222,7 +222,7 @@ def ranks_of(communicator: Any, model: Model, loss: Loss) -> Alone:
     if communicator.Get_size() == 1:
         return Alone()
     for layer in model.walk():
-        whole = isinstance(layer, Composite)  # as its layers are
+        whole = isinstance(layer, Composite)  # decided by the layers inside
         if layer.couples_samples and not (whole or hasattr(layer, "all_parts")):
             raise ConfigurationError(
                 f"Trainer: expected layers that treat each sample on its own, or measure means "

@@ -1,9 +1,9 @@
-"""A learning-rate finder: which rates make the loss fall, found in one short run.
+"""A learning-rate finder: one short run shows which rates make the loss fall.
 
 The rate grows from step to step while the loss is recorded. At first the loss hardly moves, then
 it falls, and finally it explodes. A good rate is where it falls fastest, but at most a tenth of the
-rate at which the loss is lowest. The search leaves no trace: the model, the optimizer and the
-random generator are restored.
+rate at which the loss is lowest. Afterwards the model, the optimizer and the random generator are
+restored.
 
 Source: Smith 2015, "Cyclical learning rates for training neural networks", arXiv:1506.01186.
 """
@@ -86,11 +86,11 @@ def find_learning_rate(
     batch_size: int = 64,
     scale: float | None = None,
 ) -> RateSearch:
-    """Train for up to `steps` steps, with rates that grow geometrically from `low` to `high`.
+    """Find a learning rate in up to `steps` steps, with rates that grow from `low` to `high`.
 
-    The search ends early if the loss explodes. Afterwards the model, the optimizer and the
-    generator are as before. x, y and `scale` are as in `fit`. Raises ConfigurationError for numbers
-    out of range, ShapeError and DataError as `fit` does.
+    They grow geometrically, and the search ends early if the loss explodes. Afterwards the model,
+    the optimizer and the generator are as before. x, y and `scale` are as in `fit`. Raises
+    ConfigurationError for numbers out of range, ShapeError and DataError as `fit` does.
     """
     place = "find_learning_rate"
     number(place, "low", low, above=0)
@@ -117,7 +117,7 @@ def find_learning_rate(
 def _run(
     trainer: Trainer, loss: Loss, batches: Iterator[Batch], rates: Array
 ) -> tuple[list[float], list[float]]:
-    """The rates that were reached, and the smoothed loss before each step."""
+    """The rates that were tried, and the smoothed loss before each step."""
     model, optimizer, losses, mean = trainer.model, trainer.optimizer, list[float](), 0.0
     for step, rate in enumerate(rates.tolist()):
         value, _, gradients = propagate(model, loss, *next(batches), trainer.rng)

@@ -1,12 +1,13 @@
 """Batches of data that is not in memory.
 
-They are what `Batches` are for arrays: the pieces of an epoch's batches, one after the other. The
-samples are read ahead by a thread. They are checked and converted when it is their turn, while they
-are in the processor's cache.
+They yield the pieces of an epoch's batches, as `Batches` does for arrays. A thread reads the
+samples ahead. They are checked and converted a group of batches at a time just before they are
+used, so that they are in the processor's cache then.
 """
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections import abc
 from collections.abc import Callable, Iterator
@@ -43,14 +44,14 @@ from minitorch_np.sources.stream import Stream
 from minitorch_np.training.batches import Batches, Pieces, Samples, Transform
 
 FIRST = 64
-"""How many samples of a source are looked at before training."""
+"""The number of samples of a source that are inspected before training."""
 
 
 class Checks(NamedTuple):
-    """What makes samples of what is read, or raises the error that says why it can't be used.
+    """Make samples from what is read, or raise an error that says why it can't be used.
 
-    - `inputs(x, kept)` are the inputs of a piece, converted: see `reading.converted`;
-    - `answers(y, weights, n)` are the targets and the weights of n samples.
+    - `inputs(x, kept)` returns the inputs of a group, converted: see `reading.converted`;
+    - `answers(y, weights, n)` returns the targets and the weights of n samples.
     """
 
     inputs: Callable[[Any, dict[int, Array] | None], Any]
@@ -58,7 +59,7 @@ class Checks(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """How data is read, as `fit` is told."""
+    """The settings for reading data, as given to `fit`."""
 
     scale: float | None = None
     prefetch: int = 2
@@ -67,9 +68,9 @@ class Reading(NamedTuple):
 
 
 class _ReadBatches(Batches):
-    """What batches that are read have in common: a thread reads ahead.
+    """The base of batches that are read: a thread reads ahead.
 
-    `first` are the first samples, as a batch has them.
+    `first` holds the first samples, converted as in a batch.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class _ReadBatches(Batches):
 
     @abstractmethod
     def groups(self, order: Any, done: int) -> abc.Generator[Group, None, None]:
-        """What is read for an epoch but the first `done` batches; targets and weights are ready."""
+        """The samples of an epoch except the first `done` batches; x is not yet converted."""
 
     def epoch(self, order: Any, rng: Generator | None, done: int = 0) -> Pieces:
         kept, check = dict[int, Array](), self.checks.inputs
@@ -101,19 +102,19 @@ class _ReadBatches(Batches):
                         x = self._transformed(each(np.copy, x), rng)
                     if self.cut is not None:
                         part = slice(*self.cut(0, span.in_all or span.size))
-                        if span.in_all is None:  # else it is this rank's part already
+                        if span.in_all is None:  # else only this rank's part was read
                             x, y, weights = Samples(x, y, weights).rows(part)
                     self.seen = seen
                     yield x, y, weights, span.complete
 
     def converted(self, x: Any) -> Any:
-        return x  # it is
+        return x  # converted when it was read
 
     def looked_at(self) -> Samples:
         return self.first
 
     def answered(self, samples: Any, rows: Rows) -> tuple[Any, ...]:
-        """The inputs as they are, targets and weights as the loss takes them.
+        """The samples with targets and weights as the loss takes them, and inputs as they are.
 
         Raises ShapeError and DataError with the row.
         """
@@ -131,13 +132,13 @@ class _ReadBatches(Batches):
         return (x, y) if weights is None else (x, y, weights)
 
     def all_checked(self, samples: Any, rows: Rows) -> Samples:
-        """The samples of these rows, ready. Raises as `answered`."""
+        """The samples of these rows as a batch has them. Raises as `answered`."""
         x, *others = self.answered(samples, rows)
         return Samples(checked_at(lambda x: self.checks.inputs(x, None), x, rows), *others)
 
 
 class SourceBatches(_ReadBatches):
-    """Batches of `size` samples of a source; None is all of them. See `Batches`."""
+    """Batches of `size` samples of a source; None means all of them. See `Batches`."""
 
     def __init__(
         self,
@@ -159,7 +160,7 @@ class SourceBatches(_ReadBatches):
         block = max(1, BLOCK_BYTES // source.row_bytes)
         self.chunk = source.chunk or (block if reading.window else None)
         window = reading.window or max(1, WINDOW_BYTES // source.row_bytes)
-        # A window that holds everything is a shuffle of everything, as in memory.
+        # With a window as large as the data, all rows are shuffled as in memory.
         self.window = window if self.chunk and window < n else None
         rows = np.arange(min(n, FIRST))
         self.first = self.all_checked(source.read(rows), rows)
@@ -167,7 +168,7 @@ class SourceBatches(_ReadBatches):
         self.most = 1 if isinstance(source, ByIndex) else GROUP_NUMBERS // max(1, numbers)
 
     def order(self, rng: Generator, epoch: int = 0) -> Any:
-        """The order of one epoch: of all rows; or a seed, for that of chunks and in windows."""
+        """The order of one epoch: a permutation of all rows, or a seed to shuffle in windows."""
         if not self.shuffle:
             return None
         return (
@@ -179,16 +180,16 @@ class SourceBatches(_ReadBatches):
     def groups(self, order: Any, done: int) -> abc.Generator[Group, None, None]:
         given = self.samples_in_all, self.size, self.micro_size, done
         cuts, blocks = spans(*given), without_first(self._blocks(order), done * self.size)
-        if (own := self.own) is not None and self.transform is None:  # which is given all rows
+        if (own := self.own) is not None and self.transform is None:  # a transform needs all rows
             blocks = own_rows(blocks, (span.size for span in spans(*given)), own)
             cuts = (Span(len(range(n)[own(n)]), last, n) for n, last, _ in cuts)
-        # Windows are large: of them one is used, and one is read ahead.
+        # Windows are large: only one is read ahead.
         by_window = self.window is not None and order is not None
         ahead = min(self.reading.prefetch, 1) if by_window else self.reading.prefetch
         return read(self.source, blocks, grouped(cuts, self.most), ahead, self.answered)
 
     def _blocks(self, order: Any) -> Iterator[AnyArray]:
-        """The rows of an epoch, as many at a time as are read at a time."""
+        """The rows of an epoch, in the blocks in which they are read."""
         n = self.samples_in_all
         if self.window is not None and order is not None:
             return windows(n, self.chunk or 1, self.window, order)
@@ -209,7 +210,7 @@ class SourceBatches(_ReadBatches):
 
 
 class StreamBatches(_ReadBatches):
-    """The batches of an iterable, as they come; `micro_size` divides them into pieces."""
+    """The batches of an iterable, in its order; `micro_size` divides them into pieces."""
 
     def __init__(
         self,
@@ -232,13 +233,13 @@ class StreamBatches(_ReadBatches):
     def __len__(self) -> int:
         if self.stream.steps is None:
             raise ConfigurationError(
-                f"{self.place}: expected steps_per_epoch with an iterable that does not tell its "
-                "length, got None"
+                f"{self.place}: expected steps_per_epoch with an iterable that has no length, got "
+                "None"
             )
         return self.stream.steps
 
     def order(self, rng: Generator, epoch: int = 0) -> Any:
-        """The number of the epoch: the iterable has an order of its own."""
+        """The number of the epoch, since the iterable determines the order."""
         return epoch
 
     def groups(self, order: Any, done: int) -> abc.Generator[Group, None, None]:
@@ -252,7 +253,8 @@ class StreamBatches(_ReadBatches):
 
     def identity(self) -> dict[str, Any]:
         own = {"batch size": "as given", "micro-batch size": self.micro, "shuffle": False}
-        named = getattr(self.stream.batches, "__qualname__", type(self.stream.batches).__qualname__)
+        given = self.stream.batches
+        named = given if inspect.isfunction(given) else type(given).__qualname__
         return own | {
             "samples": f"{self.stream.steps} batches an epoch",
             "scale": self.reading.scale,

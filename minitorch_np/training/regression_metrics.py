@@ -13,7 +13,7 @@ from minitorch_np.training.metric import NumberMetric
 
 
 class _OfErrors(NumberMetric):
-    """A metric that is computed from the mean of the errors' sizes or squares."""
+    """The base of metrics that are computed from the mean absolute or squared error."""
 
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
         errors = self.size(np.subtract(*_pair(self, scores, targets)))
@@ -60,9 +60,9 @@ class R2(NumberMetric):
     """The fraction of the targets' variance that is predicted, R^2.
 
     R^2 = 1 - sum (s - t)^2 / sum (t - mean t)^2; for several outputs, the mean of each one's R^2. 1
-    is perfect, 0 is no better than predicting the mean, and it can be negative. Where all targets
-    are equal it is 1 if they are predicted exactly, else 0, as in scikit-learn. Shapes and errors
-    as in MAE.
+    is perfect, 0 is no better than predicting the mean, and it can be negative. If all targets are
+    equal it is 1 if they are predicted exactly, else 0, as in scikit-learn. Shapes and errors as in
+    MAE.
     """
 
     name = "r2"
@@ -76,7 +76,7 @@ class R2(NumberMetric):
     def merge(self, counts: AnyArray | int, more: AnyArray) -> AnyArray:
         """The sums of squares of two parts around their common mean (Chan et al. 1979).
 
-        Sums of squares around 0 would cancel where the mean is large.
+        Sums of squares around 0 would lose precision by cancellation where the mean is large.
         """
         if isinstance(counts, int) or not counts.ndim or not counts[3, 0]:
             return more
@@ -97,7 +97,7 @@ class R2(NumberMetric):
 
 
 def _pair(metric: NumberMetric, scores: Array, targets: AnyArray) -> tuple[Array, Array]:
-    """Scores and targets as rows in float64. Raises ShapeError if they do not fit."""
+    """Scores and targets as rows in float64. Raises ShapeError if their shapes differ."""
     column = targets.ndim == 1 and scores.shape == (len(targets), 1)
     if targets.shape != scores.shape and not column:
         raise ShapeError(

@@ -1,4 +1,4 @@
-"""Truncated back-propagation through time: a long sequence is trained on in parts.
+"""Truncated back-propagation through time: training on a long sequence part by part.
 
 The state at the end of a batch is the initial state of the next: row 3 of a batch continues row 3
 of the previous one. The gradient stops at the first step of the batch. (Werbos 1990; Keras
@@ -36,17 +36,17 @@ class Carried:
 def carried(
     model: Model, batches: Batches, stateful: object, shuffle: bool, ranks: int
 ) -> Carried | None:
-    """The model for `fit(stateful=True)`; None where `stateful` is False.
+    """The model for `fit(stateful=True)`; None if `stateful` is False.
 
-    Raises ConfigurationError for a model that can't go on from a batch to the next or arguments
-    that would tear the batches apart, DataError for batches that change in size.
+    Raises ConfigurationError for a model without a state to carry over or arguments that separate
+    consecutive batches, DataError for batches of different sizes.
     """
     if not flag("fit", "stateful", stateful):
         return None
     for layer in model.walk():
         if layer.stateless:
             raise ConfigurationError(
-                "fit: stateful: expected layers that go on where the batch before has ended, got "
+                "fit: stateful: expected layers that continue from the previous batch, got "
                 f"{layer.label}, which {layer.stateless}"
             )
     if not model.takes_state:
@@ -56,16 +56,16 @@ def carried(
     lengths = isinstance(batches.first.x, tuple) and isinstance(model, Sequential)
     for wrong, what in (
         (model.makes_mask or lengths, "sequences without padding: no mask, no lengths"),
-        (shuffle, "shuffle=False: in another order no batch goes on where the last one ended"),
-        (batches.micro_size < batches.size, "no micro_batch_size, which tears batches apart"),
-        (ranks > 1, "one rank, since several tear batches apart"),
+        (shuffle, "shuffle=False: shuffled, no batch continues the previous one"),
+        (batches.micro_size < batches.size, "no micro_batch_size, which divides batches"),
+        (ranks > 1, "one rank, since several divide batches"),
     ):
         if wrong:
             raise ConfigurationError(f"fit: stateful: expected {what}")
     if batches.samples_in_all % batches.size:
         raise DataError(
-            "fit: stateful: expected batches of one size, since each row goes on with that of the "
-            f"batch before, got {batches.samples_in_all} samples in batches of {batches.size}: "
+            "fit: stateful: expected batches of equal size, since each row continues that of the "
+            f"previous batch, got {batches.samples_in_all} samples in batches of {batches.size}: "
             f"leave out the last {batches.samples_in_all % batches.size}"
         )
     return Carried(model)

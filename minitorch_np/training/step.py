@@ -19,9 +19,9 @@ def propagate(
 ) -> tuple[float, Any, Gradients]:
     """Forward and back: the mean loss, the model's outputs, and each parameter's gradient.
 
-    x is (m, *input_shape), y (m, ...) as the loss wants it, `weights` (m,) or None; `rng` is for
-    layers that draw random numbers. Of a graph with several inputs or outputs, x or y and the
-    outputs are tuples.
+    x is (m, *input_shape), y (m, ...) in the form the loss expects, `weights` (m,) or None; `rng`
+    is for layers that draw random numbers. For a graph with several inputs or outputs, x or y and
+    the outputs are tuples.
     """
     scores, cache = model.forward(x, train=True, rng=rng)
     if weights is None:  # a user-defined loss need not take weights
@@ -33,7 +33,7 @@ def propagate(
 
 
 class Accumulator:
-    """The loss and the gradients of a batch that comes in pieces: the pieces' weighted means."""
+    """The loss and the gradients of a batch in pieces: the weighted means over the pieces."""
 
     def __init__(self) -> None:
         self.loss, self.weight, self.sums = 0.0, 0.0, dict[str, Array]()
@@ -49,7 +49,7 @@ class Accumulator:
                 self.sums[name] = weight * gradient
 
     def take(self) -> tuple[float, Gradients]:
-        """The batch's mean loss and gradients; the next batch begins at zero."""
+        """Return the batch's mean loss and gradients, and reset the sums."""
         loss, weight, sums = self.loss, self.weight or 1.0, self.sums
         self.loss, self.weight, self.sums = 0.0, 0.0, {}
         return loss / weight, {name: gradient / weight for name, gradient in sums.items()}

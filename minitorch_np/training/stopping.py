@@ -21,8 +21,8 @@ class Monitor(Callback):
 
     `mode` is "min" if smaller is better, "max" if larger is better; "auto" chooses "min" for losses
     and errors and "max" for accuracies, precision, recall, F1, AUC and R2. An improvement of
-    `min_delta` or less does not count. Raises ConfigurationError for another mode, or a number that
-    is not measured.
+    `min_delta` or less does not count. Raises ConfigurationError for another mode, or for a number
+    that the run does not measure.
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
@@ -35,7 +35,7 @@ class Monitor(Callback):
             if smaller is None:
                 raise ConfigurationError(
                     f"monitor {monitor!r}: expected mode 'min' or 'max' with it, since its name "
-                    "does not tell which is better"
+                    "does not say which is better"
                 )
             self.smaller = smaller
         else:
@@ -73,8 +73,8 @@ class EarlyStopping(Monitor):
     """Stops when `monitor` has not improved for `patience` epochs (at least one), as in Keras.
 
     With `restore_best` the model ends with the parameters and running statistics of its best epoch,
-    whether it was stopped or not. `best_epoch` is that epoch, counted from 0. Raises as Monitor,
-    and ConfigurationError unless patience >= 0.
+    even if training was not stopped early. `best_epoch` is that epoch, counted from 0. Raises as
+    Monitor, and ConfigurationError unless patience >= 0.
     """
 
     def __init__(
@@ -119,9 +119,9 @@ class ModelCheckpoint(Monitor):
     """Saves the model to `path` after each epoch, as in Keras.
 
     With `save_best_only`, only after epochs in which `monitor` improved. `path` may contain the
-    epoch, counted from 1, and numbers: "digits-{epoch:02d}-{val_loss:.3f}.npz". The file is a
-    model, to load with Sequential.load; a run that can be resumed is written by Checkpoint. Raises
-    as Monitor, and ConfigurationError for a path that contains other names.
+    epoch, counted from 1, and numbers: "digits-{epoch:02d}-{val_loss:.3f}.npz". The file holds a
+    model, to be loaded with Sequential.load; to resume a run, use Checkpoint. Raises as Monitor,
+    and ConfigurationError for a path that contains other names.
     """
 
     only_first_rank = True
@@ -162,9 +162,9 @@ class ModelCheckpoint(Monitor):
 class ReduceLROnPlateau(Monitor):
     """Multiplies the learning rate by `factor` when `monitor` has stopped improving, as in Keras.
 
-    That is when it has not improved for `patience` epochs. The rate does not fall below `min_rate`,
-    and the optimizer keeps it when `fit` ends. Raises ConfigurationError for numbers out of range,
-    and for an optimizer whose rate follows a schedule; and as Monitor.
+    It has stopped improving after `patience` epochs without improvement. The rate does not fall
+    below `min_rate`, and the optimizer keeps it when `fit` ends. Raises ConfigurationError for
+    numbers out of range, and for an optimizer whose rate follows a schedule; and as Monitor.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Runs that TensorBoard shows (extra `tensorboard`): `tensorboard --logdir runs`."""
+"""Logs runs for TensorBoard (extra `tensorboard`): `tensorboard --logdir runs`."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ from minitorch_np.validation import path as checked_path
 from minitorch_np.validation import whole
 
 MOST_CLASSES = 100
-"""Of how many classes a confusion matrix is written: more are no table that one reads."""
+"""The largest number of classes for which a confusion matrix is written: a larger table is not
+readable."""
 
 
 class TensorBoardLogger(Callback):
-    """Writes each epoch, counted from 0, to the folder `path` as TensorBoard reads it.
+    """Writes each epoch, counted from 0, to the folder `path` in TensorBoard's format.
 
     - scalars: the epoch's numbers under their names in the history, and "learning_rate";
     - histograms, every `histograms` epochs (0 for none): each parameter, as "weights/0.weight", and
       its gradient, as "gradients/0.weight", on the first samples of the training data;
-    - text: the confusion matrix of the validation data, where the model tells classes apart.
+    - text: the confusion matrix of the validation data, if the model is a classifier.
 
-    A resumed run goes on in the same folder; another run takes another folder. Training is the same
-    with the logger as without. Raises MissingExtraError without tensorboardX, when the run begins.
+    A resumed run continues in the same folder; give each new run a folder of its own. The logger
+    does not change the training. Raises MissingExtraError without tensorboardX, when the run
+    begins.
     """
 
     only_first_rank = True
@@ -42,8 +44,8 @@ class TensorBoardLogger(Callback):
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         library = optional("tensorboardX", "tensorboard", "TensorBoardLogger")
-        # What a killed run has written of epochs that are done again does not count. Files have the
-        # second in their names, and are read in that order.
+        # Epochs that a killed run has logged and that are now repeated are purged. File names
+        # contain the time in seconds, and are read in that order.
         done = trainer.run.epoch
         suffix = f".{done:06}"
         self._writer = library.SummaryWriter(
@@ -56,7 +58,7 @@ class TensorBoardLogger(Callback):
             self._writer.add_scalar(name, number, epoch)
         if self.histograms and epoch % self.histograms == 0:
             for name, array in _arrays(trainer).items():
-                if all_finite(array):  # TensorBoard has no place for the others
+                if all_finite(array):  # TensorBoard can't show the others
                     self._writer.add_histogram(name, array, epoch)
         matrix = _confusion(trainer)
         if matrix is not None:
@@ -69,10 +71,10 @@ class TensorBoardLogger(Callback):
 
 
 def _arrays(trainer: Trainer) -> dict[str, AnyArray]:
-    """The parameters and their gradients, without a trace in the model."""
-    model = copy.deepcopy(trainer.model)  # a step in training moves running statistics
+    """The parameters and their gradients; the model is not changed."""
+    model = copy.deepcopy(trainer.model)  # a training step updates running statistics
     x, y, weights = trainer.run.batches.first
-    rng = np.random.default_rng(0)  # of dropout
+    rng = np.random.default_rng(0)  # for dropout
     with np.errstate(all="ignore"):
         x = trainer.run.batches.converted(x)
         _, _, gradients = propagate(model, trainer.loss, x, y, weights, rng)
@@ -81,7 +83,7 @@ def _arrays(trainer: Trainer) -> dict[str, AnyArray]:
 
 
 def _confusion(trainer: Trainer) -> AnyArray | None:
-    """The confusion matrix of the validation data; None for a model of something else."""
+    """The confusion matrix of the validation data; None if the model is not a classifier."""
     model, loss, batches = trainer.model, trainer.loss, trainer.run.held_out
     if batches is None or loss.exclusive_classes is None or model.output_shape[-1] > MOST_CLASSES:
         return None
@@ -96,11 +98,11 @@ def _confusion(trainer: Trainer) -> AnyArray | None:
         for x, y, weights, _ in epoch:
             totals.count(model.forward(x)[0], y, weights)
     counts = np.asarray(totals.counts[0])
-    return counts if counts.ndim == 2 else None  # of several labels there is one for each
+    return counts if counts.ndim == 2 else None  # with several labels there is one for each
 
 
 def _markdown(matrix: AnyArray, classes: Any) -> str:
-    """True classes in rows, predicted ones in columns."""
+    """The matrix as a Markdown table: true classes in rows, predicted ones in columns."""
     names = [str(n) for n in range(len(matrix))] if not classes else list(classes)
     rows = [["true \\ predicted", *names], ["---"] * (len(matrix) + 1)]
     rows += [[name, *map(str, row)] for name, row in zip(names, matrix.tolist(), strict=True)]

@@ -1,8 +1,8 @@
-"""Several processes that do something together: all of them end it, or all fail.
+"""Processes that work together: either all of them succeed, or all fail.
 
-A process that waits for others also looks for a message that one of them has failed, and then
-raises the same error: nobody waits for one that does not come. A process that is killed says
-nothing; mpiexec then ends the others.
+A process that waits for others also checks for a message that one of them has failed, and then
+raises the same error, so that none waits forever. A process that is killed sends no message;
+mpiexec then ends the others.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ FAILED = 1
 """The tag of the message that a process sends to all others when it fails."""
 
 PATIENCE = 2_000
-"""After so many looks, about a millisecond, a process that waits leaves the core to others."""
+"""After this many polls, about a millisecond, a waiting process sleeps between polls."""
 
 
 def world() -> Any:
-    """The communicator of all processes that mpiexec has started.
+    """The communicator of all processes started by mpiexec.
 
     Raises MissingExtraError without mpi4py, or the MPI library that it needs.
     """
@@ -36,9 +36,9 @@ def world() -> Any:
 
 
 class Together:
-    """The processes of an MPI communicator, of which this one has the number `rank`.
+    """The processes of an MPI communicator; this one is number `rank`.
 
-    What they do together stands in a `with` block: it ends on all of them, or with an error on all.
+    A `with` block encloses their joint work: it ends on all of them, or raises an error on all.
     """
 
     def __init__(self, communicator: Any) -> None:
@@ -48,10 +48,10 @@ class Together:
         self._unfinished: list[Any] = []
 
     def __enter__(self) -> Self:
-        # Others' failures arrive on a communicator of our own, and none is used after one.
+        # Failures are sent on a communicator of our own, which is abandoned after one.
         if self._here is None:
             self._here = self._parent.Dup()
-        if self.rank:  # the first one warns
+        if self.rank:  # only the first rank shows warnings
             self._quiet = warnings.catch_warnings(action="ignore", category=UserWarning)
             self._quiet.__enter__()
         return self
@@ -72,7 +72,7 @@ class Together:
                 self._here = None
 
     def _tell(self, error: BaseException) -> None:
-        """Send an error to all other ranks, whatever they wait for."""
+        """Send an error to all other ranks."""
         error.add_note(f"on rank {self.rank} of {self.size}")
         kind, text = type(error).__name__, str(error)
         said = text if isinstance(error, MinitorchError) else f"{kind}: {text}"
@@ -83,10 +83,10 @@ class Together:
 
     def _finish(self, request: Any, *buffers: AnyArray) -> None:
         """Wait for a request. Raises the error of a rank that failed meanwhile."""
-        looks = 0
+        polls = 0
         while not request.Test():
-            looks += 1
-            if not looks % 64 and self._here.Iprobe(tag=FAILED):
+            polls += 1
+            if not polls % 64 and self._here.Iprobe(tag=FAILED):
                 self._unfinished += [request, *buffers]  # MPI may still write to them
                 rank, kind, said = self._here.recv(tag=FAILED)
                 known = {cls.__name__: cls for cls in MinitorchError.__subclasses__()}
@@ -95,11 +95,11 @@ class Together:
                 error = cls(f"rank {rank}: {said}")
                 vars(error)["rank_that_failed"] = rank
                 raise error
-            if looks > PATIENCE:
+            if polls > PATIENCE:
                 time.sleep(1e-5)
 
     def _arrive(self) -> None:
-        """Wait until all ranks are here."""
+        """Wait until all ranks arrive here."""
         self._finish(self._here.Ibarrier())
 
     def total(self, own: Array) -> Array:
@@ -109,13 +109,13 @@ class Together:
         return found
 
     def reduce(self, own: Array) -> None:
-        """The same in place, for ranks that are all here; two arrays take a third more time."""
+        """The same in place, which is faster; blocks, so all ranks must have arrived."""
         from mpi4py import MPI
 
         self._here.Allreduce(MPI.IN_PLACE, own)
 
     def gather(self, own: Any) -> list[Any]:
-        """What each rank has to say, in their order."""
+        """The objects of all ranks, in order of rank."""
         self._arrive()
         found: list[Any] = self._here.allgather(own)
         return found

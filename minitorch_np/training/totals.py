@@ -17,8 +17,8 @@ from minitorch_np.training.metric import Metric
 class Totals:
     """Sums over batches, and their means.
 
-    `even` tells whether all samples count the same. If so, a batch weighs its number of samples,
-    otherwise what the loss says.
+    `even` says whether all samples count the same. If so, the weight of a batch is its number of
+    samples, otherwise the loss determines it.
     """
 
     def __init__(self, loss_function: Loss, metrics: Sequence[Metric], samples: Samples) -> None:
@@ -29,7 +29,7 @@ class Totals:
         self.counts: list[AnyArray | int] = [0] * len(metrics)
 
     def weigh(self, targets: Any, weights: Array | None) -> float:
-        """How much a batch counts in the mean loss."""
+        """The weight of a batch in the mean loss."""
         counts = self.loss_function.weights(targets, weights)
         return float(count(targets) if counts is None else counts.sum())
 
@@ -42,11 +42,11 @@ class Totals:
             self.counts[place] = metric.merge(self.counts[place], metric.count(scores, targets))
 
     def merged(self) -> Totals:
-        """The sums over all processes that train together: here there is one."""
+        """The sums over all processes; here there is only one."""
         return self
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from the sums that were written down."""
+        """Continue from the sums in a checkpoint."""
         self.loss, self.weight, self.counts = state["loss"], state["weight"], state["counts"]
 
     def means(self) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """Training: the public interface.
 
-A `Trainer` brings together a model, a loss that says how wrong it is, and an optimizer that moves
-its parameters. `fit` checks the data before it trains on any of it, runs the `Loop` an epoch at a
-time, and calls the callbacks in between; `step` makes a single update; `evaluate` measures.
+A `Trainer` combines a model, a loss that measures its error, and an optimizer that updates its
+parameters. `fit` checks the data before training, runs the `Loop` an epoch at a time, and calls the
+callbacks in between; `step` makes a single update; `evaluate` measures loss and metrics.
 """
 
 from __future__ import annotations
@@ -54,27 +54,26 @@ from minitorch_np.validation import flag, instances, is_number, require
 class Trainer(metaclass=Explained):
     """Trains `model` on `loss` with `optimizer`, and measures `metrics`.
 
-    Each of these may be a name, as in `Trainer(model, "softmax_cross_entropy", "adam(0.001)",
-    metrics=["accuracy"])`.
+    Loss, optimizer and metrics may be names, as in `Trainer(model, "softmax_cross_entropy",
+    "adam(0.001)", metrics=["accuracy"])`. A Graph with several outputs has a loss for each, in a
+    list or by the outputs' names, and metrics likewise.
 
-    A Graph with several outputs has a loss for each, in a list or by the outputs' names, and
-    metrics likewise:
-
-    - `loss_weights`: how much each of several losses counts in their sum; 1 by default;
+    - `loss_weights`: the weights of several losses in their sum; 1 by default;
     - `seed` (a number or a Generator) fixes the order of the samples and everything that layers
       draw at random;
-    - `classes` are the names of classes 0, 1, ...; targets may then be names. Without it, the names
-      are taken from the first targets that are texts, in sorted order. `trainer.classes[k]` is the
-      name of class k;
+    - `classes`: the names of classes 0, 1, ...; targets may then be names. By default, the names
+      are taken from the first targets that are strings, in sorted order. `trainer.classes[k]` is
+      the name of class k;
     - `communicator`, such as mpi4py's MPI.COMM_WORLD: `fit` and `step` are called in each of its
       processes, with the same arguments, and each computes its part of every batch. Start them with
-      `mpiexec -n 4 python -m mpi4py script.py`. Only the first writes files and shows progress;
-    - a callback that sets `stop_training` to True ends `fit` after the current epoch;
-    - `run` is the state of the current `fit`.
+      `mpiexec -n 4 python -m mpi4py script.py`. Only the first writes files and shows progress.
+
+    A callback that sets `stop_training` to True ends `fit` after the current epoch. `run` is the
+    state of the current `fit`.
 
     Raises NotBuiltError for a model without `input_shape`, ConfigurationError for a model whose
-    outputs are not what the loss is made for (a softmax under SoftmaxCrossEntropy), or for a metric
-    that has no meaning with the loss.
+    outputs do not suit the loss (a softmax under SoftmaxCrossEntropy), or for a metric that has no
+    meaning with the loss.
     """
 
     def __init__(
@@ -142,40 +141,41 @@ class Trainer(metaclass=Explained):
     ) -> History:
         """Train on samples x (n, *input_shape) and targets y for `epochs` rounds.
 
-        y is what the loss takes; class numbers may also be (n, 1), or the names of classes. Of a
-        Graph, inputs and targets come in a tuple or by name where there are several.
+        y has the form that the loss expects; class numbers may also be (n, 1), or class names. For
+        a Graph with several inputs or outputs, x or y is a tuple or a dictionary by name.
 
-        x and y need not be in memory: a batch at a time is read of np.memmap, of what has `shape`,
-        `dtype` and slices, such as h5py's, Zarr's and Dask's arrays, and of map-style data sets,
-        where y may be omitted if x gives samples (x, y). An iterable of batches (x, y), such as a
-        generator function or a DataLoader, comes without y.
+        x and y need not be in memory. np.memmap, arrays with `shape`, `dtype` and slices, such as
+        those of h5py, Zarr and Dask, and map-style data sets are read a batch at a time; omit y if
+        a data set yields samples (x, y). For an iterable of batches (x, y), such as a generator
+        function or a DataLoader, also omit y.
 
         - `batch_size=None` takes all samples in each step, as the notes do;
         - `micro_batch_size` processes a batch in pieces of that many samples and adds up their
           gradients. The step is the same, except with layers that couple samples. It needs less
           memory, and for large batches it is faster, since a piece fits into the processor's cache;
-        - `sample_weight` (n,): how much each counts in the loss;
+        - `sample_weight` (n,): the weight of each sample in the loss;
         - `validation_data=(x, y)` or `(x, y, sample_weight)` is measured after each epoch;
         - `validation_split` holds out the last fraction of the samples for that instead;
         - `stateful` starts each batch from the recurrent layers' state after the previous one, row
           by row, and each epoch from zeros (truncated back-propagation); it needs shuffle=False and
           batches of one size, as TextWindows.streams gives them;
-        - `steps_per_epoch`: how many batches of an iterable are an epoch; by default its length;
-        - `shuffle_window`: how many samples of a chunked store are kept in memory to be mixed, by
-          default 32 MB; chunks come in random order, too;
+        - `steps_per_epoch`: the number of an iterable's batches per epoch; by default its length;
+        - `shuffle_window`: the number of samples of a chunked store that are kept in memory to be
+          shuffled, by default 32 MB; the order of the chunks is random too;
         - `scale`: a factor for the inputs, such as 1/255;
-        - `prefetch`: how many groups of batches a thread reads ahead from a source; 0 for none;
-        - `transform(batch, rng)` changes each batch of inputs before it is trained on;
-        - `checkpoint` saves the run as it goes, and resumes a saved one;
+        - `prefetch`: the number of groups of batches that a thread reads ahead; 0 for none;
+        - `transform(batch, rng)` changes each batch of inputs before the step;
+        - `checkpoint` saves the run during training, and resumes a saved one;
         - `verbose` prints a line per epoch and shows a progress bar. None (the default) does so in
           a terminal or a notebook, unless a callback such as Progress does it already.
 
         Returns the history: "loss" and the metrics, and with validation the same names after
-        "val_". Warns if the inputs are far from size 1, which makes training fail or crawl.
+        "val_". Warns if the inputs are far from size 1, which makes training slow or unstable.
 
-        Raises ShapeError and DataError for data that can't be trained on, before anything is
-        changed. Raises DivergenceError, naming the layer, if the loss becomes infinite or NaN; the
-        model then has its parameters from at most loop.KEEP_EVERY steps earlier.
+        Raises ConfigurationError for arguments that are invalid or do not go together. Raises
+        ShapeError and DataError for data that can't be trained on; the model is then unchanged.
+        Raises DivergenceError, naming the layer, if the loss becomes infinite or NaN; the model
+        then has its parameters from at most loop.KEEP_EVERY steps earlier.
         """
         with self._alone("fit") as ranks:
             check_arguments(epochs, batch_size, micro_batch_size, transform, checkpoint)
@@ -212,14 +212,14 @@ class Trainer(metaclass=Explained):
         checkpoint: Checkpoint | None,
         shown: Sequence[Progress],
     ) -> History:
-        """Train, and tidy up however it ends: bad data brings the model back to where it was."""
+        """Train, and clean up at the end; bad data restores the model to its initial state."""
         try:
             return self._run_epochs(epochs, hooks, checkpoint, shown)
         except (DataError, ShapeError, ConfigurationError, ModelFileError):
-            # A NaN in x, or targets that a metric refuses, show up only on the way: roll back.
+            # A NaN in x, or targets that a metric refuses, are found during training: roll back.
             self.run.start.restore()
             raise
-        except DivergenceError:  # of another rank, too
+        except DivergenceError:  # on any rank
             self.run.good.restore()
             raise
         finally:
@@ -246,7 +246,7 @@ class Trainer(metaclass=Explained):
             assert checkpoint is not None
             callbacks = [hook.state_dict() for hook in hooks]
             own = {"stopped": self.stop_training, "callbacks": callbacks}
-            state = loop.state_dict() | own  # of all ranks, which are asked for it together
+            state = loop.state_dict() | own  # on all ranks: the sums are merged
             if not ranks.rank:
                 checkpoint.save(identity, state)
 
@@ -262,7 +262,7 @@ class Trainer(metaclass=Explained):
         after_step = self._after_step(called)
         if checkpoint and (every := checkpoint.every):
             after_step.append(lambda batch, loss: None if (batch + 1) % every else save())
-        # An epoch that was begun is ended, also where it is the one that was to be the last.
+        # A resumed epoch is completed even if training was to stop after it.
         while loop.epoch < epochs and (loop.batch or not self.stop_training):
             for hook in called:
                 hook.on_epoch_begin(self, loop.epoch)
@@ -281,7 +281,7 @@ class Trainer(metaclass=Explained):
     def _identity(
         self, epochs: int, hooks: Sequence[Callback], checkpoint: Checkpoint | None
     ) -> dict[str, Any]:
-        """What tells this run from others, if a checkpoint or another rank has to know it."""
+        """Identifies this run, for a checkpoint or to compare ranks; else an empty dictionary."""
         ranks = self.run.ranks
         if not checkpoint and ranks.size == 1:
             return {}
@@ -291,7 +291,7 @@ class Trainer(metaclass=Explained):
         return identity
 
     def _state(self) -> dict[str, Any]:
-        """What is the same on all ranks, always."""
+        """The state that must be equal on all ranks."""
         memory = sorted(self.optimizer.state_dict().items())
         arrays = [value for _, value in memory if isinstance(value, np.ndarray)]
         generator = repr(self.rng.bit_generator.state).encode()
@@ -302,7 +302,7 @@ class Trainer(metaclass=Explained):
         }
 
     def _after_step(self, hooks: Sequence[Callback]) -> list[AfterStep]:
-        """What is called after a step: hooks that are overridden."""
+        """The hooks to call after a step: those that override `on_batch_end`."""
         base = Callback.on_batch_end
         return [
             partial(hook.on_batch_end, self)
@@ -311,24 +311,23 @@ class Trainer(metaclass=Explained):
         ]
 
     def checked(self, x: object, y: object, sample_weight: object, place: str) -> Samples:
-        """The samples as arrays, or the error that says why they can't be used."""
+        """The samples as arrays. Raises ShapeError or DataError if they can't be used."""
         x, y = self.model.inputs_of(x, f"{place}: x"), self.model.targets_of(y, f"{place}: y")
         y = self.numbers_of(y, place)
         return as_samples(self.model, self.loss, x, y, sample_weight, place)
 
     def numbers_of(self, y: Any, place: str, *, all_known: bool = True) -> Any:
-        """Targets that are the names of classes as class numbers; others as they are.
+        """Class names as class numbers; other targets as they are.
 
-        Raises ConfigurationError where the names are to be found in targets of which not all are
-        known.
+        Raises ConfigurationError if `classes` is not set and not all targets are known.
         """
         names = None if isinstance(self.loss, SeveralLosses) else as_names(y)
         if names is None:
             return y
         if self.classes is None and not all_known:
             raise ConfigurationError(
-                f"{place}: y: expected Trainer(..., classes=[...]) where the names of classes are "
-                f"read a batch at a time, got {str(names.flat[0])!r}"
+                f"{place}: y: expected Trainer(..., classes=[...]) for class names that are read "
+                f"a batch at a time, got {str(names.flat[0])!r}"
             )
         shape = self.model.output_shape
         self.classes = self.classes or names_in(names, self.loss, shape, place)
@@ -336,11 +335,11 @@ class Trainer(metaclass=Explained):
 
     @contextmanager
     def _alone(self, place: str) -> Iterator[Alone]:
-        """Raise ConfigurationError while `fit` or `step` runs in another thread; gives the ranks
-        that do the same together.
+        """Yield the ranks that train together. Raises ConfigurationError while `fit` or `step` runs
+        in another thread.
         """
         me, before = threading.get_ident(), vars(self).get("_thread")
-        if vars(self).setdefault("_thread", me) != me:  # one call: no other thread comes between
+        if vars(self).setdefault("_thread", me) != me:  # atomic
             raise ConfigurationError(
                 f"{place}: expected one thread at a time, but this trainer is training in another: "
                 "make a Trainer, with a model and an optimizer, for each thread"
@@ -358,9 +357,9 @@ class Trainer(metaclass=Explained):
             vars(self).pop("_thread")
 
     def step(self, x: object, y: object, sample_weight: object = None) -> float:
-        """One update on the batch x (m, *input_shape), y; returns the mean loss before it.
+        """Make one update on the batch x (m, *input_shape), y; returns the mean loss before it.
 
-        Raises as `fit`; where the loss is not finite, no parameter is changed.
+        Raises as `fit`; if the loss is not finite, no parameter is changed.
         """
         quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
         with self._alone("step") as ranks, quiet:
@@ -388,10 +387,10 @@ class Trainer(metaclass=Explained):
         scale: float | None = None,
         prefetch: int = 2,
     ) -> dict[str, float]:
-        """Mean loss and metrics on samples x and targets y, by name. Of several ranks, each that
-        calls it measures all samples.
+        """Mean loss and metrics on samples x and targets y, by name.
 
-        The arguments are those of `fit`, and so is what is raised; an iterable is read to its end.
+        Arguments and errors as in `fit`; an iterable is read to its end. With several ranks, each
+        that calls it measures all samples.
         """
         data = open_data(self, (x, y, sample_weight), "evaluate")
         reading = as_reading("evaluate", scale, prefetch)

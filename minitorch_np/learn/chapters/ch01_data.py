@@ -10,8 +10,8 @@ numbers of about size 1, so we divide by 255. The result is called X.
 
     X = images.T / 255          images: (m, 784), whole numbers      X: (784, m), from 0 to 1
 
-In this file you write functions. Each has a text that says what goes in and what has to come out,
-with shapes; (784, m) means 784 rows and m columns. Replace `return ...` by your code. Then run
+In this file you write functions. Each has a text that describes its arguments and its result, with
+shapes; (784, m) means 784 rows and m columns. Replace `return ...` with your code. Then run
 
     minitorch-np learn check 1
 
@@ -50,7 +50,7 @@ def one_hot(labels, classes):
     """Y: in each column a 1 in the row of the label, and 0 elsewhere.
 
     labels: (m,), whole numbers from 0 to classes - 1
-    classes: how many classes there are
+    classes: the number of classes
     returns: (classes, m)
     """
     m = len(labels)

@@ -16,7 +16,7 @@ once are one product. W has a row for each unit, A a column for each picture:
 multiplies entry by entry, which is something else.
 
 b has one number for each unit, but Z has m columns. NumPy *broadcasts*: where one array has the
-size 1 and the other m, it is used m times. That is why b is (units, 1), a column, and not (units,):
+size 1 and the other m, it is used m times. That is why b is (units, 1), a column, not (units,):
 an array (units,) would be taken for a row and added along the wrong side.
 """
 
@@ -26,7 +26,7 @@ import numpy as np
 
 
 def one_unit(w, x, b):
-    """What one unit computes for one picture: a number.
+    """The weighted sum of one unit for one picture: a number.
 
     w, x: (inputs,)
     b: a number
@@ -39,7 +39,7 @@ def one_unit(w, x, b):
 
 
 def weighted_sums(W, A, b):
-    """What all units compute for all pictures.
+    """The weighted sums of all units for all pictures.
 
     W: (units, inputs)
     A: (inputs, m)

@@ -2,14 +2,14 @@
 """
 # 4. Softmax: A2 = softmax(Z2)
 
-The last layer gives ten numbers for each picture, one for each class. Softmax makes probabilities
-of them: all positive, and each *column* adds up to 1.
+The last layer gives ten numbers for each picture, one for each class. Softmax turns them into
+probabilities: all positive, and each *column* adds up to 1.
 
     softmax(z)[i] = exp(z[i]) / (exp(z[0]) + exp(z[1]) + ... )
 
 For z = 1.3, 5.1, 2.2, 0.7, 1.1 that is 0.02, 0.90, 0.05, 0.01, 0.02.
 
-exp(1000) is too large for a float. It becomes inf, and inf / inf is no number (nan). But softmax
+exp(1000) is too large for a float. It becomes inf, and inf / inf is not a number (nan). But softmax
 does not change if we subtract the same number c from all z of a column:
 
     exp(z[i] - c) / sum of exp(z[j] - c)  =  exp(z[i]) exp(-c) / (sum of exp(z[j]) exp(-c))

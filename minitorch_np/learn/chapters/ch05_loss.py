@@ -3,7 +3,7 @@
 # 5. The loss: one number that says how wrong the network is
 
 For each picture, look at the probability that the network gave to the right class. If it is 1, the
-network was right and sure: loss 0. If it is small, the loss is large:
+network was right and certain: loss 0. If it is small, the loss is large:
 
     loss of one picture = -log(probability of its class)
 
@@ -13,8 +13,8 @@ mean over its m pictures:
 
     L = -1/m * sum over all entries of Y * log(A2)
 
-This cross-entropy is what training makes small. The *accuracy* is easier to read: which share of
-the pictures has its largest probability at the right class?
+Training minimizes this cross-entropy. The *accuracy* is easier to read: the fraction of pictures
+whose largest probability is at the right class.
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ def cross_entropy(A2, Y):
 
 
 def accuracy(A2, labels):
-    """The share of pictures whose largest probability is that of their class.
+    """The fraction of pictures whose largest probability is that of their class.
 
     A2: (classes, m), probabilities
     labels: (m,), whole numbers

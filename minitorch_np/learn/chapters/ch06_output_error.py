@@ -1,20 +1,20 @@
 # %% [markdown]
 """
-# 6. dZ2 = A2 - Y, derived and not believed
+# 6. dZ2 = A2 - Y, and its derivation
 
 Training needs to know how the loss changes when a number inside the network changes a little. We
-write dZ2 for the derivative of a picture's loss by each entry of Z2. The notes say dZ2 = A2 - Y.
-Where does it come from? From two steps, by the chain rule.
+write dZ2 for the derivative of a picture's loss with respect to each entry of Z2. The notes say
+dZ2 = A2 - Y. It follows from two steps of the chain rule.
 
-**Step 1: the loss by the probabilities.** The loss of one picture is -sum of y[i] log(a[i]). The
-derivative of log(a) is 1 / a, so
+**Step 1: from the loss to the probabilities.** The loss of one picture is -sum of y[i] log(a[i]).
+The derivative of log(a) is 1 / a, so
 
     dA[i] = -y[i] / a[i]
 
 (The 1/m of the mean comes later, in chapter 7: the notes keep it out of dZ2.)
 
-**Step 2: the probabilities by z.** Each a[i] depends on all z[j], because of the sum below the
-line. The quotient rule gives two cases:
+**Step 2: from the probabilities to z.** Each a[i] depends on all z[j], because of the sum in the
+denominator. The quotient rule gives two cases:
 
     da[i]/dz[j] = a[i] (1 - a[i])     for i = j
     da[i]/dz[j] = -a[i] a[j]          for i != j
@@ -36,7 +36,7 @@ import numpy as np
 
 
 def loss_by_probabilities(A2, Y):
-    """dA: the derivative of each picture's loss by its probabilities, without 1/m.
+    """dA: the derivative of each picture's loss with respect to its probabilities, without 1/m.
 
     A2: (classes, m), probabilities
     Y: (classes, m), one-hot
@@ -46,7 +46,7 @@ def loss_by_probabilities(A2, Y):
 
 
 def softmax_jacobian(a):
-    """J: the derivative of each probability by each z, for one picture.
+    """J: the derivative of each probability with respect to each z, for one picture.
 
     a: (classes,), the probabilities
     returns: (classes, classes), J[i, j] = da[i]/dz[j]
@@ -55,7 +55,7 @@ def softmax_jacobian(a):
 
 
 def output_error(A2, Y):
-    """dZ2: the derivative of each picture's loss by Z2, without 1/m.
+    """dZ2: the derivative of each picture's loss with respect to Z2, without 1/m.
 
     A2: (classes, m), probabilities
     Y: (classes, m), one-hot

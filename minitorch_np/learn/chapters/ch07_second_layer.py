@@ -5,15 +5,15 @@
 dZ2 = A2 - Y says how wrong each output is, for each picture. How much did each weight contribute?
 
 Output i is z[i] = sum over k of W2[i, k] a1[k] + b2[i]. If W2[i, k] grows by a little, z[i] grows
-by a1[k] times that. So one picture's loss has the derivative dz[i] a1[k] by W2[i, k], and dz[i] by
-b2[i]. The loss of a batch is the *mean* over its m pictures, so its derivative is the mean of
-theirs:
+by a1[k] times that. So the derivative of one picture's loss with respect to W2[i, k] is dz[i]
+a1[k], and with respect to b2[i] it is dz[i]. The loss of a batch is the *mean* over its m pictures,
+so its derivative is the mean of theirs:
 
     dW2 = 1/m dZ2 A1^T         (classes, m) @ (m, units) = (classes, units), the shape of W2
     db2 = 1/m sum of dZ2 over the pictures                 (classes, 1), the shape of b2
 
-The product dZ2 @ A1.T adds up over the pictures by itself; the 1/m makes a mean of the sum. It
-stands here once, and nowhere else: if it were in dZ2 too, the gradient would be m times too small.
+The product dZ2 @ A1.T sums over the pictures; the 1/m turns the sum into a mean. It appears only
+here: if it were in dZ2 too, the gradient would be m times too small.
 
 One note calls db2 an average of absolute errors. It is not: the numbers keep their signs, and there
 is one for each class.

@@ -9,13 +9,13 @@ i. So the error at a1[k] is the sum of all outputs' errors, each times its weigh
 
 Then back through the activation. a1 = g(z1), so a small change of z1 is multiplied by g'(z1):
 
-    dZ1 = W2^T dZ2 * g'(Z1)   where * goes entry by entry
+    dZ1 = W2^T dZ2 * g'(Z1)   where * is entry by entry
 
-g' is taken at Z1, what went *into* the activation, and not at A1, what came out. For ReLU that
-makes no difference, but for Sigmoid, ELU and the others it does.
+g' is taken at Z1, the *input* of the activation, not at A1, its output. For ReLU that makes no
+difference, but for Sigmoid, ELU and the others it does.
 
-The function is handed g' as an argument, `g_derivative`: call it as g_derivative(Z). A1 is handed
-in too, as in a real network, where both are at hand. You need only one of the two.
+The function gets g' as an argument, `g_derivative`: call it as g_derivative(Z). It gets A1 too, as
+in a real network, where both are available. You need only one of the two.
 """
 
 # %%

@@ -10,8 +10,8 @@ The first layer is like the second: its inputs are X instead of A1, and its erro
 (One note gives dW1 as 10 x 10, and one calls it dW2. It is 10 x 784 and belongs to layer 1.)
 
 Then put it all together. `gradients` goes forward through the network with ReLU and softmax, and
-back through all of it. It uses what you wrote in the chapters before: the imports below take your
-functions from your files. Write them anew in this file if you prefer.
+back through all of it. It uses what you wrote in the earlier chapters: the imports below take your
+functions from your files. You can also write them again in this file.
 """
 
 import numpy as np
@@ -50,7 +50,7 @@ def first_bias_gradient(dZ1):
 
 
 def gradients(X, Y, W1, b1, W2, b2):
-    """Forward and back: the gradients of the mean loss by all parameters.
+    """Forward and back: the gradients of the mean loss with respect to all parameters.
 
     X: (pixels, m); Y: (classes, m), one-hot
     W1: (units, pixels); b1: (units, 1); W2: (classes, units); b2: (classes, 1)

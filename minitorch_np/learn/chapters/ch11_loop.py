@@ -5,11 +5,11 @@
     repeat:  forward  ->  back  ->  update
 
 All pictures together go through the network, which gives one gradient for each parameter; each
-parameter makes one small step; then all of it again with the new parameters. That is the whole of
+parameter makes one small step; then all of it is repeated with the new parameters. That is all of
 training. `gradients` and `update` are yours, from chapters 9 and 10.
 
-All four gradients belong to the *same* parameters. Compute all of them first and update then. If W2
-is changed before dZ1 = W2^T dZ2 has been computed, dZ1 is that of a network which never was.
+All four gradients belong to the *same* parameters. Compute all of them first, then update. If W2 is
+changed before dZ1 = W2^T dZ2 has been computed, dZ1 is that of a network that never existed.
 
 When `train` is right, the check trains your network on 1,000 of the digits in the package.
 """
@@ -36,9 +36,9 @@ def step(X, Y, W1, b1, W2, b2, alpha):
 
 
 def train(X, Y, W1, b1, W2, b2, alpha, steps):
-    """So many steps, one after the other.
+    """Several steps, one after the other.
 
-    steps: how many, a whole number; 0 changes nothing
+    steps: the number of steps; 0 changes nothing
     returns: W1, b1, W2, b2 after the last step
     """
     for _ in range(steps):
@@ -65,7 +65,7 @@ def predict(X, W1, b1, W2, b2):
     return np.argmax(Z2, axis=0)
 
 
-# %% Your network on digits, if you like to see it here. It takes some seconds.
+# %% Your network on digits, if you want to see it here. It takes a few seconds.
 if __name__ == "__main__":
     import minitorch_np as mt
 

@@ -3,7 +3,7 @@
 # 13. Initial weights, and units that are dead
 
 **Not all zeros.** If all weights of layer 1 are equal, all its units compute the same, get the same
-gradients, and stay equal for ever: ten units are then worth one. So weights start at random.
+gradients, and stay equal forever: ten units are then worth one. So weights start at random.
 
 **Not too large, not too small.** A unit adds up `inputs` products. If each weight has the standard
 deviation s, the sum of `inputs` of them has about s sqrt(inputs) times the size of the inputs. ReLU
@@ -33,7 +33,7 @@ def he_weights(units, inputs, rng):
 
 
 def different_units(W1):
-    """How many different rows there are: units that are not twins.
+    """The number of different rows of W1: units that are not copies of others.
 
     W1: (units, inputs)
     returns: a whole number

@@ -6,8 +6,8 @@ Is a gradient right? Change one parameter a little, and see how the loss really 
 
     numeric = (f(W + h) - f(W - h)) / (2 h)          for one entry of W, all others as they were
 
-Compare that with what your formula says. This is how all gradients of this package are tested, and
-how each mistake of chapter 9 would be found. It is slow, two losses for each number, so it checks
+Compare that with your formula's result. All gradients of this package are tested in this way, and
+it would find each mistake of chapter 9. It is slow, two losses for each number, so it checks
 training code and never runs in it.
 
 Both sides, +h and -h: for f(W) = W^2 the difference to one side, (f(W + h) - f(W)) / h, gives
@@ -27,8 +27,8 @@ def numeric_gradient(f, W, h):
     """The gradient of f at W by differences.
 
     f: a function; f(W) is a number
-    W: an array of any shape; it must be as it was when you are done
-    h: how far to go to each side, such as 1e-5
+    W: an array of any shape; it must be unchanged at the end
+    h: the step to each side, such as 1e-5
     returns: an array of the shape of W
     """
     gradient = np.zeros_like(W)
@@ -55,11 +55,11 @@ def relative_error(analytic, numeric):
 """
 **What it can't see.** ReLU has a corner at 0. Where z is closer to 0 than h, one side sees the
 slope 0 and the other the slope 1, and the difference gives something between: the check complains
-of a gradient that is right. Such entries have to be left out.
+about a gradient that is right. Such entries must be left out.
 
-And it sees only what the numbers show. With b = 0, a formula that has lost b looks right; with one
-picture, m = 1, a missing 1/m does; with a square W a missing transpose at least runs. So check at
-random parameters, with several pictures, and with sizes that are all different. That is also how
+And it sees only what the numbers show. With b = 0, a formula without b looks right; with one
+picture, m = 1, so does a missing 1/m; with a square W a missing transpose at least runs. So check
+at random parameters, with several pictures, and with sizes that are all different. That is also how
 `minitorch-np learn check` chooses its inputs.
 """
 

@@ -2,7 +2,7 @@
 """
 # 15. LeakyReLU + ELU, or ReLU + ReLU: compare fairly
 
-The notes name three options. Which one is best? It is easy to fool oneself:
+The notes name three options. Which one is best? It is easy to fool yourself:
 
 - *One run is no answer.* Other initial weights give another accuracy. Train each option from
   several seeds, the same seeds for all.
@@ -28,7 +28,7 @@ import numpy as np
 
 
 def choose_rate(rates, accuracies):
-    """The learning rate whose validation accuracy is best on the mean over the seeds.
+    """The learning rate with the best mean validation accuracy over the seeds.
 
     rates: (r,), the learning rates
     accuracies: (r, n), on validation pictures: a row for each rate, a column for each seed

@@ -1,14 +1,14 @@
 # %% [markdown]
 """
-# 16. An Activation of your own, in the framework
+# 16. Your own Activation, in the framework
 
 From here on you write parts for minitorch_np. There is one change: the framework has samples in
 *rows*, as NumPy, PyTorch and Keras do. A batch is (m, features). So each product is the transposed
 one; elementwise functions stay as they are. The table at the end of chapter 20 has all of it.
 
 An activation is a class with two methods. `value` is g(z). `derivative` is g'(z); it is also given
-a = g(z), since some derivatives are shorter in terms of a. The rest, among it the multiplication by
-dA in the way back, is in the base class mt.Activation.
+a = g(z), since some derivatives are shorter in terms of a. The rest, including the multiplication
+by dA on the way back, is in the base class mt.Activation.
 
 Write SiLU (also called Swish):
 

@@ -1,15 +1,15 @@
 # %% [markdown]
 """
-# 17. A Layer of your own
+# 17. Your own Layer
 
 A layer has three methods.
 
 - `build` makes the parameters for samples of a shape, and returns the shape of one output. It is
   given here.
-- `forward(x)` returns the outputs, and whatever the way back will need: the cache. Keep nothing on
-  `self`: a layer may be called twice before the way back.
-- `backward(dy, cache)` gets the loss's derivative by the outputs. It returns the derivative by the
-  inputs, dx, and a dictionary with the derivative by each parameter.
+- `forward(x)` returns the outputs, and everything that backward will need: the cache. Store nothing
+  on `self`: a layer may be called twice before the way back.
+- `backward(dy, cache)` gets the derivative of the loss with respect to the outputs. It returns the
+  derivative with respect to the inputs, dx, and a dictionary with that for each parameter.
 
 Write the layer of the notes, Z = W A + b. With samples in rows, x is A^T and y is Z^T:
 
@@ -18,8 +18,8 @@ Write the layer of the notes, Z = W A + b. With samples in rows, x is A^T and y 
     db = sum of dy over the rows  (units,)
     dx = dy W                     (m, units) @ (units, features) = (m, features)
 
-Where is the 1/m? Here it is in the loss, as the derivative of the mean, and comes with dy. So it
-does not stand in a layer: that would be 1/m twice. (`need_dx` and `train` can be left alone.)
+Where is the 1/m? Here it is in the loss, as the derivative of the mean, and is contained in dy. So
+it is not in a layer: that would be 1/m twice. (`need_dx` and `train` can be ignored.)
 """
 
 import numpy as np
@@ -47,15 +47,15 @@ class MyDense(mt.Layer):
         """The outputs and the cache.
 
         x: (m, features); self.weight: (units, features); self.bias: (units,)
-        returns: y (m, units), and what backward needs
+        returns: y (m, units), and the cache for backward
         """
         return x @ self.weight.T + self.bias, x
 
     def backward(self, dy, cache, *, need_dx=True):
-        """The derivatives by the inputs and by the parameters.
+        """The derivatives with respect to the inputs and the parameters.
 
         dy: (m, units)
-        cache: what forward has returned
+        cache: the cache that forward has returned
         returns: dx (m, features), {"weight": (units, features), "bias": (units,)}
         """
         x = cache

@@ -1,10 +1,10 @@
 # %% [markdown]
 """
-# 18. A Loss of your own
+# 18. Your own Loss
 
 A loss has a `forward`, which returns the mean loss over the batch and a cache, and a `backward`,
-which returns the derivative of that *mean* by the scores. Here the 1/m of the notes has its place:
-once, for all layers before it.
+which returns the derivative of that *mean* with respect to the scores. This is the place of the
+notes' 1/m: once, for all layers before it.
 
 Write softmax and cross-entropy in one: the scores are the notes' Z2, in rows.
 
@@ -12,8 +12,8 @@ Write softmax and cross-entropy in one: the scores are the notes' Z2, in rows.
     L  = -1/m sum of targets * log(p)
     dL/dscores = (p - targets) / m                    dZ2 = A2 - Y, and the 1/m
 
-Targets are one-hot rows. In one, the two are safer than one after the other: with the row's maximum
-subtracted,
+Targets are one-hot rows. Combined, the two are safer than one after the other: with the row's
+maximum subtracted,
 
     log(p[i]) = s[i] - max - log(sum of exp(s[j] - max))
 
@@ -34,16 +34,16 @@ class MyCrossEntropy(mt.Loss):
         """The mean loss, and the cache.
 
         scores: (m, classes); targets: (m, classes), one-hot
-        returns: a number, and what backward needs
+        returns: a number, and the cache for backward
         """
         shifted = scores - np.max(scores, axis=1, keepdims=True)
         log_p = shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
         return -np.sum(targets * log_p) / len(scores), (np.exp(log_p), targets)
 
     def backward(self, cache):
-        """The derivative of the mean loss by the scores.
+        """The derivative of the mean loss with respect to the scores.
 
-        cache: what forward has returned
+        cache: the cache that forward has returned
         returns: (m, classes)
         """
         p, targets = cache

@@ -2,14 +2,14 @@
 """
 # 19. A residual block: a way around
 
-In a deep network the error becomes smaller with each layer that it goes back through. A residual
-block has a way around its layers: what comes in is added to what they compute.
+In a deep network the error becomes smaller with each layer on the way back. A residual block has a
+shortcut around its layers: its input is added to their output.
 
     h = x U^T                       (m, units)
     y = x + relu(h) V^T             (m, features), like x
 
 with U (units, features) and V (features, units), without biases. On the way back the error takes
-both ways, and the two are added up:
+both paths, and the two results are added:
 
     dr = dy V                       the error at relu(h)
     dh = dr * relu'(h)
@@ -47,17 +47,17 @@ class MyBlock(mt.Layer):
         """The outputs and the cache.
 
         x: (m, features); self.inner: (units, features); self.outer: (features, units)
-        returns: y (m, features), and what backward needs
+        returns: y (m, features), and the cache for backward
         """
         h = x @ self.inner.T
         r = np.maximum(h, 0)
         return x + r @ self.outer.T, (x, h, r)
 
     def backward(self, dy, cache, *, need_dx=True):
-        """The derivatives by the inputs and by the parameters.
+        """The derivatives with respect to the inputs and the parameters.
 
         dy: (m, features)
-        cache: what forward has returned
+        cache: the cache that forward has returned
         returns: dx (m, features), {"inner": (units, features), "outer": (features, units)}
         """
         x, h, r = cache

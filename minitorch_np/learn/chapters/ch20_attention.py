@@ -2,19 +2,19 @@
 """
 # 20. Attention: steps that look at each other
 
-A sentence is a sequence of steps, one row each. In attention each step asks a question (its row of
-Q), each step has a key (its row of K) that says what it has to offer, and a value (its row of V).
-The more a key fits the question, the more of its value the asking step takes:
+A sentence is a sequence of steps, one row each. In attention each step has a query (its row of Q),
+a key (its row of K) that describes what it offers, and a value (its row of V). The better a key
+matches the query of a step, the more of its value this step takes:
 
-    S = Q K^T / sqrt(width)         (steps, steps)   how well each question fits each key
-    P = softmax of S, along each row                 shares: each row adds up to 1
-    O = P V                         (steps, width)   a mixture of the values
+    S = Q K^T / sqrt(width)         (steps, steps)   how well each query matches each key
+    P = softmax of S, along each row                 weights: each row adds up to 1
+    O = P V                         (steps, width)   weighted means of the values
 
-A dot product of `width` numbers has about the size sqrt(width). Divided by that, S keeps the size
-of 1, and softmax does not become all or nothing.
+A dot product of `width` numbers has about the size sqrt(width). Divided by that, S has about the
+size 1, and softmax does not become all or nothing.
 
-The way back uses all that you know. O = P V is a product of matrices; the derivative of softmax
-along a row is that of chapter 6:
+The way back uses what you know. O = P V is a product of matrices; the derivative of softmax along a
+row is that of chapter 6:
 
     dV = P^T dO
     dP = dO V^T
@@ -29,7 +29,7 @@ import numpy as np
 
 
 def attention(Q, K, V):
-    """Each step's mixture of the values.
+    """The weighted mean of the values for each step.
 
     Q, K, V: (steps, width)
     returns: (steps, width)
@@ -41,9 +41,9 @@ def attention(Q, K, V):
 
 
 def attention_gradients(dO, Q, K, V):
-    """The derivatives by Q, K and V.
+    """The derivatives with respect to Q, K and V.
 
-    dO: (steps, width), the loss's derivative by what `attention` returns
+    dO: (steps, width), the derivative of the loss with respect to the result of `attention`
     Q, K, V: (steps, width)
     returns: dQ, dK, dV, each (steps, width)
     """
@@ -63,7 +63,7 @@ def attention_gradients(dO, Q, K, V):
 """
 # From your symbols to the framework
 
-You have written all of a network. This is where each part of it is in minitorch_np, which has
+You have written a complete network. This table shows each part of it in minitorch_np, which has
 samples in rows:
 
 | yours | shape | the framework's | shape |

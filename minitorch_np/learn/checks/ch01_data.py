@@ -33,31 +33,31 @@ TASKS = (
                 "images.T / 255", "images.reshape(images.shape[1], images.shape[0]) / 255",
             ),
             mistake(
-                "it is divided by the largest pixel, which differs between pictures, and not by 255",
+                "it is divided by the largest pixel, which differs between pictures, not by 255",
                 "images.T / 255", "images.T / images.max()",
             ),
             mistake(
-                "each picture is divided by its own largest pixel, and not by 255",
+                "each picture is divided by its own largest pixel, not by 255",
                 "images.T / 255", "images.T / images.max(axis=1)",
             ),
             mistake(
-                "each pixel is divided by its largest value over the pictures, and not by 255",
+                "each pixel is divided by its largest value over the pictures, not by 255",
                 "images.T / 255", "(images / images.max(axis=0)).T",
             ),
-            mistake("it is divided by 256, and not by 255", "255", "256"),
-            mistake("it is divided by 100, and not by 255", "255", "100"),
-            mistake("it is divided by 10, and not by 255", "255", "10"),
-            mistake("it is divided by 254, and not by 255", "255", "254"),
+            mistake("it is divided by 256, not by 255", "255", "256"),
+            mistake("it is divided by 100, not by 255", "255", "100"),
+            mistake("it is divided by 10, not by 255", "255", "10"),
+            mistake("it is divided by 254, not by 255", "255", "254"),
             mistake(
                 "the mean is taken off as well; X goes from 0 to 1 here",
                 "images.T / 255", "images.T / 255 - (images / 255).mean()",
             ),
             mistake(
-                "the numbers go from -1 to 1, and not from 0 to 1",
+                "the numbers go from -1 to 1, not from 0 to 1",
                 "images.T / 255", "images.T / 127.5 - 1",
             ),
             mistake(
-                "the numbers go from -0.5 to 0.5, and not from 0 to 1",
+                "the numbers go from -0.5 to 0.5, not from 0 to 1",
                 "images.T / 255", "images.T / 255 - 0.5",
             ),
             mistake(
@@ -94,7 +94,7 @@ TASKS = (
         ),
         mistakes=(
             mistake(
-                "one sample a row, and not a column: it is transposed", "return Y", "return Y.T"
+                "one sample a row, not a column: it is transposed", "return Y", "return Y.T"
             ),
             mistake(
                 "the labels are counted from 1: each 1 stands one row too high",
@@ -126,11 +126,11 @@ TASKS = (
                 "Y[labels[:-1], np.arange(m - 1)]",
             ),
             mistake(
-                "there are as many rows as the largest label needs, and not `classes`",
+                "there are as many rows as the largest label needs, not `classes`",
                 "(classes, m)", "(labels.max() + 1, m)",
             ),
             mistake(
-                "there is a row for each different label that occurs, and not for each class",
+                "there is a row for each different label that occurs, not for each class",
                 "return Y", "return Y[np.unique(labels)]",
             ),
             mistake(
@@ -146,11 +146,11 @@ TASKS = (
                 "return Y", "return labels",
             ),
             mistake(
-                "rows from the label on are filled, and not the label's row alone",
+                "rows from the label on are filled, not the label's row alone",
                 "return Y", "return (np.arange(classes)[:, None] >= labels).astype(float)",
             ),
             mistake(
-                "rows up to the label are filled, and not the label's row alone",
+                "rows up to the label are filled, not the label's row alone",
                 "return Y", "return (np.arange(classes)[:, None] <= labels).astype(float)",
             ),
             mistake(

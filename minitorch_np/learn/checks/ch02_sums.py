@@ -23,25 +23,25 @@ TASKS = (
             ),
             mistake("the products are not added up", "np.sum(w * x) + b", "w * x + b"),
             mistake(
-                "the sums are multiplied, and not the entries",
+                "the sums are multiplied, not the entries",
                 "np.sum(w * x)", "np.sum(w) * np.sum(x)",
             ),
-            mistake("it is a mean, and not a sum", "np.sum", "np.mean"),
+            mistake("it is a mean, not a sum", "np.sum", "np.mean"),
             mistake("the last input is left out", "w * x", "w[:-1] * x[:-1]"),
             mistake("the first input is left out", "w * x", "w[1:] * x[1:]"),
             mistake("only the first input is used", "np.sum(w * x)", "w[0] * x[0]"),
             mistake("only the last input is used", "np.sum(w * x)", "w[-1] * x[-1]"),
             mistake(
-                "weights and inputs are added, and not multiplied", "w * x", "w + x"
+                "weights and inputs are added, not multiplied", "w * x", "w + x"
             ),
             mistake(
                 "it is an outer product, all weights by all inputs",
                 "np.sum(w * x)", "np.outer(w, x)",
             ),
             mistake(
-                "the bias is multiplied, and not added", " + b", " * b"
+                "the bias is multiplied, not added", " + b", " * b"
             ),
-            mistake("the bias is subtracted, and not added", " + b", " - b"),
+            mistake("the bias is subtracted, not added", " + b", " - b"),
         ),
     ),
     Task(
@@ -61,7 +61,7 @@ TASKS = (
             ),
             mistake("W is transposed in the product", "W @ A", "W.T @ A"),
             mistake("A is transposed in the product", "W @ A", "W @ A.T"),
-            mistake("W and A are exchanged: A W, and not W A", "W @ A", "A @ W"),
+            mistake("W and A are exchanged: A W, not W A", "W @ A", "A @ W"),
             mistake(
                 "the product is transposed: A.T W, which has samples in rows",
                 "W @ A + b", "A.T @ W.T + b.T",
@@ -75,9 +75,9 @@ TASKS = (
             mistake("the mean of all biases is added to each unit", " + b", " + b.mean()"),
             mistake("the bias is added to the first picture alone", "return W @ A + b",
                     "Z = W @ A\n    Z[:, :1] += b\n    return Z"),
-            mistake("the bias is subtracted, and not added", " + b", " - b"),
+            mistake("the bias is subtracted, not added", " + b", " - b"),
             mistake("the bias is added twice", " + b", " + 2 * b"),
-            mistake("the bias is multiplied, and not added", " + b", " * b"),
+            mistake("the bias is multiplied, not added", " + b", " * b"),
             mistake(
                 "b is added before the product: to the weights",
                 "W @ A + b", "(W + b) @ A",
@@ -87,7 +87,7 @@ TASKS = (
                 " + b", " + W.shape[1] * b",
             ),
             mistake(
-                "the sum is divided by the number of inputs: a mean, and not a sum",
+                "the sum is divided by the number of inputs: a mean, not a sum",
                 "W @ A", "W @ A / W.shape[1]",
             ),
             mistake(

@@ -22,7 +22,7 @@ TASKS = (
         "bias_gradient",
         (numbers("classes", "m"),),
         "db2 of shape (classes, 1), as b2: the mean of dZ2 over the pictures",
-        notes="db(2) = 1/m sum of dZ(2), 10 x 1 (the mean with its sign, and not of absolute errors)",
+        notes="db(2) = 1/m sum of dZ(2), 10 x 1 (the mean with its sign, not of absolute errors)",
         hints=(
             "np.sum(dZ2, axis=1) goes along a row, over the pictures.",
             "keepdims=True keeps the shape (classes, 1). Then divide by m.",

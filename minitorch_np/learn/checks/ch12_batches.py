@@ -52,7 +52,7 @@ def _facts(function: Any, inputs: tuple[Any, ...]) -> Any:
 
 def _pairs(got: Any) -> list[tuple[AnyArray, AnyArray]]:
     if not isinstance(got, (list, tuple, GeneratorType)):
-        raise UnlikeError(f"{described(got)}, and not a list of pairs (X, Y)")
+        raise UnlikeError(f"{described(got)}, not a list of pairs (X, Y)")
     found = [tuple(item) if isinstance(item, (tuple, list)) else () for item in got]
     if any(len(item) != 2 for item in found):
         raise UnlikeError("a list of something else than pairs (X, Y)")
@@ -130,7 +130,7 @@ TASKS = (
                     "m = X.shape[1]", "import numpy as np\n    m = X.shape[1]"),
             mistake("the batches are transposed: pictures are in rows", PAIR,
                     "found.append((X[:, chosen].T, Y[:, chosen].T))"),
-            mistake("rows are chosen, and not columns: X[chosen] for X[:, chosen]", PAIR,
+            mistake("rows are chosen, not columns: X[chosen] for X[:, chosen]", PAIR,
                     "found.append((X[chosen % len(X)], Y[chosen % len(Y)]))"),
             mistake("the smaller batch at the end is filled up with pictures that were there "
                     "already", "chosen = order[start:start + batch_size]",

@@ -12,7 +12,7 @@ from minitorch_np.learn.outcome import UnlikeError, described
 def pair(returned: Any, method: str, names: str) -> tuple[Any, Any]:
     """The two results of a method. Raises UnlikeError for anything else."""
     if not isinstance(returned, (tuple, list)) or len(returned) != 2:
-        raise UnlikeError(f"from {method} {described(returned)}, and not two results: {names}")
+        raise UnlikeError(f"from {method} {described(returned)}, not two results: {names}")
     return returned[0], returned[1]
 
 

@@ -1,4 +1,4 @@
-// What the pages share: making elements, painting numbers, and writing the parameters to a file.
+// Shared by the pages: making elements, painting numbers, and writing the parameters to a file.
 
 const element = id => document.getElementById(id);
 const percent = share => `${(100 * share).toFixed(1)} %`;
@@ -50,7 +50,7 @@ function npy(type, shape, body) {
   return whole;
 }
 
-/** A text as an .npy file of one text: four bytes a letter. */
+/** A text as an .npy file: four bytes per character. */
 const npyText = text => npy(`<U${[...text].length}`, [],
   new Uint8Array(Uint32Array.from([...text], letter => letter.codePointAt(0)).buffer));
 

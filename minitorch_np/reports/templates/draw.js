@@ -1,14 +1,14 @@
-// The page: drawing, what the network makes of it, and teaching.
+// The page: drawing, prediction, and training on a drawing.
 
 const SIDE = network.side, INK_SIDE = Math.round(SIDE * 20 / 28), FAINTEST = 0.15;
 const MOST_MAPS = 16, MOST_UNITS = 40;
 const paper = element("paper"), pen = paper.getContext("2d", { willReadFrequently: true });
 let image = null;  // what the network sees: side * side numbers from 0 to 1
-let before = [];  // parameters before each step of teaching
+let before = [];  // parameters before each training step
 let switched = false;
 
-/** A drawing, or a picture of one, as MNIST's digits are: the longer side of the ink 20 of 28
-    pixels, the centre of its mass in the middle. `grey` is width * height numbers from 0 to 255. */
+/** A drawing, or a picture of one, in the form of MNIST's digits: the longer side of the ink has 20
+    of 28 pixels, the centre of mass is in the middle. `grey` is width * height numbers, 0 to 255. */
 function prepare(grey, width, height) {
   const border = [];
   for (let k = 0; k < width; k++) border.push(grey[k], grey[(height - 1) * width + k]);
@@ -40,7 +40,7 @@ function prepare(grey, width, height) {
   return out;
 }
 
-/** A part of an image in fewer pixels: the mean of what each one covers. */
+/** A part of an image in fewer pixels: the mean of the area that each one covers. */
 function shrink(from, width, left, top, wide, high, columns, rows) {
   const out = zeros(columns * rows);
   for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
@@ -56,7 +56,7 @@ function shrink(from, width, left, top, wide, high, columns, rows) {
   return out;
 }
 
-/** Everything that follows from the image and the parameters. */
+/** Update everything that depends on the image and the parameters. */
 function look() {
   const seen = element("seen");
   if (!image) {
@@ -80,7 +80,7 @@ function fill(bar, share, best) {
   bar.classList.toggle("best", Boolean(best));
 }
 
-/** The units of the first Dense layer beside their weights; maps of what has height and width. */
+/** Show the first Dense layer's weights and outputs, and the maps of outputs with height and width. */
 function inside(values) {
   const held = element("inside"), nodes = network.layers;
   held.replaceChildren();
@@ -89,7 +89,7 @@ function inside(values) {
     if (l.kind === "dense" && l.inputs === SIDE * SIDE) {
       const after = nodes[k + 1]?.kind === "activation" ? values[k + 2] : y;
       const most = after.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
-      held.append(make("h3", `${l.label}: what each unit looks for, and how it answers`));
+      held.append(make("h3", `${l.label}: the weights and the output of each unit`));
       held.append(row(Math.min(l.units, MOST_UNITS), unit => {
         const canvas = small(SIDE, SIDE), box = make("figure");
         paint(canvas, parameters[l.weight], true, unit * l.inputs);
@@ -112,7 +112,7 @@ function inside(values) {
 }
 
 let waiting = false;
-/** The drawing has changed: look at it once in the next frame, however many strokes there were. */
+/** The drawing has changed: process it once in the next frame, regardless of the number of strokes. */
 function changed() {
   if (waiting) return;
   waiting = true;
@@ -133,7 +133,7 @@ function clear() {
   look();
 }
 
-/** A picture from a file, as it is meant to be seen: what is transparent shows white paper. */
+/** Load a picture from a file; transparent parts become white. */
 async function load(file) {
   try {
     const picture = await createImageBitmap(file);
@@ -152,7 +152,7 @@ async function load(file) {
     clear();
     image = found;
     look();
-    if (!found) element("answer").textContent = `${file.name}: nothing stands out from its ground.`;
+    if (!found) element("answer").textContent = `${file.name}: nothing stands out from its background.`;
   } catch {
     element("answer").textContent = `${file.name} is not a picture that this browser can read.`;
   }
@@ -161,7 +161,7 @@ async function load(file) {
 function teach(steps) {
   if (!image) { element("taught").textContent = "Draw a digit first."; return; }
   const rate = Number(element("rate").value), label = Number(element("right").value);
-  if (!(rate > 0)) { element("taught").textContent = "The learning rate has to be above 0."; return; }
+  if (!(rate > 0)) { element("taught").textContent = "The learning rate must be above 0."; return; }
   before.push(Object.fromEntries(Object.entries(parameters).map(([n, a]) => [n, a.slice()])));
   const { loss, gradients } = lesson(image, [label]);
   for (let k = 0; k < steps; k++) learn(image, [label], rate);
@@ -175,12 +175,12 @@ function teach(steps) {
 
 function undo() {
   const kept = before.pop();
-  element("taught").textContent = kept ? "The last lesson is undone." : "There is nothing to undo.";
+  element("taught").textContent = kept ? "The last training steps are undone." : "There is nothing to undo.";
   if (kept) Object.assign(parameters, kept);
   look();
 }
 
-/** The pages' lists: bars, examples, activations. */
+/** Fill the page's lists: bars, examples, activations. */
 function build() {
   network.names.forEach((name, k) => {
     const bar = make("li");
@@ -243,7 +243,7 @@ function stroke(event) {
   pen.lineCap = pen.lineJoin = "round";
   pen.beginPath();
   pen.moveTo(...(last ?? [x, y]));
-  pen.lineTo(x + 0.01, y);  // a line of no length, as of a tap, is not drawn
+  pen.lineTo(x + 0.01, y);  // a line of length 0, as after a tap, would not be drawn
   pen.stroke();
   last = [x, y];
   changed();

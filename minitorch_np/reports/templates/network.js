@@ -59,7 +59,7 @@ const ACTIVATIONS = {
       return 0.5 + 0.5 * t + 0.5 * z * (1 - t * t) * slope;
     }],
 };
-/** What a node that is switched to an activation needs beside its name. */
+/** The settings of a node that is switched to another activation. */
 const SETTINGS = { negative_slope: 0.01, alpha: 1, beta: 1, approximate: "none" };
 
 function softmax(scores) {
@@ -78,7 +78,7 @@ function counts(l) {
   return found;
 }
 
-/** Which entry of its parameters a layer takes for the k-th number of a sample. */
+/** The entry of a layer's parameters for the k-th number of a sample. */
 const entryOf = (l, k) => Math.floor(k / l.repeat) % l.entries;
 
 /** Groups of l.size numbers with mean 0, if they are centred, and mean square 1. */
@@ -302,7 +302,7 @@ function lesson(x, labels, nodes = network.layers) {
   return { loss, gradients, dx, values };
 }
 
-/** One step of plain gradient descent, unless the loss is no number. */
+/** One step of plain gradient descent, unless the loss is NaN. */
 function learn(x, labels, rate, nodes = network.layers) {
   const { gradients, loss } = lesson(x, labels, nodes);
   if (Number.isFinite(loss)) for (const [name, gradient] of Object.entries(gradients))

@@ -1,4 +1,4 @@
-// The playground: a small network that is composed and trained here, and what it makes of the plane.
+// The playground: a small network that is built and trained here, and its decision boundaries.
 
 const FINEST = 72, ANSWERS = 1.2e5, UNIT_GRID = 24, MOST_LAYERS = 6, MOST_UNITS = 32, FRAME = 10;
 const COLOURS = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233]];
@@ -7,7 +7,7 @@ const NOTES = [["LeakyReLU", "ELU"], ["ReLU", "ReLU"], ["Sigmoid", "Sigmoid"], [
 const plane = element("plane"), curve = element("curve");
 const activations = Object.fromEntries(network.activations.map(each => [each.class, each]));
 
-/** All that the address keeps. */
+/** The state that the address keeps, with its initial values. */
 const FIRST = { data: network.points ? OWN : "moons", points: 200, noise: 0.1, seed: 0,
   layers: [[8, "Tanh"], [8, "Tanh"]], output: NONE, rate: 0.3, batch: 16, steps: 0 };
 let state, train, test, view, classes, order, orders, losses;
@@ -20,7 +20,7 @@ const between = (text, least, most, fallback) => {
 };
 const whole = (text, least, most, fallback) => Math.round(between(text, least, most, fallback));
 
-/** The state in an address's fragment; whatever it does not say, or says wrong, is as at first. */
+/** The state in an address's fragment; missing or invalid parts have their initial values. */
 function read(fragment) {
   const given = new URLSearchParams(fragment.replace(/^#/, "")), named = given.get("data");
   const layers = given.has("layers") ? given.get("layers").split("_").filter(Boolean) : null;
@@ -49,7 +49,7 @@ function keepAddress() {
   history.replaceState(null, "", written);
 }
 
-/** The layers as the package has them: Dense, activation, ..., Dense and what is after it. */
+/** The layers as in the package: Dense, activation, ..., Dense and possibly an activation. */
 function layerList() {
   const found = [];
   for (const [units, name] of [...state.layers, [classes, state.output]]) {
@@ -70,7 +70,7 @@ function nodes(m) {
   });
 }
 
-/** Points, and first parameters: glorot_uniform and zeros, as the package's Dense has them. */
+/** Draw the points and initial parameters: glorot_uniform and zeros, as in the package's Dense. */
 function reset() {
   ({ train, test } = drawn(state.data, state.points, state.noise, state.seed));
   classes = state.data === OWN ? network.points.names.length : DATA[state.data][1];
@@ -89,7 +89,7 @@ function reset() {
   measure();
 }
 
-/** One step on the next batch; an epoch's order is drawn when the one before is used up. */
+/** One step on the next batch; a new order is drawn at the start of each epoch. */
 function step() {
   const size = state.batch || train.y.length;
   if (!order.length) order = orders.shuffled(train.y.length);
@@ -100,7 +100,7 @@ function step() {
   return Number.isFinite(loss);
 }
 
-/** Mean loss and share of right answers. */
+/** Mean loss and accuracy. */
 function judged({ x, y }) {
   const scores = forward(nodes(y.length), x).at(-1);
   const right = y.filter((label, row) => {
@@ -120,7 +120,7 @@ function measure() {
     + `Right: ${percent(a.right)} and ${percent(b.right)}.`;
 }
 
-/** Where the points are, with a margin. */
+/** Set the view to the range of the points, with a margin. */
 function look() {
   const ends = axis => {
     const all = [...train.x, ...test.x].filter((_, k) => k % 2 === axis);
@@ -148,7 +148,7 @@ const inColour = name => {
   return [0, 2, 4].map(k => parseInt(full.slice(k, k + 2), 16));
 };
 
-/** Each square in the colour of its most probable class, the paler the less sure; then the points. */
+/** Paint each square in the colour of its most probable class, paler if less certain; then the points. */
 function paintPlane() {
   const units = state.layers.reduce((sum, [count]) => sum + count, classes);
   const side = Math.min(FINEST, Math.floor(Math.sqrt(ANSWERS / units)));  // so that a frame is short
@@ -177,11 +177,11 @@ function paintPlane() {
   pen.strokeRect(x - 14, y - 14, 28, 28);
 }
 
-/** Where a place of the plane is on the canvas. */
+/** The position on the canvas of a point in the plane. */
 const spot = (x, y) => [(x - view.x[0]) / (view.x[1] - view.x[0]) * plane.width,
   (view.y[1] - y) / (view.y[1] - view.y[0]) * plane.height];
 
-/** A point: a circle, a square, a triangle, a diamond, ..., filled if it is trained on. */
+/** Draw a point: a circle, a square, a triangle, a diamond, ..., filled if it is for training. */
 function mark(pen, x, y, label, filled) {
   const corners = [0, 4, 3, 4, 5, 6][label], turn = [0, Math.PI / 4, -Math.PI / 2, 0, -Math.PI / 2, 0][label];
   pen.beginPath();
@@ -196,7 +196,7 @@ function mark(pen, x, y, label, filled) {
   pen.stroke();
 }
 
-/** What the network makes of the place that is pointed at, in the data's own units. */
+/** Announce the prediction at the selected point, in the data's own units. */
 function tell() {
   const own = state.data === OWN ? network.points : null;
   const names = own ? own.features : ["x1", "x2"];
@@ -225,7 +225,7 @@ function move(event) {
 
 /** The losses over the steps. */
 function paintCurve() {
-  curve.width = 2 * curve.clientWidth;  // and so it is empty
+  curve.width = 2 * curve.clientWidth;  // this clears it
   const pen = curve.getContext("2d"), { width, height } = curve, left = 80, low = height - 44;
   const ink = `rgb(${inColour("--ink")})`;
   const finite = losses.filter(each => each.every(Number.isFinite));
@@ -253,7 +253,7 @@ function paintCurve() {
 const column = (numbers, count, unit) =>
   zeros(numbers.length / count).map((_, k) => numbers[k * count + unit]);
 
-/** A picture of the plane for each unit: where its answer is above zero, blue, and below, orange. */
+/** Paint the plane for each unit: blue where its output is above zero, orange where it is below. */
 function paintUnits() {
   const values = overPlane(UNIT_GRID).slice(1), list = layerList(), held = element("units");
   const shown = list.map((_, k) => k).filter(k => list[k][0] !== "Dense" || list[k + 1]?.[0] === "Dense" || k === list.length - 1);
@@ -277,7 +277,7 @@ function paintAll() {
   paintUnits();
 }
 
-/** Steps until the goal is reached, as many a frame as there is time for. */
+/** Make steps until the goal is reached, as many per frame as time allows. */
 function run() {
   const began = performance.now(), most = goal === Infinity ? Number(element("speed").value) : Infinity;
   let well = true;
@@ -295,7 +295,7 @@ function run() {
 function play(until = Infinity) {
   goal = until;
   playing = true;
-  element("now").setAttribute("aria-live", "off");  // it would never end
+  element("now").setAttribute("aria-live", "off");  // it would be announced continuously
   element("play").textContent = "Pause";
   frame = requestAnimationFrame(run);
 }
@@ -315,7 +315,7 @@ function pause() {
   keepAddress();
 }
 
-/** Something was chosen: begin anew, and train as far as `steps` says. */
+/** Restart after a change, and train for `steps` steps. */
 function begin(steps = 0) {
   stop();
   reset();
@@ -329,7 +329,7 @@ function begin(steps = 0) {
 
 const restore = () => { state = read(location.hash); begin(state.steps); };
 
-/** The units and the activation of a hidden layer, to be chosen. */
+/** The controls for the units and the activation of a hidden layer. */
 function layerControls(place) {
   const item = make("li"), size = make("input", "", `units of hidden layer ${place + 1}`);
   const kind = choices(make("select", "", `activation of hidden layer ${place + 1}`));
@@ -346,11 +346,11 @@ function layerControls(place) {
   return item;
 }
 
-/** The controls as the state has them. */
+/** Set the controls to the state. */
 function show() {
   for (const name of ["data", "points", "noise", "seed", "output", "rate", "batch"]) element(name).value = String(state[name]);
   for (const name of ["points", "noise"]) element(name).disabled = state.data === OWN;
-  const held = element("layers");  // the same elements as long as they are as many: one has the focus
+  const held = element("layers");  // elements are kept while their number is the same: one has the focus
   if (held.children.length !== state.layers.length)
     held.replaceChildren(...state.layers.map((_, place) => layerControls(place)));
   state.layers.forEach((pair, place) => pair.forEach((value, k) => { held.children[place].children[k].value = value; }));

@@ -1,5 +1,5 @@
-// Points of a plane to tell apart, and the random numbers that make them: a seed gives the same
-// ones in every browser.
+// Data sets of points in the plane, and the random numbers for them: a seed gives the same points
+// in every browser.
 
 /** Random numbers from a seed (mulberry32, by Tommy Ettinger). */
 function generator(seed) {
@@ -23,7 +23,7 @@ function generator(seed) {
   return { uniform, normal, shuffled };
 }
 
-/** A point of a spiral with some arms, a turn and a quarter long. */
+/** A point of a spiral with several arms, each one and a quarter turns long. */
 const arm = arms => (k, share) => {
   const turn = 2.5 * Math.PI * share + 2 * Math.PI * k / arms, radius = 0.15 + 1.7 * share;
   return [radius * Math.cos(turn), radius * Math.sin(turn)];
@@ -48,7 +48,7 @@ const DATA = {
   spirals: ["three spirals", 3, arm(3)],
 };
 
-/** Points to train on, and others, a quarter, to test with: x is flat, two numbers a point. */
+/** Points for training, and a quarter for testing: x is flat, two numbers per point. */
 function drawn(name, count, noise, seed) {
   const own = network.points, rng = generator(3 * seed);
   let x = own && own.x, y = own && own.y;

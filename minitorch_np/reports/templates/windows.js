@@ -1,7 +1,7 @@
-// The windows of convolutions and pooling: which input each output sees, through which weight.
+// The windows of convolutions and pooling: which input affects which output, with which weight.
 
-/** Of one channel, all that a window sees at all of its places: the numbers of the output, of the
-    pixel of the input, and of the window's own pixel. What lies outside of the image is left out. */
+/** For one channel, the index of the output, of the input's pixel and of the window's pixel, for
+    all positions of the window. Pixels outside of the image are left out. */
 function seen(l) {
   const [down, across] = l.size, [high, wide] = l.kernel, [[top], [left]] = l.border;
   const found = { out: [], at: [], k: [] };
@@ -17,7 +17,7 @@ function seen(l) {
   return found;
 }
 
-/** Calls visit(output, input, kernel) for all of that, in each channel. */
+/** Calls visit(output, input, kernel) for all of these, in each channel. */
 function windows(l, channels, visit) {
   const { out, at, k } = l.seen ??= seen(l);
   const places = l.size[0] * l.size[1], area = l.height * l.width;
