@@ -33,7 +33,11 @@ from minitorch_np.arrays import AnyArray
 
 FEATURES, CLASSES, BATCH = 784, 10, 64
 
-NETWORKS = {"784-10-10": [784, 10, 10], "784-512-512-10": [784, 512, 512, 10]}
+NETWORKS = {
+    "784-10-10": [784, 10, 10],
+    "784-128-10": [784, 128, 10],
+    "784-512-512-10": [784, 512, 512, 10],
+}
 
 
 def write_data(folder: Path, n: int) -> None:

@@ -21,7 +21,7 @@ BLOCK_BYTES = 2**22
 """The approximate number of bytes to read at a time where nothing else determines it."""
 
 GROUP_NUMBERS = 2**18
-"""The approximate number of entries to convert at a time: 1 MB in float32, which fits into a core's
+"""The approximate number of inputs that are converted in one go: 1 MB of float32 fits into a core's
 cache."""
 
 

@@ -1,10 +1,10 @@
 """Reading from a source: recognizes sources, and reads their samples in groups.
 
-A thread reads blocks of rows, as they are stored, shortly before they are used. It does nothing
-else: other work would compete with training for Python's lock, and one core would have to fetch
-what the other has converted. An epoch is a sequence of spans, one for each batch or piece of a
-batch, taken from the blocks. Consecutive spans form a group, which is gathered and checked in one
-go: for a small network it holds several batches.
+A thread reads blocks of rows ahead, and does nothing else with them: it would compete with the
+training for Python's lock (the GIL), and the core that trains would have to fetch what the other
+one has converted. An epoch is a sequence of spans, one for each batch or piece of a batch.
+Consecutive spans form a group, which is taken from the blocks, checked and converted in one go when
+it is used: for a small network it holds several batches.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Span(NamedTuple):
 
 class Group(NamedTuple):
     """The samples of some spans, as a tree of arrays, and the rows that they come from. They are
-    valid until the next group. For an iterable, `seen` is the checksum of its batches so far.
+    valid until the next group. For an iterable, `seen` is the checksum of the batches read so far.
     """
 
     samples: Any
@@ -140,7 +140,8 @@ def read(
 ) -> abc.Generator[Group, None, None]:
     """The samples in the rows of the blocks, in groups; up to `prefetch` blocks are read ahead.
 
-    `prepared` is called on each block just before it is used, and returns the samples to pick from.
+    `prepared` is called with the samples of each block before they are used, and returns those to
+    take groups from.
     """
     loaded = (_Block(source, rows) for rows in blocks)
     with ReadAhead(loaded, prefetch) as ready:
@@ -163,13 +164,13 @@ def read(
 
 
 def _joined(*leaves: AnyArray) -> AnyArray:
-    """Parts of a group, concatenated, in the same subclass of array."""
+    """Parts of a group as one array of their class."""
     return np.concatenate(leaves).view(type(leaves[0]))
 
 
 class _Block:
-    """The samples in some rows. Those of a source with chunks are `stored` in ascending order;
-    `picks` are the positions there of the requested rows.
+    """The samples in some rows. Those of a source with chunks are `stored` in ascending order, and
+    `picks` are their places there in the requested order.
     """
 
     def __init__(self, source: Source, rows: AnyArray) -> None:
@@ -189,8 +190,8 @@ class _Block:
 def converted(
     x: Any, dtype: DType, scale: float | None, place: str, kept: dict[int, Array] | None = None
 ) -> Any:
-    """Samples in `dtype`, times `scale`, in new memory; with `kept`, in buffers that the next call
-    overwrites, or unchanged if no conversion is needed.
+    """The samples in `dtype`, times `scale`: a copy; or with `kept`, in memory that the next call
+    uses again, and unchanged samples as they are.
 
     Raises DataError, with row and column, for a NaN or infinity.
     """

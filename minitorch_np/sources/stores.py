@@ -27,9 +27,6 @@ from minitorch_np.sources.order import BLOCK_BYTES
 AFFORDABLE = 64 * 2**20
 """The largest number of bytes of a source that is read to identify its data."""
 
-PAGE = mmap.PAGESIZE
-"""The unit in which the system reads a mapped file."""
-
 SAMPLED = 64
 """The number of rows that are read instead of a larger source."""
 
@@ -67,7 +64,7 @@ class Source(ABC):
         """
 
     def ahead(self, rows: AnyArray) -> Any:
-        """The same, called shortly before they are used: arrays, or `Later`, to pick from."""
+        """The same, some time before they are used: arrays, or `Later`, to take them from."""
         return self.read(rows)
 
     def identity(self) -> str:
@@ -100,10 +97,10 @@ class Source(ABC):
 
 
 class Later:
-    """Rows of an array that are copied only when they are picked, into the cache of the core that
-    uses them. It would have to fetch a copy that another core made ahead.
+    """Rows of an array that are copied when they are used, into the cache of the core that uses
+    them: a copy that another core makes ahead would have to be fetched from there.
 
-    Picked rows are valid until the next pick.
+    The rows that indexing returns are valid until the next time.
     """
 
     def __init__(self, source: InMemory, rows: AnyArray) -> None:
@@ -123,7 +120,7 @@ class InMemory(Source):
     def __init__(self, x: AnyArray, place: str) -> None:
         super().__init__(x, place)
         self.row_bytes = max(1, x.nbytes // len(x))
-        # Of any other array, `take` would copy all of it.
+        # `take` would first copy the whole of any other array.
         self.simple = x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative and x.size > 0
 
     def read(self, rows: AnyArray) -> AnyArray:
@@ -131,7 +128,7 @@ class InMemory(Source):
         return found
 
     def picked(self, rows: AnyArray, room: AnyArray) -> AnyArray:
-        """The same; written into the memory `room` if that is faster."""
+        """The same, written into `room` if that is faster."""
         found: AnyArray = self.x.take(rows, 0, room, "clip") if self.simple else self.x[rows]
         return found
 
@@ -167,8 +164,8 @@ class _File:
 
 
 class Mapped(InMemory):
-    """A memory-mapped file: np.memmap. Reading ahead touches a byte of each page, so that the page
-    is in memory when the rows are copied.
+    """A memory-mapped file: np.memmap. Reading ahead reads a byte of each page, so that the pages
+    are in memory when the rows are copied.
     """
 
     def __init__(self, x: AnyArray, place: str) -> None:
@@ -176,7 +173,9 @@ class Mapped(InMemory):
         self.file = _File(None if name is None else os.fspath(name))
         super().__init__(np.asarray(x), place)
         if self.simple:
-            self.pages = self.x.reshape(-1).view(np.uint8).reshape(len(self.x), -1)[:, ::PAGE]
+            self.pages = (
+                self.x.reshape(-1).view(np.uint8).reshape(len(self.x), -1)[:, :: mmap.PAGESIZE]
+            )
 
     def read(self, rows: AnyArray) -> AnyArray:
         self.file.check(self, rows[0])

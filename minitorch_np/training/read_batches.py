@@ -1,8 +1,8 @@
 """Batches of data that is not in memory.
 
 They yield the pieces of an epoch's batches, as `Batches` does for arrays. A thread reads the
-samples ahead. They are checked and converted just before they are used, when they are in the
-processor's cache.
+samples ahead. They are checked and converted a group of batches at a time just before they are
+used, so that they are in the processor's cache then.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ FIRST = 64
 
 
 class Checks(NamedTuple):
-    """Functions that make samples from what is read, or raise an error that says why they can't.
+    """Make samples from what is read, or raise an error that says why it can't be used.
 
-    - `inputs(x, kept)` are the inputs of a piece, converted: see `reading.converted`;
-    - `answers(y, weights, n)` are the targets and the weights of n samples.
+    - `inputs(x, kept)` returns the inputs of a group, converted: see `reading.converted`;
+    - `answers(y, weights, n)` returns the targets and the weights of n samples.
     """
 
     inputs: Callable[[Any, dict[int, Array] | None], Any]
@@ -86,7 +86,7 @@ class _ReadBatches(Batches):
 
     @abstractmethod
     def groups(self, order: Any, done: int) -> abc.Generator[Group, None, None]:
-        """The groups of an epoch after its first `done` batches; targets and weights are ready."""
+        """The samples of an epoch except the first `done` batches; x is not yet converted."""
 
     def epoch(self, order: Any, rng: Generator | None, done: int = 0) -> Pieces:
         kept, check = dict[int, Array](), self.checks.inputs
@@ -114,7 +114,7 @@ class _ReadBatches(Batches):
         return self.first
 
     def answered(self, samples: Any, rows: Rows) -> tuple[Any, ...]:
-        """The inputs unchanged, targets and weights in the form that the loss needs.
+        """The samples with targets and weights as the loss takes them, and inputs as they are.
 
         Raises ShapeError and DataError with the row.
         """
@@ -132,7 +132,7 @@ class _ReadBatches(Batches):
         return (x, y) if weights is None else (x, y, weights)
 
     def all_checked(self, samples: Any, rows: Rows) -> Samples:
-        """The samples of these rows, ready for training. Raises as `answered`."""
+        """The samples of these rows as a batch has them. Raises as `answered`."""
         x, *others = self.answered(samples, rows)
         return Samples(checked_at(lambda x: self.checks.inputs(x, None), x, rows), *others)
 
@@ -183,7 +183,7 @@ class SourceBatches(_ReadBatches):
         if (own := self.own) is not None and self.transform is None:  # a transform needs all rows
             blocks = own_rows(blocks, (span.size for span in spans(*given)), own)
             cuts = (Span(len(range(n)[own(n)]), last, n) for n, last, _ in cuts)
-        # Windows are large: one is in use, and one is read ahead.
+        # Windows are large: only one is read ahead.
         by_window = self.window is not None and order is not None
         ahead = min(self.reading.prefetch, 1) if by_window else self.reading.prefetch
         return read(self.source, blocks, grouped(cuts, self.most), ahead, self.answered)

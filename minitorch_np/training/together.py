@@ -109,9 +109,7 @@ class Together:
         return found
 
     def reduce(self, own: Array) -> None:
-        """The same sum in place; blocks, so all ranks must have arrived. A second array would take
-        a third longer.
-        """
+        """The same in place, which is faster; blocks, so all ranks must have arrived."""
         from mpi4py import MPI
 
         self._here.Allreduce(MPI.IN_PLACE, own)

@@ -163,7 +163,7 @@ class Trainer(metaclass=Explained):
         - `shuffle_window`: the number of samples of a chunked store that are kept in memory to be
           shuffled, by default 32 MB; the order of the chunks is random too;
         - `scale`: a factor for the inputs, such as 1/255;
-        - `prefetch`: the number of groups of batches that a thread reads ahead; 0 for none;
+        - `prefetch`: the number of blocks of a source that a thread reads ahead; 0 for none;
         - `transform(batch, rng)` changes each batch of inputs before the step;
         - `checkpoint` saves the run during training, and resumes a saved one;
         - `verbose` prints a line per epoch and shows a progress bar. None (the default) does so in
