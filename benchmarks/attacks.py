@@ -166,6 +166,7 @@ def main() -> None:
             break
         count = min(BATCH, arguments.per_kind - first)
         outcomes += in_a_process(kind, first, count, arguments.seed)
+        print(f"{kind} {first}: {sum(bool(o.fault) for o in outcomes)} faults", file=sys.stderr)
     print(table(outcomes))
     sys.exit(any(outcome.fault for outcome in outcomes))
 

@@ -7,7 +7,7 @@ killed at random moments, from their first breath on, and started again until th
 Parameters, history and log have to be equal to those of the run that nothing stopped, to the bit.
 Every other time, two processes go on with one checkpoint at once and write over each other's files.
 
-    python -m benchmarks.kills [--kills 100] [--seed 0]
+    python -m benchmarks.kills [--kills 100] [--seed 0] [--kinds several mapped]
 """
 
 from __future__ import annotations
@@ -95,19 +95,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=KINDS)
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
     kills, runs, wrong = [0, 0], [0, 0], list[str]()
     with tempfile.TemporaryDirectory() as name:
-        straight_runs = {kind: straight_run(Path(name), kind) for kind in KINDS}
+        straight_runs = {kind: straight_run(Path(name), kind) for kind in arguments.kinds}
         while sum(kills) < arguments.kills:
-            two, kind = sum(runs) % 2, KINDS[sum(runs) // 2 % len(KINDS)]
+            two = sum(runs) % 2
+            kind = arguments.kinds[sum(runs) // 2 % len(arguments.kinds)]
             straight, whole = straight_runs[kind]
             folder = Path(name) / str(sum(runs))
             folder.mkdir()
             kills[two] += killed_run(folder, whole, MOST, 1 + two, rng, kind)
             runs[two] += 1
             wrong += [f"{kind}: {each}" for each in differences(straight, folder, 1 + two)]
+            print(f"{sum(kills)} kills, {len(wrong)} differences", file=sys.stderr, flush=True)
     for two, title in enumerate(("one writer", "two writers to one checkpoint")):
         print(f"{title}: {kills[two]} kills in {runs[two]} runs")
     print(f"{len(wrong)} differences" + "".join(f"\n{line}" for line in wrong))

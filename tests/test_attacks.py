@@ -21,11 +21,12 @@ from minitorch_np.training.fingerprint import describe
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_attacks_meet_errors_of_our_own(kind: str) -> None:
-    if kind == "image":
-        pytest.importorskip("PIL")
+def test_attacks_meet_errors_of_our_own(kind: str, request: pytest.FixtureRequest) -> None:
+    if kind in ("image", "onnx"):
+        pytest.importorskip({"image": "PIL"}.get(kind, kind))
+    count = 25 if request.config.getoption("--whole") else 12
     # Files that expand to megabytes, and how much of them is kept, are for the longer run.
-    faults = [o for o in attacks(kind, 0, 25, seed=1) if o.fault and " MB" not in o.fault]
+    faults = [o for o in attacks(kind, 0, count, seed=1) if o.fault and " MB" not in o.fault]
     assert not faults
 
 

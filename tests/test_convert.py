@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.cli import convert as cli_convert
 from minitorch_np.cli import main
 from minitorch_np.data import convert
 from minitorch_np.data.convert import convert_csv, load_converted
@@ -264,3 +265,23 @@ def test_the_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         run = subprocess.run(arguments, capture_output=True, text=True, check=True)
         peaks.append(int(run.stdout))  # kB
     assert peaks[1] < peaks[0] + 2_000  # for 3 MB of rows more, in 11 MB of text
+
+
+def test_the_bar_ends_at_the_size_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Bar:
+        n = 0
+
+        def update(self, more: int) -> None:
+            assert more >= 0
+            self.n += more
+
+        def close(self) -> None:
+            pass
+
+    shown, path = Bar(), write(tmp_path / "a.csv")
+    monkeypatch.setattr(convert, "BLOCK", 1000)
+    monkeypatch.setattr(cli_convert, "bar", lambda size, *_, **__: shown)
+    assert main(["convert", str(path), str(tmp_path / "a.npy")]) == 0
+    assert shown.n == path.stat().st_size

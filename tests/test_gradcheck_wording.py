@@ -227,10 +227,31 @@ class Loop(Product):
         return dy * d, {}
 
 
+class Taken(Product):
+    """y = x sin(x), with another derivative of the sine."""
+
+    def __init__(self, derivative: Any) -> None:
+        self.derivative = derivative
+
+    def forward(self, x: Any, *, train: bool = False, rng: Any = None) -> Any:
+        y = np.sin(x)
+        return x * y, (y, x)
+
+    def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
+        y, x = cache
+        return dy * (y + x * self.derivative(y, x)), {}
+
+
+TAKEN = "the derivative of `sin(x)` is taken as"
+
+
 @pytest.mark.parametrize(
     ("layer", "cause"),
     [
         (Product(), "the path through `sin(x)` is missing: it is taken for a constant"),
+        (Taken(lambda y, z: np.ones_like(y)), f"{TAKEN} 1 (it is left out)"),
+        (Taken(lambda y, z: 1 - y**2), f"{TAKEN} 1 - y**2, with its output y"),
+        (Taken(lambda y, z: z * (1 - z)), f"{TAKEN} z * (1 - z), with its input z"),
         (AtOutput(), "the derivative of `tanh(x)` is taken at its output, not at its input"),
         (
             Loop(),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.learn.checks import ch12_batches
 from minitorch_np.learn.handout import chapter_source, function_source, text_of, without_docstrings
 from minitorch_np.learn.inputs import CASES, ONE, RANDOM, SQUARE, TINY, ZEROS
 from minitorch_np.learn.naming import FITS, Evidence, agree, edited, made_function, reference
@@ -53,6 +54,12 @@ def test_the_solutions_run_on_all_inputs() -> None:
             facts = [a for one in right for a in one.values.values() if a.dtype == bool]
             assert len(facts) >= 6
             assert all(facts)
+
+
+@pytest.mark.parametrize("nothing", [..., None])
+def test_what_returns_nothing_has_no_facts(nothing: object) -> None:
+    (task,) = (task for _, task in TASKS if task.name == "batches")
+    assert ch12_batches._facts(lambda *given: nothing, task.made(CASES[3])) is nothing
 
 
 def test_inputs_are_of_their_kind() -> None:

@@ -178,5 +178,5 @@ def test_unsigned_class_numbers() -> None:
 
 def test_a_loss_is_asked_for_each_output() -> None:
     model = mt.mlp([2, 2], seed=0)
-    with pytest.raises(mt.ConfigurationError, match="a loss for each of 1 outputs, got 0"):
+    with pytest.raises(mt.ConfigurationError, match="got a model of one: write its loss alone"):
         mt.Trainer(model, mt.losses.SeveralLosses([]), "sgd(0.1)")

@@ -396,3 +396,10 @@ def test_a_model_that_needs_its_mask_is_not_exported(
     assert module[0].padding_idx == 0
     np.testing.assert_allclose(module(torch.tensor(x)).detach().numpy(), plain(x), **CLOSE)
     assert "padding_id=0" in repr(mt.from_torch(module, STEPS))
+
+
+def test_a_length_is_at_most_all_steps() -> None:
+    steps, length = mt.Input((3, 2)), mt.Input(())
+    layer = mt.Masking()
+    mt.Graph([steps, length], layer(steps, length))
+    assert layer.index_limits == [None, 4]

@@ -237,7 +237,7 @@ def test_gradients_of_networks(name: str) -> None:
         (lambda: mt.resnet(2), "a depth of 6n"),
         (lambda: mt.resnet(20, width=0), "width"),
         (lambda: mt.resnet(20, input_shape=(784,)), "channels, height, width"),
-        (lambda: mt.unet((1, 28, 28), 2), "height and width 16 divides"),
+        (lambda: mt.unet((1, 28, 28), 2), "height and width divisible by 16"),
         (lambda: mt.unet((784,), 2), "images of shape"),
         (lambda: mt.unet((1, 16, 16), 0), "classes"),
         (lambda: mt.unet((1, 16, 16), 2, depth=0), "depth"),

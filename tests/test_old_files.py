@@ -61,7 +61,9 @@ def test_a_run_goes_on(name: str, optimizer: mt.Optimizer, tmp_path: Path) -> No
     with pytest.warns(UserWarning, match="versions that wrote it, an older version"):
         model, history, data = resumed(tmp_path / "run.npz", optimizer)
     for key, array in model.state_dict().items():
-        np.testing.assert_allclose(array, data[f"{name}:{key}"], rtol=1e-4, atol=1e-5)
+        # BatchNorm takes the bias before it off: its gradient is rounding, which Adam makes large.
+        if name == "momentum" or key not in ("0.bias", "1.running_mean"):
+            np.testing.assert_allclose(array, data[f"{name}:{key}"], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(history["loss"], data[f"{name}:loss"], rtol=1e-4)
 
 

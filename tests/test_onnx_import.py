@@ -285,7 +285,7 @@ def test_onnx_own_tests_of_operators(tmp_path: Path) -> None:
 
 
 def written_by_hand(
-    tmp_path: Path, nodes: list[Any], x: Array, y: list[Any], **constants: Any
+    tmp_path: Path, nodes: list[Any], x: Array, y: list[Any], opset: int = 13, **constants: Any
 ) -> Any:
     """A graph of nodes from x to y, read by us."""
     helper, path = onnx.helper, tmp_path / "by_hand.onnx"
@@ -296,8 +296,8 @@ def written_by_hand(
         [helper.make_tensor_value_info("y", 1, y)],
         [onnx.numpy_helper.from_array(np.array(a), name) for name, a in constants.items()],
     )
-    opset = [helper.make_opsetid("", 13)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    opsets = [helper.make_opsetid("", opset)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
     return mt.from_onnx(path)
 
 
@@ -310,6 +310,28 @@ def test_pooling_with_an_uneven_border(tmp_path: Path) -> None:
     padded = np.pad(x, ((0, 0), (0, 0), (1, 0), (0, 2)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (2, 2), axis=(2, 3))
     np.testing.assert_allclose(found.predict(x), windows.mean((-2, -1)))
+
+
+def test_group_normalization(tmp_path: Path) -> None:
+    """As an operator of its own, which has a weight for each channel since opset 21."""
+    names = ["x", "weight", "bias"]
+    nodes = [onnx.helper.make_node("GroupNormalization", names, ["y"], num_groups=2)]
+    x = np.random.default_rng(0).normal(size=(3, 4, 2, 5)).astype(np.float32)
+    given: dict[str, Any] = {"weight": np.arange(2, 6, dtype="f"), "bias": np.eye(4, dtype="f")[1]}
+    found = written_by_hand(tmp_path, nodes, x, [None, 4, 2, 5], opset=21, **given)
+    groups = x.reshape(3, 2, -1)
+    deviation = np.sqrt(groups.var(-1, keepdims=True) + 1e-5)
+    normal = (groups - groups.mean(-1, keepdims=True)) / deviation
+    weight, bias = (given[name].reshape(4, 1, 1) for name in ("weight", "bias"))
+    np.testing.assert_allclose(found.predict(x), weight * normal.reshape(x.shape) + bias, atol=1e-4)
+
+
+def test_a_clip_that_is_no_layer_is_refused(tmp_path: Path) -> None:
+    nodes = [onnx.helper.make_node("Clip", ["x", "low", "high"], ["y"])]
+    bounds: dict[str, Any] = {"low": np.float32(0), "high": np.float32(5)}
+    x = np.ones((2, 3), np.float32)
+    with pytest.raises(mt.ModelFileError, match=r"a clip to \(0\.0, 5\.0\)"):
+        written_by_hand(tmp_path, nodes, x, [None, 3], **bounds)
 
 
 def test_a_reshape_that_keeps_an_axis(tmp_path: Path) -> None:

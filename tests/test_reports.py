@@ -284,6 +284,12 @@ def test_the_same_mean_is_said_to_be_the_same() -> None:
     assert "By mean, a and b are first (0.9000)" in words.headline(few)
 
 
+def test_an_accuracy_of_one_is_not_said_to_be_certain() -> None:
+    said = words.footer(of_accuracies(a=np.ones(8), b=np.ones(8)))[0]
+    assert "an accuracy of 1.0000 may be off by up to" in said
+    assert "standard error" not in said
+
+
 def test_one_that_collapses_more_often_is_told_apart(rng: np.random.Generator) -> None:
     """Though better where it works, so that the means decide nothing."""
     good = 0.9 + rng.normal(0, 0.003, 20)

@@ -101,11 +101,7 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
     for name in (name for name in arguments.names if name not in named):
         cls = known.get(name.replace("_", "").lower())
         if cls is None:
-            names = sorted(found.__name__ for found in known.values())
-            raise ConfigurationError(
-                f"gradcheck: expected the name of a component, got {name!r}"
-                + (hint(name, names) or f": write one of {', '.join(names)}")
-            )
+            raise ConfigurationError(unknown(name, [found.__name__ for found in known.values()]))
         results = check_class(cls, mode=mode, seed=arguments.seed)
         if arguments.case is not None:
             if not 0 <= arguments.case < len(results):
@@ -115,6 +111,12 @@ def _checks(arguments: argparse.Namespace) -> AllChecks:
             results = [results[arguments.case]]
         _add(checks, cls.__name__, f"{cls.__name__} of {cls.__module__}", results)
     return checks
+
+
+def unknown(name: str, known: list[str]) -> str:
+    """The message for a component that there is not."""
+    meant = hint(name, known) or f": write one of {', '.join(sorted(known))}"
+    return f"gradcheck: expected the name of a component, got {name!r}{meant}"
 
 
 def _add(checks: AllChecks, name: str, full: str, results: list[GradientCheck]) -> None:

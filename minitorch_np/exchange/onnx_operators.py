@@ -112,11 +112,9 @@ def _normalization(reader: Reader, node: Any, product: Any, bias: AnyArray) -> R
 
 def _group_norm(reader: Reader, node: Any) -> Read:
     given = reader.attributes(node, num_groups=None, epsilon=1e-5, stash_type=1)
-    channels, groups = reader.shape(node.input[0])[1], given["num_groups"]
     weights = {name: reader.constant(node, place) for name, place in (("weight", 1), ("bias", 2))}
-    if len(weights["weight"]) == groups:  # before opset 21
-        weights = {name: array.repeat(channels // groups) for name, array in weights.items()}
-    return reader.layer(node, lambda: GroupNorm(groups, given["epsilon"]), **weights)
+    group_norm = lambda: GroupNorm(given["num_groups"], given["epsilon"])  # noqa: E731
+    return reader.layer(node, group_norm, **weights)
 
 
 def _rms_norm(reader: Reader, node: Any) -> Read:

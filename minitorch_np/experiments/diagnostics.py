@@ -120,7 +120,9 @@ _SENTENCES: dict[str, Any] = {
     "exploding gradient": _fold("larger"),
     "not finite": lambda f: f"{f.value:g} weights or outputs are not finite (NaN or infinite)",
     "small steps": lambda f: (
-        f"steps of {f.value:.1g} of the weights, too small" if f.value else "no weight moves"
+        f"steps of {f.value:.1g} of the weights, too small"
+        if f.value
+        else "the epoch's last step moves no weight"
     ),
     "large steps": lambda f: f"steps of {f.value:.1g} of the weights, too large",
     "lost class": lambda f: f"class {f.value:g} is never predicted where it should be",
