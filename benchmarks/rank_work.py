@@ -124,14 +124,14 @@ def speed(folder: Path, batch: int) -> None:
     parameters = work.make().count_parameters()
     found = {"ranks": WORLD.size, "step": step, "parameters": parameters}
     if WORLD.size > 1:
-        gradient, total = np.ones(parameters, np.float32), np.empty(parameters, np.float32)
+        gradient, total = np.zeros(parameters, np.float32), np.empty(parameters, np.float32)
         layer, rest = gradient[: 784 * 512], gradient[784 * 512 :]
         rows = batch // WORLD.size
         x, dy = np.ones((rows, 784), np.float32), np.ones((rows, 512), np.float32)
 
         def in_turn() -> None:
             dy.T.dot(x)
-            WORLD.Allreduce(gradient, total)
+            WORLD.Allreduce(MPI.IN_PLACE, gradient)
 
         def overlapping() -> None:  # the upper layers' gradients travel during the last product
             request = WORLD.Iallreduce(rest, total[784 * 512 :])
@@ -140,7 +140,7 @@ def speed(folder: Path, batch: int) -> None:
             request.Wait()
 
         found |= {
-            "allreduce": timed(lambda: WORLD.Allreduce(gradient, total)),
+            "allreduce": timed(lambda: WORLD.Allreduce(MPI.IN_PLACE, gradient)),
             "in turn": timed(in_turn),
             "overlapping": timed(overlapping),
         }
@@ -152,14 +152,14 @@ def reduction(folder: Path, number: int) -> None:
     found: dict[str, Any] = {}
     with Together(WORLD) as ranks:
         for n in (2, 1_000, 10_000, 65_536, 200_000, 700_000, 2_000_000):
-            own, total = np.ones(n, np.float32), np.empty(n, np.float32)
+            own = np.zeros(n, np.float32)
 
             def short(own: Any = own) -> None:
                 ranks.total(own)
 
-            def long(own: Any = own, total: Any = total) -> None:
+            def long(own: Any = own) -> None:
                 ranks.total(np.ones(2))
-                ranks.reduce(own, total)
+                ranks.reduce(own)
 
             found[str(n)] = timed(short if n <= 2**16 else long, 0.5)
     say(found)

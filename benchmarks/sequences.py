@@ -44,6 +44,10 @@ SERIES, FEATURES, UNITS = 32, 64, 128
 """The batch size for recurrent layers, in series of LENGTH steps."""
 
 
+CLOCK = time.process_time if THREADS == "1" else time.perf_counter
+"""With one thread, the time of the processor: others may use the machine meanwhile."""
+
+
 class Task(NamedTuple):
     """Functions for one round each, the number of steps in a round, and limits for the ratios."""
 
@@ -331,10 +335,10 @@ def measured(task: Task, rounds: int) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in task.rounds}
     for number in range(rounds + 1):
         for name, run in task.rounds.items():
-            start = time.perf_counter()
+            start = CLOCK()
             run()
             if number:
-                found[name].append((time.perf_counter() - start) / task.steps * 1e3)
+                found[name].append((CLOCK() - start) / task.steps * 1e3)
     return found
 
 

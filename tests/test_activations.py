@@ -174,6 +174,18 @@ def test_values_are_the_reference(layer: mt.Layer, z: list[float], expected: lis
     np.testing.assert_allclose(y, [expected], rtol=1e-14, atol=0)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gelu_of_many_numbers_is_that_of_each(dtype: DType) -> None:
+    layer, z = mt.GELU(), np.linspace(-9, 9, 70_000, dtype=dtype).reshape(7, 10_000)
+    z[3, 5] = 0
+    a = layer.value(z)
+    slopes = layer.derivative(z, a)
+    assert (a == np.stack([layer.value(row) for row in z])).all()
+    assert (slopes == np.stack([layer.derivative(*rows) for rows in zip(z, a, strict=True)])).all()
+    assert slopes[3, 5] == 0.5
+    assert (layer.value(z.T) == a.T).all()
+
+
 def test_gelu_far_out_and_its_tanh_where_it_cancels() -> None:
     far = built(mt.GELU(), 2)(np.array([[-30.0, -20.0]]))
     np.testing.assert_allclose(

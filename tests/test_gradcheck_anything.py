@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import minitorch_np as mt
 from minitorch_np.cli import main
+from minitorch_np.gradcheck import dispatch
 from minitorch_np.optimizers import Adagrad
 
 RNG = np.random.default_rng(0)
@@ -402,3 +403,9 @@ def test_a_step_of_a_graph_is_checked() -> None:
     assert mt.check_step(
         mt.Trainer(one, "mse", "sgd(0.1)", seed=0), x["a"], rng.normal(size=(6, 2))
     )
+
+
+def test_objects_of_another_library_are_known_by_their_bases() -> None:
+    for one in (mt.Dense(2), mt.Dense, type("Own", (mt.Dense,), {"__module__": "own"})):
+        assert dispatch._is_of("minitorch_np", one)
+        assert not dispatch._is_of("torch", one)

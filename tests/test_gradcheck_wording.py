@@ -263,3 +263,18 @@ TAKEN = "the derivative of `sin(x)` is taken as"
 def test_an_operation_with_another_derivative(layer: mt.Layer, cause: str) -> None:
     found = mt.gradcheck(layer, np.random.default_rng(0).normal(size=(4, 3)))
     assert f"cause: {cause}\n" in str(found)
+
+
+class Overwritten(mt.Embedding):
+    """Of several equal indices, the last one counts."""
+
+    def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
+        dx, gradients = super().backward(dy, cache, need_dx=need_dx)
+        weight = np.zeros_like(gradients["weight"])
+        weight[cache] = dy
+        return dx, {"weight": weight}
+
+
+def test_rows_that_are_looked_up_twice() -> None:
+    found = mt.gradcheck(Overwritten(6, 2), np.array([[0, 1, 1], [4, 2, 4]]))
+    assert "cause: wrong in just the rows of weight that are used more than once" in str(found)

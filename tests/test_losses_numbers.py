@@ -32,6 +32,22 @@ LABELS = np.array([1, 2])
 CLASS_WEIGHTS = [1, 2, 0.5, 1, 3]
 
 
+@pytest.mark.parametrize("loss", [loss for loss, _, _ in PINNED])
+@pytest.mark.parametrize("weights", [None, np.array([1.0, 0.0, 2.0])])
+def test_the_order_in_memory_does_not_matter(
+    loss: mt.Loss, weights: Array | None, rng: np.random.Generator
+) -> None:
+    scores, targets = rng.random((2, 3, 4, 5))
+    value, cache = loss.forward(scores, targets, weights)
+    laid = np.asarray(scores.transpose(1, 2, 0), order="C").transpose(2, 0, 1)  # a convolution's
+    other, own = loss.forward(laid, targets, weights)
+    assert other == pytest.approx(value, rel=1e-14)
+    np.testing.assert_allclose(loss.backward(own), loss.backward(cache), rtol=1e-14)
+    targets[1, 2, 3] = np.nan
+    with pytest.raises(mt.DataError, match="row 1,? column 2"):
+        loss.forward(laid, targets, weights)
+
+
 @pytest.mark.parametrize(("loss", "expected", "gradient"), PINNED)
 def test_values_and_gradients_to_the_last_digits(
     loss: mt.Loss, expected: float, gradient: list[float]

@@ -326,6 +326,15 @@ def test_group_normalization(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.predict(x), weight * normal.reshape(x.shape) + bias, atol=1e-4)
 
 
+def test_dropout_with_its_ratio_as_an_input(tmp_path: Path) -> None:
+    nodes = [onnx.helper.make_node("Dropout", ["x", "ratio"], ["y"])]
+    x, ratio = np.arange(6, dtype=np.float32).reshape(2, 3), np.float32(0.3)
+    given: dict[str, Any] = {"ratio": ratio}
+    found = written_by_hand(tmp_path, nodes, x, [None, 3], **given)
+    assert "Dropout(rate=0.3" in repr(found)
+    np.testing.assert_array_equal(found.predict(x), x)
+
+
 def test_a_clip_that_is_no_layer_is_refused(tmp_path: Path) -> None:
     nodes = [onnx.helper.make_node("Clip", ["x", "low", "high"], ["y"])]
     bounds: dict[str, Any] = {"low": np.float32(0), "high": np.float32(5)}

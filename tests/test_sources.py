@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import minitorch_np as mt
 from minitorch_np.arrays import AnyArray
 from minitorch_np.sources import order, reading, stores
 from minitorch_np.sources.ahead import NAME, ReadAhead
+from minitorch_np.training import read_batches
 
 N = 230
 RNG = np.random.default_rng(5)
@@ -401,9 +403,12 @@ def test_the_thread_ends_with_the_run(error: BaseException | None, endless: bool
     y, steps = (None, 8) if endless else (Y, None)
     caught = pytest.raises(type(error)) if error else contextlib.nullcontext()
     with caught, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "GROUP_BYTES", 12 * 32)
-        settings: dict[str, Any] = {"epochs": 3, "batch_size": 32, "scale": SCALE}
-        trainer_for().fit(x, y, steps_per_epoch=steps, callbacks=[Stops(error)], **settings)
+        patch.setattr(reading, "BLOCK_BYTES", 12 * 32)
+        patch.setattr(stores, "BLOCK_BYTES", 12 * 32)
+        patch.setattr(read_batches, "GROUP_NUMBERS", 12 * 32)
+        settings: dict[str, Any] = {"epochs": 3, "batch_size": 32, "shuffle": False}
+        hooks = [Stops(error)]
+        trainer_for().fit(x, y, steps_per_epoch=steps, scale=SCALE, callbacks=hooks, **settings)
     assert not readers()
 
 
@@ -419,7 +424,9 @@ def test_the_thread_ends_with_a_divergence_and_with_bad_data() -> None:
 
 
 def test_an_epoch_that_is_closed_ends_its_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "GROUP_BYTES", 12)
+    monkeypatch.setattr(stores, "BLOCK_BYTES", 12)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 12)
+    monkeypatch.setattr(read_batches, "GROUP_NUMBERS", 12)
     trainer = trainer_for()
     trainer.fit(Slices(X), Y, scale=SCALE, epochs=1)
     epoch = trainer.run.batches.epoch(None, None)
@@ -442,3 +449,16 @@ def test_an_epoch_that_is_closed_ends_its_thread(monkeypatch: pytest.MonkeyPatch
 def test_rows_that_follow_each_other_are_read_as_a_slice(rows: list[int], found: Any) -> None:
     taken = stores._as_slice(np.array(rows))
     assert taken == found if found else list(taken) == rows
+
+
+@pytest.mark.parametrize(
+    ("row_bytes", "chunk", "unit", "rows"),
+    [(100, None, 1, 1), (10, None, 1, 5), (10, None, 2, 4), (10, 3, 1, 3), (1, 8, 1, 48)],
+)
+def test_how_many_rows_are_read_at_a_time(
+    row_bytes: int, chunk: int | None, unit: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole chunks, or so many times a unit, as 50 bytes hold; at least one."""
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 50)
+    source: Any = SimpleNamespace(row_bytes=row_bytes, chunk=chunk)
+    assert reading.block_rows(source, unit) == rows

@@ -14,6 +14,7 @@ import minitorch_np as mt
 from benchmarks import sources as measured
 from minitorch_np.arrays import AnyArray
 from minitorch_np.sources import order, reading, stores
+from minitorch_np.training import read_batches
 
 
 def test_the_same_parameters_from_everywhere(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_the_next_samples_are_read_while_the_network_computes(
 ) -> None:
     for module in (order, reading, stores):
         monkeypatch.setattr(module, "BLOCK_BYTES", 64 * 8)
-    monkeypatch.setattr(reading, "GROUP_BYTES", 64 * 8)
+    monkeypatch.setattr(read_batches, "GROUP_NUMBERS", 64 * 8)
     x = np.random.default_rng(0).integers(0, 2, (640, 8), np.uint8)
     reads, later = list[int](), threading.Event()
 

@@ -1,22 +1,33 @@
 """Reading from a source: recognizes sources, and reads their samples in groups.
 
-An epoch is a sequence of spans, one for each batch or piece of a batch. Consecutive spans form a
-group, which is converted and checked, and if possible read, in one go: for a small network it holds
-several batches. A chunked store is read a window at a time, and the groups are taken from it.
+A thread reads blocks of rows, as they are stored, shortly before they are used. It does nothing
+else: other work would compete with training for Python's lock, and one core would have to fetch
+what the other has converted. An epoch is a sequence of spans, one for each batch or piece of a
+batch, taken from the blocks. Consecutive spans form a group, which is gathered and checked in one
+go: for a small network it holds several batches.
 """
 
 from __future__ import annotations
 
 from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import closing
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, Array, DType, aligned_empty, each, require_finite
+from minitorch_np.arrays import (
+    AnyArray,
+    Array,
+    DType,
+    aligned_empty,
+    each,
+    parts,
+    require_finite,
+)
 from minitorch_np.errors import DataError, ShapeError
 from minitorch_np.sources.ahead import ReadAhead
-from minitorch_np.sources.order import BLOCK_BYTES, GROUP_BYTES, in_turn
+from minitorch_np.sources.order import BLOCK_BYTES, in_turn
 from minitorch_np.sources.stores import ByIndex, Columns, InMemory, Mapped, Sliced, Source, tree
 from minitorch_np.sources.stream import Stream
 
@@ -88,11 +99,14 @@ class Span(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The samples of some spans, as a tree of arrays, and the rows that they come from."""
+    """The samples of some spans, as a tree of arrays, and the rows that they come from. They are
+    valid until the next group. For an iterable, `seen` is the checksum of its batches so far.
+    """
 
     samples: Any
     rows: Rows
     spans: list[Span]
+    seen: int = 0
 
 
 def spans(n: int, size: int, micro_size: int, done: int = 0) -> Iterator[Span]:
@@ -118,45 +132,53 @@ def grouped(cuts: Iterable[Span], most: int) -> Iterator[list[Span]]:
 
 
 def read(
-    source: Source, blocks: Iterator[AnyArray], cuts: Iterable[Span], prefetch: int
-) -> Iterator[Group]:
-    """The samples in the rows of the blocks, in groups of spans.
+    source: Source,
+    blocks: Iterator[AnyArray],
+    cuts: Iterator[list[Span]],
+    prefetch: int,
+    prepared: Callable[[Any, AnyArray], Any] = lambda samples, rows: samples,
+) -> abc.Generator[Group, None, None]:
+    """The samples in the rows of the blocks, in groups; up to `prefetch` blocks are read ahead.
 
-    Blocks of a source with chunks are windows: a separate thread reads the next one while the
-    current one is used.
+    `prepared` is called on each block just before it is used, and returns the samples to pick from.
     """
-    most = 1 if isinstance(source, ByIndex) else max(1, GROUP_BYTES // source.row_bytes)
     loaded = (_Block(source, rows) for rows in blocks)
-    with ReadAhead(loaded, 1 if prefetch and source.chunk else 0) as ready:
+    with ReadAhead(loaded, prefetch) as ready:
         block, at = None, 0
-        for group in grouped(cuts, most):
+        for group in cuts:
             need, taken = sum(span.size for span in group), list[tuple[Any, AnyArray]]()
             while need:
                 if block is None or at == len(block.rows):
                     block, at = next(ready), 0
+                    block.samples = prepared(block.samples, block.stored)
                 last = min(at + need, len(block.rows))
                 taken.append(block.take(at, last))
                 need -= last - at
                 at = last
             samples, rows = taken[0]
             if len(taken) > 1:
-                samples = tree(lambda *leaves: np.concatenate(leaves), *(one for one, _ in taken))
+                samples = tree(_joined, *(one for one, _ in taken))
                 rows = np.concatenate([one for _, one in taken])
             yield Group(samples, rows, group)
 
 
+def _joined(*leaves: AnyArray) -> AnyArray:
+    """Parts of a group, concatenated, in the same subclass of array."""
+    return np.concatenate(leaves).view(type(leaves[0]))
+
+
 class _Block:
-    """The samples in some rows. Those of a source with chunks are read in ascending order, and
-    returned in the requested order.
+    """The samples in some rows. Those of a source with chunks are `stored` in ascending order;
+    `picks` are the positions there of the requested rows.
     """
 
     def __init__(self, source: Source, rows: AnyArray) -> None:
-        self.rows, self.picks = rows, None
+        self.rows = self.stored = rows
+        self.picks = None
         if source.chunk and (np.diff(rows) < 0).any():
-            ascending = np.sort(rows)
-            self.picks = np.searchsorted(ascending, rows)
-            rows = ascending
-        self.samples = source.read(rows)
+            self.stored = np.sort(rows)
+            self.picks = np.searchsorted(self.stored, rows)
+        self.samples = source.ahead(self.stored)
 
     def take(self, first: int, last: int) -> tuple[Any, AnyArray]:
         """The samples from place `first` to `last` - 1 of the order, and their rows."""
@@ -164,23 +186,34 @@ class _Block:
         return tree(lambda leaf: leaf[picks], self.samples), self.rows[first:last]
 
 
-def converted(x: Any, dtype: DType, scale: float | None, place: str) -> Any:
-    """A copy of the samples in `dtype`, times `scale`.
+def converted(
+    x: Any, dtype: DType, scale: float | None, place: str, kept: dict[int, Array] | None = None
+) -> Any:
+    """Samples in `dtype`, times `scale`, in new memory; with `kept`, in buffers that the next call
+    overwrites, or unchanged if no conversion is needed.
 
     Raises DataError, with row and column, for a NaN or infinity.
     """
+    rooms = {} if kept is None else kept
 
-    def one(part: AnyArray) -> Array:
-        out = aligned_empty(part.shape, dtype)
-        with np.errstate(over="ignore"):  # numbers too large for float32 are refused as infinite
-            if scale is None:
-                np.copyto(out, part, casting="unsafe")
-            else:
-                np.multiply(part, out.dtype.type(scale), out=out, dtype=out.dtype, casting="unsafe")
+    def one(part: AnyArray, number: int) -> Array:
+        if kept is not None and scale is None and part.dtype == dtype:
+            return part
+        room = rooms.get(number)
+        if room is None or room.shape[1:] != part.shape[1:] or len(room) < len(part):
+            room = rooms[number] = aligned_empty(part.shape, dtype)
+        out = room[: len(part)]
+        # Numbers too large for float32 are refused as infinite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.copyto(out, part, casting="unsafe")
+            if scale is not None:  # a product that also converts takes longer
+                np.multiply(out, out.dtype.type(scale), out=out)
         return out
 
-    made = each(one, x)
-    require_finite(made, place)
+    made = each(one, x, tuple(range(len(x))) if isinstance(x, tuple) else 0)
+    whole = all(part.dtype.kind in "uib" for part in parts(x))
+    if not whole or abs(scale or 1) > 1:  # else they are finite
+        require_finite(made, place)
     return made
 
 
@@ -196,9 +229,8 @@ def checked_at(check: Callable[[Any], T], samples: Any, rows: Rows) -> T:
                 check(tree(lambda leaf, at=place: leaf[at : at + 1], samples))
             except (DataError, ShapeError) as own:
                 text = str(own)
-                named = text.replace("row 0", f"row {row}", 1)
-                named = named if named != text else f"{text} (row {row})"
-                raise type(own)(named) from None
+                known = text.replace("row 0", f"row {row}", 1)
+                raise type(own)(known if "row 0" in text else f"{text} (row {row})") from None
         raise error
 
 
@@ -208,10 +240,12 @@ def inputs_in(
     """The results of `batch` on inputs that are read: `batch_size` samples at a time, or a batch of
     an iterable. If samples or batches are (x, y), only x is used.
     """
-    stream = kind_of(x) == "batches"
-    groups = _of_stream(x, place) if stream else _of_source(x, batch_size, place)
-    with ReadAhead(groups, 2) as ahead:
-        for samples, rows in ahead:
+    if kind_of(x) == "batches":
+        pieces: Any = ReadAhead(_of_stream(x, place), 2)
+    else:
+        pieces = closing(_of_source(x, batch_size, place))
+    with pieces as given:
+        for samples, rows in given:
             yield checked_at(batch, samples[0] if isinstance(samples, tuple) else samples, rows)
 
 
@@ -229,12 +263,8 @@ def _of_source(x: Any, batch_size: int, place: str) -> Iterator[tuple[Any, Rows]
     whole = Columns(tuple(map(source, x)), (), None, place) if several else source(x)
     n = len(whole)
     blocks = in_turn(None, n, block_rows(whole, batch_size))
-    for group in read(whole, blocks, spans(n, batch_size, batch_size), 2):
-        first = 0
-        for span in group.spans:
-            part = slice(first, first + span.size)
-            yield tree(lambda leaf, part=part: leaf[part], group.samples), group.rows[part]
-            first += span.size
+    for group in read(whole, blocks, grouped(spans(n, batch_size, batch_size), 1), 2):
+        yield group.samples, group.rows
 
 
 def block_rows(source: Source, unit: int) -> int:

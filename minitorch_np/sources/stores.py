@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import mmap
 import os
 import zlib
 from abc import ABC, abstractmethod
@@ -18,13 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, checksum
+from minitorch_np.arrays import AnyArray, aligned_empty, checksum
 from minitorch_np.errors import DataError, MinitorchError, ShapeError
 from minitorch_np.io.arrays import in_words
 from minitorch_np.sources.order import BLOCK_BYTES
 
 AFFORDABLE = 64 * 2**20
 """The largest number of bytes of a source that is read to identify its data."""
+
+PAGE = mmap.PAGESIZE
+"""The unit in which the system reads a mapped file."""
 
 SAMPLED = 64
 """The number of rows that are read instead of a larger source."""
@@ -48,7 +52,10 @@ class Source(ABC):
 
     def count(self) -> int:
         """The current number of samples."""
-        return len(self.x)
+        shape = getattr(self.x, "shape", None)
+        if shape == ():
+            raise DataError(f"{self.place}: expected at least one axis, got a single number")
+        return len(self.x) if shape is None else int(shape[0])
 
     def __len__(self) -> int:
         return self.n
@@ -58,6 +65,10 @@ class Source(ABC):
         """The samples in these rows, one in each row of an array, or of the arrays of a tree. For a
         source with chunks, the rows are in ascending order.
         """
+
+    def ahead(self, rows: AnyArray) -> Any:
+        """The same, called shortly before they are used: arrays, or `Later`, to pick from."""
+        return self.read(rows)
 
     def identity(self) -> str:
         """A text that identifies the data: size, dtype and the checksum of all rows or a sample."""
@@ -88,16 +99,44 @@ class Source(ABC):
         )
 
 
+class Later:
+    """Rows of an array that are copied only when they are picked, into the cache of the core that
+    uses them. It would have to fetch a copy that another core made ahead.
+
+    Picked rows are valid until the next pick.
+    """
+
+    def __init__(self, source: InMemory, rows: AnyArray) -> None:
+        self.source, self.rows = source, rows
+        self.room = source.x[:0]
+
+    def __getitem__(self, places: Any) -> AnyArray:
+        rows = self.rows[places]
+        if len(self.room) < len(rows):
+            self.room = aligned_empty((len(rows), *self.room.shape[1:]), self.room.dtype)
+        return self.source.picked(rows, self.room[: len(rows)])
+
+
 class InMemory(Source):
     """An array in memory."""
 
     def __init__(self, x: AnyArray, place: str) -> None:
         super().__init__(x, place)
         self.row_bytes = max(1, x.nbytes // len(x))
+        # Of any other array, `take` would copy all of it.
+        self.simple = x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative and x.size > 0
 
     def read(self, rows: AnyArray) -> AnyArray:
         found: AnyArray = self.x[_as_slice(rows)]
         return found
+
+    def picked(self, rows: AnyArray, room: AnyArray) -> AnyArray:
+        """The same; written into the memory `room` if that is faster."""
+        found: AnyArray = self.x.take(rows, 0, room, "clip") if self.simple else self.x[rows]
+        return found
+
+    def ahead(self, rows: AnyArray) -> Any:
+        return Later(self, rows)
 
     def identity(self) -> str:
         return f"{self.n} x {self.x.shape[1:]} {self.x.dtype.str}, all {checksum([self.x]):08x}"
@@ -128,16 +167,32 @@ class _File:
 
 
 class Mapped(InMemory):
-    """A memory-mapped file: np.memmap."""
+    """A memory-mapped file: np.memmap. Reading ahead touches a byte of each page, so that the page
+    is in memory when the rows are copied.
+    """
 
     def __init__(self, x: AnyArray, place: str) -> None:
         name = getattr(x, "filename", None)
         self.file = _File(None if name is None else os.fspath(name))
         super().__init__(np.asarray(x), place)
+        if self.simple:
+            self.pages = self.x.reshape(-1).view(np.uint8).reshape(len(self.x), -1)[:, ::PAGE]
 
     def read(self, rows: AnyArray) -> AnyArray:
         self.file.check(self, rows[0])
-        return super().read(rows)
+        found: AnyArray = self.x[rows]  # a copy
+        return found
+
+    def picked(self, rows: AnyArray, room: AnyArray) -> AnyArray:
+        self.file.check(self, rows[0])
+        return super().picked(rows, room)
+
+    def ahead(self, rows: AnyArray) -> Any:
+        if not self.simple:
+            return self.read(rows)
+        self.file.check(self, rows[0])
+        self.pages[rows]
+        return Later(self, rows)
 
     identity = Source.identity
 
@@ -159,12 +214,6 @@ class Sliced(Source):
         self.file = _File(name if isinstance(name, str) else None)
         # Zarr silently reads a missing chunk as zeros.
         self._written = self._chunks_written()
-
-    def count(self) -> int:
-        shape = self.x.shape
-        if not shape:
-            raise DataError(f"{self.place}: expected at least one axis, got a single number")
-        return int(shape[0])
 
     def read(self, rows: AnyArray) -> AnyArray:
         self.require_length(rows[0])
@@ -281,6 +330,9 @@ class Columns(Source):
     def read(self, rows: AnyArray) -> Any:
         return tree(lambda part: part.read(rows), self.columns)
 
+    def ahead(self, rows: AnyArray) -> Any:
+        return tree(lambda part: part.ahead(rows), self.columns)
+
     def identity(self) -> str:
         return "; ".join(part.identity() for part in self.parts)
 
@@ -299,6 +351,9 @@ class Part(Source):
     def read(self, rows: AnyArray) -> Any:
         return self.whole.read(rows + self.first)
 
+    def ahead(self, rows: AnyArray) -> Any:
+        return self.whole.ahead(rows + self.first)
+
     def identity(self) -> str:
         return f"rows {self.first} to {self.last} of {self.whole.identity()}"
 
@@ -306,10 +361,10 @@ class Part(Source):
 def tree(function: Callable[..., Any], *trees: Any) -> Any:
     """Apply a function to the leaves of trees of tuples, lists and dictionaries; returns a tree."""
     first = trees[0]
-    if isinstance(first, Mapping):
-        return {key: tree(function, *(one[key] for one in trees)) for key in first}
     if isinstance(first, (tuple, list)):
         return tuple(tree(function, *leaves) for leaves in zip(*trees, strict=True))
+    if isinstance(first, Mapping):
+        return {key: tree(function, *(one[key] for one in trees)) for key in first}
     return function(*trees)
 
 

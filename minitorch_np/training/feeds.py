@@ -12,16 +12,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.arrays import AnyArray, as_rows, parts, require_finite
+from minitorch_np.arrays import AnyArray, Array, as_rows, parts, require_finite
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.losses import Loss
 from minitorch_np.sources.reading import as_source, converted, kind_of
 from minitorch_np.sources.stores import ByIndex, Columns, InMemory, Part, Source
 from minitorch_np.sources.stream import Stream
 from minitorch_np.training.batches import Batches, Samples, Transform
-from minitorch_np.training.inputs import split, split_at
+from minitorch_np.training.inputs import as_answers, as_inputs, split, split_at
 from minitorch_np.training.loop import evaluation_rows
-from minitorch_np.training.read_batches import Reading, SourceBatches, StreamBatches
+from minitorch_np.training.read_batches import Checks, Reading, SourceBatches, StreamBatches
 from minitorch_np.validation import is_number, number, whole
 
 Opened: TypeAlias = Samples | Source | Stream
@@ -165,18 +165,20 @@ def make_batches(
             scale=reading.scale,
         )
 
-    def check(x: Any, y: Any, weights: Any) -> Samples:
-        """The samples, converted, after the same checks as arrays."""
-        y = trainer.numbers_of(trainer.model.targets_of(y, f"{place}: y"), place, all_known=False)
-        found: Samples = trainer.checked(x, y, weights, place)
-        inputs = converted(found.x, trainer.model.dtype, reading.scale, f"{place}: x")
-        return found._replace(x=inputs)
+    model = trainer.model
 
+    def inputs(x: Any, kept: dict[int, Array] | None) -> Any:
+        rows = as_inputs(model, model.inputs_of(x, f"{place}: x"), place)
+        return converted(rows, model.dtype, reading.scale, f"{place}: x", kept)
+
+    def answers(y: Any, weights: Any, n: int) -> Any:
+        y = trainer.numbers_of(model.targets_of(y, f"{place}: y"), place, all_known=False)
+        return as_answers(model, trainer.loss, y, weights, n, place)
+
+    given = Checks(inputs, answers), reading, transform
     if isinstance(data, Stream):
-        return StreamBatches(data, check, reading, micro_size, transform)
-    return SourceBatches(
-        data, check, reading, size, shuffle=shuffle, micro_size=micro_size, transform=transform
-    )
+        return StreamBatches(data, *given, micro_size)
+    return SourceBatches(data, *given, micro_size, size, shuffle=shuffle)
 
 
 def fitted(trainer: Any, data: Opened, batches: Batches) -> Loss:
@@ -185,15 +187,16 @@ def fitted(trainer: Any, data: Opened, batches: Batches) -> Loss:
     Raises ConfigurationError if it does and the targets are not in memory.
     """
     loss, shape = trainer.loss, trainer.model.output_shape
-    targets = batches.first.y
-    if isinstance(data, Samples):
-        targets = data.y
-    elif isinstance(data, Columns) and isinstance(data.columns[1], InMemory):
-        targets = loss.prepare(data.columns[1].x, shape)
-    elif loss.fitted(targets, shape) is not loss:
+    targets = data.y if isinstance(data, Samples) else batches.first.y
+    found: Loss = loss.fitted(targets, shape)
+    if found is loss or isinstance(data, Samples):
+        return found
+    y = data.columns[1] if isinstance(data, Columns) else None
+    if type(y) is not InMemory:
         raise ConfigurationError(
             f"fit: expected a loss that does not depend on all targets, since they are not in "
             f"memory, got {loss!r}: for class_weights='balanced', pass balanced_weights(labels)"
         )
-    found: Loss = loss.fitted(targets, shape)
+    all_targets, _ = as_answers(trainer.model, loss, y.x, None, len(y), "fit")
+    found = loss.fitted(all_targets, shape)
     return found

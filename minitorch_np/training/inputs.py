@@ -69,6 +69,15 @@ def as_samples(
 
     Raises ShapeError and DataError for data that can't be trained on; `place` begins the message.
     """
+    rows = as_inputs(model, x, place)
+    prepared, weights = as_answers(model, loss, y, sample_weight, count(rows), place)
+    if weights is not None and not weights.any():
+        raise DataError(f"{place}: sample_weight: expected some greater than 0, got 0 for all")
+    return Samples(rows, prepared, weights)
+
+
+def as_inputs(model: Model, x: Any, place: str) -> Any:
+    """The inputs of `as_samples`."""
 
     def inputs(part: object) -> AnyArray:
         rows = as_rows(part, f"{place}: x")
@@ -78,12 +87,19 @@ def as_samples(
     rows = each(inputs, x)
     model.check_input(rows)
     check_numbers(model, rows, f"{place}: x")
+    return rows
+
+
+def as_answers(
+    model: Model, loss: Loss, y: Any, sample_weight: object, n: int, place: str
+) -> tuple[Any, Array | None]:
+    """The targets and the weights of `as_samples`, for n samples."""
 
     def targets(part: object, loss: Loss, shape: Shape) -> AnyArray:
         found = as_targets(part, f"{place}: y")
-        if found.ndim == 0 or count(rows) != len(found):
+        if found.ndim == 0 or n != len(found):
             raise ShapeError(
-                f"{place}: expected one target for each of the {count(rows)} samples, "
+                f"{place}: expected one target for each of the {n} samples, "
                 f"got targets of shape {found.shape}"
             )
         column = loss.exclusive_classes and found.shape[1:] == (1,) and len(shape) == 1
@@ -93,10 +109,7 @@ def as_samples(
     if isinstance(y, tuple) and losses is loss:  # the targets of one output, one by one
         y = list(y)
     prepared = loss.prepare(each(targets, y, losses, model.output_shape), model.output_shape)
-    weights = None if sample_weight is None else check_weights(sample_weight, count(rows))
-    if weights is not None and not weights.any():
-        raise DataError(f"{place}: sample_weight: expected some greater than 0, got 0 for all")
-    return Samples(rows, prepared, weights)
+    return prepared, None if sample_weight is None else check_weights(sample_weight, n)
 
 
 def check_numbers(model: Model, x: Any, place: str) -> None:

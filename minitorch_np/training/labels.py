@@ -39,6 +39,9 @@ def as_names(y: object) -> AnyArray | None:
         array = np.asarray(y)
     except (ValueError, RuntimeError, TypeError):  # no array, which is reported elsewhere
         return None
+    kinds = {type(n) for n in array.flat} if array.dtype.kind == "O" else {array.dtype.type}
+    if kinds in ({bytes}, {np.bytes_}):  # as HDF5 keeps texts
+        array = np.char.decode(array.astype(np.bytes_), "utf-8", "replace")
     texts = array.dtype.kind == "U" or (
         array.dtype.kind == "O" and array.size and all(isinstance(n, str) for n in array.flat)
     )

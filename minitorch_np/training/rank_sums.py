@@ -53,7 +53,7 @@ class ReducedGradients(Accumulator):
     def __init__(self, ranks: Any) -> None:
         super().__init__()
         self.ranks, self.begun = ranks, False
-        self.own = self.all = np.empty(0)
+        self.flat = np.empty(0)
         self.places: dict[str, slice] = {}
 
     def add(self, loss: float, gradients: Gradients, weight: float) -> None:
@@ -63,35 +63,35 @@ class ReducedGradients(Accumulator):
             self._arrange(gradients)
         for name, place in self.places.items():
             if self.begun:
-                self.own[place] += gradients[name].reshape(-1)
+                self.flat[place] += gradients[name].reshape(-1)
             else:
-                self.own[place] = gradients[name].reshape(-1)
+                self.flat[place] = gradients[name].reshape(-1)
         self.begun = True
 
     def _arrange(self, gradients: Gradients) -> None:
         ends = np.cumsum([gradient.size for gradient in gradients.values()]).tolist()
         starts = [0, *ends[:-1]]
         self.places = dict(zip(gradients, map(slice, starts, ends), strict=True))
-        self.own = np.zeros(ends[-1] + 2, next(iter(gradients.values())).dtype)
-        self.all, self.begun = np.empty_like(self.own), False
+        self.flat = np.zeros(ends[-1] + 2, next(iter(gradients.values())).dtype)
+        self.begun = False
         self.shapes = [gradient.shape for gradient in gradients.values()]
 
     def take(self) -> tuple[float, Gradients]:
         # For a long vector the two numbers are sent first: after that all ranks are here, so the
         # blocking Allreduce, which is faster, is safe. For a short one, a single call is faster.
-        sums = self.own[-2:] = self.loss, self.weight
-        if len(self.own) > SMALL:
+        sums = self.flat[-2:] = self.loss, self.weight
+        if len(self.flat) > SMALL:
             sums = self.ranks.total(np.array(sums)).tolist()
-            self.ranks.reduce(self.own, self.all)
+            self.ranks.reduce(self.flat)
         else:
-            self.all = self.ranks.total(self.own)
-            sums = self.all[-2:].tolist()
+            self.flat = self.ranks.total(self.flat)
+            sums = self.flat[-2:].tolist()
         loss, weight = sums[0], sums[1] or 1.0
-        self.all /= weight
+        self.flat /= weight
         self.loss, self.weight, self.begun = 0.0, 0.0, False
         places = zip(self.places.items(), self.shapes, strict=True)
         return loss / weight, {
-            name: self.all[part].reshape(shape) for (name, part), shape in places
+            name: self.flat[part].reshape(shape) for (name, part), shape in places
         }
 
 
