@@ -27,7 +27,7 @@ from minitorch_np.cli import (
     text,
     train,
 )
-from minitorch_np.cli.arguments import import_file
+from minitorch_np.cli.arguments import add_common, import_file
 from minitorch_np.cli.parser import Parser
 from minitorch_np.cli.threads import pin_threads
 from minitorch_np.errors import DivergenceError, MinitorchError
@@ -62,9 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
         summary = (module.__doc__ or "").split("\n")[0]
         verb = verbs.add_parser(name, help=summary, description=summary)
         module.add_arguments(verb)
-        verb.add_argument("--json", action="store_true", help="print the result as JSON")
-        verb.add_argument("-v", "--verbose", action="store_true", help="show settings for speed")
-        verb.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        add_common(verb)
     return parser
 
 

@@ -194,6 +194,16 @@ def require_writable(option: str, out: str) -> None:
         raise DataError(f"{option} {out}: expected a writable folder, got {path.parent}")
 
 
+def add_common(parser: argparse.ArgumentParser, default: Any = False) -> None:
+    """Add the options of all commands, with this default."""
+    for names, what in (
+        (["--json"], "print the result as JSON"),
+        (["-v", "--verbose"], "show settings for speed"),
+        (["--debug"], "show the traceback of an error"),
+    ):
+        parser.add_argument(*names, action="store_true", default=default, help=what)
+
+
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the options of each command that trains: seed, threads, checkpoint, output file."""
     add = parser.add_argument

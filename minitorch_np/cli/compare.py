@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--seeds", type=positive_integer, default=SEEDS, metavar="N", help=f"runs of each ({SEEDS})"
     )
-    add("--epochs", type=positive_integer, default=EPOCHS, metavar="N", help=f"rounds ({EPOCHS})")
+    add("--epochs", type=positive_integer, default=EPOCHS, metavar="N", help=f"epochs ({EPOCHS})")
     rates = parser.add_mutually_exclusive_group()
     rates.add_argument("--rate", type=learning_rate, metavar="R", help="one learning rate for all")
     rates.add_argument(

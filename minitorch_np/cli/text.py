@@ -3,6 +3,7 @@
 import argparse
 
 from minitorch_np.cli import text_sample, text_train
+from minitorch_np.cli.arguments import add_common
 
 ACTIONS = {"train": text_train, "sample": text_sample}
 
@@ -14,11 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         summary = (module.__doc__ or "").split("\n")[0]
         action = actions.add_parser(name, help=summary, description=summary)
         module.add_arguments(action)
-        for option, what in (("json", "print the result as JSON"), ("debug", "show tracebacks")):
-            # Without a default here, the same option before the action keeps its value.
-            action.add_argument(
-                f"--{option}", action="store_true", default=argparse.SUPPRESS, help=what
-            )
+        # Without a default here, the same option before the action keeps its value.
+        add_common(action, argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:

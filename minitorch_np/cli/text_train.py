@@ -55,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="steps per epoch; after each, the loss on the last tenth is measured (250)",
     )
-    add("--batch-size", type=positive_integer, default=12, metavar="N", help="windows a step (12)")
+    add(
+        "--batch-size", type=positive_integer, default=12, metavar="N", help="windows per step (12)"
+    )
     add("--lr", type=learning_rate, default=1e-3, metavar="RATE", help="learning rate (0.001)")
     add(
         "--warmup",
