@@ -65,7 +65,8 @@ def test_what_returns_nothing_has_no_facts(nothing: object) -> None:
 def test_inputs_are_of_their_kind() -> None:
     (task,) = (task for _, task in TASKS if task.name == "gradients")
     for case in CASES:
-        x = task.made(case)[0]
+        x, y, *_ = task.made(case)
+        np.testing.assert_array_equal(np.sort(y, axis=0)[-2:].T, [[0, 1]] * y.shape[1])  # one-hot
         assert (case.kind == ZEROS) == (not x.any())
         assert np.abs(x).max() < 10
 
