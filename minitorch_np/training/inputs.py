@@ -82,7 +82,8 @@ def as_inputs(model: Model, x: Any, place: str) -> Any:
     def inputs(part: object) -> AnyArray:
         rows = as_rows(part, f"{place}: x")
         late = place != "step" and rows.dtype.kind != "f"  # whole numbers: a batch at a time
-        return rows if late else in_dtype(rows, model.dtype)
+        ready = late or (rows.dtype == model.dtype and rows.flags.c_contiguous)
+        return rows if ready else in_dtype(rows, model.dtype)
 
     rows = each(inputs, x)
     model.check_input(rows)
@@ -115,6 +116,8 @@ def as_answers(
 def check_numbers(model: Model, x: Any, place: str) -> None:
     """Raise DataError, with its position, for a number that an Embedding has no row for."""
     limits = model.index_limits
+    if limits == [None]:
+        return  # the usual case
     for part, limit in zip(parts(x), limits, strict=False):  # lengths may follow x
         if limit is None or not part.size or (part.min() >= 0 and part.max() < limit):
             continue
