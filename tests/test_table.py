@@ -169,3 +169,9 @@ def test_nullable_types_and_several_targets() -> None:
     np.testing.assert_array_equal(load_dataframe(frame).features, [[1, 1], [2, 0]])
     with pytest.raises(mt.DataError, match="column 'kind': expected numbers"):
         load_dataframe(people(), ["kind", "age"])
+
+
+def test_a_file_of_too_many_columns_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("," * 100_000 + "\n1\n")
+    with pytest.raises(mt.DataError, match="at most 20,000 columns, got 100,001"):
+        mt.data.load_dataframe(tmp_path / "a.csv")
