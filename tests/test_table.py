@@ -156,7 +156,7 @@ def column(values: Any) -> Any:
         (column(list("xyz")).set_axis(["a", "a"], axis=1), {}, "different names"),
         (pd.DataFrame({"id": [f"row {n}" for n in range(1001)]}), {}, "at most 1000 different"),
         (column(list("xyz")), {"like": 5}, "like"),
-        (5, {}, "source"),
+        (5, {}, "a DataFrame or the path"),
     ],
 )
 def test_what_is_refused(frame: Any, arguments: dict[str, Any], message: str) -> None:
