@@ -459,7 +459,7 @@ def test_data_that_does_not_fit_is_refused() -> None:
     for x, match in (
         (
             a,
-            r"fit: x: expected a tuple, or a dictionary, of 2, one for each of a, b; got a nda",
+            r"fit: x: expected a tuple, or a dictionary, .*one for each of a and b, got a ndarray",
         ),
         ((a,), "of 2, .* got 1"),
         ({"a": a}, r"expected \['a', 'b'\], got \['a'\]"),

@@ -156,7 +156,7 @@ def column(values: Any) -> Any:
         (column(list("xyz")).set_axis(["a", "a"], axis=1), {}, "different names"),
         (pd.DataFrame({"id": [f"row {n}" for n in range(1001)]}), {}, "at most 1000 different"),
         (column(list("xyz")), {"like": 5}, "like"),
-        (5, {}, "source"),
+        (5, {}, "a DataFrame or the path"),
     ],
 )
 def test_what_is_refused(frame: Any, arguments: dict[str, Any], message: str) -> None:
@@ -169,3 +169,9 @@ def test_nullable_types_and_several_targets() -> None:
     np.testing.assert_array_equal(load_dataframe(frame).features, [[1, 1], [2, 0]])
     with pytest.raises(mt.DataError, match="column 'kind': expected numbers"):
         load_dataframe(people(), ["kind", "age"])
+
+
+def test_a_file_of_too_many_columns_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("," * 100_000 + "\n1\n")
+    with pytest.raises(mt.DataError, match="at most 20,000 columns, got 100,001"):
+        mt.data.load_dataframe(tmp_path / "a.csv")

@@ -90,6 +90,6 @@ def arranged(given: Any, names: tuple[str, ...], place: str) -> Any:
         got = f"{len(given)}" if isinstance(given, (tuple, list)) else f"a {type(given).__name__}"
         raise DataError(
             f"{place}: expected a tuple, or a dictionary, of {len(names)}, one for each of "
-            f"{', '.join(names)}; got {got}"
+            f"{' and '.join(names)}, got {got}"
         )
     return tuple(given)

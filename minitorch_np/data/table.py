@@ -27,6 +27,10 @@ VALUES = 1000
 """The most values in a column of strings; one with more probably identifies the rows."""
 
 
+COLUMNS = 20_000
+"""How many columns a CSV may have: of many more, pandas takes minutes."""
+
+
 class Table(NamedTuple):
     """The rows of a data frame as arrays.
 
@@ -198,7 +202,11 @@ def _read(pandas: Any, path: StrPath) -> Any:
         if parquet:
             with open_file(place) as file:
                 return _parquet(place, file)
-        return pandas.read_csv(io.BytesIO(read_bytes(place)))
+        content = read_bytes(place)
+        columns = max(line.count(b",") for line in content.split(b"\n")) + 1
+        if columns > COLUMNS:
+            raise DataError(f"{place}: expected at most {COLUMNS:,} columns, got {columns:,}")
+        return pandas.read_csv(io.BytesIO(content))
     except (DataError, FileNotFoundError, IsADirectoryError):
         raise
     except Exception as error:  # pandas and pyarrow raise many kinds of errors
