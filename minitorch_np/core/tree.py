@@ -127,7 +127,10 @@ class Tree(Generic[P]):
 
     def parameter_owners(self) -> list[Owner[P]]:
         """The same for parameters, each listed once, under its first name."""
-        return _once(self.owners("parameter_names"))
+        found: dict[tuple[int, str], Owner[P]] = {}
+        for owner in self.owners("parameter_names"):
+            found.setdefault((id(owner[1]), owner[2]), owner)
+        return list(found.values())
 
     def named_parameters(self) -> dict[str, Array]:
         """The parameters by name: the arrays themselves; changing one in place changes the layer.
@@ -192,21 +195,15 @@ class Tree(Generic[P]):
         self.load_state_dict(read_safetensors(path), strict, names)
 
 
-def _once(owners: list[Owner[P]]) -> list[Owner[P]]:
-    """Each parameter or buffer once, under its first name."""
-    found: dict[tuple[int, str], Owner[P]] = {}
-    for owner in owners:
-        found.setdefault((id(owner[1]), owner[2]), owner)
-    return list(found.values())
-
-
 def _arrays(owners: list[Owner[P]]) -> dict[str, Array]:
     """The arrays by name, each once. Raises NotBuiltError."""
-    named = {}
-    for name, owner, key in _once(owners):
+    named, seen = {}, set()
+    for name, owner, key in owners:
         if "output_shape" not in vars(owner):  # as `built`, without a call
             owner.require_built()
-        named[name] = getattr(owner, key)
+        if (id(owner), key) not in seen:
+            named[name] = getattr(owner, key)
+        seen.add((id(owner), key))
     return named
 
 
