@@ -28,7 +28,7 @@ def pad_sequences(
     """
     place = "pad_sequences"
     number(place, "value", value)
-    listed = isinstance(sequences, Iterable) and getattr(sequences, "ndim", 1)
+    listed = isinstance(sequences, Iterable) and getattr(sequences, "ndim", 1) != 0
     rows: Any = sequences if listed else ()
     arrays = [as_targets(one, f"{place}: sequence {n}") for n, one in enumerate(rows)]
     if not arrays or any(array.ndim == 0 for array in arrays):
