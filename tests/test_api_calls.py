@@ -83,6 +83,7 @@ ODD_ARRAY = np.ones((2, 3))
         (lambda: mt.data.CharTokenizer("abc").encode(1), "encode: expected a text, got 1"),  # type: ignore[arg-type]
         (lambda: mt.data.CharTokenizer("abc").decode([0.5]), "ids: expected one row of whole"),  # type: ignore[list-item]
         (lambda: mt.data.CharTokenizer("abc").decode("12"), "ids: expected numbers, got"),  # type: ignore[arg-type]
+        (lambda: mt.data.pad_sequences(np.array(3)), "a list of sequences, got ndarray"),  # type: ignore[arg-type]
         (lambda: mt.History().append([1]), "append: expected numbers to be a Mapping"),  # type: ignore[arg-type]
         (lambda: mt.History().append({"f": "x"}), "f: expected a number, got 'x'"),  # type: ignore[dict-item]
         (lambda: mt.History().best("loss", mode={}), "best: expected mode to be"),  # type: ignore[arg-type]

@@ -27,7 +27,8 @@ def pad_sequences(
     """
     place = "pad_sequences"
     number(place, "value", value)
-    rows = sequences if isinstance(sequences, Iterable) else ()
+    listed = isinstance(sequences, Iterable) and getattr(sequences, "ndim", 1) != 0
+    rows: Any = sequences if listed else ()
     arrays = [as_targets(one, f"{place}: sequence {n}") for n, one in enumerate(rows)]
     if not arrays or any(array.ndim == 0 for array in arrays):
         got = "none" if not arrays and rows is sequences else type(sequences).__name__
