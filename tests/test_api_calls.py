@@ -68,6 +68,7 @@ def fitted(**given: object) -> object:
     return mt.Trainer(MODEL, "softmax_cross_entropy", "sgd").fit(**arrays | given)  # type: ignore[arg-type]
 
 
+NESTED = np.array([np.ones(2), None], object)
 ODD_ARRAY = np.ones((2, 3))
 
 
@@ -79,6 +80,7 @@ ODD_ARRAY = np.ones((2, 3))
         (lambda: mt.MultiHeadAttention(2, key_value_heads=0), "key_value_heads to be a whole"),
         (lambda: mt.MultiHeadAttention(2, key_value_heads=ODD_ARRAY), "key_value_heads to be"),  # type: ignore[arg-type]
         (lambda: mt.data.Images(np.zeros((2, 3, 3), np.uint8), class_names=5), "class_names"),  # type: ignore[arg-type]
+        (lambda: mt.data.Images(np.zeros((2, 3, 3), np.uint8), NESTED), "a string for each label"),
         (lambda: mt.data.TextWindows([[1], [2, 3]], 1), "TextWindows: ids: expected rows of equal"),  # type: ignore[arg-type]
         (lambda: mt.data.CharTokenizer("abc").encode(1), "encode: expected a text, got 1"),  # type: ignore[arg-type]
         (lambda: mt.data.CharTokenizer("abc").decode([0.5]), "ids: expected one row of whole"),  # type: ignore[list-item]

@@ -71,7 +71,7 @@ def look() -> dict[str, Any]:
     """The settings in use, as text."""
     library, limit = blas(), cgroup_limit()
     kernels = library.kernels or "unknown kernels"
-    known = best_setting()
+    known = best_setting({})  # also where the user has set another
     return {
         "processor": processor()[0],
         "cores that this process may use": f"{cores()} of {os.cpu_count()}"
@@ -126,22 +126,21 @@ def advised(times: Mapping[str, Mapping[str, Any]]) -> list[str]:
     if not {NOW, ONE} <= works.keys():
         return []
     here = works[ONE]["kernels"]
-    threads = {name: found["step"] for name, found in works.items() if name.endswith("threads")}
-    threads[ONE] = works[ONE]["step"]
-    kernels = {
-        name: found["step"]
-        for name, found in works.items()
-        if CORETYPE in name and found["kernels"] != here  # the name had an effect
-    }
-    memory = {name: found["prediction"] for name, found in works.items() if "glibc" in name}
+    threads = [name for name in works if name == ONE or name.endswith("threads")]
+    kernels = [name for name in works if CORETYPE in name and works[name]["kernels"] != here]
+    memory = [name for name in works if "glibc" in name]
     found = []
-    for group, over in (
-        (threads, works[NOW]["step"]),
-        (kernels, works[ONE]["step"]),
-        (memory, works[ONE]["prediction"]),
+    for group, over, measures in (
+        (threads, NOW, ["step"]),
+        (kernels, ONE, ["step", "prediction"]),
+        (memory, ONE, ["prediction"]),
     ):
-        best = min(group, key=group.__getitem__, default=None)
-        if best is not None and group[best] <= GAIN * over:
+        shares = {
+            name: sum(works[name][key] / works[over][key] for key in measures) / len(measures)
+            for name in group
+        }
+        best = min(shares, key=shares.__getitem__, default=None)
+        if best is not None and shares[best] <= GAIN:
             found.append(best)
     return found
 
@@ -161,10 +160,13 @@ def _said(times: Mapping[str, Mapping[str, Any]], advice: list[str]) -> list[str
         return ["No other setting was faster by more than the noise."]
     found, todo = ["Faster on this machine; run this in the shell before Python:"], settings()
     for name in advice:
-        key = "prediction" if "glibc" in name else "step"
         over = ONE if name.startswith(f"{ONE}, ") else NOW
         own = {k: v for k, v in todo[name].items() if over == NOW or k not in todo[ONE]}
         words = " ".join(f"{variable}={value}" for variable, value in own.items())
         found.append(f"export {words}")
-        found.append(f"  # a {key}: {times[over][key]:.2f} -> {times[name][key]:.2f} ms, {over}")
+        before, after = times[over], times[name]
+        changes = [
+            f"{key} {before[key]:.2f} -> {after[key]:.2f} ms" for key in ("step", "prediction")
+        ]
+        found.append(f"  # {', '.join(changes)} ({over})")
     return found

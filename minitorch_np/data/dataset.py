@@ -61,7 +61,10 @@ class Images(metaclass=Explained):
             class_names = instances("Images", "class_names", class_names, str)
         labels = None if labels is None else np.asanyarray(labels)
         if labels is not None and labels.dtype.kind in "UO" and labels.ndim:
-            names, numbers = np.unique(labels.astype(str), return_inverse=True)
+            try:
+                names, numbers = np.unique(labels.astype(str), return_inverse=True)
+            except ValueError as error:  # an array of objects that are arrays themselves
+                raise DataError(f"{source}: expected a string for each label: {error}") from None
             class_names = names.tolist() if class_names is None else class_names
             known = {name: number for number, name in enumerate(class_names)}
             new = [name for name in names.tolist() if name not in known]
