@@ -135,12 +135,12 @@ def test_a_note_that_was_changed_is_refused(
     note = tmp_path / "a.npy.part.json"
     whole, told = note.read_text(), json.loads(note.read_text())
     note.write_text(json.dumps(told | {key: told[key] - 1}))
-    with pytest.raises(mt.DataError, match=r"changed by hand: remove it to begin anew"):
+    with pytest.raises(mt.DataError, match=r"changed by hand: remove it to start again"):
         convert_csv(path, out)
     note.write_text(whole)
     part = tmp_path / "a.npy.part"
     part.write_bytes(part.read_bytes()[:-1])
-    with pytest.raises(mt.DataError, match=r"expected at least .* bytes, as .* tells, got"):
+    with pytest.raises(mt.DataError, match=r"expected at least .* bytes, as .* says, got"):
         convert_csv(path, out)
 
 

@@ -90,7 +90,7 @@ def test_layers_of_ones_own_on_the_command_line(
     assert "cause: analytic = numeric * 2" in out
     assert "reproduce: minitorch-np gradcheck Swish --case 0 --seed 0" in out
     for arguments, message in (
-        (["Swoosh"], "expected one of"),
+        (["Swoosh"], "did you mean Swish?"),
         (["--case", "1"], "expected the name of one component"),
         (["ELU", "--layers", "dense:3"], "got several"),
         (["ELU", "--case", "9"], "expected a number below 2"),

@@ -273,7 +273,7 @@ CAUSES: dict[str, dict[str, str]] = {
     },
     "PlainLinear": {
         "a gradient's name is misspelt: weights": r"expected a gradient of shape \(5, 3\), got none",
-        "build draws from np.random, not from rng": r"np\.random is used: draw from the rng that is handed in",
+        "build draws from np.random, not from rng": r"np\.random is used: draw from the rng that is passed in",
         "dropout is left on in backward: half of dx is zero": r"two copies of the layer differ in dx: something is random",
         "dx and the gradients are in the wrong order": r"TypeError: 'numpy\.ndarray' object is not a mapping",
         "dx is written into one array: the next call changes it": r"dx was changed by a later call: it is a buffer that is used",

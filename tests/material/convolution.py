@@ -629,8 +629,8 @@ OUR_CONV_2D = Specimen(
         ),
         Bug(
             "the border is cut off at the end only",
-            "self.grid.inside(dwide).transpose(3, 0, 1, 2)",
-            "dwide[:, : self.input_shape[1], : self.input_shape[2]].transpose(3, 0, 1, 2)",
+            "self.grid.joined(phases, image)",
+            "self.grid._replace(border=((0, 0), (0, 0))).joined(phases, image)",
         ),
         Bug(
             "the input is kept on the layer, where the next forward replaces it",
@@ -664,8 +664,8 @@ OUR_CONV_2D_DEFAULTS = Specimen(
         Bug(
             "the axes of dx are in the wrong order, which fits as there are as many rows as "
             "samples",
-            "inside(dwide).transpose(3, 0, 1, 2)",
-            "inside(dwide).transpose(1, 0, 3, 2)",
+            "joined(phases, image).transpose(3, 0, 1, 2)",
+            "joined(phases, image).transpose(1, 0, 3, 2)",
         ),
     ),
 )

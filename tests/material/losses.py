@@ -116,17 +116,17 @@ LIBRARY: list[Specimen] = [
     ),
     one(
         mt.MeanSquaredError,
-        Bug("the factor 2 is lost", "return 2 * (scores - targets)", "return scores - targets"),
-        Bug("the sign is wrong", "return 2 * (scores - targets)", "return 2 * (targets - scores)"),
-        Bug("the target is lost", "return 2 * (scores - targets)", "return 2 * scores"),
+        Bug("the factor 2 is lost", "errors *= 2", "errors *= 1"),
+        Bug("the sign is wrong", "errors *= 2", "errors *= -2"),
+        Bug("the target is lost", "errors *= 2", "errors = 2 * scores"),
         targets="numbers",
     ),
     one(
         mt.MeanSquaredError,
         Bug(
             "the size of the error is lost",
-            "return 2 * (scores - targets)",
-            "return 2 * np.sign(scores - targets)",
+            "errors *= 2",
+            "errors = 2 * np.sign(errors)",
         ),
         shape=(3, 2, 4),
         targets="numbers",

@@ -274,8 +274,8 @@ OUR_LAYER_NORM = Specimen(
         ),
         Bug(
             "the parameters' gradients are summed over too few axes",
-            "range(x.ndim - self.trailing_axes)",
-            "range(x.ndim - self.trailing_axes - 1)",
+            "return (ones(len(rows), x.dtype) @ rows).reshape(self.weight.shape)",
+            "return x.sum(axis=tuple(range(x.ndim - self.trailing_axes - 1)))",
         ),
         Bug(
             "backward takes its means over the last axis only",
