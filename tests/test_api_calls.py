@@ -102,6 +102,7 @@ ODD_ARRAY = np.ones((2, 3))
         (lambda: mt.plot_boundary(PLANE, [[0.0, 1]], []), "labels: expected at least one sample"),
         (lambda: mt.plot_confusion([0.5], [1]), "labels: expected class numbers; got 0.5"),
         (lambda: mt.saliency(MODEL, np.ones((2, 4)), [[1], [1, 2]]), "classes: expected rows of"),
+        (lambda: mt.gradcheck(MODEL, np.ones((2, 4)), target=([1], [1, 2])), "rows of equal"),
         (lambda: mt.gradcheck(MODEL, ()), "x: expected an array, or one for each input, got none"),
         (lambda: fitted(sample_weight=np.zeros(2)), "sample_weight: expected some greater than 0"),
         (lambda: fitted(x=len), "a function that returns an iterator over batches, got TypeError"),

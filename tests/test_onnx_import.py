@@ -204,6 +204,10 @@ def long_bias(proto: Any) -> None:
     )
 
 
+def negative_batch(proto: Any) -> None:
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
+
+
 def no_sizes(proto: Any) -> None:
     proto.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "features"
 
@@ -402,6 +406,7 @@ def test_onnx_own_tests_of_recurrent_operators(kind: str, tmp_path: Path) -> Non
         (edited(long_bias), "node 'gemm_0': got Gemm with invalid inputs"),
         (edited(misshapen), "expected matching shapes"),
         (edited(no_sizes), "fixed sizes"),
+        (edited(negative_batch), "fixed sizes"),
         (edited(enormous), "expected at most"),
         (edited(two_inputs), "a graph with one input, got 2"),
         (

@@ -296,6 +296,7 @@ def test_bad_points_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ("a,b\n1,2\n", "own.csv:1: .*got 2 columns"),
         ("a,b,c\n1,2,x\n1,oops,y\n", "own.csv:3: expected two numbers and then the class"),
         ("1,2,x\n" * 3, "8 to 5000 points"),
+        ("1,2," + "x" * 200_000, "own.csv:1: .*field larger than"),
         ("", "at least one sample"),
         ("1,nan,x\n" + "1,2,y\n" * 9, "finite"),
     ]:

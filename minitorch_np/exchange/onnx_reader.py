@@ -46,7 +46,7 @@ class Reader:
             raise ModelFileError(f"{path}: expected a graph with one input, got {len(inputs)}")
         self.input, kind = inputs[0].name, inputs[0].type.tensor_type
         rows, *sizes = [dim.dim_value for dim in kind.shape.dim] or [0]
-        if not sizes or not all(sizes):
+        if not sizes or rows < 0 or min(sizes) < 1:
             raise ModelFileError(
                 f"{path}: expected an input of shape (batch, fixed sizes), got {[rows, *sizes]}"
             )

@@ -275,10 +275,10 @@ def _check_built(result: GradientCheck, layer: Layer, x: Array, options: Options
     if options.target is not None:  # up to the value of the loss
         loss = options.loss or loss_for(layer)
         part = GradientCheck(f"the value of {type(loss).__name__}")
+        targets = as_targets(options.target, "gradcheck: target").copy()
         whole = TrainingTarget(
-            copy.deepcopy(layer), loss, x.copy(), np.array(options.target), options.sample_weight,
-            seed=options.seed,
-        )  # fmt: skip
+            copy.deepcopy(layer), loss, x.copy(), targets, options.sample_weight, seed=options.seed
+        )
         rng = np.random.default_rng(options.seed)
         check_arrays(part, whole, options.effort(WHOLE), rng, options.allow)
         result.parts.append(part)

@@ -81,10 +81,16 @@ def load_points(path: StrPath) -> Points:
     rows, features = list[list[float]](), ("x1", "x2")
     classes = list[str]()
     lines = csv.reader(io.StringIO(text, newline=""))
-    for line in lines:
+    try:
+        numbered = [(lines.line_num, line) for line in lines]
+    except csv.Error as error:
+        raise DataError(
+            f"{path}:{lines.line_num}: expected two numbers and then the class, got {error}"
+        ) from None
+    for number, line in numbered:
         if not any(map(str.strip, line)):
             continue
-        place = f"{path}:{lines.line_num}"
+        place = f"{path}:{number}"
         if len(line) != 3:
             raise DataError(
                 f"{place}: expected two features and the class in each line, got {len(line)} "
@@ -93,7 +99,7 @@ def load_points(path: StrPath) -> Points:
         try:
             rows.append([float(line[0]), float(line[1])])
         except ValueError:
-            if not rows and not classes and lines.line_num == 1:
+            if not rows and not classes and number == 1:
                 features = line[0].strip(), line[1].strip()
                 continue
             raise DataError(
