@@ -238,8 +238,8 @@ class _Work:
         for file in self.files:
             file.flush()
             os.fsync(file.fileno())
-        told = {"identity": self.identity, "offset": self.offset, "line": self.line}
-        told["rows"] = self.rows
+        at = {"offset": self.offset, "line": self.line, "rows": self.rows}
+        told = {"identity": self.identity, **at}
         with replacing(self.note) as file:
             file.write(json.dumps(told | {"checksum": _checksum(told)}).encode())
 

@@ -13,7 +13,12 @@ from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import ShapeError
-from minitorch_np.layers.normalization import Normalization, NormCache, Standardization
+from minitorch_np.layers.normalization import (
+    Normalization,
+    NormCache,
+    Standardization,
+    mean_over,
+)
 from minitorch_np.validation import number, whole
 
 
@@ -44,11 +49,12 @@ class GroupNorm(Standardization):
         return input_shape
 
     # Inside, a batch is (m, groups, channels / groups, ...).
-    def axes(self, x: Array) -> tuple[int, ...]:
-        return tuple(range(2, x.ndim))
+    def mean(self, x: Array) -> Array:
+        return mean_over(x, tuple(range(2, x.ndim)))
 
-    def shared_axes(self, x: Array) -> tuple[int, ...]:
-        return (0, *range(3, x.ndim))
+    def total(self, x: Array) -> Array:
+        total: Array = x.sum(axis=(0, *range(3, x.ndim)))
+        return total
 
     def along(self, parameter: Array, x: Array) -> Array:
         return parameter.reshape(self.groups, -1, *(1,) * (x.ndim - 3))

@@ -50,34 +50,23 @@ class Normalization(Layer):
 class Standardization(Normalization):
     """Normalization by mean and variance: y = weight x^ + bias.
 
-    A subclass defines which axes they are computed over.
+    A subclass defines what they are computed over, and what the parameters are shared by.
     """
 
     parameter_names = ("weight", "bias")
     bias: Array
 
     @abstractmethod
-    def axes(self, x: Array) -> tuple[int, ...]:
-        """The axes of a batch that mean and variance are computed over."""
+    def mean(self, x: Array) -> Array:
+        """The means over the axes that are normalized, which stay with length 1."""
 
     @abstractmethod
-    def shared_axes(self, x: Array) -> tuple[int, ...]:
-        """The axes of a batch along which an entry of the parameters is shared."""
+    def total(self, x: Array) -> Array:
+        """The sums over the axes along which an entry of the parameters is shared."""
 
     @abstractmethod
     def along(self, parameter: Array, x: Array) -> Array:
         """A parameter, or a statistic, reshaped to broadcast against x."""
-
-    def mean(self, x: Array) -> Array:
-        """The mean over these axes."""
-        mean: Array = np.add.reduce(x, axis=self.axes(x), keepdims=True)
-        mean /= x.size // (mean.size or 1)  # as x.mean, in a third of the time where x is small
-        return mean
-
-    def total(self, x: Array) -> Array:
-        """The sum over the axes along which the parameters are shared."""
-        total: Array = x.sum(axis=self.shared_axes(x))
-        return total
 
     def normalized(self, x: Array) -> tuple[Array, Array, Array, Array]:
         """x^, 1 / sqrt(variance + epsilon), the mean and the variance."""
@@ -148,13 +137,15 @@ class BatchNorm(Standardization):
         return input_shape
 
     def axes(self, x: Array) -> tuple[int, ...]:
+        """The axes of a batch that all parameters are shared by."""
         return (0,) if x.ndim == 2 else (0, 2, 3)
 
-    def shared_axes(self, x: Array) -> tuple[int, ...]:
-        return self.axes(x)
+    def total(self, x: Array) -> Array:
+        total: Array = x.sum(axis=self.axes(x))
+        return total
 
     def mean(self, x: Array) -> Array:
-        mean = super().mean(x)
+        mean = mean_over(x, self.axes(x))
         return mean if self.all_parts is None else self.all_parts.mean(mean)
 
     def along(self, parameter: Array, x: Array) -> Array:
@@ -211,12 +202,6 @@ class LayerNorm(Standardization):
     def per_step(self) -> bool:  # type: ignore[override]
         return self.built and len(self.input_shape) > self.trailing_axes
 
-    def axes(self, x: Array) -> tuple[int, ...]:
-        return tuple(range(-self.trailing_axes, 0))
-
-    def shared_axes(self, x: Array) -> tuple[int, ...]:
-        return tuple(range(x.ndim - self.trailing_axes))
-
     def along(self, parameter: Array, x: Array) -> Array:
         return parameter
 
@@ -237,3 +222,10 @@ class LayerNorm(Standardization):
         y = unit * self.weight
         y += self.bias
         return y, (unit, inverse, True)
+
+
+def mean_over(x: Array, axes: tuple[int, ...]) -> Array:
+    """x.mean(axes, keepdims=True), in a third of the time where x is small."""
+    mean: Array = np.add.reduce(x, axis=axes, keepdims=True)
+    mean /= x.size // (mean.size or 1)
+    return mean

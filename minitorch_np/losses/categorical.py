@@ -165,17 +165,17 @@ class SoftmaxCrossEntropy(Categorical):
         found.class_weights = balanced_weights(counted, classes)
         return found
 
-    def _factors(self, classes: int) -> Array | None:
+    def _factors(self, classes: int) -> Array:
         """The class weights as numbers, for at least this number of classes. Raises
         ConfigurationError if they are not known yet.
         """
-        if isinstance(self.class_weights, str):
+        known = np.ones(classes) if self.class_weights is None else self.class_weights
+        if isinstance(known, str):
             raise ConfigurationError(
                 "SoftmaxCrossEntropy: expected to be trained first: class_weights='balanced' "
                 "are found from the labels that fit is given; or pass balanced_weights(labels)"
             )
-        known = self.class_weights
-        if known is not None and self._open and len(known) < classes:
+        if self._open and len(known) < classes:
             return np.append(known, np.ones(classes - len(known)))
         return known
 
@@ -185,15 +185,12 @@ class SoftmaxCrossEntropy(Categorical):
         kept = self._kept(targets)
         given = np.ones(len(targets)) if sample_weight is None else sample_weight
         weights: Array = given.reshape(-1, *(1,) * (kept.ndim - 1)) * kept
-        rows = not _are_numbers(targets)
-        classes = targets.shape[-1] if rows else int(targets.max(initial=0)) + 1
-        if (factors := self._factors(classes)) is None:
+        if self.class_weights is None:
             return weights
-        if rows:
-            counts: Array = targets @ factors
-        else:
-            counts = factors[np.where(self.ignored(targets), 0, targets).astype(np.intp)]
-        return weights * counts
+        if not _are_numbers(targets):
+            return weights * (targets @ self._factors(targets.shape[-1]))
+        numbers = np.where(self.ignored(targets), 0, targets).astype(np.intp)
+        return weights * self._factors(int(numbers.max(initial=0)) + 1)[numbers]
 
     def forward(
         self, scores: Array, targets: AnyArray, sample_weight: Array | None = None
@@ -241,8 +238,7 @@ class SoftmaxCrossEntropy(Categorical):
         m, classes = y.shape
         given = np.ones(m) if sample_weight is None else check_weights(sample_weight, m)
         self.check_classes(classes)
-        known = self._factors(classes)
-        factors = np.ones(classes) if known is None else known
+        factors = self._factors(classes)
         counts = self.weights(targets, given)
         assert counts is not None
         shares = given * self._kept(targets) / (counts.sum() or 1.0)

@@ -259,7 +259,7 @@ class Trainer(metaclass=Explained):
         for hook, state in zip(hooks, remembered, strict=False):
             if ranks.called([hook]):
                 hook.load_state_dict(state)
-        after_step = self._after_step(called) if called else []
+        after_step = self._after_step(called)
         if checkpoint and (every := checkpoint.every):
             after_step.append(lambda batch, loss: None if (batch + 1) % every else save())
         # A resumed epoch is completed even if training was to stop after it.

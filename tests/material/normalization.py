@@ -283,7 +283,7 @@ OUR_LAYER_NORM = Specimen(
             "    def backward(self, dy, cache, *, need_dx=True):\n"
             "        unit, inverse, _ = cache\n"
             "        g = dy * self.weight\n"
-            "        shared = self.shared_axes(dy)\n"
+            "        shared = tuple(range(dy.ndim - self.trailing_axes))\n"
             "        gradients = {'weight': (dy * unit).sum(shared), 'bias': dy.sum(shared)}\n"
             "        slope = (g * unit).mean(-1, keepdims=True)\n"
             "        return (g - g.mean(-1, keepdims=True) - unit * slope) * inverse, gradients\n\n"
