@@ -117,7 +117,7 @@ the largest error of z P(z)."""
 
 def _normal_distribution_in_single(z: Array) -> Array:
     square = _square(z)
-    np.minimum(square, 36, out=square)
+    square.clip(0, 36, out=square)  # np.minimum takes four times as long with one number
     p: Array = square * _SINGLE[-1]
     p += _SINGLE[-2]
     for power in _SINGLE[-3::-1]:

@@ -212,7 +212,7 @@ class LayerNorm(Standardization):
 
     def mean(self, x: Array) -> Array:
         n = self.weight.size
-        means: Array = x.reshape(-1, n) @ ones(n, x.dtype)
+        means: Array = x.reshape(-1, n).dot(ones(n, x.dtype))
         means /= n
         return means.reshape(*x.shape[: -self.trailing_axes], *(1,) * self.trailing_axes)
 
