@@ -1,5 +1,5 @@
-"""Attacks on the files of models and runs, as in `attack_kinds`: model files, checkpoints, settings of
-a run that is resumed, weights of other libraries, ONNX files.
+"""Attacks on the files of models and runs, as in `attack_kinds`: model files, checkpoints, the
+settings of a resumed run, weights of other libraries, and ONNX files.
 """
 
 from __future__ import annotations
