@@ -263,27 +263,41 @@ def _measured(modules: list[str], under: list[str]) -> tuple[dict[str, set[str]]
 
     with tempfile.TemporaryDirectory() as folder:
         data, times = f"{folder}/coverage", Path(folder, "times.xml")
-        settings = Path(folder, "coveragerc")
-        # A test's name is its context, which the newer core of coverage, sysmon, does not know.
+        settings = Path(folder, "settings")
+        # A test's name is its context, which the newer core of coverage, sysmon, does not know. The
+        # processes that a test starts are measured too, and find it in their environment, where
+        # pytest puts it.
         settings.write_text(
-            f"[run]\nsource = {ROOT / PACKAGE}\ndata_file = {data}\n"
+            f"[run]\nsource = {ROOT / PACKAGE}\ndata_file = {data}\nparallel = true\n"
             "dynamic_context = test_function\ncore = ctrace\n"
+            "context = ${PYTEST_CURRENT_TEST-}\n"
         )
-        command = ["-m", "coverage", "run", "--rcfile", str(settings), "-m", "pytest"]
-        command += ["-n", "0", f"--junitxml={times}", *modules]
+        command = ["-m", "pytest", "-n", "0", f"--junitxml={times}", *modules]
         command = [*under, sys.executable, *command]
-        subprocess.run(command, check=False, cwd=ROOT, env=_quiet(ROOT), stdout=subprocess.DEVNULL)
+        env = _quiet(ROOT) | {"COVERAGE_PROCESS_START": str(settings)}
+        subprocess.run(command, check=False, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
         seconds: dict[str, float] = defaultdict(float)
         cases = r'<testcase classname="([^"]*)" name="([^"\[]*)[^"]*" time="([^"]*)"'
         for module, name, took in re.findall(cases, times.read_text()):
             seconds[f"{module}.{name}"] += float(took)
-        measured, places = coverage.CoverageData(data), {}
-        measured.read()
-        for file in measured.measured_files():
-            for line, contexts in measured.contexts_by_lineno(file).items():
-                places[f"{Path(file).relative_to(ROOT)}:{line}"] = seconds.keys() & contexts
-        measured.close()
+        places: dict[str, set[str]] = defaultdict(set)
+        for path in Path(folder).glob("coverage.*"):
+            measured = coverage.CoverageData(str(path))
+            measured.read()
+            for file in measured.measured_files():
+                for line, contexts in measured.contexts_by_lineno(file).items():
+                    tests = set(map(_test_of, contexts)) & seconds.keys()
+                    places[f"{Path(file).relative_to(ROOT)}:{line}"] |= tests
+            measured.close()
     return places, seconds
+
+
+def _test_of(context: str) -> str:
+    """The test that a context names: `tests.test_a.test_b`, or in a process that a test started
+    `tests/test_a.py::test_b[case] (call)`, perhaps with more after a bar.
+    """
+    name = re.match(r"([\w/]+)\.py::(?:\w+::)*(\w+)", context)
+    return f"{name[1].replace('/', '.')}.{name[2]}" if name else context
 
 
 def _quiet(tree: Path) -> dict[str, str]:
