@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -33,9 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
     cache = getattr(config, "cache", None)
     if sys.dont_write_bytecode and cache is not None:
         # Tests start a hundred processes. Where bytecode must not be kept beside the sources, each
-        # would compile the package anew.
+        # would compile the package anew, and every run all tests.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(cache.mkdir("bytecode"))
+        sys.dont_write_bytecode = False
+    gc.disable()  # until all tests are collected: they stay, so that nothing is found
     if cache is not None and not config.getoption("--rest") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Passed(config))
     if not config.getoption("numprocesses", None):  # where tests are run, not where they are dealt
@@ -70,6 +73,12 @@ class Passed:
     def pytest_sessionfinish(self) -> None:
         assert self.config.cache is not None
         self.config.cache.set(self.KEY, sorted(self.names))
+
+
+def pytest_collection_finish() -> None:
+    """From here on, the garbage collector need not look through thousands of tests each time."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
