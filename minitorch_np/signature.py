@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import functools
 import re
+import weakref
 from abc import ABCMeta
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, ParamSpec, Self, TypeVar
 
 from minitorch_np.errors import ArgumentError, ConfigurationError
@@ -79,25 +80,51 @@ def arguments_of(function: Callable[..., Any]) -> dict[str, Any]:
     """The arguments of a function, or of a class's constructor, and their defaults, REQUIRED or
     SPREAD. If a constructor has **common, the arguments of the base class are included.
     """
-    import inspect  # takes longer to import than the rest of this package; rarely needed
-
     lines: Any = [function]
     if isinstance(function, type):
         lines = [vars(cls)["__init__"] for cls in function.__mro__[:-1] if "__init__" in vars(cls)]
     found: dict[str, Any] = {}
     for each in lines:
-        parameters = list(inspect.signature(each).parameters.values())
-        for parameter in parameters[isinstance(function, type) :]:
-            default = parameter.default
-            if parameter.kind is parameter.VAR_POSITIONAL:
-                default = SPREAD
-            elif default is parameter.empty:
-                default = REQUIRED
-            if parameter.kind is not parameter.VAR_KEYWORD:
-                found.setdefault(parameter.name, default)
-        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        arguments, common = _signature(each)
+        for name, default in arguments[isinstance(function, type) :]:
+            found.setdefault(name, default)
+        if not common:
             break
     return found
+
+
+Signature = tuple[list[tuple[str, Any]], bool]
+
+_known: MutableMapping[Callable[..., Any], Signature] = weakref.WeakKeyDictionary()
+"""What `_read` has found: each repr asks for it, and `inspect` is slow."""
+
+
+def _signature(function: Callable[..., Any]) -> Signature:
+    try:
+        return _known[function]
+    except TypeError:  # it can't be a key
+        return _read(function)
+    except KeyError:
+        found = _known[function] = _read(function)
+        return found
+
+
+def _read(function: Callable[..., Any]) -> Signature:
+    """The arguments and their defaults, `self` included, and whether **common is among them."""
+    import inspect  # takes longer to import than the rest of this package; rarely needed
+
+    found, common = list[tuple[str, Any]](), False
+    for parameter in inspect.signature(function).parameters.values():
+        default = parameter.default
+        if parameter.kind is parameter.VAR_KEYWORD:
+            common = True
+            continue
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            default = SPREAD
+        elif default is parameter.empty:
+            default = REQUIRED
+        found.append((parameter.name, default))
+    return found, common
 
 
 def explain(

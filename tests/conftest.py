@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.arrays import BLAS_THREADS, Array
+from minitorch_np import machine
+from minitorch_np.arrays import Array
 from minitorch_np.data.dataset import Labels
 from minitorch_np.io.atomic import replacing
+from minitorch_np.machine import best_setting, threads_setting
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,19 +30,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "whole: run with --whole alone; each run has a sample")
     # For the workers, and for processes that tests start: many threads on few cores wait for each
-    # other.
-    for name in BLAS_THREADS:
-        os.environ.setdefault(name, "1")
+    # other, and a command that has what it wants need not start itself again.
+    dealt = config.getoption("numprocesses", None)
+    for name, value in (threads_setting(1) | (best_setting() if dealt else {})).items():
+        os.environ.setdefault(name, value)
+    if not dealt:
+        use_one_thread()
     cache = getattr(config, "cache", None)
     if sys.dont_write_bytecode and cache is not None:
         # Tests start a hundred processes. Where bytecode must not be kept beside the sources, each
-        # would compile the package anew.
+        # would compile the package anew, and every run all tests.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(cache.mkdir("bytecode"))
+        sys.dont_write_bytecode = False
     if cache is not None and not config.getoption("--rest") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Passed(config))
-    if not config.getoption("numprocesses", None):  # where tests are run, not where they are dealt
+    if not dealt:  # tests are run here
+        gc.disable()  # until all tests are collected: they stay, so that no garbage is found
         prepare_hypothesis(examples=100 if config.getoption("--whole") else 50)
+
+
+def use_one_thread() -> None:
+    """Tell OpenBLAS, which pytest's plugin of this package has loaded before this file is read."""
+    library = machine._openblas()
+    for name in ("scipy_openblas_set_num_threads64_", "openblas_set_num_threads"):
+        if set_threads := getattr(library, name, None):
+            set_threads(1)
 
 
 def prepare_hypothesis(examples: int) -> None:
@@ -70,6 +86,12 @@ class Passed:
     def pytest_sessionfinish(self) -> None:
         assert self.config.cache is not None
         self.config.cache.set(self.KEY, sorted(self.names))
+
+
+def pytest_collection_finish() -> None:
+    """From here on, the garbage collector need not look through thousands of tests each time."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -6,9 +6,10 @@ the correct twin of each of them.
 
 from __future__ import annotations
 
+import ast
+import functools
 import inspect
 import sys
-import textwrap
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -37,9 +38,22 @@ class Specimen(NamedTuple):
     bugs: tuple[Bug, ...]
 
 
+@functools.cache
+def sources(module: str) -> dict[str, str]:
+    """The source of each class at the top of a module (`inspect` would parse it for each anew)."""
+    text = inspect.getsource(sys.modules[module])
+    lines = text.splitlines(keepends=True)
+    found = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef):
+            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            found[node.name] = "".join(lines[first - 1 : node.end_lineno])
+    return found
+
+
 def planted(cls: type[Any], bug: Bug) -> type[Any]:
     """A class like `cls` whose source has the bug in it; it belongs to no package."""
-    source = textwrap.dedent(inspect.getsource(cls))
+    source = sources(cls.__module__)[cls.__name__]
     if source.count(bug.old) != 1:
         raise ValueError(
             f"{cls.__name__}, {bug.name!r}: expected its source to have {bug.old!r} once, "

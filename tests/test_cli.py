@@ -321,6 +321,16 @@ def test_train_says_what_is_ill(tmp_path: Path) -> None:
     assert any("too small" in line for line in json.loads(slow.stdout)["health"])
 
 
+def test_a_single_class_is_remarked_upon(tmp_path: Path, digits: mt.data.Digits) -> None:
+    part = digits.train
+    write_csv(tmp_path / "sevens.csv", part.take(np.flatnonzero(part.labels == 7)[:10]))
+    arguments = ["train", "--data", "sevens.csv", "--epochs", 1]
+    told = run(*arguments, cwd=tmp_path).stdout.partition("health:\n")[2].splitlines()
+    assert told[0].startswith("  all 9 training images are of class 7: there is nothing to tell")
+    again = json.loads(run(*arguments, "--json", cwd=tmp_path).stdout)["health"]
+    assert again[0] == told[0].strip()
+
+
 def test_what_a_finished_run_has_is_diagnosed_too(tmp_path: Path) -> None:
     arguments = ["train", "--epochs", 1, "--lr", 10, "--checkpoint", "run", "--resume", "--json"]
     first, again = (json.loads(run(*arguments, cwd=tmp_path).stdout)["health"] for _ in range(2))

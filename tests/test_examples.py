@@ -2,10 +2,12 @@
 
 import ast
 import itertools
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,10 @@ FEWER = {
     "lenet5": r"test accuracy 0\.[789]\d\d\d",
     "mlp": r"test accuracy 0\.[89]\d\d, F1 0\.[89]\d\d",
     "autoencoder": r"mean squared error 0\.0[123]\d\d; of the mean image instead 0\.0[5-9]\d\d",
+    "notes_step_by_step": ENDINGS["notes_step_by_step"],
+    "compare_activations": ENDINGS["compare_activations"],
+    "gradcheck_tour": ENDINGS["gradcheck_tour"],
+    "weight_sharing": ENDINGS["weight_sharing"],
 }
 """How examples end that are given a fifth of the digits, except with --whole."""
 
@@ -80,15 +86,45 @@ def test_every_example_is_run() -> None:
     assert scripts == set(ENDINGS)
 
 
-def output(folder: Path, *arguments: str) -> str:
-    """What Python prints when it runs these arguments in a folder, warnings being errors."""
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def output() -> Iterator[Run]:
+    """`output(folder, code, *argv)`: what Python prints when it runs a script in a folder, or code
+    that is given the script, warnings being errors.
+    """
+    if not hasattr(os, "fork"):
+        yield in_a_new_process
+        return
+    command = [sys.executable, "-W", "error", "-m", "tests.fork_server"]
+    server = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ONE_THREAD
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+
+    def run(folder: Path, code: str | None, *script: str) -> str:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        out, err = folder / "printed", folder / "errors"
+        argv = script if code is None else ("-c", *script)
+        job = {"folder": str(folder), "code": code, "argv": argv, "out": str(out), "err": str(err)}
+        server.stdin.write(json.dumps(job) + "\n")
+        server.stdin.flush()
+        assert server.stdout.readline() == "0\n", err.read_text()
+        return out.read_text()
+
+    yield run
+    server.stdin.close()
+    server.wait()
+    server.stdout.close()
+
+
+def in_a_new_process(folder: Path, code: str | None, *script: str) -> str:
+    command = [sys.executable, "-W", "error", *([] if code is None else ["-c", code]), *script]
     done = subprocess.run(
-        [sys.executable, "-W", "error", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=ONE_THREAD,
+        command, cwd=folder, capture_output=True, text=True, timeout=120, env=ONE_THREAD
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -100,15 +136,16 @@ def whole(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.mark.parametrize("name", ENDINGS)
-def test_example(name: str, whole: bool, tmp_path: Path) -> None:
+def test_example(name: str, whole: bool, output: Run, tmp_path: Path) -> None:
     if name in NEEDS:
         pytest.importorskip(NEEDS[name], reason=f"{NEEDS[name]} is not installed")
-    command, ending = [str(ROOT / "examples" / f"{name}.py")], ENDINGS[name]
+    script, ending, code = [str(ROOT / "examples" / f"{name}.py")], ENDINGS[name], None
     if name in SHORT:
-        command.append(SHORT[name])
+        script.append(SHORT[name])
     if name in FEWER and not whole:
-        command, ending = ["-c", ONE_FIFTH, *command], FEWER[name]
-    printed = output(tmp_path, *command)
+        code, ending = ONE_FIFTH, FEWER[name]
+    run = in_a_new_process if name == "notes_network" else output
+    printed = run(tmp_path, code, *script)
     assert re.fullmatch(ending, printed.strip().splitlines()[-1]), printed
 
 
@@ -151,9 +188,11 @@ BLOCKS = [
 
 
 @pytest.mark.parametrize(("name", "block"), BLOCKS, ids=[name for name, _ in BLOCKS])
-def test_the_code_on_the_pages_runs(name: str, block: str, whole: bool, tmp_path: Path) -> None:
+def test_the_code_on_the_pages_runs(
+    name: str, block: str, whole: bool, output: Run, tmp_path: Path
+) -> None:
     (tmp_path / "block.py").write_text(block)
-    output(tmp_path, *([] if whole else ["-c", ONE_FIFTH]), "block.py")
+    output(tmp_path, None if whole else ONE_FIFTH, "block.py")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

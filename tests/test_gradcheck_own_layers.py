@@ -159,3 +159,25 @@ def test_gradients_when_predicting_are_checked_too() -> None:
 
     result = mt.gradcheck(Twofold())
     assert [part.subject for part in result.parts if part.status == "fail"] == ["when predicting"]
+
+
+class GrowsAbove0(mt.Layer):
+    """x exp(x) where x > 0, else 2 x; its derivative takes exp(x) for a constant."""
+
+    def build(self, input_shape: Any, *, rng: Any, dtype: Any) -> Any:
+        return input_shape
+
+    def forward(
+        self, x: Any, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> Any:
+        growth = np.full_like(x, 2.0)
+        np.exp(x, out=growth, where=x > 0)
+        return x * growth, growth
+
+    def backward(self, dy: Any, cache: Any, *, need_dx: bool = True) -> Any:
+        return dy * cache, {}
+
+
+def test_an_operation_on_a_part_of_an_array_is_tracked() -> None:
+    result = mt.gradcheck(GrowsAbove0(), np.array([[0.5, -1.2, 0.9], [-0.3, 1.4, 0.2]]))
+    assert "the path through `exp(x)` is missing" in str(result)

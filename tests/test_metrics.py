@@ -152,7 +152,7 @@ def test_shapes_that_do_not_fit(
 
 
 def test_of_equal_scores_the_lower_class_is_first() -> None:
-    for k, expected in ((1, 1 / 4), (2, 2 / 4), (3, 3 / 4), (4, 1), (9, 1)):
+    for k, expected in ((1, 1 / 4), (2, 2 / 4), (3, 3 / 4), (4, 1)):
         assert measured(mt.TopKAccuracy(k), np.zeros((4, 4)), range(4)) == expected
     ties = [[1.0, 2, 2, 0], [1, 2, 2, 0], [3, 0, 0, 0]]
     assert measured(mt.TopKAccuracy(1), ties, [1, 2, 0]) == 2 / 3
@@ -220,6 +220,22 @@ def test_k_is_at_least_1(k: Any) -> None:
         mt.ConfigurationError, match="TopKAccuracy: expected k to be a whole number of at least 1"
     ):
         mt.TopKAccuracy(k)
+
+
+def test_k_is_at_most_the_number_of_classes(rng: np.random.Generator) -> None:
+    """The class is always among all of them, so that the metric would be 1 for any model."""
+    metric, scores = mt.TopKAccuracy(11), rng.normal(size=(6, 10))
+    said = "TopKAccuracy: expected k to be at most 10, the number of classes, got 11"
+    with pytest.raises(mt.ConfigurationError, match=said):
+        metric.count(scores, np.arange(6))
+    model = mt.mlp([3, 10], seed=0)
+    before = model.state_dict()["0.weight"].copy()
+    with pytest.raises(mt.ConfigurationError, match=said):
+        mt.Trainer(model, "softmax_cross_entropy", "sgd(0.1)", metrics=[metric]).fit(
+            np.ones((6, 3)), np.arange(6)
+        )
+    np.testing.assert_array_equal(model.state_dict()["0.weight"], before)
+    assert measured(mt.TopKAccuracy(10), scores, np.arange(6)) == 1
 
 
 def test_as_scikit_learn(rng: np.random.Generator) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.data import load_dataframe
+from minitorch_np.io import expansion_limit
 
 pd = pytest.importorskip("pandas")
 
@@ -169,6 +170,19 @@ def test_nullable_types_and_several_targets() -> None:
     np.testing.assert_array_equal(load_dataframe(frame).features, [[1, 1], [2, 0]])
     with pytest.raises(mt.DataError, match="column 'kind': expected numbers"):
         load_dataframe(people(), ["kind", "age"])
+
+
+def test_ones_for_each_value_have_a_limit(tmp_path: Path) -> None:
+    """20,000 rows of 1,000 values each are 120 kB in a file, and 80 MB as ones and zeros."""
+    values = [f"{n % 1000:03}" for n in range(20_000)]
+    pd.DataFrame({"a": [f"v{value}" for value in values]}).to_csv(tmp_path / "a.csv", index=False)
+    frame = pd.read_csv(tmp_path / "a.csv")
+    for source in (frame, tmp_path / "a.csv"):
+        with pytest.raises(mt.DataError, match="1,000 columns of features: .*got 80,000,000"):
+            load_dataframe(source)
+    with expansion_limit(2**30):
+        features = load_dataframe(frame[:500]).features
+    np.testing.assert_array_equal(features, np.eye(500))
 
 
 def test_a_file_of_too_many_columns_is_refused_before_it_is_read(tmp_path: Path) -> None:

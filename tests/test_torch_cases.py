@@ -85,6 +85,8 @@ def test_spatial_dropout_drops_whole_channels(rng: np.random.Generator) -> None:
         (lambda: mt.Conv1D(3, 2, groups=2), "filters that 2 groups divide"),
         (lambda: mt.ConvTranspose2D(3, 2, padding="same"), "padding to be a whole number"),  # type: ignore[arg-type]
         (lambda: mt.ConvTranspose2D(3, 2, output_padding=1), "smaller than the stride"),
+        (lambda: mt.ConvTranspose2D(3, 2, output_padding=-1), "expected output_padding to be a"),
+        (lambda: mt.ConvTranspose2D(3, 2, output_padding="1"), "expected output_padding to be a"),  # type: ignore[arg-type]
         (lambda: mt.GroupNorm(0), "groups"),
         (lambda: mt.RMSNorm(0), "epsilon"),
         (lambda: mt.GLU("dense(3)"), "GLU: gate: expected"),

@@ -185,7 +185,18 @@ def _train(
         return None
     # If a resumed run was already at its end, no epoch was diagnosed.
     ill = health.words if health.epochs else diagnose(model, probe, y[:PROBE], loss).words
+    ill = [*_of_labels(digits.train.labels), *ill]
     return history, trainer.evaluate(xt, yt, scale=scale), ill
+
+
+def _of_labels(labels: AnyArray) -> list[str]:
+    """What is ill about the labels of all training images."""
+    if (labels != labels[0]).any():
+        return []
+    return [
+        f"all {len(labels):,} training images are of class {labels[0]}: there is nothing to tell "
+        "it from, and an accuracy of 1 shows nothing; add images of other classes"
+    ]
 
 
 def _targets(labels: AnyArray, loss: Loss) -> AnyArray:

@@ -67,8 +67,10 @@ def load_dataframe(
         dtype: of features and of floating-point targets.
 
     Raises DataError, naming column and row, for a missing value, an infinite number, a value that
-    `like` does not have, and a column of anything but numbers, strings and categories;
-    MissingExtraError without pandas.
+    `like` does not have, and a column of anything but numbers, strings and categories; for features
+    of more than 64 MiB that are also more than eight times the frame or the file, since each value
+    of a column of strings becomes a column (`io.expansion_limit` allows more); MissingExtraError
+    without pandas.
     """
     dtype = as_float_dtype(dtype)
     pandas = optional("pandas", "pandas", "load_dataframe")
@@ -99,27 +101,43 @@ def load_dataframe(
     if not chosen:
         raise DataError(f"load_dataframe: expected a column besides the target, got {shown}")
     kinds = dict.fromkeys(chosen, ()) if like is None else like.columns
-    features, feature_names, columns = _features(pandas, frame, kinds)
+    stored = os.path.getsize(source) if path else int(frame.memory_usage(index=False).sum())
+    features, feature_names, columns = _features(pandas, frame, kinds, dtype, stored)
     targets, classes = None, () if like is None else like.class_names
     if wanted and set(wanted) <= set(names):
         targets, classes = _targets(pandas, frame, target, wanted, like)
         targets = targets.astype(dtype) if targets.dtype.kind == "f" else targets
     kept = target if isinstance(target, str) or target is None else tuple(target)
-    return Table(features.astype(dtype), targets, feature_names, classes, columns, kept)
+    return Table(features, targets, feature_names, classes, columns, kept)
 
 
 def _features(
-    pandas: Any, frame: Any, kinds: Mapping[str, tuple[str, ...] | None]
-) -> tuple[AnyArray, tuple[str, ...], dict[str, tuple[str, ...] | None]]:
-    """The columns side by side, their names, and the values of each column."""
+    pandas: Any,
+    frame: Any,
+    kinds: Mapping[str, tuple[str, ...] | None],
+    dtype: DType,
+    stored: int,
+) -> tuple[Array, tuple[str, ...], dict[str, tuple[str, ...] | None]]:
+    """The columns side by side, their names, and the values of each column, out of `stored`
+    bytes.
+    """
     parts, names = list[AnyArray](), list[str]()
     columns: dict[str, tuple[str, ...] | None] = {}
     for name, given in kinds.items():
         array, values = _column(pandas, frame[name], name, given)
         columns[name] = values
-        parts.append(array[:, np.newaxis] if values is None else np.eye(len(values))[array])
+        parts.append(array)
         names += [name] if values is None else [f"{name}={value}" for value in values]
-    return np.concatenate(parts, axis=1), tuple(names), columns
+    wanted = len(frame) * len(names) * np.dtype(dtype).itemsize
+    require_room(f"load_dataframe: {len(names):,} columns of features", wanted, stored)
+    features, place, rows = np.zeros((len(frame), len(names)), dtype), 0, np.arange(len(frame))
+    for array, values in zip(parts, columns.values(), strict=True):
+        if values is None:
+            features[:, place] = array
+        else:
+            features[rows, place + array] = 1
+        place += 1 if values is None else len(values)
+    return features, tuple(names), columns
 
 
 def _targets(

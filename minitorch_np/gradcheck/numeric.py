@@ -120,22 +120,28 @@ def slopes(move: Callable[[float], Array], size: float, sigma: float, scale: flo
 
 def _measure(move: Callable[[float], Array], h: float, sigma: float) -> Sides:
     try:
-        rows = [move(sign * k * h).reshape(1, -1) for sign in (-1.0, 1.0) for k in MULTIPLES]
+        rows = [move(sign * k * h).reshape(-1) for sign in (-1.0, 1.0) for k in MULTIPLES]
     except MinitorchError:  # outside the domain of f, such as a negative probability
         return UNKNOWN
-    terms = np.concatenate(rows).reshape(2, len(MULTIPLES), -1)
-    each = WEIGHTS @ terms / h
+    terms = np.array(rows).reshape(2, len(MULTIPLES), -1)
+    each = WEIGHTS @ terms
+    each /= h
     each[0] *= -1
-    sums = each.sum(axis=2).tolist()
+    sums = np.add.reduce(each, axis=2).tolist()
     error = max(max(abs(best - near), abs(best - far) / 8) for best, near, far in sums)
     left, right = sums[0][0], sums[1][0]
     if not math.isfinite(left + right + error):
         return UNKNOWN
-    height = float(np.abs(terms.sum(axis=2)).max())
-    low, high = np.minimum(*each[:, 0]).sum(), np.maximum(*each[:, 0]).sum()
     rounding = KAPPA * sigma / h
-    regular = error <= max(rounding, IRREGULAR * height / h)
-    return Sides(left, right, float(low), float(high), error + rounding, regular)
+    regular = error <= rounding
+    if not regular:
+        height = float(np.abs(np.add.reduce(terms, axis=2)).max())
+        regular = error <= IRREGULAR * height / h
+    found = Sides(left, right, min(left, right), max(left, right), error + rounding, regular)
+    if not found.at_corner():  # the common case; output by output is needed at corners alone
+        return found
+    low, high = np.minimum(*each[:, 0]).sum(), np.maximum(*each[:, 0]).sum()
+    return found._replace(low=float(low), high=float(high))
 
 
 def power_of_two(number: float) -> float:

@@ -174,7 +174,16 @@ class Tracked(np.ndarray[Any, Any]):
         out = options.pop("out", None)
         given, rest = (inputs[:1], inputs[1:]) if method == "reduce" else (inputs, ())
         name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-        result = _tape[-1].run(lambda *v: call(*v, *rest, **options), name, list(given))
+        if out is not None and method == "__call__" and "where" in options:
+            # What is left out keeps the number that it had in `out`.
+            before = np.array(_plain(out[0]))
+
+            def partly(*v: Any) -> Any:
+                return call(*v, out=before.copy(), **options)
+
+            result = _tape[-1].run(partly, name, list(given))
+        else:
+            result = _tape[-1].run(lambda *v: call(*v, *rest, **options), name, list(given))
         if out is None:
             return result
         out[0][...] = _plain(result)

@@ -119,9 +119,10 @@ class LossTarget(Target):
 
     def _copied(self) -> tuple[float, Any]:
         """The loss of copies, since a loss that changes its arguments would change the check's."""
-        weights = None if self.sample_weight is None else self.sample_weight.copy()
-        alike = LossTarget(self.loss, self.arrays["scores"].copy(), self.targets.copy(), weights)
-        return alike.forward(alike.arrays["scores"])
+        given = [self.arrays["scores"].copy(), self.targets.copy()]
+        if self.sample_weight is not None:  # a user-defined loss may not take any
+            given.append(self.sample_weight.copy())
+        return self.loss.forward(*given)
 
     def forward(self, scores: Array, rows: slice = slice(None)) -> tuple[float, Any]:
         """The loss of some rows of the targets for the same number of scores."""

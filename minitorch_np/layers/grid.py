@@ -188,13 +188,14 @@ def check_grid(
     padding: Padding,
     dilation: int | Pair = 1,
     axes: int = 2,
+    padding_name: str = "padding",
 ) -> None:
     """Raise ConfigurationError for arguments that are invalid for all images."""
     for name, value, least in (
         ("the window", kernel, 1),
         ("stride", stride, 1),
         ("dilation", dilation, 1),
-        ("padding", padding, 0),
+        (padding_name, padding, 0),
     ):
         if name == "padding" and isinstance(value, str) and value in ("valid", "same"):
             continue

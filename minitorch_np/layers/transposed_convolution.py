@@ -61,9 +61,9 @@ class ConvTranspose2D(Conv2D):
         bias_initializer: str | Initializer = "zeros",
         use_bias: bool = True,
     ) -> None:
-        for value in (padding, output_padding):
-            require(not isinstance(value, str), self, "padding to be a whole number", value)
-        check_grid(self, kernel_size, stride, output_padding, dilation, self.axes)
+        for name, value in (("padding", padding), ("output_padding", output_padding)):
+            require(not isinstance(value, str), self, f"{name} to be a whole number", value)
+        check_grid(self, kernel_size, stride, output_padding, dilation, self.axes, "output_padding")
         super().__init__(
             filters,
             kernel_size,

@@ -14,10 +14,12 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
+from minitorch_np.layers import Layer
+from minitorch_np.losses import Loss
 from minitorch_np.numerics import log_sum_exp
 from minitorch_np.signature import explained
 from minitorch_np.training.metric import ClassMetric
-from minitorch_np.validation import whole
+from minitorch_np.validation import require, whole
 
 
 class Accuracy(ClassMetric):
@@ -45,17 +47,27 @@ class TopKAccuracy(ClassMetric):
     """The fraction of samples whose target is among the k classes with the largest scores.
 
     Targets as in Accuracy. Of equal scores, the lower class ranks first. Raises ConfigurationError
-    unless k >= 1, ShapeError for a single score.
+    unless k >= 1, and before training, or at the first scores, for more than there are classes;
+    ShapeError for a single score.
     """
 
     def __init__(self, k: int = 5) -> None:
         self.k = whole(self, "k", k)
         self.name = f"top_{self.k}_accuracy"
 
+    def check_loss(self, loss: Loss, model: Layer) -> None:
+        super().check_loss(loss, model)
+        self._require_classes(model.output_shape[-1])
+
+    def _require_classes(self, classes: int) -> None:
+        expected = f"k to be at most {classes}, the number of classes"
+        require(classes < 2 or self.k <= classes, self, expected, self.k)
+
     def count(self, scores: Array, targets: AnyArray) -> AnyArray:
         _, labels = self.classes(scores, targets)
         if scores.shape[-1] < 2:
             raise ShapeError("TopKAccuracy: expected two or more scores per sample, got one")
+        self._require_classes(scores.shape[-1])
         scores = scores.reshape(-1, scores.shape[-1])
         own = scores[np.arange(len(labels)), labels][:, np.newaxis]
         before = np.arange(scores.shape[1]) < labels[:, np.newaxis]
