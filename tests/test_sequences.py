@@ -284,3 +284,53 @@ def test_padding_makes_one_array() -> None:
 def test_what_can_not_be_padded_is_refused(sequences: Any, options: Any, message: str) -> None:
     with pytest.raises(mt.MinitorchError, match=message):
         mt.data.pad_sequences(sequences, **options)
+
+
+WORDS = np.array([[1, 2, 3, 4], [5, 6, 0, 0], [3, 0, 0, 0]])
+"""Three sequences that end in padding, number 0."""
+
+
+def words() -> mt.Embedding:
+    return mt.Embedding(7, 4, padding_id=0)
+
+
+def branching(steps: int) -> mt.Graph:
+    """Its mask bypasses the layers that move the steps."""
+    x = mt.Input(steps)
+    h = words()(x)
+    return mt.Graph.unbuilt(x, mt.Add()(h, mt.Transpose()(mt.Transpose()(h))))
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        lambda n: mt.Sequential(mt.Identity(), words()),
+        lambda n: mt.Sequential(mt.Sequential(words(), "transpose"), "transpose", mt.Masking()),
+        lambda n: mt.Sequential(mt.Concatenate(mt.Embedding(7, 3), words(), axis=-1)),
+        lambda n: mt.Sequential(words(), mt.Residual("transpose", "transpose")),
+        branching,
+    ],
+)
+def test_a_container_hands_out_the_mask_of_its_last_layer(inner: Any) -> None:
+    models = [
+        mt.Sequential(inner(n), mt.GRU(2), input_shape=n, seed=0, dtype="float64") for n in (4, 2)
+    ]
+    one, two = (model(WORDS[1:, : model.input_shape[0]]) for model in models)
+    np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+def test_masks_of_several_inputs_are_joined() -> None:
+    """Padding that the lengths add to that of the ids; values that do not count."""
+    ids, lengths, keys = mt.Input(4), mt.Input(()), mt.Input((4, 4))
+    h = words()(ids)
+    marked = mt.GRU(2)(mt.Masking()(h, lengths))
+    seen = mt.MultiHeadAttention(2)(keys, keys, h)
+    graph = mt.Graph([ids, lengths, keys], [marked, seen], seed=0, dtype="float64")
+    x = np.random.default_rng(0).normal(size=(3, 4, 4))
+    read, found = graph(WORDS, [4, 1, 4], x)
+    np.testing.assert_array_equal(read[1], graph([[5, 0, 0, 0]], [4], x[1:2])[0][0])
+    attention: Any = graph.layers[-1]
+    vectors = graph.layers[0](WORDS)
+    for mask in ((None, WORDS > 0, None), (None, None, WORDS > 0)):
+        wanted = attention.forward((x, x, vectors), mask=mask)[0]
+        np.testing.assert_array_equal(found, wanted)
