@@ -93,9 +93,10 @@ def count(x: Any) -> int:
     """The number of samples in a batch. Raises DataError if it differs between its parts."""
     if not isinstance(x, tuple):
         return len(x)
-    lengths = sorted(set(map(len, x)))
-    if len(lengths) > 1:
-        raise DataError(f"expected as many samples in each part, got {lengths}")
+    lengths = list(map(len, x))
+    if len(set(lengths)) > 1:
+        got = " and ".join(map(str, lengths))
+        raise DataError(f"a batch of {len(x)} arrays: expected as many samples in each, got {got}")
     return lengths[0]
 
 

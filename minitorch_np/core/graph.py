@@ -28,13 +28,13 @@ from minitorch_np.arrays import (
     parts,
 )
 from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
-from minitorch_np.core.node import Input, Node, arranged, ordered
+from minitorch_np.core.node import Input, Node, arranged, called_on, ordered
 from minitorch_np.core.prediction import Model
 from minitorch_np.core.sequences import Caches, Mask, forward_masked
 from minitorch_np.core.shapes import require_input
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.figures import Figure
-from minitorch_np.validation import instances
+from minitorch_np.validation import instances, require
 
 
 class Graph(Model):
@@ -72,6 +72,12 @@ class Graph(Model):
 
     def _compose(self, inputs: Input | Iterable[Input], outputs: Node | Iterable[Node]) -> None:
         """Order the nodes. Values are numbered: first the inputs, then the places of layers."""
+        for name, nodes in (
+            ("inputs, such as Input(8)", inputs),
+            ("outputs, such as layer(x)", outputs),
+        ):
+            right = isinstance(nodes, Iterable) and not isinstance(nodes, Layer)
+            require(right or isinstance(nodes, Node), "Graph", name, nodes)
         given = instances(self, "inputs", [inputs] if isinstance(inputs, Node) else inputs, Input)
         ends = instances(self, "outputs", [outputs] if isinstance(outputs, Node) else outputs, Node)
         order = ordered(ends)
@@ -310,6 +316,7 @@ class Graph(Model):
         return found
 
     def __call__(self, *x: Any) -> Any:
+        x = called_on(x)
         if not any(isinstance(one, Node) for one in x):
             return super().__call__(*x)
         if len(x) != len(self.input_shapes):
