@@ -334,3 +334,44 @@ def test_masks_of_several_inputs_are_joined() -> None:
     for mask in ((None, WORDS > 0, None), (None, None, WORDS > 0)):
         wanted = attention.forward((x, x, vectors), mask=mask)[0]
         np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_mask_may_be_of_ones_and_zeros(rng: np.random.Generator) -> None:
+    model = mt.Sequential("gru(2, True)", mt.MultiHeadAttention(1), input_shape=(4, 2), seed=0)
+    x, mask = rng.normal(size=(3, 4, 2)).astype(np.float32), WORDS > 0
+    wanted, found = (model.forward(x, mask=one)[0] for one in (mask, mask.astype(int)))
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_wrong_number_is_named_with_its_place_in_all_data() -> None:
+    """Not with its place in the batch."""
+    model = mt.Sequential(words(), mt.GRU(2), input_shape=4, seed=0)
+    for wrong, shown in ((7, "7"), (2.5, "2.5")):
+        x = np.ones((300, 4))
+        x[280, 1] = wrong
+        with pytest.raises(mt.DataError, match=f"0 to 6, got {shown} in sequence 280, place 1"):
+            model.predict(x)
+        with pytest.raises(mt.DataError, match=f"got {shown} in sequence 280, place 1"):
+            mt.Trainer(model, "mse", "sgd(0.1)").fit(x, np.ones((300, 2)), verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: mt.RMSNorm(8), "epsilon to be a small number, got 8: the features are counted"),
+        (lambda: mt.GroupNorm(4, 8), "epsilon to be a small number, got 8"),
+        (
+            lambda: mt.Sequential(mt.GRU(2), input_shape=(6, 4), seed=0)(np.ones((6, 3, 4))),
+            r"if the steps come first here, pass x.transpose\(1, 0, 2\)",
+        ),
+        (
+            lambda: mt.Sequential(words(), input_shape=4, seed=0).predict(
+                np.array([np.ones(2), np.ones(3)], dtype=object)
+            ),
+            "got object .ndarray.; pad sequences of different lengths with data.pad_sequences",
+        ),
+    ],
+)
+def test_habits_that_mean_something_else_are_refused(make: Any, message: str) -> None:
+    with pytest.raises(mt.MinitorchError, match=message):
+        make()

@@ -282,6 +282,7 @@ class MultiHeadAttention(Layer):
         if self.causal and q.shape[-2] > 1:  # a single step depends on all
             a += _mask(start, q.shape[-2], a.dtype)
         if mask is not None:
+            mask = np.asarray(mask, bool)  # ones and zeros too
             np.copyto(a, -np.inf, where=~mask[:, np.newaxis, np.newaxis, :, np.newaxis])
         largest = np.maximum.reduce(a, axis=-2, keepdims=True)
         if mask is not None:
