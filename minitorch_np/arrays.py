@@ -93,9 +93,10 @@ def count(x: Any) -> int:
     """The number of samples in a batch. Raises DataError if it differs between its parts."""
     if not isinstance(x, tuple):
         return len(x)
-    lengths = sorted(set(map(len, x)))
-    if len(lengths) > 1:
-        raise DataError(f"expected as many samples in each part, got {lengths}")
+    lengths = list(map(len, x))
+    if len(set(lengths)) > 1:
+        got = " and ".join(map(str, lengths))
+        raise DataError(f"a batch of {len(x)} arrays: expected as many samples in each, got {got}")
     return lengths[0]
 
 
@@ -172,15 +173,21 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
     try:
         array = np.asarray(y)
     except ValueError as error:  # rows of different lengths
-        raise DataError(
-            f"{place}: expected rows of equal length: {error}; pad sequences of different lengths "
-            "with data.pad_sequences, which also returns their lengths"
-        ) from None
+        raise DataError(f"{place}: expected rows of equal length: {error}{_RAGGED}") from None
     except (RuntimeError, TypeError) as error:  # a tensor with a gradient, or on another device
         raise DataError(f"{place}: expected {expected}, got {type(y).__name__}: {error}") from None
     if array.dtype.kind not in "fiub":
-        raise DataError(f"{place}: expected {expected}, got {array.dtype} ({type(y).__name__})")
+        nested = array.dtype == object and any(map(np.ndim, array.flat))
+        raise DataError(
+            f"{place}: expected {expected}, got {array.dtype} ({type(y).__name__})"
+            + (_RAGGED if nested else "")
+        )
     return array
+
+
+_RAGGED = (
+    "; pad sequences of different lengths with data.pad_sequences, which also returns their lengths"
+)
 
 
 def row_of_whole(ids: object, place: str) -> AnyArray:

@@ -35,6 +35,20 @@ ELSEWHERE = {
     "MSELoss": "MeanSquaredError",
     "L1Loss": "MeanAbsoluteError",
     "BCEWithLogitsLoss": "BinaryCrossEntropy",
+    "RNN": "SimpleRNN",
+    "GRUCell": "GRU",
+    "BatchNormalization": "BatchNorm",
+    "LayerNormalization": "LayerNorm",
+    "GroupNormalization": "GroupNorm",
+    "RMSNormalization": "RMSNorm",
+    "Dropout1d": "SpatialDropout",
+    "Dropout2d": "SpatialDropout",
+    "Conv1DTranspose": "ConvTranspose1D",
+    "Permute": "Transpose",
+    "PositionalEncoding": "SinusoidalPositions",
+    "Tokenizer": "data.CharTokenizer",
+    "pad_sequence": "data.pad_sequences",
+    "pad_sequences": "data.pad_sequences",
     "Model": "Graph",
     "nn": "layers",
     "optim": "optimizers",
@@ -96,7 +110,8 @@ def by_name(kind: type[T], given: T | str, place: str = "", **arguments: Any) ->
 
 def hint(name: str, known: Iterable[str]) -> str:
     """What was probably meant by a name that there is not, for an error; empty if nothing is."""
-    meant = ELSEWHERE.get(name) or nearest(name, known)
+    public = (one for one in known if not one.startswith("_"))
+    meant = ELSEWHERE.get(name) or nearest(name, public)
     return f": did you mean {meant}?" if meant else ""
 
 

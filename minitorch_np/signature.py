@@ -49,6 +49,20 @@ ELSEWHERE = {
     "max_iter": "epochs",
     "random_state": "seed",
     "maxlen": "steps",
+    "total_length": "steps",
+    "padding_value": "value",
+    "hidden_size": "units",
+    "nhead": "heads",
+    "n_head": "heads",
+    "dim_feedforward": "hidden",
+    "vocab_size": "vocabulary",
+    "input_dim": "vocabulary",
+    "output_dim": "dimensions",
+    "block_size": "context",
+    "n_embd": "width",
+    "max_new_tokens": "length",
+    "seed": "rng",
+    "scale_factor": "size",
 }
 """The names of arguments in PyTorch, Keras and scikit-learn, and their names here."""
 
@@ -60,6 +74,18 @@ ADVICE = {
     "in_channels": _INFERRED,
     "num_features": _INFERRED,
     "normalized_shape": _INFERRED,
+    "num_channels": _INFERRED,
+    "input_size": _INFERRED,
+    "embed_dim": _INFERRED,
+    "d_model": _INFERRED,
+    "batch_first": "leave it out, since batches are (m, steps, features)",
+    "num_layers": "write several layers, all but the last with return_sequences=True",
+    "bidirectional": "write Bidirectional(layer)",
+    "return_state": "layer.step(x) returns the state too",
+    "stateful": "give it to fit, as in fit(x, y, stateful=True, shuffle=False)",
+    "mask_zero": "write padding_id=0",
+    "norm_first": "leave it out, since the norms come first",
+    **dict.fromkeys(("LSTM.activation", "GRU.activation"), "its activations are PyTorch's"),
     "class_weight": "give it to the loss, as in SoftmaxCrossEntropy(class_weights={1: 5})",
     "input_dim": "give the model input_shape=, as in Sequential(Dense(10), input_shape=784)",
     "input_shape": "give it to the model, as in Sequential(Dense(10), input_shape=784)",
@@ -141,6 +167,7 @@ def explain(
             advised = word in ADVICE and f"{word}s" not in known
             meant = None if advised else nearest(word, known)
         takes = ADVICE.get(word, f"it takes {', '.join(known) or 'none'}")
+        takes = ADVICE.get(f"{name}.{word}", takes)
         advice = f"did you mean {meant}?" if meant else takes
         raise ArgumentError(f"{name}: expected no argument {word!r}: {advice}") from None
     # Python itself refused the call if no code of the function has run.

@@ -449,6 +449,15 @@ def test_layers_are_called_on_nodes_or_on_arrays() -> None:
     graph = mt.Graph([a, b := mt.Input(2)], mt.Concatenate()(a, b), seed=0)
     with pytest.raises(mt.ConfigurationError, match="called on 2 nodes, got 1"):
         graph(a)
+    joined = mt.Graph([a, b], mt.Concatenate()([a, b]), seed=0)  # as Keras writes it
+    assert joined([a, b]).layer is joined.layers[0]
+    for left in (a, np.ones(3)):
+        with pytest.raises(mt.ConfigurationError, match=r"got \+: write Add\(\)\(a, b\)"):
+            left + b
+    with pytest.raises(mt.ConfigurationError, match=r"outputs, such as layer\(x\), got Dense"):
+        mt.Graph(a, mt.Dense(2))  # type: ignore[arg-type]
+    with pytest.raises(mt.ConfigurationError, match=r"inputs, such as Input\(8\), got 3"):
+        mt.Graph(3, mt.Dense(2)(a))  # type: ignore[arg-type]
     with pytest.raises(mt.ConfigurationError, match="name of letters"):
         mt.Input(3, "the age")
     with pytest.raises(mt.ShapeError, match="whole numbers"):
@@ -466,7 +475,7 @@ def test_data_that_does_not_fit_is_refused() -> None:
         ((a,), "of 2, .* got 1"),
         ({"a": a}, r"expected \['a', 'b'\], got \['a'\]"),
         ((b, a), r"expected inputs of shape \(m, 8\), \(m, 3\) \(a, b\), got \(20, 3\), \(20, 8\)"),
-        ((a[:5], b), "as many samples in each part, got .5, 20."),
+        ((a[:5], b), "a batch of 2 arrays: expected as many samples in each, got 5 and 20"),
         ((a, np.full_like(b, np.nan)), r"x\[1\]: expected finite numbers, got nan at row 0"),
     ):
         with pytest.raises((mt.DataError, mt.ShapeError), match=match):
@@ -493,6 +502,8 @@ def test_losses_that_do_not_fit_are_refused() -> None:
         trainer(graph, loss_weights=[1, -1])
     with pytest.raises(mt.ConfigurationError, match="metrics to be a list for each output"):
         trainer(graph, metrics=["mae", "accuracy"])
+    with pytest.raises(mt.DataError, match=r"metrics: expected .'price', 'kind'., got .'prize'."):
+        trainer(graph, metrics={"prize": ["mae"]})
     with pytest.raises(mt.ConfigurationError, match="F1|MAE"):
         trainer(graph, metrics=[["mae"], ["mae"]])
     end = mt.Softmax()(mt.Dense(3)(a := mt.Input(2)))

@@ -39,6 +39,10 @@ WRONG_CALLS: dict[str, Callable[..., object]] = {
     "EarlyStopping: .* did you mean restore_best": lambda: any_.EarlyStopping(
         restore_best_weights=True
     ),
+    "LSTM: .* 'hidden_size': did you mean units": lambda: any_.LSTM(hidden_size=8),
+    "GRU: .* 'num_layers': write several layers": lambda: any_.GRU(8, num_layers=2),
+    "LSTM: .* 'activation': its activations are": lambda: any_.LSTM(8, activation="tanh"),
+    "generate: .* 'max_new_tokens': did you mean length": lambda: any_.generate(max_new_tokens=1),
     "ReLU: .*'inplace': it takes none": lambda: any_.ReLU(inplace=True),
     r"ReLU: expected ReLU\(\), got 1 argument$": lambda: any_.ReLU(1),
     r"Dense: expected Dense\(units, .*, got none for 'units'": lambda: any_.Dense(),
@@ -62,6 +66,8 @@ WRONG_CALLS: dict[str, Callable[..., object]] = {
     [
         (lambda: any_.Linear, "no attribute 'Linear': did you mean Dense?"),
         (lambda: any_.MaxPooling2D, "did you mean MaxPool2D?"),
+        (lambda: any_.RNN, "did you mean SimpleRNN?"),
+        (lambda: any_.Dot, "did you mean Dropout?"),  # and nothing that begins with _
         (lambda: any_.nothing_like_it, "has no attribute 'nothing_like_it'$"),
         (lambda: any_.Sequential.fit, "has no attribute 'fit'"),
         (lambda: any_.notes_network().fit, "train it with Trainer"),
@@ -118,7 +124,7 @@ def test_all_that_is_public_explains_wrong_arguments(call: Any) -> None:
 
 def test_what_is_suggested_exists() -> None:
     classes: list[Any] = [thing for thing in vars(mt).values() if inspect.isclass(thing)]
-    functions = [mt.Trainer.fit, mt.mlp, mt.data.pad_sequences]
+    functions = [mt.Trainer.fit, mt.mlp, mt.data.pad_sequences, mt.gpt, mt.generate]
     known = {name for each in [*classes, *functions] for name in arguments_of(each)}
     assert set(ELSEWHERE.values()) <= known
 

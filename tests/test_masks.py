@@ -316,7 +316,7 @@ def test_lengths_that_do_not_fit_are_refused(rng: np.random.Generator) -> None:
         (LENGTHS + 1, "whole numbers from 0 to 5, got 6.* at row 0"),
         (LENGTHS - 2.5, "got 2.5 at row 0"),
         (LENGTHS - 2, "got -1.* at row 3"),
-        (LENGTHS[:3], "as many samples in each part"),
+        (LENGTHS[:3], "as many samples in each"),
         (x[..., 0], "a length for each sequence, got shape"),
     ]
     for lengths, message in bad:

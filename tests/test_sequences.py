@@ -284,3 +284,94 @@ def test_padding_makes_one_array() -> None:
 def test_what_can_not_be_padded_is_refused(sequences: Any, options: Any, message: str) -> None:
     with pytest.raises(mt.MinitorchError, match=message):
         mt.data.pad_sequences(sequences, **options)
+
+
+WORDS = np.array([[1, 2, 3, 4], [5, 6, 0, 0], [3, 0, 0, 0]])
+"""Three sequences that end in padding, number 0."""
+
+
+def words() -> mt.Embedding:
+    return mt.Embedding(7, 4, padding_id=0)
+
+
+def branching(steps: int) -> mt.Graph:
+    """Its mask bypasses the layers that move the steps."""
+    x = mt.Input(steps)
+    h = words()(x)
+    return mt.Graph.unbuilt(x, mt.Add()(h, mt.Transpose()(mt.Transpose()(h))))
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        lambda n: mt.Sequential(mt.Identity(), words()),
+        lambda n: mt.Sequential(mt.Sequential(words(), "transpose"), "transpose", mt.Masking()),
+        lambda n: mt.Sequential(mt.Concatenate(mt.Embedding(7, 3), words(), axis=-1)),
+        lambda n: mt.Sequential(words(), mt.Residual("transpose", "transpose")),
+        branching,
+    ],
+)
+def test_a_container_hands_out_the_mask_of_its_last_layer(inner: Any) -> None:
+    models = [
+        mt.Sequential(inner(n), mt.GRU(2), input_shape=n, seed=0, dtype="float64") for n in (4, 2)
+    ]
+    one, two = (model(WORDS[1:, : model.input_shape[0]]) for model in models)
+    np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+def test_masks_of_several_inputs_are_joined() -> None:
+    """Padding that the lengths add to that of the ids; values that do not count."""
+    ids, lengths, keys = mt.Input(4), mt.Input(()), mt.Input((4, 4))
+    h = words()(ids)
+    marked = mt.GRU(2)(mt.Masking()(h, lengths))
+    seen = mt.MultiHeadAttention(2)(keys, keys, h)
+    graph = mt.Graph([ids, lengths, keys], [marked, seen], seed=0, dtype="float64")
+    x = np.random.default_rng(0).normal(size=(3, 4, 4))
+    read, found = graph(WORDS, [4, 1, 4], x)
+    np.testing.assert_array_equal(read[1], graph([[5, 0, 0, 0]], [4], x[1:2])[0][0])
+    attention: Any = graph.layers[-1]
+    vectors = graph.layers[0](WORDS)
+    for mask in ((None, WORDS > 0, None), (None, None, WORDS > 0)):
+        wanted = attention.forward((x, x, vectors), mask=mask)[0]
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_mask_may_be_of_ones_and_zeros(rng: np.random.Generator) -> None:
+    model = mt.Sequential("gru(2, True)", mt.MultiHeadAttention(1), input_shape=(4, 2), seed=0)
+    x, mask = rng.normal(size=(3, 4, 2)).astype(np.float32), WORDS > 0
+    wanted, found = (model.forward(x, mask=one)[0] for one in (mask, mask.astype(int)))
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_wrong_number_is_named_with_its_place_in_all_data() -> None:
+    """Not with its place in the batch."""
+    model = mt.Sequential(words(), mt.GRU(2), input_shape=4, seed=0)
+    for wrong, shown in ((7, "7"), (2.5, "2.5")):
+        x = np.ones((300, 4))
+        x[280, 1] = wrong
+        with pytest.raises(mt.DataError, match=f"0 to 6, got {shown} in sequence 280, place 1"):
+            model.predict(x)
+        with pytest.raises(mt.DataError, match=f"got {shown} in sequence 280, place 1"):
+            mt.Trainer(model, "mse", "sgd(0.1)").fit(x, np.ones((300, 2)), verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: mt.RMSNorm(8), "epsilon to be a small number, got 8: the features are counted"),
+        (lambda: mt.GroupNorm(4, 8), "epsilon to be a small number, got 8"),
+        (
+            lambda: mt.Sequential(mt.GRU(2), input_shape=(6, 4), seed=0)(np.ones((6, 3, 4))),
+            r"if the steps come first here, pass x.transpose\(1, 0, 2\)",
+        ),
+        (
+            lambda: mt.Sequential(words(), input_shape=4, seed=0).predict(
+                np.array([np.ones(2), np.ones(3)], dtype=object)
+            ),
+            "got object .ndarray.; pad sequences of different lengths with data.pad_sequences",
+        ),
+    ],
+)
+def test_habits_that_mean_something_else_are_refused(make: Any, message: str) -> None:
+    with pytest.raises(mt.MinitorchError, match=message):
+        make()

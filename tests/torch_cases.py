@@ -53,6 +53,11 @@ CASES = {
         lambda t: t.nn.ConvTranspose1d(4, 6, 3, 2, 1, 1, 2, dilation=2),
         (3, 4, 5),
     ),
+    "conv_transpose1d_with_room_for_another_place": TorchCase(
+        lambda: mt.ConvTranspose1D(6, 2, 1, 0, 1, 2),
+        lambda t: t.nn.ConvTranspose1d(4, 6, 2, 1, 0, 1, dilation=2),
+        (3, 4, 5),
+    ),
     "conv_transpose2d": TorchCase(
         lambda: mt.ConvTranspose2D(6, (3, 2), 2),
         lambda t: t.nn.ConvTranspose2d(4, 6, (3, 2), 2),

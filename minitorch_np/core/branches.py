@@ -15,7 +15,7 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape, parts
 from minitorch_np.core.composite import Composite
 from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
-from minitorch_np.core.sequences import Mask, forward_masked
+from minitorch_np.core.sequences import Caches, Mask, forward_masked
 from minitorch_np.errors import ShapeError
 from minitorch_np.validation import is_whole, require
 
@@ -70,11 +70,12 @@ class Branches(Composite):
         mask: Mask = None,
         state: Any = None,
     ) -> Forward:
-        outputs, caches = list(x) if self.several_inputs else [], []
+        outputs, caches = list(x) if self.several_inputs else [], list[Cache]()
+        masks: list[Mask] = list(mask) if self.several_inputs and mask is not None else []
         try:
             for place, layer in enumerate(self.layers):
                 own = state and state[place]
-                y, cache, _ = forward_masked(layer, x, mask, own, train=train, rng=rng)
+                y, cache, after = forward_masked(layer, x, mask, own, train=train, rng=rng)
                 if y.shape[1:] != layer.output_shape:
                     raise ShapeError(
                         f"{layer.label}: expected outputs of shape {layer.output_shape}, as its "
@@ -82,11 +83,14 @@ class Branches(Composite):
                     )
                 outputs.append(y)
                 caches.append(cache)
+                masks.append(after)
         except ShapeError as error:
             raise self.located(error, len(caches)) from None
         except Exception as error:
             error.add_note(f"in the forward of {self.name_of(len(caches))}")
             raise
+        if mask is not None or any(one is not None for one in masks):
+            caches = Caches(caches, self.mask_after(tuple(masks)))
         return self.combine(outputs), caches
 
     def step(self, x: Any, state: Any = None) -> tuple[Array, Any]:

@@ -17,7 +17,6 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Gradients, Layer
 from minitorch_np.core.room import require_sample
-from minitorch_np.core.sequences import Mask
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.names import by_name
 from minitorch_np.validation import is_whole, require
@@ -132,17 +131,6 @@ class Composite(Layer):
     @property
     def makes_mask(self) -> bool:  # type: ignore[override]
         return self._masks
-
-    def mask_of(self, x: Any) -> Mask:
-        """The mask that the first layer makes of x. The mask of a later layer stays inside."""
-        mask = self.layers[0].mask_of(x) if self.layers else None
-        for layer in self.layers:
-            mask = None if mask is None else layer.mask_after(mask)
-        return mask
-
-    @property
-    def keeps_steps(self) -> bool:  # type: ignore[override]
-        return all(layer.keeps_steps for layer in self.layers)
 
     @property
     def index_limit(self) -> int | None:  # type: ignore[override]

@@ -100,7 +100,8 @@ def drawn(
         return int(np.argmax(scores))
     order = np.argsort(-scores, kind="stable")[:top_k]
     logits = scores[order].astype(np.float64)
-    p = np.exp((logits - logits[0]) / temperature)
+    with np.errstate(over="ignore"):  # a temperature near 0 leaves only the most probable
+        p = np.exp((logits - logits[0]) / temperature)
     sums = np.cumsum(p / p.sum())
     kept = len(sums) if top_p is None else int(np.searchsorted(sums, top_p)) + 1
     sums = sums[:kept]

@@ -28,13 +28,13 @@ from minitorch_np.arrays import (
     parts,
 )
 from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
-from minitorch_np.core.node import Input, Node, arranged, ordered
+from minitorch_np.core.node import Input, Node, arranged, called_on, ordered
 from minitorch_np.core.prediction import Model
-from minitorch_np.core.sequences import Mask, forward_masked
+from minitorch_np.core.sequences import Caches, Mask, forward_masked
 from minitorch_np.core.shapes import require_input
 from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.figures import Figure
-from minitorch_np.validation import instances
+from minitorch_np.validation import instances, require
 
 
 class Graph(Model):
@@ -72,6 +72,12 @@ class Graph(Model):
 
     def _compose(self, inputs: Input | Iterable[Input], outputs: Node | Iterable[Node]) -> None:
         """Order the nodes. Values are numbered: first the inputs, then the places of layers."""
+        for name, nodes in (
+            ("inputs, such as Input(8)", inputs),
+            ("outputs, such as layer(x)", outputs),
+        ):
+            right = isinstance(nodes, Iterable) and not isinstance(nodes, Layer)
+            require(right or isinstance(nodes, Node), "Graph", name, nodes)
         given = instances(self, "inputs", [inputs] if isinstance(inputs, Node) else inputs, Input)
         ends = instances(self, "outputs", [outputs] if isinstance(outputs, Node) else outputs, Node)
         order = ordered(ends)
@@ -166,22 +172,25 @@ class Graph(Model):
         state: Any = None,
     ) -> Forward:
         self.check_input(x)
-        y, caches = self._run(x, self._calls(mask, state, train=train, rng=rng))
+        masks = dict(enumerate(mask if isinstance(mask, tuple) else (mask,)))
+        y, caches = self._run(x, self._calls(masks, state, train=train, rng=rng))
         if tuple(part.shape[1:] for part in parts(y)) != parts(self.output_shape):
             raise ShapeError(
                 f"Graph: expected outputs of shape {describe_batch(self.output_shape)}, as its "
                 f"layers' build promised, got {', '.join(str(part.shape) for part in parts(y))}: a "
                 "layer's build and forward disagree"
             )
-        return y, caches
+        passed_on = len(masks) > len(self.input_shapes)
+        return y, (Caches(caches, masks[self.ends[0]]) if passed_on else caches)
 
     def _calls(
-        self, mask: Mask = None, state: Any = None, **options: Any
+        self, masks: dict[int, Mask], state: Any = None, **options: Any
     ) -> Callable[[int, Any], tuple[Array, Any]]:
-        """The forward of the layer at a place, given its inputs, with masks and states."""
-        if not self._masks and mask is None and state is None:
+        """The forward of the layer at a place, given its inputs, with masks and states. `masks`
+        has those of the inputs, and gets those of the other values.
+        """
+        if not self._masks and state is None and not any(one is not None for one in masks.values()):
             return lambda place, h: self.layers[place].forward(h, **options)
-        masks = dict(enumerate(mask if isinstance(mask, tuple) else (mask,)))
 
         def call(place: int, h: Any) -> tuple[Array, Any]:
             given = tuple(masks.get(one) for one in self.wiring[place])
@@ -296,7 +305,7 @@ class Graph(Model):
         given = each(lambda part: as_batch(part, self.dtype, "outputs"), self.inputs_of(x, "x"))
         names, found = list(self.sublayers()), dict[str, Array]()
 
-        forward = self._calls()
+        forward = self._calls({})
 
         def call(place: int, h: Any) -> tuple[Array, None]:
             found[names[place]] = y = forward(place, h)[0]
@@ -307,6 +316,7 @@ class Graph(Model):
         return found
 
     def __call__(self, *x: Any) -> Any:
+        x = called_on(x)
         if not any(isinstance(one, Node) for one in x):
             return super().__call__(*x)
         if len(x) != len(self.input_shapes):

@@ -31,7 +31,7 @@ from minitorch_np.arrays import (
     describe_shape,
     each,
 )
-from minitorch_np.core.node import Node
+from minitorch_np.core.node import Node, called_on
 from minitorch_np.core.sequences import OnSequences
 from minitorch_np.core.tree import Tree, TreeType, own_array
 from minitorch_np.errors import ConfigurationError, ShapeError
@@ -189,6 +189,7 @@ class Layer(Tree["Layer"], OnSequences, Described, metaclass=TreeType):
         """The outputs of `forward` for a batch, when predicting; or, called on nodes of a Graph,
         the node of this layer's output.
         """
+        x = called_on(x)
         if any(isinstance(one, Node) for one in x):
             return Node(self, x)
         self.require_built()

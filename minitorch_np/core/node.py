@@ -30,6 +30,14 @@ class Node:
             )
         self.layer, self.inputs = layer, inputs
 
+    def __add__(self, other: object) -> Node:
+        """Raise ConfigurationError: nodes are joined by layers."""
+        raise ConfigurationError(
+            f"{self!r}: expected a layer that joins nodes, got +: write Add()(a, b)"
+        )
+
+    __radd__ = __add__
+
     def __repr__(self) -> str:
         return f"<node of {self.layer.label}>"
 
@@ -49,6 +57,12 @@ class Input(Node):
     def __repr__(self) -> str:
         shape = self.shape[0] if len(self.shape) == 1 else self.shape
         return f"Input({shape})" if self.name is None else f"Input({shape}, {self.name!r})"
+
+
+def called_on(x: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a layer was called on: x, or the nodes in a single list, as Keras' layers take them."""
+    listed = len(x) == 1 and isinstance(x[0], (list, tuple))
+    return tuple(x[0]) if listed and any(isinstance(one, Node) for one in x[0]) else x
 
 
 def ordered(ends: Iterable[Node]) -> list[Node]:

@@ -35,7 +35,7 @@ from minitorch_np.core.model_file import load_model, save_model
 from minitorch_np.core.parameters import ParameterVector
 from minitorch_np.core.shapes import require_input
 from minitorch_np.core.summary import summary_html, summary_table
-from minitorch_np.errors import ShapeError
+from minitorch_np.errors import DataError, ShapeError
 from minitorch_np.numerics import sigmoid, softmax
 from minitorch_np.signature import explained
 from minitorch_np.sources.reading import converted, inputs_in, kind_of
@@ -60,6 +60,26 @@ ELSEWHERE = {
     "add": "write Sequential(*model.layers, layer, input_shape=...)",
 }
 """Methods of models in Keras, PyTorch and scikit-learn, and their counterparts here."""
+
+
+def check_numbers(model: Model, x: Any, place: str) -> None:
+    """Raise DataError, with its position, for a number that an Embedding has no row for."""
+    limits = model.index_limits
+    if limits == [None]:
+        return  # the usual case
+    for part, limit in zip(parts(x), limits, strict=False):  # lengths may follow x
+        if limit is None or not part.size or part.dtype.kind not in "fiub":
+            continue
+        whole_numbers = part.dtype.kind != "f" or (np.floor(part) == part).all()
+        if whole_numbers and part.min() >= 0 and part.max() < limit:
+            continue
+        fits = (part >= 0) & (part < limit) & (np.floor(part) == part)
+        wrong = np.argwhere(~fits)[0].tolist()
+        where = ", place ".join(map(str, wrong))
+        raise DataError(
+            f"{place}: expected whole numbers from 0 to {limit - 1}, got "
+            f"{part[tuple(wrong)]:.12g} in sequence {where}"
+        )
 
 
 class Model(Composite):
@@ -140,6 +160,8 @@ class Model(Composite):
         rows = each(sliceable, self.inputs_of(x, "predict: x"))
         if not isinstance(rows, tuple) and rows.shape == self.input_shape:
             self.check_input(rows)  # one sample, of which a slice would be a part
+        if scale is None:
+            check_numbers(self, rows, "predict: x")
         for start in range(0, count(rows), batch_size):
             piece = slice(start, start + batch_size)
             given = each(lambda part, piece=piece: batch(part[piece]), rows)

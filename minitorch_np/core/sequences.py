@@ -12,6 +12,7 @@ state at the end of the previous part; in training, `forward(..., state=)` does.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -62,8 +63,7 @@ class OnSequences:
         if not self.keeps_steps or len(shape) < 2:
             return None
         masks = mask if isinstance(mask, tuple) else (mask,)
-        there = [one for one in masks if one is not None and one.shape[1] == shape[0]]
-        return np.logical_and.reduce(there) if there[1:] else there[0] if there else None
+        return joined(one for one in masks if one is not None and one.shape[1] == shape[0])
 
     def step(self: Any, x: Any, state: Any = None) -> tuple[Array, Any]:
         """The outputs for the next steps of sequences, when predicting, and the state after them.
@@ -80,10 +80,26 @@ class OnSequences:
         return self.forward(x)[0], None
 
 
+class Caches(list[Any]):
+    """The caches of a container's layers, where masks are in use, and the mask of its outputs."""
+
+    def __init__(self, caches: Iterable[Any], mask: Mask) -> None:
+        super().__init__(caches)
+        self.mask = mask
+
+
+def joined(masks: Iterable[Mask]) -> Mask:
+    """The steps that count in all masks that are there; None if none is."""
+    there = [one for one in masks if one is not None]
+    return np.logical_and.reduce(there) if there[1:] else there[0] if there else None
+
+
 def mask_before(layer: OnSequences, x: Any, mask: Mask) -> Mask:
     """The mask of a layer's inputs: the given one, combined with the padding that it recognizes."""
     made = layer.mask_of(x) if layer.makes_mask else None
-    return mask if made is None else made if mask is None else made & mask
+    if made is None:
+        return mask
+    return joined((made, *(mask if isinstance(mask, tuple) else (mask,))))
 
 
 def forward_masked(
@@ -98,6 +114,8 @@ def forward_masked(
     if mask is not None and layer.takes_mask:
         options["mask"] = mask
     y, cache = layer.forward(x, **options)
+    if isinstance(cache, Caches):
+        return y, cache, cache.mask
     return y, cache, None if mask is None else layer.mask_after(mask)
 
 

@@ -26,7 +26,7 @@ from minitorch_np.arrays import (
 )
 from minitorch_np.core.layer import Backward, Cache, Forward, Gradients, Layer
 from minitorch_np.core.prediction import Model
-from minitorch_np.core.sequences import Mask, forward_masked, with_lengths
+from minitorch_np.core.sequences import Caches, Mask, forward_masked, with_lengths
 from minitorch_np.core.shapes import require_input
 from minitorch_np.errors import ShapeError
 from minitorch_np.names import by_name
@@ -100,6 +100,7 @@ class Sequential(Model):
                 for layer, own in zip(self.layers, state or repeat(None), strict=False):
                     x, cache, mask = forward_masked(layer, x, mask, own, train=train, rng=rng)
                     caches.append(cache)
+                caches = Caches(caches, mask)
         except ShapeError as error:
             raise self.located(error, len(caches)) from None
         except Exception as error:  # from a user-defined layer: name it

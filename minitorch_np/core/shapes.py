@@ -65,6 +65,8 @@ def _remedy(got: Shape, sample: Shape) -> str:
     if got == sample:
         return ": for a batch of one sample, pass x[np.newaxis]"
     given = got[1:]
+    if len(sample) == 2 and (got[0], *got[2:]) == sample:
+        return ": if the steps come first here, pass x.transpose(1, 0, 2)"
     if not given or math.prod(given) != math.prod(sample):
         return ""
     reshaped = f": pass x.reshape(len(x), {', '.join(map(str, sample))})"

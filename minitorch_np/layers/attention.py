@@ -21,7 +21,7 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape, ones, parts
 from minitorch_np.core.layer import Backward, Forward, Layer
 from minitorch_np.core.room import require_parameters
-from minitorch_np.core.sequences import Mask
+from minitorch_np.core.sequences import Mask, joined
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.initializers import glorot_uniform
@@ -143,7 +143,8 @@ class MultiHeadAttention(Layer):
     ) -> Forward:
         require_input(self, x)
         q, k, v = self._heads_of(x, 0)
-        a = self._weights(q, k, 0, mask[1] if isinstance(mask, tuple) else mask)
+        keys = joined(mask[1:]) if isinstance(mask, tuple) else mask
+        a = self._weights(q, k, 0, keys)
         dropped, factors = a, None
         if self.dropout and train:
             dropped, factors = Dropout(self.dropout).forward(a, train=True, rng=rng)
@@ -281,6 +282,7 @@ class MultiHeadAttention(Layer):
         if self.causal and q.shape[-2] > 1:  # a single step depends on all
             a += _mask(start, q.shape[-2], a.dtype)
         if mask is not None:
+            mask = np.asarray(mask, bool)  # ones and zeros too
             np.copyto(a, -np.inf, where=~mask[:, np.newaxis, np.newaxis, :, np.newaxis])
         largest = np.maximum.reduce(a, axis=-2, keepdims=True)
         if mask is not None:

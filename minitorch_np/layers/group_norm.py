@@ -12,14 +12,14 @@ import numpy as np
 from minitorch_np.arrays import Array, DType, Generator, Shape
 from minitorch_np.core.layer import Backward, Forward
 from minitorch_np.core.shapes import require_gradient, require_input, require_trailing
-from minitorch_np.errors import ShapeError
+from minitorch_np.errors import ConfigurationError, ShapeError
 from minitorch_np.layers.normalization import (
     Normalization,
     NormCache,
     Standardization,
     mean_over,
 )
-from minitorch_np.validation import number, whole
+from minitorch_np.validation import is_whole, number, whole
 
 
 class GroupNorm(Standardization):
@@ -37,7 +37,7 @@ class GroupNorm(Standardization):
 
     def __init__(self, groups: int, epsilon: float = 1e-5) -> None:
         self.groups = whole(self, "groups", groups)
-        self.epsilon = number(self, "epsilon", epsilon, above=0)
+        self.epsilon = _epsilon(self, epsilon)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         if not input_shape or input_shape[0] % self.groups:
@@ -88,7 +88,7 @@ class RMSNorm(Normalization):
     per_step = True
 
     def __init__(self, epsilon: float = 1e-6) -> None:
-        self.epsilon = number(self, "epsilon", epsilon, above=0)
+        self.epsilon = _epsilon(self, epsilon)
 
     def build(self, input_shape: Shape, *, rng: Generator, dtype: DType) -> Shape:
         if not input_shape:
@@ -115,3 +115,13 @@ class RMSNorm(Normalization):
         dx -= unit * slope
         dx *= inverse
         return dx, gradients
+
+
+def _epsilon(layer: Normalization, epsilon: float) -> float:
+    """A number above 0, and no count of features, as PyTorch takes one at this place."""
+    if is_whole(epsilon):
+        raise ConfigurationError(
+            f"{type(layer).__name__}: expected epsilon to be a small number, got {epsilon}: the "
+            "features are counted by the model"
+        )
+    return number(layer, "epsilon", epsilon, above=0)

@@ -29,6 +29,7 @@ class Packing(NamedTuple):
     @classmethod
     def of(cls, mask: AnyArray) -> Self:
         """The packing for a mask (m, steps)."""
+        mask = np.asarray(mask, bool)  # ones and zeros too
         order = np.argsort(~mask, axis=1, kind="stable")
         lengths = mask.sum(axis=1)
         counts = np.arange(mask.shape[1])[:, np.newaxis] < lengths

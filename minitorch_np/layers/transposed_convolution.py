@@ -102,6 +102,9 @@ class ConvTranspose2D(Conv2D):
             self.dilation,
             self.axes,
         )
+        # Each pixel of the input is one place; a wide output_padding has room for another.
+        rows, columns = (1, *given)[-2:]
+        self.grid = self.grid._replace(size=(rows, columns))
         self.require_groups(channels)
         window = self.grid.kernel[-self.axes :]
         shape, pixels = (channels, self.filters // self.groups, *window), math.prod(window)

@@ -26,7 +26,7 @@ from minitorch_np.arrays import (
     in_dtype,
     parts,
 )
-from minitorch_np.core.prediction import Model
+from minitorch_np.core.prediction import Model, check_numbers
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.layers import Graph, Layer, Normalization, Sequential
 from minitorch_np.losses import Loss, SeveralLosses
@@ -111,22 +111,6 @@ def as_answers(
         y = list(y)
     prepared = loss.prepare(each(targets, y, losses, model.output_shape), model.output_shape)
     return prepared, None if sample_weight is None else check_weights(sample_weight, n)
-
-
-def check_numbers(model: Model, x: Any, place: str) -> None:
-    """Raise DataError, with its position, for a number that an Embedding has no row for."""
-    limits = model.index_limits
-    if limits == [None]:
-        return  # the usual case
-    for part, limit in zip(parts(x), limits, strict=False):  # lengths may follow x
-        if limit is None or not part.size or (part.min() >= 0 and part.max() < limit):
-            continue
-        wrong = np.argwhere(~((part >= 0) & (part < limit)))[0].tolist()
-        where = ", place ".join(map(str, wrong))
-        raise DataError(
-            f"{place}: expected whole numbers from 0 to {limit - 1}, got {part[tuple(wrong)]} in "
-            f"sequence {where}"
-        )
 
 
 def split(samples: Samples, share: float) -> tuple[Samples, Samples]:

@@ -57,7 +57,7 @@ def as_metrics(model: Model, loss: Loss, metrics: Any) -> tuple[Metric, ...]:
         )
         require(listed, "Trainer", "metrics to be a list (write [...] around it)", metrics)
         return tuple(by_name(Metric, each, "Trainer: metrics") for each in metrics)
-    if isinstance(metrics, Mapping):
+    if isinstance(metrics, Mapping) and set(metrics) <= set(names):
         metrics = dict.fromkeys(names, ()) | dict(metrics)
     if not isinstance(metrics, Mapping) and not len(metrics):
         metrics = ((),) * len(names)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minitorch_np.arrays import Array, Generator
+from minitorch_np.arrays import Array, Generator, count
 from minitorch_np.core.layer import Backward, Cache, Forward
 from minitorch_np.core.prediction import Model
 from minitorch_np.errors import ConfigurationError, DataError
@@ -23,8 +23,16 @@ class Carried:
 
     def __init__(self, model: Model) -> None:
         self.model, self.state = model, None
+        self.samples: int | None = None
 
     def forward(self, x: Any, *, train: bool, rng: Generator) -> Forward:
+        if self.state is not None and self.samples not in (None, count(x)):
+            raise DataError(
+                "fit: stateful: expected batches of equal size, since each row continues that of "
+                f"the previous batch, got one of {count(x)} samples after one of {self.samples}: "
+                "leave out the smaller batch"
+            )
+        self.samples = count(x)
         y, cache = self.model.forward(x, train=train, rng=rng, state=self.state)  # type: ignore[call-arg]
         self.state = self.model.state_of(cache)
         return y, cache
