@@ -186,7 +186,7 @@ def test_an_error_on_one_thread_is_one_on_all(
 
     first, own, last = on_threads(3, run)
     assert type(own) is on_itself
-    assert getattr(own, "__notes__") == ["on rank 1 of 3"]
+    assert vars(own)["__notes__"] == ["on rank 1 of 3"]
     assert type(first) is type(last) is on_others
     assert str(first) == str(last) == said
 
