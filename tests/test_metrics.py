@@ -301,7 +301,7 @@ P = np.array([[0.7, 0.2, 0.1], [0.2, 0.55, 0.25], [0.25, 0.25, 0.5], [0.1, 0.6, 
 
 @pytest.mark.parametrize("ending", ["probabilities", "logarithms", "scores"])
 def test_calibration_and_areas_by_hand(ending: str) -> None:
-    """Of the best class: 0.7, 0.55, 0.5 and 0.6, of which all but the second are right."""
+    """Of the best class: 0.7, 0.55, 0.5 and 0.6, of which the first and third are right."""
     last = {"probabilities": "softmax", "logarithms": "log_softmax", "scores": "identity"}[ending]
     model = mt.Sequential(mt.Dense(3), last, input_shape=2)
     outputs = P if ending == "probabilities" else np.log(P) + 2.0 * (ending == "scores")
@@ -309,8 +309,8 @@ def test_calibration_and_areas_by_hand(ending: str) -> None:
     calibration, area = mt.CalibrationError(4), mt.AUC()
     for metric in (calibration, area):
         metric.begin(model)
-    # Bins up to 1/4, 1/2, 3/4: the second has 0.5, the third 0.7, 0.55 and 0.6, of which two count.
-    expected = (abs(1 - 0.5) + abs(2 - 1.85)) / 4
+    # Bins up to 1/4, 1/2, 3/4: the second has 0.5, the third 0.7, 0.55 and 0.6, one right.
+    expected = (abs(1 - 0.5) + abs(1 - 1.85)) / 4
     assert calibration.value(calibration.count(outputs, labels)) == pytest.approx(expected)
     # Of four pairs of class 0 three are in order, of class 2 all; class 1 has no sample.
     assert area.value(area.count(outputs, labels)) == pytest.approx((3 / 4 + 1) / 2)
