@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -72,6 +73,7 @@ ARRAY = np.arange(3.0)
         (ARRAY, f"array({checksum([ARRAY]):08x})"),
         (np.array(["a", 1], object), "['a', 1]"),
         (math, "math"),
+        (types.SimpleNamespace(a=1, b=[[1]]), "SimpleNamespace(a=1, b=[<list>])"),  # a library's
         (functools.partial(math.pow, 2), "partial[builtin_function_or_method(), [2], {}]"),
     ],
 )

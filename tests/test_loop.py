@@ -132,3 +132,4 @@ def test_names_of_metrics_differ_and_are_shown() -> None:
     assert repr(trainer()) == f"{plain})"
     shown = "metrics=[Accuracy(), Recall(label=1)], classes=['no', 'yes']"
     assert repr(run) == f"{plain}, {shown})"
+    assert run.stop_training is False

@@ -57,6 +57,15 @@ def test_rates_grow_and_losses_are_smoothed(monkeypatch: pytest.MonkeyPatch) -> 
     assert repr(found) == f"RateSearch(10 rates, suggestion={found.suggestion:.3g})"
 
 
+def test_a_schedule_is_put_back() -> None:
+    model = mt.Sequential(mt.Dense(2), input_shape=3, seed=0)
+    schedule = mt.schedules.cosine(0.1, 10)
+    trainer = mt.Trainer(model, "softmax_cross_entropy", mt.SGD(schedule))
+    find_learning_rate(trainer, X, Y, steps=10)
+    assert trainer.optimizer.learning_rate is schedule
+    assert trainer.optimizer.steps == 0
+
+
 def test_by_default_100_rates_from_a_millionth_to_10(monkeypatch: pytest.MonkeyPatch) -> None:
     found, _, _ = searched(monkeypatch, [1.0] * 100)
     assert len(found.rates) == 100
