@@ -184,3 +184,30 @@ def test_values_are_stretched_and_a_constant_picture_is_not() -> None:
     )
     for value in (0.0, 7.0, 65535.0):
         assert len(np.unique(_as_bytes(np.full((3, 4), value)))) == 1
+
+
+@pytest.mark.parametrize("turned", [0, 1, 2, 3])
+def test_the_background_is_that_of_most_of_the_border(turned: int) -> None:
+    """Of a square that touches two sides: 46 of 88 pixels, so each side must be the outermost."""
+    grey = np.zeros((22, 22))
+    grey[1:, 1:] = 200
+    expected = np.zeros((28, 28))
+    expected[4:24, 4:24] = 255
+    np.testing.assert_array_equal(normalise(np.rot90(grey, turned)), expected)
+
+
+def test_a_digit_of_the_right_size_is_only_moved() -> None:
+    """20 pixels high, its centre of mass in the middle; what is faint against it is left out."""
+    grey = np.full((40, 30), 90.0)
+    grey[5:25, 3:7] = 190
+    grey[5:9, 7:11] = 140
+    grey[30:] = 92  # no ink: 2 of 100
+    image = normalise(grey)
+    ink = np.zeros((20, 8))
+    ink[:, :4] = 255
+    ink[:4, 4:] = 128
+    rows = (ink.sum(1) @ (np.arange(20) + 0.5)) / ink.sum()
+    columns = (ink.sum(0) @ (np.arange(8) + 0.5)) / ink.sum()
+    top, left = round(14 - rows), round(14 - columns)
+    np.testing.assert_array_equal(image[top : top + 20, left : left + 8], ink)
+    assert image.sum() == ink.sum()

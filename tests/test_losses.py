@@ -180,3 +180,53 @@ def test_a_loss_is_asked_for_each_output() -> None:
     model = mt.mlp([2, 2], seed=0)
     with pytest.raises(mt.ConfigurationError, match="got a model of one: write its loss alone"):
         mt.Trainer(model, mt.losses.SeveralLosses([]), "sgd(0.1)")
+
+
+@pytest.mark.parametrize("loss", [mt.SoftmaxCrossEntropy(), mt.CrossEntropy(), mt.KLDivergence()])
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        (
+            (2, 5),
+            r"numbers of shape \(m, 3\) or one-hot rows of shape \(m, 3, 4\), got .*\(2, 5\)$",
+        ),
+        ((3, 2), r"numbers of shape \(m, 3\) or .* got shape \(3, 2\)$"),
+        ((3, 3), r"scores of shape \(2, 3, 4\), targets of shape \(3, 3\)$"),
+        ((2, 3, 3), r"one-hot rows of shape \(m, 3, 4\), got shape \(2, 3, 3\)$"),
+        ((2,), r"got shape \(2,\): for one class a sample, the model needs Flatten"),
+    ],
+)
+def test_targets_of_steps_that_do_not_fit(
+    loss: mt.Loss, shape: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(mt.ShapeError, match=message):
+        loss.forward(np.full((2, 3, 4), 0.25), np.zeros(shape, int))
+
+
+def test_a_score_of_minus_infinity_rules_a_class_out() -> None:
+    """log(1 + e^-1), as if there were no such class; and no gradient for it."""
+    loss = mt.SoftmaxCrossEntropy()
+    scores = np.array([[0.0, -np.inf, 1.0], [2.0, 0.5, 1.5]])
+    value, cache = loss.forward(scores, np.array([2, 1]))
+    second = math.log(math.exp(1.5) + 1 + math.exp(1.0))
+    assert value == pytest.approx((math.log1p(math.exp(-1)) + second) / 2, rel=1e-14)
+    assert loss.backward(cache)[0, 1] == 0
+
+
+def test_normal_distributions_by_the_formula() -> None:
+    scores = np.array([[1.0, -0.5, 0.5, -1.0], [0.0, 2.0, 0.0, 0.25]])
+    targets = np.array([[-0.5, 0.0, 0.2, 0.5], [1.0, 2.0, -1.0, 0.25]])
+    loss, found = mt.NormalKL(), []
+    for q, p in zip(scores, targets, strict=True):
+        v_q, v_p = np.exp(q[2:]), np.exp(p[2:])
+        terms = ((q[:2] - p[:2]) ** 2 + v_q) / (2 * v_p) - np.log(v_q / v_p) / 2 - 0.5
+        found.append(terms.sum())
+    value, cache = loss.forward(scores, targets)
+    assert value == pytest.approx(np.mean(found), rel=1e-14)
+    v_q, v_p = np.exp(scores[:, 2:]), np.exp(targets[:, 2:])
+    means = (scores[:, :2] - targets[:, :2]) / v_p
+    expected = np.concatenate([means, (v_q / v_p - 1) / 2], axis=1) / 2
+    np.testing.assert_allclose(loss.backward(cache), expected, rtol=1e-14)
+    for shape in ((2, 3), (2, 2, 2)):
+        with pytest.raises(mt.ShapeError, match="NormalKL: expected rows of an even number"):
+            loss.forward(np.zeros(shape), np.zeros(shape))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import minitorch_np as mt
 from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.training.probability_metrics import reliability
 
 
 def measured(metric: mt.Metric, scores: Any, targets: Any) -> float:
@@ -42,6 +43,8 @@ def test_the_matrix_counts() -> None:
     )
     nobody = np.zeros(0, int)
     np.testing.assert_array_equal(mt.confusion_matrix(nobody, nobody, 3), np.zeros((3, 3)))
+    np.testing.assert_array_equal(mt.confusion_matrix(nobody, nobody), np.zeros((1, 1)))
+    assert mt.confusion_matrix([4095], [4095]).shape == (4096, 4096)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,9 @@ def test_the_matrix_counts() -> None:
         (["a"], ["b"], None, mt.DataError, "whole numbers, got <U1"),
         ([0, -1], [0, 1], None, mt.DataError, "from 0 to 1, got -1 to 1"),
         ([0, 1], [0, 7], 3, mt.DataError, "from 0 to 2, got 0 to 7"),
+        ([1, 1], [1, 3], 3, mt.DataError, "from 0 to 2, got 1 to 3"),
+        ([0, 1], [0, 4096], None, mt.DataError, "at most 4096 classes, got 4096"),
+        ([0, 1], [[0], [1, 2]], None, mt.DataError, "expected rows of equal length: "),
         ([0, 1], [0, 1], 2.5, mt.ConfigurationError, "classes"),
         ([0, 1], [0, 1], "2", mt.ConfigurationError, "classes"),
         ([0, 1], [0, 1], 0, mt.MinitorchError, "expected"),
@@ -309,3 +315,36 @@ def test_a_class_that_weighs_nothing_is_still_measured(rng: np.random.Generator)
     model, numbers = trained(mt.SoftmaxCrossEntropy(class_weights=[1, 0, 1]), x, y, 3)
     for metric in METRICS[:1] + METRICS[2:]:
         assert numbers[metric.name] == measured(metric, model.predict(x), y)
+
+
+P = np.array([[0.7, 0.2, 0.1], [0.2, 0.55, 0.25], [0.25, 0.25, 0.5], [0.1, 0.6, 0.3]])
+
+
+@pytest.mark.parametrize("ending", ["probabilities", "logarithms", "scores"])
+def test_calibration_and_areas_by_hand(ending: str) -> None:
+    """Of the best class: 0.7, 0.55, 0.5 and 0.6, of which the first and third are right."""
+    last = {"probabilities": "softmax", "logarithms": "log_softmax", "scores": "identity"}[ending]
+    model = mt.Sequential(mt.Dense(3), last, input_shape=2)
+    outputs = P if ending == "probabilities" else np.log(P) + 2.0 * (ending == "scores")
+    labels = np.array([0, 0, 2, 2])
+    calibration, area = mt.CalibrationError(4), mt.AUC()
+    for metric in (calibration, area):
+        metric.begin(model)
+    # Bins up to 1/4, 1/2, 3/4: the second has 0.5, the third 0.7, 0.55 and 0.6, one right.
+    expected = (abs(1 - 0.5) + abs(1 - 1.85)) / 4
+    assert calibration.value(calibration.count(outputs, labels)) == pytest.approx(expected)
+    # Of four pairs of class 0 three are in order, of class 2 all; class 1 has no sample.
+    assert area.value(area.count(outputs, labels)) == pytest.approx((3 / 4 + 1) / 2)
+    for empty in (np.array(0), np.zeros((3, 4))):
+        assert calibration.value(empty) == 0.0
+    assert np.isnan(area.value(np.array(0)))
+
+
+def test_reliability_counts_an_edge_below_it() -> None:
+    counts = reliability(np.array([1, 0, 1, 1]), np.array([0.0, 0.25, 0.26, 1.0]), 4)
+    np.testing.assert_array_equal(counts, [[2, 1, 0, 1], [1, 1, 0, 1], [0.25, 0.26, 0, 1.0]])
+    for right, p in ((np.zeros(3), np.zeros(2)), (np.zeros((2, 1)), np.zeros((2, 1)))):
+        with pytest.raises(mt.ShapeError) as error:
+            reliability(right, p, 4)
+        said = f"expected one probability for each answer, got shapes {p.shape} and {right.shape}"
+        assert str(error.value) == f"reliability: {said}"

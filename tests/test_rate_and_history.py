@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.training.history import smaller_is_better
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 5)).astype(np.float32)
@@ -243,3 +246,71 @@ def test_pictures_are_public_and_named_alike() -> None:
     ]
     assert len(mt.plot_weights(model, (3, 3)).axes) == 5
     assert mt.plot_errors(model, np.eye(9), np.arange(9) % 3, (3, 3)).axes
+
+
+def test_a_history_as_a_table_and_as_text() -> None:
+    """The first and the last ten epochs of a long run; a column may begin or end early."""
+    history = mt.History()
+    for epoch in range(1, 24):
+        history.append({"loss": 100 / epoch} | ({"mae": epoch} if epoch < 3 else {}))
+    html = history._repr_html_()
+    assert html.startswith("<table><caption>23 epochs</caption><thead>")
+    cells = [re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in html.split("<tr>")[1:]]
+    assert cells[:4] == [
+        ["epoch", "loss", "mae"],
+        ["1", "100", "1"],
+        ["2", "50", "2"],
+        ["3", "33.33", ""],
+    ]
+    assert [row[0] for row in cells[1:]] == [
+        *map(str, range(1, 11)),
+        "...",
+        *map(str, range(14, 24)),
+    ]
+    assert cells[11] == ["...", "", ""]
+    assert cells[-1] == ["23", "4.348", ""]
+    short = mt.History()
+    for epoch in range(20):
+        short.append({"loss": epoch})
+    assert "..." not in short._repr_html_()
+    assert repr(history) == "History(epochs=23, loss=4.348, mae=2)"
+    assert (repr(mt.History()), mt.History().epochs) == ("History(epochs=0)", 0)
+    for wrong in ("val_loss", 0):
+        with pytest.raises(KeyError) as error:
+            history[wrong]  # type: ignore[index]
+        assert error.value.args == (f"{wrong!r}: expected one of loss, mae; see metrics=[...]",)
+    with pytest.raises(mt.ConfigurationError) as refused:
+        history.append({"loss": "much"})  # type: ignore[dict-item]
+    assert str(refused.value) == "loss: expected a number, got 'much'"
+
+
+@pytest.mark.parametrize(
+    ("name", "smaller"),
+    [
+        *((name, True) for name in ("loss", "val_loss", "calibration_error", "mae", "rmse")),
+        *((name, True) for name in ("perplexity", "val_perplexity", "kind_loss")),
+        *((name, False) for name in ("accuracy", "val_top_5_accuracy", "precision", "recall_1")),
+        *((name, False) for name in ("f1", "auc", "val_r2", "kind_accuracy")),
+        *((name, None) for name in ("mine", "perplexity_2")),
+    ],
+)
+def test_which_numbers_are_better_smaller(name: str, smaller: bool | None) -> None:
+    assert smaller_is_better(name) is smaller
+
+
+def test_the_numbers_of_the_best_epoch() -> None:
+    history = mt.History()
+    history.restore({"loss": [3.0, 1.0, 1.0], "accuracy": [0.5, math.nan], "mine": [math.nan]})
+    assert history.best() == (2, {"loss": 1.0, "accuracy": pytest.approx(math.nan, nan_ok=True)})
+    assert history.best("accuracy") == (1, {"loss": 3.0, "accuracy": 0.5, "mine": ANY})
+    assert history.best("loss", "max").epoch == 1
+    history.append({"val_loss": 5.0})
+    assert history.best() == (1, ANY)
+    for name, message in (
+        ("mine", "best: expected mode 'min' or 'max' with 'mine', since its name does not say"),
+        ("nothing", "'nothing': expected one of loss, accuracy, mine, val_loss"),
+    ):
+        with pytest.raises((mt.ConfigurationError, KeyError), match=message):
+            history.best(name)
+    with pytest.raises(mt.ConfigurationError, match="expected an epoch with a value of 'mine'"):
+        history.best("mine", "min")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from minitorch_np.gradcheck.registry import cases_for, components
 from minitorch_np.validation import choice, flag, instances, number, share, whole
 
 X, Y = np.ones((4, 3)), np.arange(4) % 2
+PIXELS = np.zeros((2, 3, 3), np.uint8)
+CALLS = Path(__file__).with_name("material") / "arguments.txt"
 
 
 def fit(**arguments: Any) -> object:
@@ -132,3 +135,16 @@ def test_a_number_that_is_none_is_told_by_its_name() -> None:
             assert said.startswith(tuple(f"{each} " for each in known))
             tried.add((cls, name))
     assert len(tried) > 70
+
+
+def test_what_is_said_of_each_argument() -> None:
+    """The place, the argument, its bounds and what was given, in a table of calls and messages."""
+    lines = CALLS.read_text().splitlines()[1:]
+    model = lambda: mt.Sequential(mt.Dense(2), input_shape=3, seed=0)  # noqa: E731
+    trainer = lambda: mt.Trainer(model(), "softmax_cross_entropy", "sgd")  # noqa: E731
+    known = {**globals(), "model": model, "trainer": trainer}
+    for call, expected in zip(lines[::2], lines[1::2], strict=True):
+        with pytest.raises((mt.ConfigurationError, mt.MissingExtraError)) as error:
+            eval(call, known)
+        missing = isinstance(error.value, mt.MissingExtraError)  # of an optional library
+        assert missing or f"    {error.value}" == expected, call

@@ -70,7 +70,10 @@ def convert_csv(
     for a line with fewer or more columns than the first or an invalid value; if `out` exists; or if
     an unfinished conversion of another file exists.
     """
-    source, target = checked_path("convert_csv", "path", path), checked_path("convert", "out", out)
+    source, target = (
+        checked_path("convert_csv", "path", path),
+        checked_path("convert_csv", "out", out),
+    )
     choice("convert_csv", "dtype", dtype, KINDS)
     require(progress is None or callable(progress), "convert_csv", "a function progress", progress)
     if not target.endswith(".npy"):
