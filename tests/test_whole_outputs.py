@@ -6,6 +6,8 @@ read. The numbers of the comparisons are worked out in `test_statistics` and `te
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +18,8 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.reports import page, text
-from tests.drawn import drawn
+from minitorch_np.reports import model_page, page, playground, text, trace, trace_page
+from tests.drawn import drawn, numbers_of
 from tests.handmade import COMPARISONS, four, many, of_numbers
 
 FIXTURES = Path(__file__).with_name("fixtures")
@@ -50,14 +52,19 @@ def pages() -> str:
 # Pictures
 
 
-def weighted(*layers: Any, shape: Any, **options: Any) -> mt.Sequential:
+def weighted(*layers: Any, shape: Any) -> mt.Sequential:
     """A model whose parameters are the numbers -1, -0.75, ... 1, over and over."""
-    model = mt.Sequential(*layers, input_shape=shape, seed=0, dtype="float64", **options)
-    numbers = np.linspace(-1, 1, 9)
-    model.load_state_dict(
-        {name: np.resize(numbers, a.shape) for name, a in model.state_dict().items()}
-    )
+    model = mt.Sequential(*layers, input_shape=shape, seed=0, dtype="float64")
+    fill(model)
     return model
+
+
+def fill(model: Any) -> None:
+    """Put those numbers into a model; what has to be positive gets their size."""
+    numbers = np.linspace(-1, 1, 9)
+    arrays = {name: np.resize(numbers, a.shape) for name, a in model.state_dict().items()}
+    positive = {name: np.abs(a) for name, a in arrays.items() if name.endswith("running_var")}
+    model.load_state_dict(arrays | positive)
 
 
 def grid(*shape: int) -> Any:
@@ -119,13 +126,132 @@ def pictures() -> str:
     return _listed({name: drawn(make()) for name, make in figures().items()})
 
 
-OUTPUTS = {"reports.txt": reports, "pages.txt": pages, "pictures.txt": pictures}
+# Steps and models
+
+
+def steps() -> str:
+    """Each array of some steps: to which part it belongs, its formula and its numbers."""
+    chained = weighted(mt.Dense(3), "leaky_relu(0.1)", mt.Dense(2), "tanh", shape=4)
+    added = weighted(
+        mt.Dense(3),
+        mt.Residual(mt.Dense(3), "tanh", mt.Dense(3, use_bias=False)),
+        mt.Add(mt.Dense(2), mt.Dense(2)),
+        shape=4,
+    )
+    images = weighted(
+        mt.Conv2D(2, (2, 1), padding=1), "relu", mt.Flatten(), mt.Dense(2), shape=(1, 2, 2)
+    )
+    a, b = mt.Input(4, name="a"), mt.Input(3, name="b")
+    h = mt.Dense(2)(a)
+    g = mt.Add()(mt.Tanh()(h), mt.Dense(2)(b), h)
+    graph = mt.Graph([a, b], [mt.Dense(1).named("price")(g), h], seed=0, dtype="float64")
+    fill(graph)
+    labels, two = np.array([0, 1, 1]), (grid(3, 4), grid(3, 3))
+    entropy = mt.SoftmaxCrossEntropy()
+    made = {
+        "a chain": mt.trace(chained, entropy, grid(3, 4), labels, optimizer="sgd(0.5)"),
+        "a chain of scores": mt.trace(chained[:3], entropy, grid(3, 4), labels, optimizer="adam"),
+        "a chain and numbers": mt.trace(chained, "mean_squared_error", grid(3, 4), grid(3, 2)),
+        "sums": mt.trace(added, entropy, grid(3, 4), labels),
+        "images": mt.trace(images, entropy, grid(3, 1, 2, 2), labels),
+        "a graph": mt.trace(graph, ["mean_squared_error"] * 2, two, (grid(3, 1), grid(3, 2))),
+    }
+    return _listed({name: f"{_step(step)}\n\n{_table(step)}" for name, step in made.items()})
+
+
+def _step(step: mt.Trace) -> str:
+    lines = []
+    for each in step.arrays.values():
+        how = "" if each.product is None else f"\n    {each.product}"
+        numbers = f"{each.value.shape} {numbers_of(each.value)}"
+        lines.append(f"{each.part} | {each.name} = {each.formula}: {numbers}{how}")
+    return "\n".join(lines)
+
+
+def _table(step: mt.Trace) -> str:
+    with mock.patch.object(trace, "terminal_width", return_value=200):
+        return str(step)
+
+
+def plain(data: Any, key: str = "") -> Any:
+    """Data of a page with fewer digits, and with numbers for what is in base64."""
+    if isinstance(data, dict):
+        return {name: plain(each, name) for name, each in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [plain(each) for each in data]
+    if key in ("numbers", "pixels") and isinstance(data, str):
+        content = base64.b64decode(data)
+        return numbers_of(np.frombuffer(content, "<f4" if key == "numbers" else "u1"))
+    return round(data, 6) if isinstance(data, float) else data
+
+
+def scripts() -> str:
+    """What the scripts of pages are told: of models, a step, and points."""
+    every = weighted(
+        mt.Reshape((1, 2, 2)),
+        mt.Conv2D(4, (2, 1), padding="same", groups=1, use_bias=False),
+        *(mt.BatchNorm(), mt.PReLU(0.2, per_channel=True), mt.GroupNorm(2, epsilon=0.1)),
+        *(mt.MaxPool2D(2, stride=1, padding="same"), mt.AveragePool2D((1, 2)), "leaky_relu(0.2)"),
+        *(mt.Sequential(mt.LayerNorm(3), mt.Dropout(0.1)), mt.GlobalAveragePool2D()),
+        *(mt.Residual(mt.Dense(4), "gelu(tanh)"), mt.RMSNorm(), mt.Dense(3), "log_softmax"),
+        shape=4,
+    )
+    images = np.resize(np.arange(25) * 10, (25, 2, 2)).astype(np.uint8)
+    examples = mt.data.Images(images, np.arange(25) % 3, class_names=("a", "b", "c"))
+    ends: dict[str, list[mt.Layer | str]] = {
+        "softmax": [mt.Dense(3), "softmax"],
+        "sigmoid": [mt.Dense(3), "sigmoid"],
+        "scores": [mt.Dense(2)],
+        "logits": [mt.Dense(2)],
+    }
+    points = playground.as_points(grid(9, 2) + np.arange(9)[:, None], list("ababbcabc"), ("u", "v"))
+    chained = weighted(mt.Dense(3), "tanh", mt.Dense(2), shape=4)
+    step = mt.trace(chained, "softmax_cross_entropy", grid(3, 4), np.array([0, 1, 1]))
+    made: dict[str, Any] = {
+        "a model": model_page.as_json(every, None),
+        "examples": {
+            key: model_page.as_json(weighted(mt.Dense(3), shape=4), examples)[key]
+            for key in ("names", "examples")
+        },
+        "points": playground.as_json(points, "mine"),
+        "no points": playground.as_json(None, ""),
+        "a step": {
+            part["title"]: part["arrays"]
+            for part in trace_page.as_json(list(step.arrays.values()))["parts"]
+        },
+    }
+    for name, layers in ends.items():
+        ended = weighted(*layers, shape=4)
+        ended.exclusive_classes = False if name == "logits" else None
+        told = model_page.as_json(ended, None)
+        made[name] = {key: told[key] for key in ("side", "names", "outputs", "teachable")}
+    return _listed({name: _lines(plain(data)) for name, data in made.items()})
+
+
+def _lines(data: dict[str, Any]) -> str:
+    """A line for each entry, or if it is a list of layers or the like, for each of those."""
+    lines = []
+    for key, value in data.items():
+        several = isinstance(value, list) and value and isinstance(value[0], dict)
+        rows = [json.dumps(each) for each in value] if several else [json.dumps(value)]
+        lines += [f"{key}:", *("  " + row for row in rows)] if several else [f"{key}: {rows[0]}"]
+    return "\n".join(lines)
+
+
+OUTPUTS = {
+    "reports.txt": reports,
+    "pages.txt": pages,
+    "pictures.txt": pictures,
+    "steps.txt": steps,
+    "scripts.txt": scripts,
+}
+NEEDS = {"pages.txt": "jinja2", "pictures.txt": "matplotlib"}
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_what_is_said_and_drawn(name: str) -> None:
-    if name != "reports.txt":
-        pytest.importorskip("matplotlib" if name == "pictures.txt" else "jinja2")
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     said, expected = OUTPUTS[name](), (FIXTURES / name).read_text(encoding="utf-8")
     assert said.splitlines() == expected.splitlines()
 
