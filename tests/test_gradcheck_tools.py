@@ -15,6 +15,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.cli import gradcheck, main
+from minitorch_np.gradcheck.cases import CASES
 from minitorch_np.gradcheck.registry import AllChecks, components
 
 
@@ -22,6 +23,14 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     code = main(["gradcheck", *arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
+
+
+def covered(result: mt.GradientCheck, subject: str) -> list[str]:
+    """What a check compared: each array's size, and how many entries one by one."""
+    arrays = [f"{t.name} {t.entries} of {t.size}" for t in result.tensors]
+    own = f"{subject}: {', '.join([*arrays, f'{len(result.contracts)} contracts'])}"
+    parts = [line for part in result.parts for line in covered(part, part.subject)]
+    return [own, *("  " + line for line in parts)]
 
 
 def test_all_components_are_right(
@@ -46,6 +55,16 @@ def test_all_components_are_right(
         "component", "status", "entries", "error/tol", "resolution", "kinks", "broken", "s"
     ]  # fmt: skip
     assert {line.split()[0] for line in out.splitlines()[2:]} == {c.__name__ for c in components()}
+    # What was compared. Who changes a case looks there at whether its sizes still differ.
+    lines = []
+    for cls, cases in CASES.items():
+        lines.append(cls.__name__)
+        for case, result in zip(cases, checks.results[cls.__name__], strict=True):
+            is_loss = isinstance(case.obj, mt.Loss)
+            of_one = covered(result, repr(case.obj) if is_loss else result.subject)
+            lines += ["  " + line for line in of_one]
+    expected = Path(__file__).with_name("fixtures") / "gradcheck_cases.txt"
+    assert "\n".join(lines) + "\n" == expected.read_text()
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

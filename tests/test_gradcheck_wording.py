@@ -184,6 +184,107 @@ def test_a_constant_ratio() -> None:
     assert constant_ratio(b, b * 1e-9, 9.0) is None
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2 + 1e-9, "2"),  # up to a billionth a number is a fraction
+        (2 + 3e-9, "2"),
+        (2.001, "2.001"),
+        (1 / 3 * (1 + 0.9e-9), "1/3"),
+        (1 / 3 * (1 + 1.1e-9), "0.333333"),
+        (13, "13"),
+        (1 / 12, "1/12"),
+        (12 / 7, "12/7"),
+        (-1, "-1"),
+        (1.00009, "1.00009"),
+        (1.00000123, "1.000001"),
+        (0.99990123, "0.9999012"),
+        (1.00011234, "1.00011"),
+    ],
+)
+def test_which_numbers_are_fractions(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "numbers", "text"),
+    [
+        (0.9e-9, [], "analytic is 0"),
+        (1.1e-9, [], "analytic = numeric * 1.1e-09"),
+        (-1 + 0.9e-6, [], "the sign is wrong: analytic = -numeric"),
+        (-1 + 1.1e-6, [], "analytic = numeric * 0.9999989, and the sign is wrong"),
+        (7 * (1 + 0.9e-6), [("n", 7.0)], "analytic = numeric * 7, where 7 is n: that factor is "
+         "too much"),
+        (7 * (1 + 1.1e-6), [("n", 7.0)], "analytic = numeric * 7.00001"),
+        (5.0, [("a", 5.0), ("b", 5.0), ("c", 5.0), ("d", 5.0)],
+         "analytic = numeric * 5, where 5 is a or b or c: that factor is too much"),
+        (5.0, [("n", -5.0), ("one", 1.0)], "analytic = numeric * 5"),
+        (2 / 3, [("n", 3.0)], "analytic = numeric * 2/3"),  # (3 - 1) / 3 is too common
+        (4 / 5, [("n", 5.0)], "analytic = numeric * (5 - 1) / 5, where 5 is n"),
+        (1 / 13, [], "analytic = numeric / 13"),
+        (1 / 12, [], "analytic = numeric / 12"),
+    ],
+)  # fmt: skip
+def test_how_near_a_factor_has_to_be(ratio: float, numbers: Any, text: str) -> None:
+    assert times(ratio, numbers) == text
+
+
+@pytest.mark.parametrize(
+    ("inside", "others", "told"), [(3, 3, True), (1, 18, False), (1, 19, True)]
+)
+def test_a_threshold_takes_as_many_values_as_chance_does_not_part(
+    inside: int, others: int, told: bool
+) -> None:
+    """20 ways to choose them: a chance of one in 20, as of 3 of 6, or 1 of 20."""
+    q = np.concatenate([np.arange(1.0, inside + 1), -np.arange(1.0, others + 1)])
+    known = np.ones(q.shape, bool)
+    assert beyond(q > 0, known, q, "q", []) == ("where q > 0" if told else "")
+
+
+def test_thresholds_are_numbers_that_are_known() -> None:
+    q, known = np.linspace(-3, 3, 13), np.ones(13, bool)
+    assert beyond(q > -1.2, known, q, "q", []) == "where q > -1"
+    assert beyond(q > 1.2, known, q, "q", []) == "where q > 1"
+    assert beyond(q < 1.2, known, q, "q", []) == "where q < 1"
+    assert beyond(q < -2.2, known, q, "q", [("n", 2.25)]) == "where q < -9/4"
+    assert beyond(np.abs(q) < 2, known, q, "q", [("n", 1.75)]) == "where abs(q) < 7/4"
+    assert beyond(np.abs(q) > 0.9, known, q, "q", []) == "where abs(q) > 1"
+    assert beyond(np.abs(q) > 0.2, known, q, "q", []) == ""  # q is 0 nowhere else
+    known[q < 0] = False
+    assert beyond(q > 1, known, q, "q", []) == "where q > 1"  # of 7 values 4: one of 35
+    known[:] = q > 1
+    assert beyond(q > 1, known, q, "q", []) == ""  # there is nothing outside
+
+
+@pytest.mark.filterwarnings("ignore")  # 1 / (1 - q) is no formula where q is 1
+def test_a_formula_has_to_be_of_something(rng: np.random.Generator) -> None:
+    q = rng.uniform(0.5, 1.5, 4)
+    known = np.ones(4, bool)
+    assert expression(q * 2, known, [("q", q)]) == "* 2 * q"
+    assert expression(q[:3], known[:3], [("q", q[:3])]) == "* q"
+    assert expression(q[:2], known[:2], [("q", q[:2])]) == ""  # two numbers fit anything
+    assert expression(q, known, [("c", np.full(4, 2.0)), ("q", q)]) == "* q"
+    two = np.array([1.0, 2.0, 1.0, 2.0])
+    assert expression(two, known, [("two", two)]) == "* two"
+    assert expression(3 * two, known, [("two", two)]) == ""  # a line goes through any two
+    assert expression(q, known, [("p", 2 * q), ("q", q)]) == "* q"  # the one without a factor
+    assert expression(q, known, [("p", 2 * q)]) == "* 1/2 * p"
+    assert expression(np.array([1, np.nan, 2, 3]), known, [("q", q)]) == ""
+    flat = 1 + 0.9e-3 * np.array([0.0, 0.3, 0.6, 1.0])  # nearly constant: it says nothing
+    assert expression(flat, known, [("flat", flat)]) == ""
+    less = flat + np.array([0, 0, 0, 1e-3])
+    assert expression(less, known, [("less", less)]) == "* less"
+
+
+def test_a_constant_ratio_is_of_what_is_not_lost() -> None:
+    b = np.array([1.1e-6, 0.0])
+    assert constant_ratio(3 * b, b, 1.0) == pytest.approx(3)
+    assert constant_ratio(3 * b, b / 1.2, 1.0) is None
+    near = np.array([1.0, 2.0])
+    assert constant_ratio(near, near + np.array([0, 2e-8]), 1.0) == pytest.approx(1)
+    assert constant_ratio(near, near + np.array([0, 2e-7]), 1.0) is None
+
+
 class Product(mt.Layer):
     """y = exp(x) sin(x), without the path through the sine."""
 

@@ -151,7 +151,7 @@ def _plateaus(layer: Activation) -> tuple[float, str, str]:
     z = np.linspace(-8, 8, 1601)
     steepest = float(np.abs(layer.derivative(z, layer.value(z)) * np.ones(len(z))).max()) or 1.0
     far, farther, middle = np.array([-1e4, 1e4]), np.array([-2e4, 2e4]), np.zeros(1)
-    ends = layer.value(far) * np.ones(2)
+    ends = layer.value(far)
     bounded = np.abs(ends - layer.value(farther)) < 1e-6
     # ReLU and its smooth variants are meant to be 0 for half of their inputs.
     rests = (np.abs(ends) < 1e-6) & (not bounded.all() or abs(layer.value(middle)[0]) < 1e-6)

@@ -39,8 +39,8 @@ class Bench:
         self.claim = Claim(
             LayerTarget(self.fresh(), self.x.copy(), seed=seed), np.random.default_rng(seed)
         )
-        self.dy = self.claim.u = in_single(self.claim.u)
-        self.claim.gradients = self.claim.target.gradients(self.dy)
+        self.dy = in_single(self.claim.u)
+        self.claim.use(self.dy)
         self.y = self.claim.origin
         self.buffers = {n: array.copy() for n, array in self.layer.named_buffers().items()}
 

@@ -79,6 +79,12 @@ class Claim:
         self.refined = False
         self.repeat(RUNS)
 
+    def use(self, u: Array) -> None:
+        """Take another dL/d(value); the gradient for it is claimed, and its rounding measured."""
+        self.u, self.gradients = u, self.target.gradients(u)
+        self._lowest, self._highest = [], []
+        self.repeat(RUNS)
+
     def refine(self) -> bool:
         """Measure the rounding with more runs. Returns False if that has been done already."""
         if self.refined:

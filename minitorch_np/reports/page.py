@@ -135,9 +135,7 @@ def _pairs(comparison: Comparison) -> list[Part]:
     if any(each.kind == "too few seeds" for each in comparison.verdicts):
         said = said[:1]
     described = "; ".join(
-        f"{each.first} minus {each.second} {each.difference:.4f}{words.each_range(each)}, "
-        f"{each.kind}"
-        for each in shown
+        f"{each.first} minus {each.second} {words.difference(each)}, {each.kind}" for each in shown
     )
     few = len(comparison.verdicts) <= plots.MOST_PAIRS
     left = "" if few else " Only pairs with the best or the reference are shown."

@@ -9,7 +9,7 @@ from minitorch_np.experiments.comparison import Comparison
 from minitorch_np.experiments.measure import ACCURACY
 from minitorch_np.reports.words import (
     counted,
-    each_range,
+    difference,
     footer,
     headline,
     interval,
@@ -101,7 +101,7 @@ def pair_rows(comparison: Comparison) -> list[tuple[str, ...]]:
         rows.append(
             (
                 f"{each.first} - {each.second}",
-                f"{each.difference:.4f} {each_range(each)}".replace(" an unknown range", ""),
+                difference(each),
                 number(each.corrected),
                 "-" if math.isnan(each.effect) else f"{each.effect:.2f}",
                 f"{each.wins} of {each.seeds}",

@@ -181,6 +181,11 @@ def each_range(each: Verdict) -> str:
     return _within(each.interval, lambda value: f"{value:.4f}").strip() or "an unknown range"
 
 
+def difference(each: Verdict) -> str:
+    """A pair's difference and its interval, if that is known."""
+    return f"{each.difference:.4f} {each_range(each)}".replace(" an unknown range", "")
+
+
 def _within(interval: Interval, form: object = None) -> str:
     """ " [low, high]", or "" if it is unknown."""
     if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
