@@ -17,6 +17,7 @@ import minitorch_np as mt
 from minitorch_np.cli import gradcheck, main
 from minitorch_np.gradcheck.cases import CASES
 from minitorch_np.gradcheck.registry import AllChecks, components
+from minitorch_np.gradcheck.report import GradientCheck
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -25,7 +26,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return code, captured.out, captured.err
 
 
-def covered(result: mt.GradientCheck, subject: str) -> list[str]:
+def covered(result: GradientCheck, subject: str) -> list[str]:
     """What a check compared: each array's size, and how many entries one by one."""
     arrays = [f"{t.name} {t.entries} of {t.size}" for t in result.tensors]
     own = f"{subject}: {', '.join([*arrays, f'{len(result.contracts)} contracts'])}"

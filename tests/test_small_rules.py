@@ -29,17 +29,18 @@ def test_the_steps_that_count_in_all_inputs() -> None:
     layer = built(mt.Dense(2), 3, 4)
     one, other = np.array([[True, True, False]]), np.array([[True, False, True]])
     third = np.array([[True, True]])
-    for given, expected in (
+    cases: list[tuple[Any, Any]] = [
         (one, one),
         ((one, None), one),
         ((None, other), other),
         ((one, other), one & other),
         ((one, third), one),  # of a sequence of another length
         ((other, one, other), one & other),
-    ):
+    ]
+    for given, expected in cases:
         np.testing.assert_array_equal(layer.mask_after(given), expected)
-    for given in (None, (None, None), third):
-        assert layer.mask_after(given) is None
+    for nothing in (None, (None, None), third):
+        assert layer.mask_after(nothing) is None
     assert built(mt.Dense(2), 3).mask_after(one) is None
     assert built(mt.Flatten(), 3, 4).mask_after(one) is None
 
@@ -169,7 +170,8 @@ def test_one_output_is_the_probability_of_class_1() -> None:
     for last in ("identity", "sigmoid"):
         model = mt.Sequential(mt.Dense(1), last, input_shape=3, seed=0, dtype=np.float64)
         mt.Trainer(model, "bce" if last == "identity" else "mse", "sgd")
-        z = x @ model[0].weight.T + model[0].bias
+        dense: Any = model[0]
+        z = x @ dense.weight.T + dense.bias
         p = 1 / (1 + np.exp(-z))
         if last == "identity":
             assert not model.exclusive_classes
@@ -295,7 +297,7 @@ def test_images_by_place() -> None:
         found = images.take(rows)  # type: ignore[arg-type]
         assert found.labels.tolist() == [1, 0]
         np.testing.assert_array_equal(found.images, images.images[[3, 0]])
-    for row in (-1, np.int64(4)):
+    for row in (-1, 4):
         np.testing.assert_array_equal(images[row].images, images.images[4:])
     first, second = images.split(0.2, seed=0)
     assert (len(first), len(second)) == (4, 1)

@@ -18,6 +18,10 @@ from minitorch_np.sources.reading import Group, Span, grouped, spans
 X = np.random.default_rng(5).random((40, 3), np.float32)
 
 
+def _whole(array: Any) -> Any:
+    return array[:]
+
+
 class Store:
     """A store of slices that remembers them; `broken` rows can't be read, `gone` are blank."""
 
@@ -92,7 +96,7 @@ def test_rows_of_another_shape_are_named() -> None:
 def test_chunks_that_were_removed_are_found_where_rows_are_blank() -> None:
     """A blank row alone is none, and neither is a chunk more; only first rows of chunks count."""
     x = X.copy()
-    store = Store(x, nchunks_initialized=4, chunks=(10, 3))
+    store: Any = Store(x, nchunks_initialized=4, chunks=(10, 3))
     source = stores.Sliced(store, "x")
     store.nchunks_initialized = 3
     np.testing.assert_array_equal(source.read(np.arange(40)), X)
@@ -173,7 +177,7 @@ def test_no_samples_and_no_axes() -> None:
 
 def test_a_length_that_changes_is_told() -> None:
     for make, kind in ((stores.Sliced, Store()), (stores.ByIndex, [*X])):
-        source: Any = make(kind, "x")  # type: ignore[arg-type, operator]
+        source: Any = make(kind, "x")
         if isinstance(kind, Store):
             kind.shape = (39, 3)
         else:
@@ -228,7 +232,7 @@ def test_a_file_that_was_cut_or_deleted(tmp_path: Path) -> None:
         stores.Mapped(np.load(path, mmap_mode="r")[:, ::2], "x"),
         stores.Sliced(Store(file=type("File", (), {"filename": str(path)})), "x"),
     ):
-        uses = [source.read, lambda places, own=source: own.ahead(places)[:1]]
+        uses: list[Any] = [source.read, lambda places, own=source: own.ahead(places)[:1]]
         if isinstance(source, stores.InMemory):
             uses.append(lambda places, own=source: own.picked(places, np.empty((1, 3), "f4")))
         for use in uses:
@@ -271,16 +275,19 @@ def test_columns_and_parts() -> None:
     assert (both.chunk, both.row_bytes, len(both)) == (8, 20, 40)
     assert (all_three.chunk, all_three.row_bytes) == (20, 24)
     assert stores.Columns(y, y, None, "fit").chunk is None
-    for use in (
+    uses: list[Any] = [
         all_three.read,
-        lambda places: stores.tree(lambda a: a[:], all_three.ahead(places)),
-    ):
+        lambda places: stores.tree(_whole, all_three.ahead(places)),
+    ]
+    for use in uses:
         found = use(rows(3, 4, 9))
-        for one, array in zip(found, (X, np.arange(40), X[:, 0]), strict=True):
+        arrays: list[AnyArray] = [X, np.arange(40), X[:, 0]]
+        for one, array in zip(found, arrays, strict=True):
             np.testing.assert_array_equal(one, array[[3, 4, 9]])
     part = stores.Part(all_three, 10, 25)
     assert (len(part), part.chunk, part.row_bytes, part.place) == (15, 20, 24, "fit")
-    np.testing.assert_array_equal(part.read(rows(0, 14))[1], [10, 24])
+    read: Any = part.read(rows(0, 14))
+    np.testing.assert_array_equal(read[1], [10, 24])
     np.testing.assert_array_equal(part.ahead(rows(0, 14))[1][:], [10, 24])
     with pytest.raises(mt.ShapeError) as error:
         stores.Columns(x, y, stores.InMemory(np.ones(39), "weights"), "fit")

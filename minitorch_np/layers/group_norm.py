@@ -119,7 +119,7 @@ class RMSNorm(Normalization):
 
 def _epsilon(layer: Normalization, epsilon: float) -> float:
     """A number above 0, and no count of features, as PyTorch takes one at this place."""
-    if is_whole(epsilon):
+    if is_whole(epsilon) and epsilon > 0:
         raise ConfigurationError(
             f"{type(layer).__name__}: expected epsilon to be a small number, got {epsilon}: the "
             "features are counted by the model"
