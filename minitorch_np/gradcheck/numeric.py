@@ -137,11 +137,9 @@ def _measure(move: Callable[[float], Array], h: float, sigma: float) -> Sides:
     if not regular:
         height = float(np.abs(np.add.reduce(terms, axis=2)).max())
         regular = error <= IRREGULAR * height / h
-    found = Sides(left, right, min(left, right), max(left, right), error + rounding, regular)
-    if not found.at_corner():  # the common case; output by output is needed at corners alone
-        return found
-    low, high = np.minimum(*each[:, 0]).sum(), np.maximum(*each[:, 0]).sum()
-    return found._replace(low=float(low), high=float(high))
+    # Corners of several outputs may cancel in the sum, so each output's sides are compared.
+    low, high = (np.add.reduce(side(*each[:, 0])) for side in (np.minimum, np.maximum))
+    return Sides(left, right, float(low), float(high), error + rounding, regular)
 
 
 def power_of_two(number: float) -> float:
