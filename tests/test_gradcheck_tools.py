@@ -18,6 +18,7 @@ from minitorch_np.cli import gradcheck, main
 from minitorch_np.gradcheck.cases import CASES
 from minitorch_np.gradcheck.registry import AllChecks, components
 from minitorch_np.gradcheck.report import GradientCheck
+from tests.written import require_written
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -64,8 +65,7 @@ def test_all_components_are_right(
             is_loss = isinstance(case.obj, mt.Loss)
             of_one = covered(result, repr(case.obj) if is_loss else result.subject)
             lines += ["  " + line for line in of_one]
-    expected = Path(__file__).with_name("fixtures") / "gradcheck_cases.txt"
-    assert "\n".join(lines) + "\n" == expected.read_text()
+    require_written("gradcheck_cases.txt", "\n".join(lines))
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

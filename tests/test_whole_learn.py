@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,7 @@ from minitorch_np.learn.mutations import mutants
 from minitorch_np.learn.process import Ran
 from minitorch_np.learn.task import chapter
 from tests.drawn import numbers_of
-
-FIXTURES = Path(__file__).with_name("fixtures")
+from tests.written import require_written, write
 
 MAKERS = {
     "numbers (units, m)": inputs.numbers("units", "m"),
@@ -153,10 +151,9 @@ OUTPUTS = {"learn_inputs.txt": made, "learn_changes.txt": changed, "learn_answer
 
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_what_learners_are_given_and_told(name: str) -> None:
-    expected = (FIXTURES / name).read_text(encoding="utf-8")
-    assert OUTPUTS[name]().rstrip().splitlines() == expected.splitlines()
+    require_written(name, OUTPUTS[name]())
 
 
 if __name__ == "__main__":
-    for name, write in OUTPUTS.items():
-        (FIXTURES / name).write_text(write().rstrip() + "\n", encoding="utf-8")
+    for name, make in OUTPUTS.items():
+        write(name, make())

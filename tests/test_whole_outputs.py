@@ -1,4 +1,4 @@
-"""Whole outputs against what is written in `fixtures`, to the last digit and line width.
+"""Whole outputs against what is written in `fixtures`, word by word and digit by digit.
 
 `python -m tests.test_whole_outputs` writes those files anew; what has changed in them is to be
 read. The numbers of the comparisons are worked out in `test_statistics` and `test_compare`.
@@ -10,7 +10,6 @@ import base64
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -21,8 +20,7 @@ import minitorch_np as mt
 from minitorch_np.reports import model_page, page, playground, text, trace, trace_page
 from tests.drawn import drawn, numbers_of
 from tests.handmade import COMPARISONS, four, many, of_numbers
-
-FIXTURES = Path(__file__).with_name("fixtures")
+from tests.written import require_written, write
 
 
 def reports() -> str:
@@ -252,10 +250,9 @@ NEEDS = {"pages.txt": "jinja2", "pictures.txt": "matplotlib"}
 def test_what_is_said_and_drawn(name: str) -> None:
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])
-    said, expected = OUTPUTS[name](), (FIXTURES / name).read_text(encoding="utf-8")
-    assert said.splitlines() == expected.splitlines()
+    require_written(name, OUTPUTS[name]())
 
 
 if __name__ == "__main__":
-    for name, write in OUTPUTS.items():
-        (FIXTURES / name).write_text(write(), encoding="utf-8")
+    for name, make in OUTPUTS.items():
+        write(name, make())
