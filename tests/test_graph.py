@@ -486,6 +486,11 @@ def test_data_that_does_not_fit_is_refused() -> None:
         run.step((a, b), (price, kind + 1))
     with pytest.raises(mt.DataError, match="as many samples"):
         graph.predict((a[:5], b))
+    one = mt.Graph(c := mt.Input((4, 2)), mt.GRU(3)(c), seed=0)
+    with pytest.raises(
+        mt.ShapeError, match=r"got a tuple of 2: lengths are .* Masking\(\)\(x, len"
+    ):
+        one.predict((np.ones((3, 4, 2)), [1, 2, 3]))
     with pytest.raises(mt.ShapeError, match="use predict"):
         graph.predict_classes((a, b))
 
@@ -511,6 +516,22 @@ def test_losses_that_do_not_fit_are_refused() -> None:
         mt.Trainer(mt.Graph(a, end), "softmax_cross_entropy", "adam")
     with pytest.raises(mt.ConfigurationError, match="no loss_weights with a single loss"):
         mt.Trainer(mt.Graph(a, end), "cross_entropy", "adam", loss_weights=[1])
+
+
+@pytest.mark.parametrize(
+    ("make", "shapes", "remedy"),
+    [
+        (lambda: mt.Embedding(5, 3), (4, 6), "pad sequences to one length"),
+        (lambda: mt.GRU(3), ((4, 2), (5, 2)), "pad sequences to one length"),
+        (lambda: mt.GRU(3), ((4, 2), (4, 3)), "is a layer missing"),
+        (lambda: mt.Dense(3), (4, 6), "is a layer missing"),
+        (lambda: mt.Conv1D(3, 1), ((4, 6), (5, 6)), "is a layer missing"),
+    ],
+)
+def test_a_layer_for_two_shapes_is_refused(make: Any, shapes: Any, remedy: str) -> None:
+    layer, a, b = make(), mt.Input(shapes[0]), mt.Input(shapes[1])
+    with pytest.raises(mt.ShapeError, match=f"for which it was built, got .*: {remedy}"):
+        mt.Graph([a, b], [layer(a), layer(b)])
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

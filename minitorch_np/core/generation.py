@@ -21,6 +21,7 @@ from minitorch_np.arrays import (
     row_of_whole,
 )
 from minitorch_np.core.layer import Layer
+from minitorch_np.core.prediction import Model, check_numbers
 from minitorch_np.errors import DataError
 from minitorch_np.signature import explained
 from minitorch_np.validation import instance, number, whole
@@ -59,6 +60,8 @@ def generate(
     if not len(ids):
         raise DataError("generate: prompt: expected a row of one or more tokens, got none")
     instance("generate", "model", model, Layer).require_built()
+    if isinstance(model, Model):
+        check_numbers(model, ids[np.newaxis], "generate: prompt")
     return _tokens(model, ids, length, temperature, top_k, top_p, as_generator(rng))
 
 

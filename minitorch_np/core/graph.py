@@ -210,6 +210,11 @@ class Graph(Model):
     def check_input(self, x: Any) -> None:
         """Raise ShapeError unless x is (m, *input_shape), or a tuple of such arrays."""
         if not self.several_inputs:
+            if isinstance(x, tuple):
+                raise ShapeError(
+                    f"Graph: expected one array, {self.input_names[0]}, got a tuple of {len(x)}: "
+                    "lengths are an input of their own, as in Masking()(x, lengths)"
+                )
             return require_input(self, x, f"Graph ({self.input_names[0]})")
         self.require_built()
         found = tuple(part.shape[1:] for part in parts(x))
