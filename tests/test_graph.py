@@ -532,6 +532,9 @@ def test_a_layer_for_two_shapes_is_refused(make: Any, shapes: Any, remedy: str) 
     layer, a, b = make(), mt.Input(shapes[0]), mt.Input(shapes[1])
     with pytest.raises(mt.ShapeError, match=f"for which it was built, got .*: {remedy}"):
         mt.Graph([a, b], [layer(a), layer(b)])
+    mt.Graph(a, layer(a))
+    with pytest.raises(mt.ShapeError, match=r"got .*: make the other layers in float32 too"):
+        mt.Graph(a, layer(a), dtype="float64")
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

@@ -161,10 +161,11 @@ class Layer(Tree["Layer"], OnSequences, Described, metaclass=TreeType):
             if (self.input_shape, self.dtype) != (shape, dtype):
                 steps = len(shape) == 2 and (self.per_step or self.takes_state)
                 steps = steps or self.index_limit is not None
-                padded = steps and shape[1:] == self.input_shape[1:]
-                remedy = (
-                    "pad sequences to one length" if padded else "is a layer missing before it?"
-                )
+                remedy = "is a layer missing before it?"
+                if shape == self.input_shape:
+                    remedy = f"make the other layers in {self.dtype} too"
+                elif steps and shape[1:] == self.input_shape[1:]:
+                    remedy = "pad sequences to one length"
                 raise ShapeError(
                     f"{self.label}: expected {describe_shape(self.input_shape)} in {self.dtype}, "
                     f"for which it was built, got {describe_shape(shape)} in {dtype}: {remedy}"
