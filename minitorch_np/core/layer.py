@@ -159,16 +159,10 @@ class Layer(Tree["Layer"], OnSequences, Described, metaclass=TreeType):
         dtype = as_float_dtype(dtype)
         if self.built and self.parameter_owners():
             if (self.input_shape, self.dtype) != (shape, dtype):
-                steps = len(shape) == 2 and (self.per_step or self.takes_state)
-                steps = steps or self.index_limit is not None
-                remedy = "is a layer missing before it?"
-                if shape == self.input_shape:
-                    remedy = f"make the other layers in {self.dtype} too"
-                elif steps and shape[1:] == self.input_shape[1:]:
-                    remedy = "pad sequences to one length"
                 raise ShapeError(
                     f"{self.label}: expected {describe_shape(self.input_shape)} in {self.dtype}, "
-                    f"for which it was built, got {describe_shape(shape)} in {dtype}: {remedy}"
+                    f"for which it was built, got {describe_shape(shape)} in {dtype}: "
+                    + self.remedy_for(shape)
                 )
             return self.output_shape
         # While `build` runs, `self.inner.build(...)` builds an inner layer in full.
