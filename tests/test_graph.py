@@ -388,6 +388,12 @@ def test_it_goes_step_by_step_where_its_layers_do() -> None:
         outputs.append(y)
     np.testing.assert_allclose(np.concatenate(outputs, 1), whole, rtol=1e-5, atol=1e-6)
     assert len(list(mt.generate(graph, [1, 2], 3, rng=0))) == 3
+    a, b = mt.Input((4, 2)), mt.Input((4, 2))
+    two = mt.Graph([a, b], mt.GRU(3, True)(mt.Add()(a, b)), seed=0)
+    with pytest.raises(mt.ShapeError, match="an array for each of input0, input1, got 1"):
+        two.step(np.ones((1, 2, 2), np.float32))
+    with pytest.raises(mt.ConfigurationError, match="one of 2 and 1: call y, state = model.step"):
+        mt.generate(two, [1], 3)
 
 
 def test_a_divergence_names_the_layer() -> None:

@@ -204,6 +204,11 @@ class Graph(Model):
         return call
 
     def step(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        if len(parts(x)) != len(self.input_shapes):
+            raise ShapeError(
+                f"Graph.step: expected an array for each of {', '.join(self.input_names)}, got "
+                f"{len(parts(x))}"
+            )
         states = state or [None] * len(self.layers)
         return self._run(x, lambda p, h: self.layers[p].step(h, states[p]))
 
