@@ -401,6 +401,12 @@ def test_numbers_of_things_and_lengths_are_not_scaled() -> None:
             ),
             "got object .ndarray.; pad sequences of different lengths with data.pad_sequences",
         ),
+        (
+            lambda: mt.Sequential("gru(2)", input_shape=(4, 3), seed=0).predict(
+                [np.ones((3, 4, 3)), np.ones(3)]
+            ),
+            r"equal length: .*; pass sequences and their lengths as a tuple, \(x, lengths\)",
+        ),
     ],
 )
 def test_habits_that_mean_something_else_are_refused(make: Any, message: str) -> None:
