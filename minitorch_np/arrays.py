@@ -173,8 +173,9 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
     try:
         array = np.asarray(y)
     except ValueError as error:  # rows of different lengths
+        rows: Any = y
         pair = isinstance(y, list) and len(y) == 2 and isinstance(y[0], np.ndarray)
-        remedy = _PAIR if pair and np.shape(y[1]) == y[0].shape[:1] else _RAGGED
+        remedy = _PAIR if pair and np.shape(rows[1]) == rows[0].shape[:1] else _RAGGED
         raise DataError(f"{place}: expected rows of equal length: {error}{remedy}") from None
     except (RuntimeError, TypeError) as error:  # a tensor with a gradient, or on another device
         raise DataError(f"{place}: expected {expected}, got {type(y).__name__}: {error}") from None
