@@ -174,8 +174,9 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
         array = np.asarray(y)
     except ValueError as error:  # rows of different lengths
         rows: Any = y
-        pair = isinstance(y, list) and len(y) == 2 and isinstance(y[0], np.ndarray)
-        remedy = _PAIR if pair and np.shape(rows[1]) == rows[0].shape[:1] else _RAGGED
+        pair = isinstance(y, list) and len(y) == 2 and all(map(np.iterable, y))
+        pair = pair and len(rows[0]) == len(rows[1]) and not any(map(np.iterable, rows[1]))
+        remedy = _PAIR if pair and np.iterable(rows[0][0]) else _RAGGED
         raise DataError(f"{place}: expected rows of equal length: {error}{remedy}") from None
     except (RuntimeError, TypeError) as error:  # a tensor with a gradient, or on another device
         raise DataError(f"{place}: expected {expected}, got {type(y).__name__}: {error}") from None
