@@ -173,7 +173,11 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
     try:
         array = np.asarray(y)
     except ValueError as error:  # rows of different lengths
-        raise DataError(f"{place}: expected rows of equal length: {error}{_RAGGED}") from None
+        rows: Any = y
+        pair = isinstance(y, list) and len(y) == 2 and all(map(np.iterable, y))
+        pair = pair and len(rows[0]) == len(rows[1]) and not any(map(np.iterable, rows[1]))
+        remedy = _PAIR if pair and np.iterable(rows[0][0]) else _RAGGED
+        raise DataError(f"{place}: expected rows of equal length: {error}{remedy}") from None
     except (RuntimeError, TypeError) as error:  # a tensor with a gradient, or on another device
         raise DataError(f"{place}: expected {expected}, got {type(y).__name__}: {error}") from None
     if array.dtype.kind not in "fiub":
@@ -185,6 +189,7 @@ def as_targets(y: object, place: str, expected: str = "numbers") -> AnyArray:
     return array
 
 
+_PAIR = "; pass sequences and their lengths as a tuple, (x, lengths)"
 _RAGGED = (
     "; pad sequences of different lengths with data.pad_sequences, which also returns their lengths"
 )

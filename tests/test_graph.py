@@ -388,6 +388,12 @@ def test_it_goes_step_by_step_where_its_layers_do() -> None:
         outputs.append(y)
     np.testing.assert_allclose(np.concatenate(outputs, 1), whole, rtol=1e-5, atol=1e-6)
     assert len(list(mt.generate(graph, [1, 2], 3, rng=0))) == 3
+    a, b = mt.Input((4, 2)), mt.Input((4, 2))
+    two = mt.Graph([a, b], mt.GRU(3, True)(mt.Add()(a, b)), seed=0)
+    with pytest.raises(mt.ShapeError, match="an array for each of input0, input1, got 1"):
+        two.step(np.ones((1, 2, 2), np.float32))
+    with pytest.raises(mt.ConfigurationError, match="one of 2 and 1: call y, state = model.step"):
+        mt.generate(two, [1], 3)
 
 
 def test_a_divergence_names_the_layer() -> None:
@@ -486,6 +492,11 @@ def test_data_that_does_not_fit_is_refused() -> None:
         run.step((a, b), (price, kind + 1))
     with pytest.raises(mt.DataError, match="as many samples"):
         graph.predict((a[:5], b))
+    one = mt.Graph(c := mt.Input((4, 2)), mt.GRU(3)(c), seed=0)
+    with pytest.raises(
+        mt.ShapeError, match=r"got a tuple of 2: lengths are .* Masking\(\)\(x, len"
+    ):
+        one.predict((np.ones((3, 4, 2)), [1, 2, 3]))
     with pytest.raises(mt.ShapeError, match="use predict"):
         graph.predict_classes((a, b))
 
@@ -511,6 +522,25 @@ def test_losses_that_do_not_fit_are_refused() -> None:
         mt.Trainer(mt.Graph(a, end), "softmax_cross_entropy", "adam")
     with pytest.raises(mt.ConfigurationError, match="no loss_weights with a single loss"):
         mt.Trainer(mt.Graph(a, end), "cross_entropy", "adam", loss_weights=[1])
+
+
+@pytest.mark.parametrize(
+    ("make", "shapes", "remedy"),
+    [
+        (lambda: mt.Embedding(5, 3), (4, 6), "pad sequences to one length"),
+        (lambda: mt.GRU(3), ((4, 2), (5, 2)), "pad sequences to one length"),
+        (lambda: mt.GRU(3), ((4, 2), (4, 3)), "is a layer missing"),
+        (lambda: mt.Dense(3), (4, 6), "is a layer missing"),
+        (lambda: mt.Conv1D(3, 1), ((4, 6), (5, 6)), "is a layer missing"),
+    ],
+)
+def test_a_layer_for_two_shapes_is_refused(make: Any, shapes: Any, remedy: str) -> None:
+    layer, a, b = make(), mt.Input(shapes[0]), mt.Input(shapes[1])
+    with pytest.raises(mt.ShapeError, match=f"for which it was built, got .*: {remedy}"):
+        mt.Graph([a, b], [layer(a), layer(b)])
+    mt.Graph(a, layer(a))
+    with pytest.raises(mt.ShapeError, match=r"got .*: make the other layers in float32 too"):
+        mt.Graph(a, layer(a), dtype="float64")
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

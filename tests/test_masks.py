@@ -306,6 +306,8 @@ def test_a_model_is_trained_and_measured_with_lengths(rng: np.random.Generator) 
         np.testing.assert_allclose(array, runs[2][0][name], rtol=1e-9, atol=1e-12)
     assert runs[0][1] == runs[1][1]
     assert runs[0][2] == runs[1][2]
+    with pytest.raises(mt.ShapeError, match="gradcheck: .* a tuple of 2: for .* put Masking"):
+        mt.gradcheck(model, given)
 
 
 def test_lengths_that_do_not_fit_are_refused(rng: np.random.Generator) -> None:

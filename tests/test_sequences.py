@@ -1,6 +1,7 @@
 """Layers, losses and metrics on sequences: (m, steps, features) and (m, steps, classes)."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -355,6 +356,36 @@ def test_a_wrong_number_is_named_with_its_place_in_all_data() -> None:
             mt.Trainer(model, "mse", "sgd(0.1)").fit(x, np.ones((300, 2)), verbose=False)
 
 
+def test_a_wrong_number_in_a_file_is_named_with_its_row(tmp_path: Path) -> None:
+    model = mt.Sequential(words(), mt.GRU(2), input_shape=4, seed=0)
+    x = np.ones((300, 4), np.int64)
+    x[280, 1] = 7
+    np.save(tmp_path / "x.npy", x)
+    stored = np.load(tmp_path / "x.npy", mmap_mode="r")
+    trainer = mt.Trainer(model, "mse", "sgd(0.1)")
+    for call in (
+        lambda: model.predict(stored),
+        lambda: trainer.fit(stored, np.ones((300, 2)), verbose=False),
+    ):
+        with pytest.raises(mt.DataError, match="got 7 in sequence 280, place 1$"):
+            call()
+
+
+def test_numbers_of_things_and_lengths_are_not_scaled() -> None:
+    reader = mt.Sequential(words(), mt.GRU(2), input_shape=4, seed=0)
+    series = mt.Sequential(mt.GRU(2), input_shape=(4, 3), seed=0)
+    pair: Any = (np.ones((3, 4, 3)), [1, 2, 1])
+    for model, x, what in ((reader, WORDS, "whole numbers"), (series, pair, "lengths")):
+        trainer = mt.Trainer(model, "mse", "sgd(0.1)")
+        for call, given in (
+            (model.predict, [x]),
+            (trainer.fit, [x, np.ones((3, 2))]),
+            (trainer.evaluate, [x, np.ones((3, 2))]),
+        ):
+            with pytest.raises(mt.ConfigurationError, match=f"scale: .* since the {what}"):
+                cast(Any, call)(*given, scale=2)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -369,6 +400,12 @@ def test_a_wrong_number_is_named_with_its_place_in_all_data() -> None:
                 np.array([np.ones(2), np.ones(3)], dtype=object)
             ),
             "got object .ndarray.; pad sequences of different lengths with data.pad_sequences",
+        ),
+        (
+            lambda: mt.Sequential("gru(2)", input_shape=(4, 3), seed=0).predict(
+                [np.ones((3, 4, 3)), np.ones(3)]
+            ),
+            r"equal length: .*; pass sequences and their lengths as a tuple, \(x, lengths\)",
         ),
     ],
 )

@@ -149,7 +149,8 @@ def _read(path: str, context: int) -> tuple[CharTokenizer, TextWindows, TextWind
     if len(text) < least:
         raise DataError(
             f"{path}: expected a text of at least {least} characters, so that the last tenth "
-            f"contains a window of {context} and one more, got {len(text)}: set a smaller --context"
+            f"contains a window of {context} and one more, got {len(text)}: "
+            "take a longer text, or a smaller --context"
         )
     tokenizer = CharTokenizer(text)
     if len(tokenizer) < 2:

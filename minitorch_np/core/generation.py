@@ -18,10 +18,12 @@ from minitorch_np.arrays import (
     Seed,
     as_batch,
     as_generator,
+    parts,
     row_of_whole,
 )
 from minitorch_np.core.layer import Layer
-from minitorch_np.errors import DataError
+from minitorch_np.core.prediction import Model, check_numbers
+from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.signature import explained
 from minitorch_np.validation import instance, number, whole
 
@@ -46,7 +48,7 @@ def generate(
     - `rng`: a seed or a Generator.
 
     When the sequence outgrows the model's context (PositionalEmbedding), the model starts again
-    from its later half. Raises ConfigurationError for a model that can't run step by step or an
+    from its later half. Raises ConfigurationError for a model that can't run step by step, or an
     argument out of range, DataError for a prompt that is empty or not one-dimensional.
     """
     whole("generate", "length", length, 0)
@@ -59,6 +61,14 @@ def generate(
     if not len(ids):
         raise DataError("generate: prompt: expected a row of one or more tokens, got none")
     instance("generate", "model", model, Layer).require_built()
+    ins, outs = len(parts(model.input_shape)), len(parts(model.output_shape))
+    if ins > 1 or outs > 1:
+        raise ConfigurationError(
+            f"generate: expected a model of one input and one output, got one of {ins} and {outs}: "
+            "call y, state = model.step(x, state) for each token"
+        )
+    if isinstance(model, Model):
+        check_numbers(model, ids[np.newaxis], "generate: prompt")
     return _tokens(model, ids, length, temperature, top_k, top_p, as_generator(rng))
 
 

@@ -204,12 +204,22 @@ class Graph(Model):
         return call
 
     def step(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        if len(parts(x)) != len(self.input_shapes):
+            raise ShapeError(
+                f"Graph.step: expected an array for each of {', '.join(self.input_names)}, got "
+                f"{len(parts(x))}"
+            )
         states = state or [None] * len(self.layers)
         return self._run(x, lambda p, h: self.layers[p].step(h, states[p]))
 
     def check_input(self, x: Any) -> None:
         """Raise ShapeError unless x is (m, *input_shape), or a tuple of such arrays."""
         if not self.several_inputs:
+            if isinstance(x, tuple):
+                raise ShapeError(
+                    f"Graph: expected one array, {self.input_names[0]}, got a tuple of {len(x)}: "
+                    "lengths are an input of their own, as in Masking()(x, lengths)"
+                )
             return require_input(self, x, f"Graph ({self.input_names[0]})")
         self.require_built()
         found = tuple(part.shape[1:] for part in parts(x))

@@ -162,7 +162,7 @@ class Layer(Tree["Layer"], OnSequences, Described, metaclass=TreeType):
                 raise ShapeError(
                     f"{self.label}: expected {describe_shape(self.input_shape)} in {self.dtype}, "
                     f"for which it was built, got {describe_shape(shape)} in {dtype}: "
-                    "is a layer missing before it?"
+                    + self.remedy_for(shape)
                 )
             return self.output_shape
         # While `build` runs, `self.inner.build(...)` builds an inner layer in full.

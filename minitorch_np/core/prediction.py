@@ -35,7 +35,7 @@ from minitorch_np.core.model_file import load_model, save_model
 from minitorch_np.core.parameters import ParameterVector
 from minitorch_np.core.shapes import require_input
 from minitorch_np.core.summary import summary_html, summary_table
-from minitorch_np.errors import DataError, ShapeError
+from minitorch_np.errors import ConfigurationError, DataError, ShapeError
 from minitorch_np.numerics import sigmoid, softmax
 from minitorch_np.signature import explained
 from minitorch_np.sources.reading import converted, inputs_in, kind_of
@@ -79,6 +79,17 @@ def check_numbers(model: Model, x: Any, place: str) -> None:
         raise DataError(
             f"{place}: expected whole numbers from 0 to {limit - 1}, got "
             f"{part[tuple(wrong)]:.12g} in sequence {where}"
+        )
+
+
+def check_scale(model: Model, x: Any, scale: float | None, place: str) -> None:
+    """Raise ConfigurationError for a scale where inputs are numbers of things, or lengths."""
+    lengths = isinstance(x, tuple) and not model.several_inputs
+    if scale is not None and (lengths or any(limit is not None for limit in model.index_limits)):
+        what = "the lengths" if lengths else "the whole numbers that an Embedding looks up"
+        raise ConfigurationError(
+            f"{place}: scale: expected inputs of measured numbers only, since {what} would be "
+            "multiplied too: multiply the others before"
         )
 
 
@@ -160,8 +171,8 @@ class Model(Composite):
         rows = each(sliceable, self.inputs_of(x, "predict: x"))
         if not isinstance(rows, tuple) and rows.shape == self.input_shape:
             self.check_input(rows)  # one sample, of which a slice would be a part
-        if scale is None:
-            check_numbers(self, rows, "predict: x")
+        check_scale(self, rows, scale, "predict")
+        check_numbers(self, rows, "predict: x")
         for start in range(0, count(rows), batch_size):
             piece = slice(start, start + batch_size)
             given = each(lambda part, piece=piece: batch(part[piece]), rows)
@@ -178,6 +189,8 @@ class Model(Composite):
         def batch(samples: Any) -> Any:
             rows = each(lambda part: as_rows(part, place), self.inputs_of(samples, place))
             self.check_input(rows)
+            check_scale(self, rows, scale, "predict")
+            check_numbers(self, rows, place)
             return converted(rows, self.dtype, scale, place)
 
         kind = kind_of(x)

@@ -65,6 +65,18 @@ class OnSequences:
         masks = mask if isinstance(mask, tuple) else (mask,)
         return joined(one for one in masks if one is not None and one.shape[1] == shape[0])
 
+    def remedy_for(self: Any, shape: Any) -> str:
+        """What to do if the layer is built and meets samples of this shape, or its own shape in
+        another dtype.
+        """
+        if shape == self.input_shape:
+            return f"make the other layers in {self.dtype} too"
+        steps = self.index_limit is not None
+        steps = steps or (len(shape) == 2 and (self.per_step or self.takes_state))
+        if steps and shape[1:] == self.input_shape[1:]:
+            return "pad sequences to one length"
+        return "is a layer missing before it?"
+
     def step(self: Any, x: Any, state: Any = None) -> tuple[Array, Any]:
         """The outputs for the next steps of sequences, when predicting, and the state after them.
 

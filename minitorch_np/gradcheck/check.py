@@ -206,6 +206,9 @@ def _check_layer(layer: Layer, x: object, options: Options) -> GradientCheck:
         if several and isinstance(options.target, tuple) and options.loss is not None:
             loss, targets = packed_loss(options.loss, double, options.target)
             options = options._replace(loss=loss, target=targets)
+        if isinstance(x, tuple) and len(x) > len(parts(double.input_shape)):
+            got = f"{len(parts(double.input_shape))} array(s), got a tuple of {len(x)}"
+            raise ShapeError(f"gradcheck: x: expected {got}: for lengths, put Masking() first")
         double = as_one(double)
         if x is not None:
             x = each(lambda part: _as_point(part, "x"), x)

@@ -9,6 +9,7 @@ it is used: for a small network it holds several batches.
 
 from __future__ import annotations
 
+import re
 from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
@@ -230,8 +231,8 @@ def checked_at(check: Callable[[Any], T], samples: Any, rows: Rows) -> T:
                 check(tree(lambda leaf, at=place: leaf[at : at + 1], samples))
             except (DataError, ShapeError) as own:
                 text = str(own)
-                known = text.replace("row 0", f"row {row}", 1)
-                raise type(own)(known if "row 0" in text else f"{text} (row {row})") from None
+                known, found = re.subn(r"\b(row|sequence) 0\b", rf"\g<1> {row}", text, count=1)
+                raise type(own)(known if found else f"{text} (row {row})") from None
         raise error
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array, as_rows, parts, require_finite
+from minitorch_np.core.prediction import check_scale
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.losses import Loss
 from minitorch_np.sources.reading import as_source, converted, kind_of
@@ -154,6 +155,7 @@ def make_batches(
 ) -> Batches:
     """The batches of an epoch of the data."""
     if isinstance(data, Samples):
+        check_scale(trainer.model, data.x, reading.scale, place)
         return Batches(
             data,
             size,
@@ -169,6 +171,7 @@ def make_batches(
 
     def inputs(x: Any, kept: dict[int, Array] | None) -> Any:
         rows = as_inputs(model, model.inputs_of(x, f"{place}: x"), place)
+        check_scale(model, rows, reading.scale, place)
         return converted(rows, model.dtype, reading.scale, f"{place}: x", kept)
 
     def answers(y: Any, weights: Any, n: int) -> Any:
