@@ -91,3 +91,15 @@ def test_sentences_are_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_numbers_of_a_log_say_something(number: float, shown: str) -> None:
     assert text.decimal(number) == shown
+
+
+def test_rows_that_are_too_wide_are_wrapped_one_by_one() -> None:
+    rows = [
+        ["", "chapter", "right"],
+        [" 9", "dW1 and db1", "0 of 3"],
+        ["10", "the update", "0 of 1"],
+    ]
+    wide = ["    chapter      right", " 9  dW1 and db1  0 of 3", "10  the update   0 of 1"]
+    assert text.listed(rows, 23) == wide
+    narrow = ["chapter  right", " 9  dW1 and db1  0 of", "    3", "10  the update  0 of 1"]
+    assert text.listed(rows, 22) == narrow

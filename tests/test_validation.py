@@ -132,3 +132,21 @@ def test_a_number_that_is_none_is_told_by_its_name() -> None:
             assert said.startswith(tuple(f"{each} " for each in known))
             tried.add((cls, name))
     assert len(tried) > 70
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda big: mt.Dense(big),
+        lambda big: mt.lenet5(big),
+        lambda big: mt.gradcheck(big),
+        lambda big: mt.mlp([3, 2], dtype=big),
+        lambda big: mt.loss_for(big),
+    ],
+)
+def test_a_message_shows_the_beginning_of_a_large_value(call: Callable[[Any], object]) -> None:
+    for big in (list(range(10**5)), np.zeros((30, 30))):
+        with pytest.raises(mt.ConfigurationError, match=r"got (array\()?\[.*\.\.\.") as caught:
+            call(big)
+        assert len(str(caught.value)) < 500
+        assert "\n" not in str(caught.value)
