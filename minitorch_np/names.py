@@ -23,6 +23,7 @@ ALIASES = {
     "mse": "meansquarederror",
     "mae": "meanabsoluteerror",
     "bce": "binarycrossentropy",
+    "cce": "crossentropy",
     "categoricalcrossentropy": "crossentropy",
     "sparsecategoricalcrossentropy": "crossentropy",
     "acc": "accuracy",
