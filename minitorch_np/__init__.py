@@ -10,9 +10,12 @@ All public names are here; `import minitorch_np as mt`.
 import importlib
 from typing import TYPE_CHECKING
 
+from minitorch_np import errors
+
+errors.quiet_interrupts()
+
 from minitorch_np import (
     data,
-    errors,
     initializers,
     layers,
     losses,

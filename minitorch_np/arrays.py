@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minitorch_np.errors import ConfigurationError, DataError, ShapeError
-from minitorch_np.validation import is_whole
+from minitorch_np.validation import is_whole, shown
 
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
 """Floating-point numbers: inputs, outputs, parameters, gradients."""
@@ -61,7 +61,7 @@ def as_shape(shape: object) -> Shape:
     sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
     if not all(is_whole(n) and 1 <= n < 2**48 for n in sizes):
         raise ShapeError(
-            f"shape of one sample: expected whole numbers of at least 1, got {shape!r}: "
+            f"shape of one sample: expected whole numbers of at least 1, got {shown(shape)}: "
             "write 784 or (28, 28), without the batch axis"
             + ("; sequences are padded to one length" if any(n is None for n in sizes) else "")
         )
@@ -121,7 +121,7 @@ def as_float_dtype(dtype: DType) -> np.dtype[Any]:
     except (TypeError, ValueError):
         found = None
     if found not in (np.float32, np.float64) or dtype is None:
-        raise ConfigurationError(f"dtype: expected float32 or float64, got {dtype!r}")
+        raise ConfigurationError(f"dtype: expected float32 or float64, got {shown(dtype)}")
     return np.dtype(found)
 
 
@@ -134,7 +134,7 @@ def as_generator(seed: Seed) -> Generator:
         return np.random.default_rng(seed)
     except (TypeError, ValueError):
         raise ConfigurationError(
-            f"seed: expected a whole number of at least 0, a Generator or None, got {seed!r}"
+            f"seed: expected a whole number of at least 0, a Generator or None, got {shown(seed)}"
         ) from None
 
 

@@ -9,6 +9,9 @@ ValueError).
 from __future__ import annotations
 
 import importlib
+import os
+import sys
+from types import TracebackType
 from typing import Any
 
 __all__ = [
@@ -89,3 +92,20 @@ def optional(module: str, extra: str, purpose: str) -> Any:
         return importlib.import_module(module)
     except ImportError:
         raise MissingExtraError(module.partition(".")[0], extra, purpose) from None
+
+
+def quiet_interrupts() -> None:
+    """If this process is the command line, print no traceback if Ctrl-C ends it while it starts.
+
+    The command's own code can't catch that: this package, and NumPy, are imported before it.
+    """
+    name = os.path.basename(sys.argv[0]) if getattr(sys, "argv", None) else ""
+    modules = sys.orig_argv[sys.orig_argv.index("-m") + 1 :] if "-m" in sys.orig_argv else []
+    if modules[:1] != ["minitorch_np"] and name.removesuffix(".exe") != "minitorch-np":
+        return
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+
+    sys.excepthook = hook

@@ -25,6 +25,7 @@ import numpy as np
 from minitorch_np.arrays import Array, Generator, Shape
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.signature import nearest
+from minitorch_np.validation import shown
 
 Initializer: TypeAlias = Callable[[Generator, Shape, int, int], Array]
 
@@ -101,7 +102,7 @@ def get_initializer(initializer: str | Initializer) -> Initializer:
         advice = f": did you mean {meant!r}?" if meant else ""
         raise ConfigurationError(
             f"initializer: expected one of {', '.join(INITIALIZERS)}, or a function "
-            f"(rng, shape, fan_in, fan_out) -> array; got {initializer!r}{advice}"
+            f"(rng, shape, fan_in, fan_out) -> array; got {shown(initializer)}{advice}"
         )
     return INITIALIZERS[initializer]
 

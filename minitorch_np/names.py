@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from minitorch_np.errors import ConfigurationError
 from minitorch_np.signature import concrete_subclasses, nearest
+from minitorch_np.validation import shown
 
 T = TypeVar("T")
 
@@ -22,6 +23,7 @@ ALIASES = {
     "mse": "meansquarederror",
     "mae": "meanabsoluteerror",
     "bce": "binarycrossentropy",
+    "cce": "crossentropy",
     "categoricalcrossentropy": "crossentropy",
     "sparsecategoricalcrossentropy": "crossentropy",
     "acc": "accuracy",
@@ -75,14 +77,13 @@ def by_name(kind: type[T], given: T | str, place: str = "", **arguments: Any) ->
         return given
     if not isinstance(given, str):
         hint = ": write parentheses after its name" if isinstance(given, type) else ""
-        raise ConfigurationError(
-            f"{place}: expected {article} {kind.__name__} or the name of one, got {given!r}{hint}"
-        )
+        expected = f"{article} {kind.__name__} or the name of one"
+        raise ConfigurationError(f"{place}: expected {expected}, got {shown(given)}{hint}")
     match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", given)
     if not match:
         closed = re.fullmatch(r"\s*\w+\s*\([^()]*", given)
         advice = f"did you mean {given.strip() + ')'!r}?" if closed else "as in 'elu(1.7)'"
-        raise ConfigurationError(f"{place}: expected name(arguments), got {given!r}: {advice}")
+        raise ConfigurationError(f"{place}: expected name(arguments), got {shown(given)}: {advice}")
     name, inside = match.groups()
     known = {cls.__name__: cls for cls in _known(kind)}
     plain = {_key(each): cls for each, cls in known.items()}
@@ -91,7 +92,7 @@ def by_name(kind: type[T], given: T | str, place: str = "", **arguments: Any) ->
         meant = nearest(name, [*known, *(a for a, key in ALIASES.items() if key in plain)])
         advice = f"did you mean {meant!r}?" if meant else "write one of " + ", ".join(sorted(known))
         raise ConfigurationError(
-            f"{place}: expected the name of {article} {what}, got {given!r}: {advice}"
+            f"{place}: expected the name of {article} {what}, got {shown(given)}: {advice}"
         )
     words = [part.strip() for part in inside.split(",")] if inside else []
     named = [word.partition("=") for word in words if "=" in word]

@@ -22,6 +22,9 @@ from minitorch_np.errors import ArgumentError, ConfigurationError
 P = ParamSpec("P")
 R = TypeVar("R")
 
+FIRST = ("self", "_cls")
+"""The names of a first argument that Python itself passes."""
+
 REQUIRED = object()
 """In `arguments_of`: an argument without a default."""
 
@@ -161,7 +164,8 @@ def explain(
     unknown = re.search(r"unexpected keyword argument '(\w+)'", text)
     if unknown and unknown[1] in given:
         word, known = unknown[1], arguments_of(function)
-        known.pop("self", None)
+        for first in FIRST:
+            known.pop(first, None)
         meant = ELSEWHERE.get(word)
         if meant not in known:
             advised = word in ADVICE and f"{word}s" not in known
@@ -175,7 +179,7 @@ def explain(
         shown = [
             f"*{key}" if default is SPREAD else key if default is REQUIRED else f"{key}={default!r}"
             for key, default in arguments_of(function).items()
-            if key != "self"
+            if key not in FIRST
         ]
         missing = re.search(r"missing .*: (.*)", text)
         got = f"none for {missing[1]}" if missing else f"{count} argument{'s' * (count != 1)}"

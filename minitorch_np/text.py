@@ -47,6 +47,15 @@ def folded(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     return found
 
 
+def listed(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Rows as a table without rules; if it is wider than `width`, each row is wrapped by itself."""
+    lines = aligned(rows)
+    if max(map(len, lines)) <= width:
+        return lines
+    joined = ["  ".join(cell for cell in row if cell.strip()) for row in rows]
+    return [part for row in joined for part in textwrap.wrap(row, width, subsequent_indent="    ")]
+
+
 def terminal_width() -> int:
     """The width of standard output in characters; unlimited if it is not a terminal."""
     import shutil

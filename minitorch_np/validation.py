@@ -44,7 +44,19 @@ def require(right: bool, owner: object, expected: str, got: object) -> None:
 def wrong(owner: object, expected: str, got: object) -> ConfigurationError:
     """The error "owner: expected ..., got ..."."""
     place = owner if isinstance(owner, str) else type(owner).__name__
-    return ConfigurationError(f"{place}: expected {expected}, got {got!r}")
+    return ConfigurationError(f"{place}: expected {expected}, got {shown(got)}")
+
+
+LONGEST = 300
+"""The most characters of a value that a message shows: an array's repr may have thousands."""
+
+
+def shown(value: object) -> str:
+    """A value's repr for a message: on one line, and cut to LONGEST characters."""
+    text = repr(value)
+    if "\n" in text:  # an array's
+        text = " ".join(text.split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def whole(owner: object, name: str, value: object, least: int = 1, most: int | None = None) -> int:
@@ -124,7 +136,7 @@ def instance(owner: object, name: str, value: T, kind: type[Any]) -> T:
         place = owner if isinstance(owner, str) else type(owner).__name__
         article = "an" if kind.__name__[0] in "AEIOU" else "a"
         raise ConfigurationError(
-            f"{place}: expected {name} to be {article} {kind.__name__}, got {value!r}{hint}"
+            f"{place}: expected {name} to be {article} {kind.__name__}, got {shown(value)}{hint}"
         )
     return value
 

@@ -44,7 +44,7 @@ class Stop(mt.Callback):
             raise KeyboardInterrupt
 
 
-def trainer_for(seed: int = 0, optimizer: mt.Optimizer | None = None) -> mt.Trainer:
+def trainer_for(seed: int | None = 0, optimizer: mt.Optimizer | None = None) -> mt.Trainer:
     model = mt.Sequential(
         mt.Dense(4), "tanh", mt.Dropout(0.3), mt.Dense(3), input_shape=5, seed=seed
     )
@@ -63,7 +63,7 @@ def test_every_step_can_be_the_last(stop: int, settings: dict[str, Any], tmp_pat
     stopped = mt.Checkpoint(path, every=1)
     with pytest.raises(KeyboardInterrupt):
         trainer_for().fit(X, Y, callbacks=[Stop(stop)], checkpoint=stopped, **arguments)
-    resumed = trainer_for(seed=7)  # whatever it starts with is replaced
+    resumed = trainer_for(seed=None)  # whatever it starts with is replaced
     checkpoint = mt.Checkpoint(path, every=1, resume=True)
     if stop == 1:  # a callback that fails at the very first step comes before the checkpoint
         path.unlink(missing_ok=True)
@@ -73,6 +73,16 @@ def test_every_step_can_be_the_last(stop: int, settings: dict[str, Any], tmp_pat
     assert history.history == expected.history
     for name, array in straight.model.state_dict().items():
         np.testing.assert_array_equal(array, resumed.model.state_dict()[name])
+
+
+def test_another_seed_is_another_run(tmp_path: Path) -> None:
+    """Its numbers would be those of the first seed, under the name of the other."""
+    path = tmp_path / "run.npz"
+    first = trainer_for().fit(X, Y, epochs=2, checkpoint=mt.Checkpoint(path))
+    with pytest.raises(mt.ConfigurationError, match="got another: seed 0, now 7"):
+        trainer_for(seed=7).fit(X, Y, epochs=2, checkpoint=mt.Checkpoint(path, resume=True))
+    again = trainer_for(seed=None).fit(X, Y, epochs=2, checkpoint=mt.Checkpoint(path, resume=True))
+    assert again.history == first.history
 
 
 def test_a_finished_run_can_be_made_longer(tmp_path: Path) -> None:

@@ -57,6 +57,10 @@ WRONG_CALLS: dict[str, Callable[..., object]] = {
     ),
     "fit: .* 'lr': give it to the optimizer": lambda: any_.Trainer.fit(trainer(), 1, 1, lr=1),
     "compare: .* did you mean learning_rates": lambda: any_.compare(learning_rate=1),
+    "Configuration: expected no argument 'lr': did you mean learning_rate": lambda: (
+        any_.Configuration("a", [], lr=1)
+    ),
+    "Configuration.*batch_size=50.*got none for 'layers'": lambda: any_.Configuration("a"),
     "Trainer: expected Trainer\\(model, loss, optimizer": lambda: any_.Trainer(model()),
 }
 
@@ -188,6 +192,7 @@ def test_objects_show_themselves_as_code() -> None:
         "SoftmaxCrossEntropy(label_smoothing=0.1)",
         "EarlyStopping(monitor='loss', patience=3)",
         "TopKAccuracy(k=3)",
+        "Checkpoint('run.npz', every=5)",
     ):
         assert repr(eval(text, vars(mt) | vars(mt.optimizers))) == text
 
@@ -260,7 +265,9 @@ def test_a_state_of_other_names_is_loaded() -> None:
     weights = {"fc1.weight": np.ones((4, 3)), "head.weight": np.ones(3)}
     plain.load_state_dict(weights, strict=False, names={"fc1": "0"})
     assert (plain.state_dict()["0.weight"] == 1).all()
-    with pytest.raises(mt.DataError, match=r"2.weight is missing.*head.weight is unexpected"):
+    with pytest.raises(mt.DataError, match=r"did you mean names=\{'fc1': '0', 'fc2': '2'\}\?"):
+        plain.load_state_dict(model.state_dict())
+    with pytest.raises(mt.DataError, match=r"2.weight is missing.*head.weight is unexpected$"):
         plain.load_state_dict(weights, names={"fc1": "0"})
     with pytest.raises(mt.ConfigurationError, match="expected state to be a Mapping, got None"):
         plain.load_state_dict(None)  # type: ignore[arg-type]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +74,18 @@ sys.exit(main())
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_ctrl_c_while_numpy_is_imported_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise KeyboardInterrupt")
+    done = subprocess.run(
+        [sys.executable, "-m", "minitorch_np", "train"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
 def test_sentences_are_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "terminal_width", lambda: 20)
     sentence = "  a finding: a layer has units that are dead\n\nshort"
@@ -91,3 +105,15 @@ def test_sentences_are_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_numbers_of_a_log_say_something(number: float, shown: str) -> None:
     assert text.decimal(number) == shown
+
+
+def test_rows_that_are_too_wide_are_wrapped_one_by_one() -> None:
+    rows = [
+        ["", "chapter", "right"],
+        [" 9", "dW1 and db1", "0 of 3"],
+        ["10", "the update", "0 of 1"],
+    ]
+    wide = ["    chapter      right", " 9  dW1 and db1  0 of 3", "10  the update   0 of 1"]
+    assert text.listed(rows, 23) == wide
+    narrow = ["chapter  right", " 9  dW1 and db1  0 of", "    3", "10  the update  0 of 1"]
+    assert text.listed(rows, 22) == narrow

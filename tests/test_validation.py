@@ -153,3 +153,21 @@ def test_what_is_said_of_each_argument() -> None:
             eval(call, known)
         missing = isinstance(error.value, mt.MissingExtraError)  # of an optional library
         assert missing or f"    {error.value}" == expected, call
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda big: mt.Dense(big),
+        lambda big: mt.lenet5(big),
+        lambda big: mt.gradcheck(big),
+        lambda big: mt.mlp([3, 2], dtype=big),
+        lambda big: mt.loss_for(big),
+    ],
+)
+def test_a_message_shows_the_beginning_of_a_large_value(call: Callable[[Any], object]) -> None:
+    for big in (list(range(10**5)), np.zeros((30, 30))):
+        with pytest.raises(mt.ConfigurationError, match=r"got (array\()?\[.*\.\.\.") as caught:
+            call(big)
+        assert len(str(caught.value)) < 500
+        assert "\n" not in str(caught.value)

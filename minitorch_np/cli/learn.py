@@ -18,7 +18,7 @@ from minitorch_np.learn.folder import Folder, find, is_ours, start
 from minitorch_np.learn.handout import function_source
 from minitorch_np.learn.process import Limits
 from minitorch_np.learn.task import FILES, Chapter, chapter, chapter_named
-from minitorch_np.text import aligned, wrapped
+from minitorch_np.text import listed, terminal_width, wrapped
 
 ACTIONS = ("list", "start", "check", "hint", "show")
 
@@ -71,7 +71,7 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"folder": str(path) if folder else None, "chapters": data})
         return 0
-    print(wrapped("\n".join(aligned([["", "chapter", "right"], *rows]))))
+    print("\n".join(listed([["", "chapter", "right"], *rows], terminal_width())))
     if folder is None:
         print("\nTo begin: minitorch-np learn start my_network")
     return 0
@@ -116,7 +116,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _overview(answers: list[ChapterAnswer]) -> None:
     """Print a row per chapter, and then the first one that is not right, in full."""
     rows = [[a.file, _mark(a), a.title] for a in answers]
-    print("\n".join(aligned(rows)))
+    print("\n".join(listed(rows, terminal_width())))
     todo = [answer for answer in answers if not answer.passed]
     for answer in [a for a in todo if a.begun][:1] or todo[:1]:
         print(wrapped(f"\n{answer}"))
@@ -140,7 +140,7 @@ def _check_class(arguments: argparse.Namespace) -> int:
         for name, answers in found.items():
             total = f"{sum(a.right for a in answers)}/{sum(a.total for a in answers)}"
             rows.append([name, *map(_mark, answers), total])
-        print("\n".join(aligned(rows)))
+        print("\n".join(listed(rows, terminal_width())))
     return 0 if all(a.passed for answers in found.values() for a in answers) else 1
 
 

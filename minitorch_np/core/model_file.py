@@ -18,6 +18,7 @@ from minitorch_np.errors import ConfigurationError, MinitorchError, ModelFileErr
 from minitorch_np.io.arrays import in_words, read_arrays, read_json, write_arrays
 from minitorch_np.signature import concrete_subclasses
 from minitorch_np.text import excerpt
+from minitorch_np.validation import shown
 
 L = TypeVar("L", bound=Layer)
 
@@ -121,8 +122,8 @@ def _encode(value: Any, numbers: dict[int, int]) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise ConfigurationError(
-        f"save: expected layer arguments made of numbers, texts, layers and lists, got {value!r}: "
-        "give the layer a config() that describes itself in these"
+        f"save: expected layer arguments made of numbers, texts, layers and lists, got "
+        f"{shown(value)}: give the layer a config() that describes itself in these"
     )
 
 

@@ -239,10 +239,11 @@ def load_arrays(
     """
     # PyTorch's BatchNorm also counts batches, which nothing here needs.
     given = {n: a for n, a in given.items() if not str(n).endswith("num_batches_tracked")}
-    wrong = []
+    wrong, advice = [], ""
     if strict:
         wrong += [f"{name} is missing" for name in present if name not in given]
         wrong += [f"{name} is unexpected" for name in given if name not in present]
+        advice = _advice(present, given)
     for name, values in given.items():
         require_unmasked(values, name)
     fitting = {name: np.asarray(given[name]) for name in present if name in given}
@@ -253,6 +254,21 @@ def load_arrays(
                 f"got {array.dtype} of shape {array.shape}"
             )
     if wrong:
-        raise DataError(f"{place}: " + "; ".join(wrong))
+        raise DataError(f"{place}: {'; '.join(wrong)}{advice}")
     for name, array in fitting.items():
         present[name][...] = array
+
+
+def _advice(present: Mapping[str, Array], given: Mapping[str, AnyArray]) -> str:
+    """What `names` to write if arrays of the same shapes, in the same order, have other names."""
+    here = [name for name in present if name not in given]
+    there = [str(name) for name in given if name not in present]
+    alike = len(here) == len(there) and all(
+        present[one].shape == np.shape(given[other]) for one, other in zip(here, there, strict=True)
+    )
+    if not (here and alike):
+        return ""
+    pairs = [(a.rpartition("."), b.rpartition(".")) for a, b in zip(here, there, strict=True)]
+    names = {other[0] or other[2]: one[0] or one[2] for one, other in pairs}
+    right = [_renamed(name, names) for name in there] == here
+    return f": did you mean names={names}?" if right else ""

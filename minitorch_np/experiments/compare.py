@@ -48,7 +48,7 @@ from minitorch_np.experiments.tuning import (
 from minitorch_np.losses import Loss
 from minitorch_np.names import by_name
 from minitorch_np.signature import explained
-from minitorch_np.validation import flag, is_whole, require, whole
+from minitorch_np.validation import flag, is_whole, require, shown, whole
 
 Result: TypeAlias = dict[str, Any]
 Task: TypeAlias = dict[str, Any]
@@ -331,12 +331,12 @@ def _check_sizes(
     for name, number in {"size": size, "target": target}.items():
         if not isinstance(number, (int, float, np.number)) or not 0 < number <= 1:
             raise ConfigurationError(
-                f"compare: expected a {name} greater than 0, up to 1, got {number!r}"
+                f"compare: expected a {name} greater than 0, up to 1, got {shown(number)}"
             )
     names = [configuration.name for configuration in configurations]
     if reference is not None and not (isinstance(reference, str) and reference in names):
         raise ConfigurationError(
-            f"compare: expected a reference of {', '.join(names)}, got {reference!r}"
+            f"compare: expected a reference of {', '.join(names)}, got {shown(reference)}"
         )
 
 
@@ -353,5 +353,7 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
     listed = listed and all(map(is_whole, given))
     numbers = [int(seed) for seed in given] if listed else []
     if not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
-        raise ConfigurationError(f"compare: expected one or more different seeds, got {seeds!r}")
+        raise ConfigurationError(
+            f"compare: expected one or more different seeds, got {shown(seeds)}"
+        )
     return numbers

@@ -6,6 +6,7 @@ JSON, so that it can be sent to another process or machine, and stored in the re
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -20,7 +21,8 @@ from minitorch_np.layers import Dense, Layer, Sequential, Softmax
 from minitorch_np.losses import Loss
 from minitorch_np.names import by_name
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.validation import require
+from minitorch_np.signature import explain
+from minitorch_np.validation import require, shown, wrong
 
 DEFAULTS = ("leaky_relu+elu", "relu+relu", "sigmoid+sigmoid", "relu+softmax", "sigmoid+softmax")
 """The three options of the notes, the network of their example, and the same with Sigmoid, which
@@ -99,7 +101,7 @@ class Configuration(NamedTuple):
         try:
             for key, number in {"epochs": self.epochs, "batch_size": self.batch_size}.items():
                 if not isinstance(number, (int, np.integer)) or number < 1:
-                    raise ConfigurationError(f"expected {key} of at least 1, got {number!r}")
+                    raise ConfigurationError(f"expected {key} of at least 1, got {shown(number)}")
             if not isinstance(self.optimizer, str):
                 raise ConfigurationError(
                     "expected an optimizer by name, such as 'adam(beta1=0.8)', and learning_rate "
@@ -111,6 +113,25 @@ class Configuration(NamedTuple):
                 raise ShapeError(f"expected {outputs} scores, got {model.output_shape}")
         except (ConfigurationError, ShapeError) as error:
             raise type(error)(f"configuration {self.name!r}: {error}") from None
+
+
+def _explain_calls() -> None:
+    """Explain wrong arguments as in other classes; a NamedTuple has no metaclass that does."""
+    create: Any = Configuration.__new__
+    create.__name__ = Configuration.__name__  # the name in the message
+
+    @functools.wraps(create)
+    def new(cls: type, *arguments: Any, **options: Any) -> Any:
+        try:
+            return create(cls, *arguments, **options)
+        except TypeError as error:
+            explain(error, create, len(arguments) + len(options), options)
+            raise
+
+    setattr(Configuration, "__new__", new)
+
+
+_explain_calls()
 
 
 def optimizer_from_name(text: str, learning_rate: float) -> Optimizer:
@@ -131,9 +152,7 @@ def as_configuration(
     if isinstance(given, Configuration):
         return given if loss is None else given._replace(loss=loss)
     if not isinstance(given, str):
-        raise ConfigurationError(
-            f"configuration: expected a Configuration or a text such as 'relu+elu', got {given!r}"
-        )
+        raise wrong("configuration", "a Configuration or a text such as 'relu+elu'", given)
     parts = [part.strip() for part in given.split("+")]
     if len(parts) > 2:
         raise ConfigurationError(

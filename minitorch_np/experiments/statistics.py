@@ -28,6 +28,7 @@ import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
 from minitorch_np.errors import ConfigurationError
+from minitorch_np.validation import shown
 
 LEVEL = 0.05
 """The probability that a whole comparison claims a difference where there is none."""
@@ -205,7 +206,7 @@ def seeds_needed(
     one. Raises ConfigurationError unless size > 0.
     """
     if not size > 0:
-        raise ConfigurationError(f"seeds_needed: expected a size greater than 0, got {size!r}")
+        raise ConfigurationError(f"seeds_needed: expected a size greater than 0, got {shown(size)}")
     sample = np.asarray(differences, dtype=float)
     if len(sample) < 2:
         return None

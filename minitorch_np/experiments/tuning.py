@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from minitorch_np.errors import ConfigurationError
 from minitorch_np.experiments.configuration import Configuration
 from minitorch_np.experiments.measure import worth
-from minitorch_np.validation import is_number
+from minitorch_np.validation import is_number, wrong
 
 Result: TypeAlias = dict[str, Any]
 
@@ -41,9 +40,7 @@ def checked_rates(rates: Sequence[float] | None) -> list[float]:
     listed = listed and getattr(rates, "ndim", 1) == 1
     given = list(rates) if listed else [] if rates is not None else list(RATES)  # type: ignore[arg-type]
     if not given or not all(is_number(rate) and 0 < rate < float("inf") for rate in given):
-        raise ConfigurationError(
-            f"learning_rates: expected one or more finite numbers greater than 0, got {rates!r}"
-        )
+        raise wrong("learning_rates", "one or more finite numbers greater than 0", rates)
     return sorted({float(rate) for rate in given})
 
 

@@ -32,8 +32,11 @@ def main() -> None:
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
 
     def answer(result: dict[str, Any]) -> None:
-        answers.write(json.dumps(result) + "\n")
-        answers.flush()
+        try:
+            answers.write(json.dumps(result) + "\n")
+            answers.flush()
+        except BrokenPipeError:  # the parent died, and `_listen` has not noticed yet
+            os._exit(0)
 
     about = json.loads(lines.get())
     try:

@@ -44,7 +44,7 @@ from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss, loss_for
 from minitorch_np.losses.base import check_weights
 from minitorch_np.signature import explained
-from minitorch_np.validation import choice, flag, instance, whole
+from minitorch_np.validation import choice, flag, instance, shown, whole
 
 MODES = ("auto", "exhaustive", "directional")
 
@@ -116,7 +116,7 @@ def gradcheck(
     flag("gradcheck", "contracts", contracts)
     if not isinstance(obj, (Layer, Loss)):
         hint = ": for a function use gradcheck_function" if callable(obj) else ""
-        raise ConfigurationError(f"gradcheck: expected a Layer or a Loss, got {obj!r}{hint}")
+        raise ConfigurationError(f"gradcheck: expected a Layer or a Loss, got {shown(obj)}{hint}")
     whole("gradcheck", "seed", seed, 0)
     if target is not None:
         target = each(lambda part: as_targets(part, "gradcheck: target"), target)

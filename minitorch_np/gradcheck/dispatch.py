@@ -21,6 +21,7 @@ from minitorch_np.gradcheck.step import check_step
 from minitorch_np.layers import Layer
 from minitorch_np.losses import Loss
 from minitorch_np.training import Trainer
+from minitorch_np.validation import shown
 
 DERIVATIVES = ("{}_vjp", "{}_derivative", "{}_prime", "d_{}", "d{}")
 """The names that a function's derivative may have."""
@@ -50,7 +51,7 @@ def check_any(obj: Any, *arguments: Any, **options: Any) -> list[GradientCheck]:
     if callable(obj) and not isinstance(obj, type):
         return [gradcheck_function(obj, *arguments, **options)]
     raise ConfigurationError(
-        f"gradcheck: expected a layer, a loss, a trainer or a function, got {obj!r}"
+        f"gradcheck: expected a layer, a loss, a trainer or a function, got {shown(obj)}"
     )
 
 

@@ -11,7 +11,7 @@ from minitorch_np.arrays import Array, as_targets
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.losses.base import LARGEST_WEIGHT
 from minitorch_np.signature import explained
-from minitorch_np.validation import is_number, is_whole, whole
+from minitorch_np.validation import is_number, is_whole, shown, whole
 
 BALANCED: Literal["balanced"] = "balanced"
 """All classes together count the same: see `balanced_weights`."""
@@ -38,7 +38,7 @@ def as_class_weights(given: Any) -> Array | Literal["balanced"]:
             return weights
     raise ConfigurationError(
         "SoftmaxCrossEntropy: expected class_weights of one number of at least 0 for each "
-        f"class, not all 0, or 'balanced', got {given!r}"
+        f"class, not all 0, or 'balanced', got {shown(given)}"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from minitorch_np.errors import ConfigurationError, optional
 from minitorch_np.figures import COLOURS, WIDTH, Figure, new_figure
 from minitorch_np.text import as_html
-from minitorch_np.validation import choice, instance
+from minitorch_np.validation import choice, instance, shown
 
 LOWER, HIGHER = ("loss", "error", "mae", "rmse"), ("acc", "precision", "recall", "f1", "auc", "r2")
 """Parts of the names of numbers that are better when they are smaller, and when they are larger."""
@@ -53,7 +53,7 @@ class History(Mapping[str, list[float]]):
             try:
                 number = float(given)
             except (TypeError, ValueError):
-                raise ConfigurationError(f"{name}: expected a number, got {given!r}") from None
+                raise ConfigurationError(f"{name}: expected a number, got {shown(given)}") from None
             self._columns.setdefault(name, []).append(number)
 
     def restore(self, columns: Mapping[str, list[float]]) -> None:
@@ -86,7 +86,7 @@ class History(Mapping[str, list[float]]):
         if smaller is None:
             raise ConfigurationError(
                 f"best: expected mode 'min' or 'max' with {name!r}, since its name does not say "
-                f"which is better, got {mode!r}"
+                f"which is better, got {shown(mode)}"
             )
         known = [place for place, number in enumerate(column) if not math.isnan(number)]
         if not known:

@@ -33,7 +33,7 @@ from minitorch_np.losses import Loss, SeveralLosses
 from minitorch_np.losses.base import check_weights
 from minitorch_np.training.batches import Samples
 from minitorch_np.training.checkpoint import Checkpoint
-from minitorch_np.validation import instance, is_number, require, whole
+from minitorch_np.validation import instance, is_number, require, shown, whole
 
 ROWS = 100
 """The approximate number of samples that the check of the scale inspects."""
@@ -128,7 +128,7 @@ def split_at(n: int, share: float) -> int:
     if not 0 < kept < n:
         raise ConfigurationError(
             "validation_split: expected a fraction between 0 and 1 that leaves samples on both "
-            f"sides, got {share!r} of {n}"
+            f"sides, got {shown(share)} of {n}"
         )
     return kept
 

@@ -9,6 +9,7 @@ import numpy as np
 from minitorch_np.arrays import AnyArray, Shape
 from minitorch_np.errors import ConfigurationError, DataError
 from minitorch_np.losses import Loss
+from minitorch_np.validation import shown
 
 SHOWN = 5
 """How many names an error message lists."""
@@ -26,7 +27,7 @@ def checked_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
     texts = all(isinstance(name, str) for name in found)
     if len(found) < 2 or not texts or len({*found}) < len(found):
         raise ConfigurationError(
-            f"Trainer: expected classes to be two or more different strings, got {names!r}"
+            f"Trainer: expected classes to be two or more different strings, got {shown(names)}"
         )
     return tuple(map(str, found))
 

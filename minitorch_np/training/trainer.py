@@ -48,7 +48,7 @@ from minitorch_np.training.loop import AfterStep, Loop, evaluation_rows, measure
 from minitorch_np.training.outputs import as_loss, as_metrics
 from minitorch_np.training.ranks import Alone, Ranks, ranks_of
 from minitorch_np.training.stateful import carried
-from minitorch_np.validation import flag, instances, is_number, require
+from minitorch_np.validation import flag, instances, is_number, is_whole, require
 
 
 class Trainer(metaclass=Explained):
@@ -103,7 +103,7 @@ class Trainer(metaclass=Explained):
             metric.check_loss(loss, model)
         names = ["loss", *(metric.name for metric in self.metrics)]
         require(len(set(names)) == len(names), "metrics", "different names", names)
-        self.rng = as_generator(seed)
+        self.rng, self.seed = as_generator(seed), int(seed) if is_whole(seed) else None
         self.classes = checked_names(classes)
         self.stop_training = False
         self.ranks = ranks_of(communicator, model, loss)
@@ -285,7 +285,7 @@ class Trainer(metaclass=Explained):
         ranks = self.run.ranks
         if not checkpoint and ranks.size == 1:
             return {}
-        identity = fingerprint(self.run, hooks)
+        identity = {**fingerprint(self.run, hooks), "seed": self.seed}
         begun = {"versions": versions(), "epochs": epochs, "every": checkpoint and checkpoint.every}
         ranks.agree(lambda: begun | identity | self._state())
         return identity
