@@ -124,7 +124,7 @@ def test_dtypes_and_seeds() -> None:
     assert as_float_dtype("float32") is as_float_dtype(np.float32) is np.dtype(np.float32)
     for dtype in (np.float16, int, None, "text", 3):
         with pytest.raises(ConfigurationError, match="^dtype: expected float32 or float64, got "):
-            as_float_dtype(dtype)  # type: ignore[arg-type]
+            as_float_dtype(dtype)
     for seed in (-1, 0.5, "x"):
         with pytest.raises(ConfigurationError, match="^seed: expected a whole number of at least"):
             as_generator(seed)  # type: ignore[arg-type]

@@ -38,8 +38,9 @@ def test_the_steps_that_count_in_all_inputs() -> None:
         ((other, one, other), one & other),
     ):
         np.testing.assert_array_equal(layer.mask_after(given), expected)
-    for given in (None, (None, None), third):
-        assert layer.mask_after(given) is None
+    nothing: list[Any] = [None, (None, None), third]
+    for none in nothing:
+        assert layer.mask_after(none) is None
     assert built(mt.Dense(2), 3).mask_after(one) is None
     assert built(mt.Flatten(), 3, 4).mask_after(one) is None
 
@@ -169,7 +170,7 @@ def test_one_output_is_the_probability_of_class_1() -> None:
     for last in ("identity", "sigmoid"):
         model = mt.Sequential(mt.Dense(1), last, input_shape=3, seed=0, dtype=np.float64)
         mt.Trainer(model, "bce" if last == "identity" else "mse", "sgd")
-        z = x @ model[0].weight.T + model[0].bias
+        z = x @ model.state_dict()["0.weight"].T + model.state_dict()["0.bias"]
         p = 1 / (1 + np.exp(-z))
         if last == "identity":
             assert not model.exclusive_classes
@@ -295,7 +296,8 @@ def test_images_by_place() -> None:
         found = images.take(rows)  # type: ignore[arg-type]
         assert found.labels.tolist() == [1, 0]
         np.testing.assert_array_equal(found.images, images.images[[3, 0]])
-    for row in (-1, np.int64(4)):
+    last: list[Any] = [-1, np.int64(4)]
+    for row in last:
         np.testing.assert_array_equal(images[row].images, images.images[4:])
     first, second = images.split(0.2, seed=0)
     assert (len(first), len(second)) == (4, 1)

@@ -140,8 +140,13 @@ def test_a_number_that_is_none_is_told_by_its_name() -> None:
 def test_what_is_said_of_each_argument() -> None:
     """The place, the argument, its bounds and what was given, in a table of calls and messages."""
     lines = CALLS.read_text().splitlines()[1:]
-    model = lambda: mt.Sequential(mt.Dense(2), input_shape=3, seed=0)  # noqa: E731
-    trainer = lambda: mt.Trainer(model(), "softmax_cross_entropy", "sgd")  # noqa: E731
+
+    def model() -> mt.Sequential:
+        return mt.Sequential(mt.Dense(2), input_shape=3, seed=0)
+
+    def trainer() -> mt.Trainer:
+        return mt.Trainer(model(), "softmax_cross_entropy", "sgd")
+
     known = {**globals(), "model": model, "trainer": trainer}
     for call, expected in zip(lines[::2], lines[1::2], strict=True):
         with pytest.raises((mt.ConfigurationError, mt.MissingExtraError)) as error:
