@@ -280,8 +280,8 @@ def test_columns_and_parts() -> None:
     ahead = stores.tree(lambda part: part[:], all_three.ahead(rows(3, 4, 9)))
     both_ways: list[Any] = [all_three.read(rows(3, 4, 9)), ahead]
     for found in both_ways:
-        for one, array in zip(found, (X, np.arange(40), X[:, 0]), strict=True):
-            np.testing.assert_array_equal(one, array[[3, 4, 9]])
+        for one, whole in zip(found, [X, np.arange(40), X[:, 0]], strict=True):
+            np.testing.assert_array_equal(one, np.asarray(whole)[[3, 4, 9]])
     part: Any = stores.Part(all_three, 10, 25)
     assert (len(part), part.chunk, part.row_bytes, part.place) == (15, 20, 24, "fit")
     np.testing.assert_array_equal(part.read(rows(0, 14))[1], [10, 24])
