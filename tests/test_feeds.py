@@ -1,4 +1,4 @@
-"""How data comes to a model: of which kind it is, in which batches, and what does not go together."""
+"""How data comes to a model: its kind, its batches, and what does not go together."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def trainer() -> mt.Trainer:
         (lambda fit: fit(X), "fit: expected targets y with x, or a data set or an iterable with"),
         (
             lambda fit: fit(X, Y, validation_data=(X, Y), validation_split=0.5),
-            r"validation_data: expected \(x, y\) or .* and no validation_split with it, got 2 items",
+            r"validation_data: expected \(x, y\) or .* and no validation_split .*, got 2 items",
         ),
         (lambda fit: fit(X, Y, validation_data=(X,)), "got 1 items$"),
         (lambda fit: fit(X, Y, validation_data=(X, Y, Y, Y)), "got 4 items$"),
@@ -268,7 +268,7 @@ def test_what_tells_batches_apart() -> None:
     [
         (
             X,
-            "expected batches (x, y) or (x, y, sample_weight), got <class 'numpy.ndarray'> as batch 0",
+            "(x, y, sample_weight), got <class 'numpy.ndarray'> as batch 0",
         ),
         ((X,), "expected batches (x, y) or (x, y, sample_weight), got 1 items as batch 0"),
         ((X, Y, Y, Y), "got 4 items as batch 0"),
