@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.core import room
 from minitorch_np.core.sequences import mask_of_lengths, with_lengths
 from minitorch_np.layers.embedding import Embedding
 from minitorch_np.losses.class_weights import as_class_weights
 from minitorch_np.training import checkpoint
-from minitorch_np.training.inputs import _of_size_1, split_at
+from minitorch_np.training.inputs import SMALL, _of_size_1, split_at
 
 RNG = np.random.default_rng(0)
 
@@ -216,6 +217,8 @@ def test_what_is_of_about_size_1() -> None:
         ([1000.0], False),
         ([1e-4, 1e-4], False),
         ([1e-4] * 99 + [1.0], True),
+        ([0.0] * 99 + [SMALL], True),
+        ([0.0] * 99 + [0.99 * SMALL], False),
     ):
         assert _of_size_1(np.array(x)) is right
 
@@ -327,3 +330,63 @@ def test_numbers_that_are_converted(tmp_path: Path) -> None:
 def test_what_is_no_picture_to_print(shape: Any) -> None:
     with pytest.raises(mt.ConfigurationError, match="as_text: expected a grey image"):
         mt.data.as_text(np.zeros(shape, np.uint8))
+
+
+def test_layers_by_name() -> None:
+    model = mt.Sequential({"first": mt.Dense(2), "then": "tanh"}, input_shape=3, seed=0)
+    assert list(model.sublayers()) == ["first", "then"]
+    assert isinstance(model[1], mt.Tanh)
+    assert list(model.state_dict()) == ["first.weight", "first.bias"]
+
+
+def test_who_couples_samples() -> None:
+    inner = mt.Sequential(mt.Dense(2), mt.BatchNorm())
+    for layer, couples in (
+        (mt.BatchNorm(), True),
+        (mt.Sequential("tanh", inner), True),
+        (mt.Residual(inner), True),
+        (mt.LayerNorm(), False),
+        (mt.Sequential(mt.Dense(2), "tanh"), False),
+    ):
+        assert layer.couples_samples is couples
+
+
+def test_the_first_negative_probability_is_named() -> None:
+    with pytest.raises(mt.DataError, match=r"from 0 to 1; got -0.1 at row 1, column 2$"):
+        scores = np.array([[0.5, 0.25, 0.25], [0.5, 0.6, -0.1], [-1, 1, 1]])
+        mt.CrossEntropy().forward(scores, np.array([0, 1, 2]))
+
+
+def test_calibration_of_several_labels_and_of_one() -> None:
+    p = np.array([[0.9, 0.2], [0.6, 0.4]])
+    several, one = mt.CalibrationError(2), mt.CalibrationError(2)
+    several.begin(mt.Sequential(mt.Dense(2), "sigmoid", input_shape=3, seed=0))
+    several.multi_label = True  # as a BinaryCrossEntropy says
+    # Up to 1/2: 0.2 and 0.4, none of which is true; above: 0.9 and 0.6, of which one is.
+    counts = several.count(p, np.array([[1, 0], [0, 0]]))
+    np.testing.assert_allclose(counts, [[2, 2], [0, 1], [0.6, 1.5]])
+    assert several.value(counts) == pytest.approx((0.6 + 0.5) / 4)
+    one.begin(mt.Sequential(mt.Dense(1), "sigmoid", input_shape=3, seed=0))
+    counts = one.count(p[:, 1:], np.array([1, 0]))
+    np.testing.assert_allclose(counts, [[2, 0], [1, 0], [0.6, 0]])
+
+
+def test_room_is_asked_for_only_while_a_file_is_read() -> None:
+    room.require_sample("x", (10**12,))
+    room.require_parameters("x", (10**12,))
+    room.take_room("x", 10**12)
+    with room.room_for(10):
+        room.require_sample("x", (5,))
+        with pytest.raises(mt.ModelFileError, match=r"^x: a sample of shape \(1000000000000,\)"):
+            room.require_sample("x", (10**12,))
+        room.take_room("x", 4)
+        room.require_parameters("x", (2, 3))
+        said = "x: expected parameters of at most 6 numbers, as the file has, got (7,)"
+        for use in (lambda: room.require_parameters("x", (7,)), lambda: room.take_room("x", 7)):
+            with pytest.raises(mt.ModelFileError) as error:
+                use()
+            assert str(error.value) == said
+        with room.room_for(1):
+            room.take_room("x", 1)
+        room.take_room("x", 6)
+    room.take_room("x", 10**12)
