@@ -125,6 +125,17 @@ def test_adam_counts_the_steps_of_each_parameter() -> None:
     assert moved["2.weight"] == pytest.approx(moved["0.weight"], rel=1e-14)
 
 
+def test_a_step_of_nothing_is_none() -> None:
+    model = mt.Sequential(mt.Dense(2), input_shape=3, seed=0)
+    rule = mt.SGD(0.5)
+    model[0].trainable = False
+    rule.step(model, {})
+    assert (rule.steps, rule.last_rate) == (0, 0.0)
+    model[0].trainable = True
+    rule.step(model, {"0.weight": np.ones((2, 3), "f"), "0.bias": np.ones(2, "f")})
+    assert (rule.steps, rule.last_rate) == (1, 0.5)
+
+
 def test_a_memory_of_another_model_is_refused() -> None:
     model = mt.Sequential(mt.Dense(2), input_shape=3, seed=0)
     rule = mt.Adam()
