@@ -183,7 +183,7 @@ def test_the_advice_for_large_inputs(low: float, high: float, advice: str) -> No
     x = np.full((4, 3), high)
     x[0, 0] = low
     plain = mt.Sequential(mt.Dense(2), input_shape=3, seed=0)
-    with pytest.warns(UserWarning) as warned:
+    with pytest.warns(UserWarning, match="about size 1") as warned:
         warn_of_size(plain, x)
     assert str(warned[0].message) == (
         f"fit: x: expected inputs of about size 1, got numbers from {low:.3g} to {high:.3g}: "
