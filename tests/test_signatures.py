@@ -1,5 +1,5 @@
-"""The public interface as a table: every function, class and method with its defaults; and the
-numbers that the rooms have chosen. Who changes one of them changes it there too:
+"""The public interface as a table: functions, classes and methods with their defaults, what classes
+say of themselves, and the numbers that the rooms have chosen. Who changes one changes it there too:
 
     python -m tests.test_signatures
 """
@@ -55,20 +55,20 @@ def signatures() -> Iterator[str]:
     for place in places:
         for name in sorted(getattr(place, "__all__", None) or vars(place)):
             thing = getattr(place, name)
-            own = getattr(thing, "__module__", "").startswith("minitorch_np")
-            if name.startswith("_") or not own or not callable(thing) or id(thing) in seen:
+            ours = getattr(thing, "__module__", "").startswith("minitorch_np")
+            if name.startswith("_") or not ours or not callable(thing) or id(thing) in seen:
                 continue
             seen.add(id(thing))
             if not isinstance(thing, type):
                 yield f"{name}{shown(thing)}"
             elif not issubclass(thing, Exception):
                 yield f"{name}{shown(thing)}"
-                for key, method in sorted(vars(thing).items()):
+                for key, own in sorted(vars(thing).items()):
                     public = not key.startswith("_") and key not in PROTOCOL
-                    if inspect.isfunction(method) and public:
-                        arguments = shown(method)
-                        if "=" in arguments:
-                            yield f"    {name}.{key}{arguments}"
+                    if public and inspect.isfunction(own) and "=" in (arguments := shown(own)):
+                        yield f"    {name}.{key}{arguments}"
+                    elif public and isinstance(own, (bool, int, float, str, tuple)):
+                        yield f"    {name}.{key} = {own!r}"
 
 
 def modules() -> Iterator[ModuleType]:
