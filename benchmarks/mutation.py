@@ -61,6 +61,8 @@ OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL, 128 + signal.SIGXCPU, 128 + sig
 PARTS = 12
 """Coverage is measured in so many runs of pytest."""
 
+TABLES = "tests.test_signatures."  # they read defaults and constants, and run none of their lines
+
 COMPARISONS: dict[type[ast.AST], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
@@ -103,7 +105,8 @@ class Covered(NamedTuple):
         tests = [test for test in of_file if test in own] or of_file
         together = accumulate(self.seconds[test] for test in tests)
         few = [test for test, s in zip(tests, together, strict=True) if s < MOST_SECONDS]
-        return few or tests[:1]
+        read = [test for test in self.seconds if test.startswith(TABLES)]
+        return (few or tests[:1]) + (read if is_read(mutant) else [])
 
 
 def run_with(mutant: Mutant) -> range:
@@ -123,6 +126,14 @@ def run_with(mutant: Mutant) -> range:
         if hasattr(inner, "body"):
             return range(inner.lineno, max(inner.lineno, inner.body[0].lineno - 1) + 1)
     return range(inner.lineno, inner.end_lineno + 1)
+
+
+def is_read(mutant: Mutant) -> bool:
+    """Whether a mutant is no part of a function's body, but a default or what a module defines."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes: Any = ast.walk(ast.parse((ROOT / mutant.file).read_text()))
+    bodies = [node.body for node in nodes if isinstance(node, functions)]
+    return not any(body[0].lineno <= mutant.line <= (body[-1].end_lineno or 0) for body in bodies)
 
 
 def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
