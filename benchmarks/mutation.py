@@ -95,9 +95,7 @@ class Covered(NamedTuple):
     seconds: dict[str, float]
 
     def of(self, mutant: Mutant) -> list[str]:
-        """Those of its statement, function or file, see :func:`run_with`; of the file or the folder
-        where that runs before any test does.
-        """
+        """Those of its statement, function or file, see :func:`run_with`; or of file or folder."""
         places = [f"{mutant.file}:{line}" for line in run_with(mutant)]
         own = {test for place in places for test in self.tests.get(place, [])}
         folder = str(Path(mutant.file).parent)
@@ -105,8 +103,8 @@ class Covered(NamedTuple):
         tests = [test for test in of_file if test in own] or of_file
         together = accumulate(self.seconds[test] for test in tests)
         few = [test for test, s in zip(tests, together, strict=True) if s < MOST_SECONDS]
-        read = [test for test in self.seconds if test.startswith(TABLES)]
-        return (few or tests[:1]) + (read if is_read(mutant) else [])
+        read = [test for test in self.seconds if is_read(mutant) and test.startswith(TABLES)]
+        return (few or tests[:1]) + read
 
 
 def run_with(mutant: Mutant) -> range:
