@@ -103,7 +103,7 @@ class Covered(NamedTuple):
         tests = [test for test in of_file if test in own] or of_file
         together = accumulate(self.seconds[test] for test in tests)
         few = [test for test, s in zip(tests, together, strict=True) if s < MOST_SECONDS]
-        read = [test for test in self.seconds if is_read(mutant) and test.startswith(TABLES)]
+        read = [test for test in self.seconds if test.startswith(TABLES) and is_read(mutant)]
         return (few or tests[:1]) + read
 
 
