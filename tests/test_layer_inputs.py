@@ -26,6 +26,7 @@ LAYERS: list[tuple[mt.Layer, tuple[int, ...]]] = [
     (mt.SinusoidalPositions(), STEPS),
     (mt.RotaryPositions(), STEPS),
     (mt.Unembedding(mt.Embedding(5, 6)), STEPS),
+    (mt.Unembedding(mt.Embedding(5, 6)), IMAGE),
     (mt.SimpleRNN(2), STEPS),
     (mt.LSTM(2), STEPS),
     (mt.GRU(2), STEPS),
