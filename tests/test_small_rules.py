@@ -17,7 +17,7 @@ from minitorch_np.io.arrays import read_json
 from minitorch_np.layers.embedding import Embedding
 from minitorch_np.losses.class_weights import as_class_weights
 from minitorch_np.training import checkpoint
-from minitorch_np.training.inputs import SMALL, _of_size_1, split_at
+from minitorch_np.training.inputs import LARGE, SMALL, _of_size_1, split_at
 
 RNG = np.random.default_rng(0)
 
@@ -214,6 +214,8 @@ def test_what_is_of_about_size_1() -> None:
         ([math.inf, 1], True),
         ([1.0], True),
         ([5.0], True),
+        ([LARGE], True),
+        ([1.001 * LARGE], False),
         ([1000.0], False),
         ([1e-4, 1e-4], False),
         ([1e-4] * 99 + [1.0], True),

@@ -195,6 +195,31 @@ def test_heads_that_are_refused(line: str, said: str, tmp_path: Path) -> None:
     assert str(error.value).startswith(f"{path}{said}")
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("1,2,3,4,256", ":3: expected a whole number from 0 to 255 in p3, got '256'"),
+        ("1,2,x,4,5", ":3: expected a whole number from 0 to 255 in p1, got 'x'"),
+        ("1,2,-1,4,5", ":3: expected a whole number from 0 to 255 in p1, got '-1'"),
+        ("1,2,,4,5", ":3: expected a whole number from 0 to 255 in p1, got ''"),
+        (
+            "1,2,0.5,4,5",
+            ":3: expected a whole number from 0 to 255 in p1, got '0.5': pixels from 0 to 1 must "
+            "be multiplied by 255 and rounded",
+        ),
+        ("1,2,1.5,4,5", ":3: expected a whole number from 0 to 255 in p1, got '1.5'"),
+        ("1,2,3,4", ":3: expected 5 columns, as in the first line, got 4"),
+        ("1,2,3,4,5,6", ":3: expected 5 columns, as in the first line, got 6"),
+    ],
+)
+def test_a_row_that_is_wrong(row: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"label,p0,p1,p2,p3\n1,2,3,4,5\n{row}\n")
+    with pytest.raises(mt.DataError) as error:
+        mt.data.load_csv(path)
+    assert str(error.value) == f"{path}{said}"
+
+
 def test_which_processes_are_alive() -> None:
     assert atomic._alive(str(os.getpid()))
     assert atomic._alive("9" * 30)  # who knows
