@@ -14,6 +14,8 @@ import minitorch_np as mt
 from minitorch_np.core import room
 from minitorch_np.core.node import arranged, ordered
 from minitorch_np.core.shapes import _remedy, require_input
+from minitorch_np.data import convert
+from minitorch_np.data.convert import _any_head
 from minitorch_np.data.csv import read_head
 from minitorch_np.io import atomic
 
@@ -218,6 +220,42 @@ def test_a_row_that_is_wrong(row: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(mt.DataError) as error:
         mt.data.load_csv(path)
     assert str(error.value) == f"{path}{said}"
+
+
+@pytest.mark.parametrize(
+    ("line", "label", "found"),
+    [
+        ("a,b", None, (1, ["a", "b"], None, 0)),
+        ("1,2", None, (0, ["column 1", "column 2"], None, 0)),
+        ("a,Label,y", None, (1, ["a", "Label", "y"], 1, 0)),
+        ("a,label,b", "b", (1, ["a", "label", "b"], 2, 0)),
+        ('"a", "b"', "a", (1, ["a", "b"], 0, 0)),
+        ("1,b", "b", (1, ["1", "b"], 1, 0)),
+    ],
+)
+def test_the_head_of_any_numbers(line: str, label: Any, found: Any, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"{line}\n1,2\n")
+    assert _any_head(str(path), label) == found
+    for wrong in ("", " \n"):
+        path.write_text(wrong)
+        with pytest.raises(mt.DataError, match=":1: expected names of columns, or numbers, got an"):
+            _any_head(str(path), None)
+    for text in ("1,2", "a,b"):
+        path.write_text(text)
+        with pytest.raises(mt.DataError, match=":1: expected a column named 'c', got "):
+            _any_head(str(path), "c")
+
+
+def test_a_line_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convert, "LONGEST", 12)
+    source, target = tmp_path / "x.csv", tmp_path / "x.npy"
+    source.write_text("1,2\n3.0000000,4\n")  # 12 with its end
+    assert mt.data.convert_csv(source, target, dtype="float32").rows == 2
+    source.write_text("1,2\n3.00000000,4\n")
+    with pytest.raises(mt.DataError) as error:
+        mt.data.convert_csv(source, tmp_path / "y.npy", dtype="float32")
+    assert str(error.value) == f"{source}: expected numbers: a line is too long"
 
 
 def test_which_processes_are_alive() -> None:
