@@ -148,3 +148,20 @@ def test_a_memory_of_another_model_is_refused() -> None:
         "optimizer: expected state for 2 arrays of 12 parameters in total, as the model has, got "
         "that of another model, or of an older version"
     )
+
+
+def test_a_rate_is_restored_unless_it_follows_a_schedule() -> None:
+    schedule = mt.schedules.cosine(0.1, 10)
+    number, scheduled = mt.SGD(0.5).state_dict(), mt.SGD(schedule).state_dict()
+    assert number["learning_rate"] == 0.5
+    assert "learning_rate" not in scheduled
+    for rate, state, expected in (
+        (0.1, number, 0.5),
+        (0.1, scheduled, 0.1),
+        (schedule, number, schedule),
+        (schedule, scheduled, schedule),
+    ):
+        rule = mt.SGD(rate)
+        rule.load_state_dict({**state, "last_rate": 0.25})
+        assert rule.learning_rate == expected
+        assert rule.last_rate == 0.25
