@@ -61,6 +61,8 @@ OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL, 128 + signal.SIGXCPU, 128 + sig
 PARTS = 12
 """Coverage is measured in so many runs of pytest."""
 
+TABLES = "tests.test_signatures."  # they read defaults and constants, and run none of their lines
+
 COMPARISONS: dict[type[ast.AST], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
@@ -93,9 +95,7 @@ class Covered(NamedTuple):
     seconds: dict[str, float]
 
     def of(self, mutant: Mutant) -> list[str]:
-        """Those of its statement, function or file, see :func:`run_with`; of the file or the folder
-        where that runs before any test does.
-        """
+        """Those of its statement, function or file, see :func:`run_with`; or of file or folder."""
         places = [f"{mutant.file}:{line}" for line in run_with(mutant)]
         own = {test for place in places for test in self.tests.get(place, [])}
         folder = str(Path(mutant.file).parent)
@@ -103,7 +103,8 @@ class Covered(NamedTuple):
         tests = [test for test in of_file if test in own] or of_file
         together = accumulate(self.seconds[test] for test in tests)
         few = [test for test, s in zip(tests, together, strict=True) if s < MOST_SECONDS]
-        return few or tests[:1]
+        read = [test for test in self.seconds if test.startswith(TABLES) and is_read(mutant)]
+        return (few or tests[:1]) + read
 
 
 def run_with(mutant: Mutant) -> range:
@@ -123,6 +124,14 @@ def run_with(mutant: Mutant) -> range:
         if hasattr(inner, "body"):
             return range(inner.lineno, max(inner.lineno, inner.body[0].lineno - 1) + 1)
     return range(inner.lineno, inner.end_lineno + 1)
+
+
+def is_read(mutant: Mutant) -> bool:
+    """Whether a mutant is no part of a function's body, but a default or what a module defines."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes: Any = ast.walk(ast.parse((ROOT / mutant.file).read_text()))
+    bodies = [node.body for node in nodes if isinstance(node, functions)]
+    return not any(body[0].lineno <= mutant.line <= (body[-1].end_lineno or 0) for body in bodies)
 
 
 def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:

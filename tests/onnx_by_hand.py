@@ -18,8 +18,8 @@ RNG = np.random.default_rng(0)
 
 def numbers(*shape: int) -> AnyArray:
     """Numbers between 0.5 and 1.5, of either sign."""
-    made: AnyArray = RNG.uniform(0.5, 1.5, shape) * RNG.choice([-1, 1], shape)
-    return made.astype(np.float32)
+    signs = RNG.choice([-1, 1], shape)
+    return np.asarray(RNG.uniform(0.5, 1.5, shape) * signs, np.float32)
 
 
 W, C, V = numbers(3, 2), numbers(2), numbers(3)
@@ -79,8 +79,7 @@ def windows(x: AnyArray, w: AnyArray, stride: Any, border: Any, dilation: Any) -
     (high, wide), (a, b), (s, t) = w.shape[2:], dilation, stride
     high, wide = (high - 1) * a + 1, (wide - 1) * b + 1
     cut = np.lib.stride_tricks.sliding_window_view(x, (high, wide), axis=(2, 3))
-    y: AnyArray = np.einsum("mcijkl,fckl->mfij", cut[:, :, ::s, ::t, ::a, ::b], w)
-    return y
+    return np.asarray(np.einsum("mcijkl,fckl->mfij", cut[:, :, ::s, ::t, ::a, ::b], w))
 
 
 CONSTANTS: dict[str, Any] = {

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import minitorch_np as mt
 from minitorch_np.arrays import Array
 from minitorch_np.data import Compose, ImageTransform, Rotate, Shift
+from minitorch_np.data.augment import _sampled
 
 
 class Fixed:
@@ -115,3 +116,54 @@ def test_a_network_that_has_seen_shifts_minds_them_less(digits: mt.data.Digits) 
         trainer.fit(x, y, epochs=8, transform=transform)
         accuracies.append(trainer.evaluate(shifted, digits.test.labels)["accuracy"])
     assert accuracies[1] > accuracies[0] + 0.1
+
+
+def test_pixels_between_pixels_by_the_formula(rng: np.random.Generator) -> None:
+    """The mean of the four around, weighted by how near they are; outside it is `fill`."""
+    images, fill = rng.random((2, 3, 4, 5)), 0.25
+    rows, columns = rng.uniform(-2.5, 6.5, (2, 2, 4, 5))
+    rows[0, 0, :3], columns[0, 0, :3] = (0, 3, -1), (4, 0, 2)  # and right on some
+
+    def pixel(image: Any, row: int, column: int) -> Any:
+        inside = 0 <= row < 4 and 0 <= column < 5
+        return image[:, row, column] if inside else np.full(3, fill)
+
+    expected = np.empty_like(images)
+    for m, i, j in np.ndindex(2, 4, 5):
+        y, x = rows[m, i, j], columns[m, i, j]
+        top, left = int(np.floor(y)), int(np.floor(x))
+        total = np.zeros(3)
+        for row, column in ((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)):
+            weight = (1 - abs(y - row)) * (1 - abs(x - column))
+            total += weight * pixel(images[m], row, column)
+        expected[m, :, i, j] = total
+    np.testing.assert_allclose(_sampled(images, rows, columns, fill), expected, rtol=1e-12)
+
+
+def test_a_quarter_of_a_turn_counter_clockwise() -> None:
+    x = np.arange(2 * 9.0).reshape(2, 3, 3)
+    turned = Rotate(90, fill=7.0)
+    draws: Any = type("Draws", (), {"uniform": lambda self, low, high, shape: np.full(shape, high)})
+    np.testing.assert_allclose(turned(x, draws()), np.rot90(x, axes=(1, 2)), atol=1e-12)
+    rows = x.reshape(2, 9)
+    np.testing.assert_allclose(turned(rows, draws())[1], np.rot90(x[1]).reshape(-1), atol=1e-12)
+
+
+def test_a_shift_by_what_is_drawn() -> None:
+    """Down and to the right, and what comes in is `fill`."""
+    x = np.arange(12.0).reshape(1, 3, 4)
+
+    class Draws:
+        def integers(self, low: int, high: int, shape: Any, *, endpoint: bool) -> Any:
+            assert (low, high, shape, endpoint) == (-2, 2, (2, 1, 1, 1), True)
+            return np.array([1, -1]).reshape(shape)
+
+    drawn: Any = Draws()
+    expected = [[9, 9, 9, 9], [1, 2, 3, 9], [5, 6, 7, 9]]
+    np.testing.assert_array_equal(Shift(2, fill=9.0)(x, drawn)[0], expected)
+    flat = x.reshape(1, 12)
+    found = Shift(2, image_shape=(3, 4), fill=9.0)(flat, drawn)
+    np.testing.assert_array_equal(found, [np.ravel(expected)])
+    for wrong in (flat[0], flat, x[None, None]):
+        with pytest.raises(mt.ShapeError, match="^Shift: expected images"):
+            Shift(2)(wrong, drawn)

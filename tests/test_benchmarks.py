@@ -196,12 +196,18 @@ def test_a_mutant_runs_the_tests_of_its_statement(
     assert ran == wanted
     covered = mutation.Covered(
         {"code.py": ["few", "slow", "all"], "code.py:3": ["all", "few"], "code.py:5": ["slow"]},
-        {"few": 1.0, "slow": mutation.MOST_SECONDS, "all": 1.0},
+        {
+            "few": 1.0,
+            "slow": mutation.MOST_SECONDS,
+            "all": 1.0,
+            (table := mutation.TABLES + "t"): 1,
+        },
     )
     ran_by = {m.before: covered.of(m) for m in made if m.kind == "constant"}
     assert ran_by["3"] == ["few", "all"]  # what runs the fewest lines comes first
     assert ran_by["4"] == ["slow"]
-    assert ran_by["1"] == ran_by["5"] == ["few"]  # the others take too long
+    assert ran_by["5"] == ["few"]  # the others take too long
+    assert ran_by["1"] == ran_by["2"] == ["few", table]  # which reads what no test runs
 
 
 def test_the_outcome_of_a_mutant_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

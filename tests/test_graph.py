@@ -294,6 +294,39 @@ def test_it_is_drawn() -> None:
     assert len(texts) == 7 + 6  # and an arrow for each array
 
 
+def test_where_the_boxes_of_a_picture_stand() -> None:
+    """In rows by their distance from the inputs, each in the middle; a long way is bent."""
+    pytest.importorskip("matplotlib")
+    from matplotlib.text import Annotation
+
+    a, b = mt.Input(3, "a"), mt.Input(3, "b")
+    h = mt.Concatenate()(mt.Dense(2, weight_initializer="he_normal")(a), b)
+    figure = mt.Graph([a, b], [mt.Dense(1)(h), mt.Tanh()(h)], seed=0).plot()
+    (axes,) = figure.axes
+    boxes = [text for text in axes.texts if not isinstance(text, Annotation)]
+    arrows = [text for text in axes.texts if isinstance(text, Annotation)]
+    assert [text.get_text() for text in boxes] == [
+        "a\n(m, 3)",
+        "b\n(m, 3)",
+        "Dense(2, weight_initial...\n(m, 2)",
+        "Concatenate()\n(m, 5)",
+        "Dense(1) -> output0\n(m, 1)",
+        "Tanh() -> output1\n(m, 5)",
+    ]
+    places = [(1.3, 0), (3.9, 0), (2.6, -1), (2.6, -2), (1.3, -3), (3.9, -3)]
+    np.testing.assert_allclose([text.get_position() for text in boxes], places)
+    ends = [(2, 0), (3, 2), (3, 1), (4, 3), (5, 3)]
+    for arrow, (end, start) in zip(arrows, ends, strict=True):
+        np.testing.assert_allclose((arrow.xy, arrow.xyann), (places[end], places[start]))
+        bent = "rad=0.25" in str(arrow.arrowprops["connectionstyle"])  # type: ignore[index]
+        assert bent is ((end, start) == (3, 1))
+    assert (axes.get_xlim(), axes.get_ylim()) == ((0, 5.2), (-3.6, 0.6))
+    assert not axes.axison
+    np.testing.assert_allclose(figure.get_size_inches(), (5.2, 3.6))
+    narrow = mt.Graph(a, mt.Dense(1)(a), seed=0).plot()
+    np.testing.assert_allclose(narrow.get_size_inches(), (3, 2.0))
+
+
 def test_it_stands_inside_of_a_sequential_and_of_another_graph() -> None:
     start = mt.Input(4)
     inner = mt.Graph(start, mt.Add()(mt.Dense(4)(start), start), seed=1, dtype=np.float64)

@@ -211,3 +211,16 @@ def test_a_digit_of_the_right_size_is_only_moved() -> None:
     top, left = round(14 - rows), round(14 - columns)
     np.testing.assert_array_equal(image[top : top + 20, left : left + 8], ink)
     assert image.sum() == ink.sum()
+
+
+def test_a_digit_that_is_heavy_on_one_side_stays_inside() -> None:
+    """Its centre of mass would lie in the middle only if it began two pixels outside."""
+    grey = np.zeros((30, 30))
+    grey[5:25, 5] = 50
+    grey[5:25, 24] = 250
+    image = normalise(grey)
+    columns = np.zeros((28, 28))
+    columns[4:24, 0], columns[4:24, 19] = 51, 255
+    np.testing.assert_array_equal(image, columns)
+    np.testing.assert_array_equal(normalise(grey[:, ::-1]), columns[:, ::-1])
+    np.testing.assert_array_equal(normalise(grey.T), columns.T)

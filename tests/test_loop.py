@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,3 +134,27 @@ def test_names_of_metrics_differ_and_are_shown() -> None:
     shown = "metrics=[Accuracy(), Recall(label=1)], classes=['no', 'yes']"
     assert repr(run) == f"{plain}, {shown})"
     assert run.stop_training is False
+
+
+@pytest.mark.parametrize(
+    ("every", "saved"),
+    [
+        (None, [(1, 0), (2, 0)]),
+        (1, [(0, 1), (0, 2), (0, 3), (0, 4), (1, 0), (1, 1), (1, 2), (1, 3), (1, 4), (2, 0)]),
+        (3, [(0, 3), (1, 0), (1, 3), (2, 0)]),
+        (5, [(1, 0), (2, 0)]),
+    ],
+)
+def test_when_a_run_is_saved(
+    every: int | None, saved: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After so many steps of an epoch, and after the epoch; (epochs done, steps of the next)."""
+    found = list[Any]()
+
+    def save(self: Any, identity: Any, state: Any) -> None:
+        found.append((state["epoch"], state["batch"]))
+
+    monkeypatch.setattr(mt.Checkpoint, "save", save)
+    each = mt.Checkpoint(tmp_path / "run.npz", every=every)
+    trainer().fit(X, Y, epochs=2, batch_size=10, checkpoint=each, verbose=False)
+    assert found == saved

@@ -13,7 +13,7 @@ import minitorch_np as mt
 from minitorch_np.arrays import AnyArray, Array, DType
 
 SCORES = np.array([[1.3, 5.1, 2.2, 0.7, 1.1], [-0.5, 0.25, 2.0, -1.75, 0.0]])
-LABELS = np.array([1, 2])
+LABELS, LABELS_OF_4 = np.array([1, 2]), np.array([0, 1, 2, 1])
 VALUE = 0.2247353926967743  # (log sum e^z - z[label]) with 30 digits, the mean of the two rows
 
 
@@ -230,3 +230,55 @@ def test_normal_distributions_by_the_formula() -> None:
     for shape in ((2, 3), (2, 2, 2)):
         with pytest.raises(mt.ShapeError, match="NormalKL: expected rows of an even number"):
             loss.forward(np.zeros(shape), np.zeros(shape))
+
+
+def test_several_losses_are_a_weighted_sum(rng: np.random.Generator) -> None:
+    scores, y = (rng.normal(size=(4, 3)), rng.normal(size=(4, 1))), (LABELS_OF_4, np.ones((4, 1)))
+    one, other = mt.SoftmaxCrossEntropy(), mt.MeanSquaredError()
+    loss = mt.SeveralLosses([one, other], [2.0, 0.5])
+    for weights in (None, np.array([1.0, 0.0, 2.0, 0.5])):
+        given = () if weights is None else (weights,)
+        value, cache = loss.forward(scores, y, *given)
+        both = [
+            each.forward(s, t, *given) for each, s, t in zip((one, other), scores, y, strict=True)
+        ]
+        assert value == pytest.approx(2 * both[0][0] + 0.5 * both[1][0])
+        first, second = loss.backward(cache)
+        np.testing.assert_allclose(first, 2 * one.backward(both[0][1]))
+        np.testing.assert_allclose(second, 0.5 * other.backward(both[1][1]))
+    assert repr(loss) == "2 SoftmaxCrossEntropy() + 0.5 MeanSquaredError()"
+    assert repr(mt.SeveralLosses([one, other])) == "1 SoftmaxCrossEntropy() + 1 MeanSquaredError()"
+
+
+def test_how_much_the_samples_of_several_losses_count() -> None:
+    y, weights = (LABELS_OF_4, np.ones((4, 1))), np.array([1.0, 0, 2, 3])
+    even = mt.SeveralLosses([mt.SoftmaxCrossEntropy(), mt.MeanSquaredError()])
+    uneven = mt.SeveralLosses([mt.SoftmaxCrossEntropy(ignore_index=1), mt.MeanSquaredError()])
+    assert even.weights(y, None) is None
+    np.testing.assert_array_equal(uneven.weights(y, None), np.ones(4))
+    for loss in (even, uneven):
+        assert loss.weights(y, weights) is weights
+    counted = uneven.counted(y, weights)
+    np.testing.assert_array_equal(counted[0], [True, False, True, False])
+    np.testing.assert_array_equal(counted[1], [True, False, True, True])
+    even.check_pieces(y)
+    with pytest.raises(mt.ConfigurationError, match="^micro_batch_size, communicator: expected"):
+        uneven.check_pieces(y)
+
+
+def test_a_draw_from_what_the_model_gives(rng: np.random.Generator) -> None:
+    x = rng.normal(size=(5, 6))
+    layer = mt.Sequential(mt.NormalSampling(), input_shape=6, seed=0, dtype=np.float64)[0]
+    mean, variance = x[:, :3], np.exp(x[:, 3:])
+    y, cache = layer.forward(x)
+    np.testing.assert_array_equal(y, mean)
+    assert not np.shares_memory(y, x)
+    np.testing.assert_array_equal(layer.backward(y, cache)[0], np.hstack([y, 0 * y]))
+    y, cache = layer.forward(x, train=True, rng=np.random.default_rng(3))
+    drawn = np.random.default_rng(3).standard_normal((5, 3), np.float32)
+    np.testing.assert_allclose(y, mean + np.sqrt(variance) * drawn, rtol=1e-12)
+    dx: Any = layer.backward(np.ones_like(y), cache)[0]
+    np.testing.assert_allclose(dx, np.hstack([np.ones((5, 3)), (y - mean) / 2]), rtol=1e-12)
+    assert layer.backward(y, cache, need_dx=False) == (None, {})
+    with pytest.raises(mt.ConfigurationError, match="NormalSampling: expected a generator to draw"):
+        layer.forward(x, train=True)

@@ -61,9 +61,9 @@ def test_what_decay_spares() -> None:
             array[...] = 2.0
         rule = mt.SGD(0.5, weight_decay=0.2, spare=spare)
         rule.step(model, {"0.weight": np.zeros((2, 1)), "0.bias": np.zeros(2)})
-        after = model.named_parameters()
-        assert (after["0.weight"] == 2 * 0.9).all()
-        assert (after["0.bias"] == 2 * bias).all()
+        found = model.state_dict()
+        assert (found["0.weight"] == 2 * 0.9).all()
+        assert (found["0.bias"] == 2 * bias).all()
 
 
 def by_hand(values: Any, steps: list[list[bool]], rate: float, momentum: float) -> Any:
@@ -125,6 +125,17 @@ def test_adam_counts_the_steps_of_each_parameter() -> None:
     assert moved["2.weight"] == pytest.approx(moved["0.weight"], rel=1e-14)
 
 
+def test_a_step_of_nothing_is_none() -> None:
+    model = mt.Sequential(mt.Dense(2), input_shape=3, seed=0)
+    rule = mt.SGD(0.5)
+    model[0].trainable = False
+    rule.step(model, {})
+    assert (rule.steps, rule.last_rate) == (0, 0.0)
+    model[0].trainable = True
+    rule.step(model, {"0.weight": np.ones((2, 3), "f"), "0.bias": np.ones(2, "f")})
+    assert (rule.steps, rule.last_rate) == (1, 0.5)
+
+
 def test_a_memory_of_another_model_is_refused() -> None:
     model = mt.Sequential(mt.Dense(2), input_shape=3, seed=0)
     rule = mt.Adam()
@@ -137,3 +148,20 @@ def test_a_memory_of_another_model_is_refused() -> None:
         "optimizer: expected state for 2 arrays of 12 parameters in total, as the model has, got "
         "that of another model, or of an older version"
     )
+
+
+def test_a_rate_is_restored_unless_it_follows_a_schedule() -> None:
+    schedule = mt.schedules.cosine(0.1, 10)
+    number, scheduled = mt.SGD(0.5).state_dict(), mt.SGD(schedule).state_dict()
+    assert number["learning_rate"] == 0.5
+    assert "learning_rate" not in scheduled
+    for rate, state, expected in (
+        (0.1, number, 0.5),
+        (0.1, scheduled, 0.1),
+        (schedule, number, schedule),
+        (schedule, scheduled, schedule),
+    ):
+        rule = mt.SGD(rate)
+        rule.load_state_dict({**state, "last_rate": 0.25})
+        assert rule.learning_rate == expected
+        assert rule.last_rate == 0.25

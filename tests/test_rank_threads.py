@@ -20,6 +20,22 @@ X, Y = RNG.normal(size=(20, 4)), RNG.integers(0, 3, 20)
 WEIGHTS = RNG.uniform(0, 2, 20) * (RNG.random(20) > 0.2)
 
 
+class Losses(mt.Callback):
+    """Keeps the loss of each step."""
+
+    def __init__(self) -> None:
+        self.losses = list[float]()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"losses": self.losses}
+
+    def load_state_dict(self, state: Any) -> None:
+        self.losses = state["losses"]
+
+    def on_batch_end(self, trainer: mt.Trainer, batch: int, loss: float) -> None:
+        self.losses.append(loss)
+
+
 def trained(communicator: Any, **given: Any) -> tuple[mt.Trainer, dict[str, Any]]:
     """A run in float64 with all that ranks must share: statistics, draws, weights, metrics.
 
@@ -41,7 +57,10 @@ def trained(communicator: Any, **given: Any) -> tuple[mt.Trainer, dict[str, Any]
         communicator=communicator,
     )
     given = {"epochs": 2, "batch_size": 8, "validation_split": 0.1, "verbose": False, **given}
-    return trainer, trainer.fit(X, Y, **given).history
+    kept = Losses()
+    hooks = [kept, *given.pop("callbacks", ())]
+    history = trainer.fit(X, Y, callbacks=hooks, **given).history
+    return trainer, {**history, "steps": kept.losses}
 
 
 def require_same(found: Any, expected: Any) -> None:
@@ -129,7 +148,7 @@ class Ends(mt.Callback):
         self.steps += 1
         if self.how == "error" and self.steps == 4:
             raise ZeroDivisionError("of one's own")
-        if self.how == "interrupted" and self.steps == 4:
+        if self.how == "interrupted" and self.steps == 5:
             raise InterruptedError
 
     def on_epoch_end(self, trainer: mt.Trainer, epoch: int, numbers: dict[str, float]) -> None:

@@ -107,7 +107,9 @@ def test_the_suggestion() -> None:
 def test_its_picture() -> None:
     pytest.importorskip("matplotlib")
     found = RateSearch([0.001, 0.01, 0.1], [2.0, 1.0, 4.0], 0.012345)
-    (axes,) = found.plot().axes
+    figure = found.plot()
+    (axes,) = figure.axes
+    assert figure.get_size_inches()[1] == pytest.approx(3.2)
     assert axes.get_ylim() == pytest.approx((0.9, 2.5))
     assert (axes.get_xscale(), axes.get_xlabel()) == ("log", "learning rate")
     assert axes.get_ylabel() == "loss (smoothed)"

@@ -13,10 +13,11 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.core.sequences import mask_of_lengths, with_lengths
+from minitorch_np.io.arrays import read_json
 from minitorch_np.layers.embedding import Embedding
 from minitorch_np.losses.class_weights import as_class_weights
 from minitorch_np.training import checkpoint
-from minitorch_np.training.inputs import _of_size_1, split_at
+from minitorch_np.training.inputs import LARGE, SMALL, _of_size_1, split_at
 
 RNG = np.random.default_rng(0)
 
@@ -29,18 +30,18 @@ def test_the_steps_that_count_in_all_inputs() -> None:
     layer = built(mt.Dense(2), 3, 4)
     one, other = np.array([[True, True, False]]), np.array([[True, False, True]])
     third = np.array([[True, True]])
-    cases: list[tuple[Any, Any]] = [
+    for given, expected in (
         (one, one),
         ((one, None), one),
         ((None, other), other),
         ((one, other), one & other),
         ((one, third), one),  # of a sequence of another length
         ((other, one, other), one & other),
-    ]
-    for given, expected in cases:
+    ):
         np.testing.assert_array_equal(layer.mask_after(given), expected)
-    for nothing in (None, (None, None), third):
-        assert layer.mask_after(nothing) is None
+    nothing: list[Any] = [None, (None, None), third]
+    for none in nothing:
+        assert layer.mask_after(none) is None
     assert built(mt.Dense(2), 3).mask_after(one) is None
     assert built(mt.Flatten(), 3, 4).mask_after(one) is None
 
@@ -170,8 +171,7 @@ def test_one_output_is_the_probability_of_class_1() -> None:
     for last in ("identity", "sigmoid"):
         model = mt.Sequential(mt.Dense(1), last, input_shape=3, seed=0, dtype=np.float64)
         mt.Trainer(model, "bce" if last == "identity" else "mse", "sgd")
-        dense: Any = model[0]
-        z = x @ dense.weight.T + dense.bias
+        z = x @ model.state_dict()["0.weight"].T + model.state_dict()["0.bias"]
         p = 1 / (1 + np.exp(-z))
         if last == "identity":
             assert not model.exclusive_classes
@@ -214,9 +214,13 @@ def test_what_is_of_about_size_1() -> None:
         ([math.inf, 1], True),
         ([1.0], True),
         ([5.0], True),
+        ([LARGE], True),
+        ([1.001 * LARGE], False),
         ([1000.0], False),
         ([1e-4, 1e-4], False),
         ([1e-4] * 99 + [1.0], True),
+        ([0.0] * 99 + [SMALL], True),
+        ([0.0] * 99 + [0.99 * SMALL], False),
     ):
         assert _of_size_1(np.array(x)) is right
 
@@ -297,7 +301,8 @@ def test_images_by_place() -> None:
         found = images.take(rows)  # type: ignore[arg-type]
         assert found.labels.tolist() == [1, 0]
         np.testing.assert_array_equal(found.images, images.images[[3, 0]])
-    for row in (-1, 4):
+    last: list[Any] = [-1, np.int64(4)]
+    for row in last:
         np.testing.assert_array_equal(images[row].images, images.images[4:])
     first, second = images.split(0.2, seed=0)
     assert (len(first), len(second)) == (4, 1)
@@ -327,3 +332,52 @@ def test_numbers_that_are_converted(tmp_path: Path) -> None:
 def test_what_is_no_picture_to_print(shape: Any) -> None:
     with pytest.raises(mt.ConfigurationError, match="as_text: expected a grey image"):
         mt.data.as_text(np.zeros(shape, np.uint8))
+
+
+def test_layers_by_name() -> None:
+    model = mt.Sequential({"first": mt.Dense(2), "then": "tanh"}, input_shape=3, seed=0)
+    assert list(model.sublayers()) == ["first", "then"]
+    assert isinstance(model[1], mt.Tanh)
+    assert list(model.state_dict()) == ["first.weight", "first.bias"]
+
+
+def test_who_couples_samples() -> None:
+    inner = mt.Sequential(mt.Dense(2), mt.BatchNorm())
+    for layer, couples in (
+        (mt.BatchNorm(), True),
+        (mt.Sequential("tanh", inner), True),
+        (mt.Residual(inner), True),
+        (mt.LayerNorm(), False),
+        (mt.Sequential(mt.Dense(2), "tanh"), False),
+    ):
+        assert layer.couples_samples is couples
+
+
+def test_the_first_negative_probability_is_named() -> None:
+    with pytest.raises(mt.DataError, match=r"from 0 to 1; got -0.1 at row 1, column 2$"):
+        scores = np.array([[0.5, 0.25, 0.25], [0.5, 0.6, -0.1], [-1, 1, 1]])
+        mt.CrossEntropy().forward(scores, np.array([0, 1, 2]))
+
+
+def test_calibration_of_several_labels_and_of_one() -> None:
+    p = np.array([[0.9, 0.2], [0.6, 0.4]])
+    several, one = mt.CalibrationError(2), mt.CalibrationError(2)
+    several.begin(mt.Sequential(mt.Dense(2), "sigmoid", input_shape=3, seed=0))
+    several.multi_label = True  # as a BinaryCrossEntropy says
+    # Up to 1/2: 0.2 and 0.4, none of which is true; above: 0.9 and 0.6, of which one is.
+    counts = several.count(p, np.array([[1, 0], [0, 0]]))
+    np.testing.assert_allclose(counts, np.array([[2, 2], [0, 1], [0.6, 1.5]]))
+    assert several.value(counts) == pytest.approx((0.6 + 0.5) / 4)
+    one.begin(mt.Sequential(mt.Dense(1), "sigmoid", input_shape=3, seed=0))
+    counts = one.count(p[:, 1:], np.array([1, 0]))
+    np.testing.assert_allclose(counts, np.array([[2, 0], [1, 0], [0.6, 0]]))
+
+
+def test_a_text_in_a_file_is_one_text(tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    path.write_bytes(b"PK" + bytes(100))
+    assert read_json(path, np.array('{"a": 1}')) == {"a": 1}
+    for wrong in (np.array(['{"a": 1}']), np.array(3), np.array(b"{}")):
+        said = f"expected a text, got {wrong.dtype} of shape {wrong.shape}"
+        with pytest.raises(ValueError, match=re.escape(said)):
+            read_json(path, wrong)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,11 @@ from minitorch_np.sources.reading import Group, Span, grouped, spans
 X = np.random.default_rng(5).random((40, 3), np.float32)
 
 
-def _whole(array: Any) -> Any:
-    return array[:]
-
-
 class Store:
     """A store of slices that remembers them; `broken` rows can't be read, `gone` are blank."""
 
     fill_value = 0
+    nchunks_initialized: Any = 0
 
     def __init__(self, x: AnyArray = X, **more: Any) -> None:
         self.x, self.shape, self.dtype = x, x.shape, x.dtype
@@ -96,7 +94,7 @@ def test_rows_of_another_shape_are_named() -> None:
 def test_chunks_that_were_removed_are_found_where_rows_are_blank() -> None:
     """A blank row alone is none, and neither is a chunk more; only first rows of chunks count."""
     x = X.copy()
-    store: Any = Store(x, nchunks_initialized=4, chunks=(10, 3))
+    store = Store(x, nchunks_initialized=4, chunks=(10, 3))
     source = stores.Sliced(store, "x")
     store.nchunks_initialized = 3
     np.testing.assert_array_equal(source.read(np.arange(40)), X)
@@ -223,6 +221,10 @@ def test_the_sizes_that_are_read_and_kept() -> None:
     )
 
 
+def taken(source: stores.Source, places: AnyArray) -> Any:
+    return source.ahead(places)[:1]
+
+
 def test_a_file_that_was_cut_or_deleted(tmp_path: Path) -> None:
     path = tmp_path / "x.npy"
     np.save(path, X)
@@ -232,9 +234,9 @@ def test_a_file_that_was_cut_or_deleted(tmp_path: Path) -> None:
         stores.Mapped(np.load(path, mmap_mode="r")[:, ::2], "x"),
         stores.Sliced(Store(file=type("File", (), {"filename": str(path)})), "x"),
     ):
-        uses: list[Any] = [source.read, lambda places, own=source: own.ahead(places)[:1]]
+        uses: list[Any] = [source.read, functools.partial(taken, source)]
         if isinstance(source, stores.InMemory):
-            uses.append(lambda places, own=source: own.picked(places, np.empty((1, 3), "f4")))
+            uses.append(functools.partial(source.picked, room=np.empty((1, 3), "f4")))
         for use in uses:
             np.testing.assert_array_equal(use(rows(7))[0, 0], X[7, 0])
         path.write_bytes(path.read_bytes() + b"more")  # is no harm
@@ -275,19 +277,14 @@ def test_columns_and_parts() -> None:
     assert (both.chunk, both.row_bytes, len(both)) == (8, 20, 40)
     assert (all_three.chunk, all_three.row_bytes) == (20, 24)
     assert stores.Columns(y, y, None, "fit").chunk is None
-    uses: list[Any] = [
-        all_three.read,
-        lambda places: stores.tree(_whole, all_three.ahead(places)),
-    ]
-    for use in uses:
-        found = use(rows(3, 4, 9))
-        arrays: list[AnyArray] = [X, np.arange(40), X[:, 0]]
-        for one, array in zip(found, arrays, strict=True):
-            np.testing.assert_array_equal(one, array[[3, 4, 9]])
-    part = stores.Part(all_three, 10, 25)
+    ahead = stores.tree(lambda part: part[:], all_three.ahead(rows(3, 4, 9)))
+    both_ways: list[Any] = [all_three.read(rows(3, 4, 9)), ahead]
+    for found in both_ways:
+        for one, whole in zip(found, [X, np.arange(40), X[:, 0]], strict=True):
+            np.testing.assert_array_equal(one, np.asarray(whole)[[3, 4, 9]])
+    part: Any = stores.Part(all_three, 10, 25)
     assert (len(part), part.chunk, part.row_bytes, part.place) == (15, 20, 24, "fit")
-    read: Any = part.read(rows(0, 14))
-    np.testing.assert_array_equal(read[1], [10, 24])
+    np.testing.assert_array_equal(part.read(rows(0, 14))[1], [10, 24])
     np.testing.assert_array_equal(part.ahead(rows(0, 14))[1][:], [10, 24])
     with pytest.raises(mt.ShapeError) as error:
         stores.Columns(x, y, stores.InMemory(np.ones(39), "weights"), "fit")

@@ -137,3 +137,40 @@ def test_a_file_that_is_no_text_says_where(tmp_path: Path) -> None:
 def test_what_has_no_meaning_is_refused(make: Any, message: str) -> None:
     with pytest.raises(mt.MinitorchError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("length", "steps", "starts"),
+    [(7, 3, [0, 3]), (6, 3, [0]), (4, 3, [0]), (9, 1, list(range(8))), (10, 3, [0, 3, 6])],
+)
+def test_consecutive_windows_use_all_that_there_is(
+    length: int, steps: int, starts: list[int]
+) -> None:
+    x, y = mt.data.TextWindows(np.arange(length), steps).consecutive()
+    expected = [list(range(start, start + steps)) for start in starts]
+    assert x.tolist() == expected
+    np.testing.assert_array_equal(y, x + 1)
+
+
+def test_windows_at_random_reach_both_ends() -> None:
+    windows = mt.data.TextWindows(np.arange(6), 3)
+    x, y = windows.random(200, 0)
+    assert {row[0] for row in x.tolist()} == {0, 1, 2}
+    np.testing.assert_array_equal(y, x + 1)
+    assert (mt.data.TextWindows(np.arange(4), 3).random(5, 0)[0] == [0, 1, 2]).all()
+
+
+def test_streams_are_parts_of_equal_length() -> None:
+    windows = mt.data.TextWindows(np.arange(14), 3)
+    found = [x.tolist() for x, _ in windows.streams(2)]
+    assert found == [[[0, 1, 2], [6, 7, 8]], [[3, 4, 5], [9, 10, 11]]]
+    assert [len(x) for x, _ in windows.streams(4)] == [4]
+    with pytest.raises(mt.DataError) as error:
+        next(windows.streams(5))
+    said = "TextWindows: expected a text of at least 16 numbers for 5 streams, got 14"
+    assert str(error.value) == said
+    with pytest.raises(mt.DataError) as error:
+        mt.data.TextWindows(np.arange(3), 3)
+    assert str(error.value) == (
+        "TextWindows: expected a text of at least 4 numbers, one window and its last target, got 3"
+    )
