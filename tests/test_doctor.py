@@ -70,7 +70,7 @@ def test_what_is_advised_at_its_limits(
 ) -> None:
     found = {
         "as it is": times(10, 10), "1 thread": times(10, 10), "2 threads": times(*threads),
-        "1 thread, OPENBLAS_CORETYPE=ZEN": times(*kernels, "b"),
+        "1 thread, OPENBLAS_CORETYPE=ZEN": times(*kernels) | {"kernels": "b"},
         "1 thread, glibc keeps freed memory": times(*memory),
     }  # fmt: skip
     assert doctor.advised(found) == advice
