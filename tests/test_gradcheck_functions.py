@@ -101,6 +101,11 @@ def test_elementwise_derivatives_and_whole_jacobians() -> None:
     assert [each.name for each in both.contracts] == ["calls repeat, inputs stay", "linear in dy"]
     assert both.tensors[0].entries == 3
 
+    tupled = mt.gradcheck_function(lambda x, y: x * y, lambda x, y: (y, x), (x, 2 * x))
+    assert [each.name for each in tupled.tensors] == ["x", "y"]
+    one = mt.gradcheck_function(lambda p: p[0] * p[1], lambda dy, p: (dy * p[1], dy * p[0]), (x, x))
+    assert [each.name for each in one.tensors] == ["p.0", "p.1"]
+
     def shifts(x: Any) -> Any:
         x += 1
         return x**2
