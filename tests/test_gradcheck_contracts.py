@@ -342,6 +342,18 @@ def test_a_bench_holds_numbers_of_float32() -> None:
     found = bench.run(bench.fresh(), bench.x, bench.dy)
     np.testing.assert_array_equal(found["y"], bench.x * bench.layer.w)  # type: ignore[attr-defined]
     assert list(found) == ["y", "dx", "dw"]
+    np.testing.assert_array_equal(bench.other(-0.7), -0.7 * bench.x)
+    assert bench.differing(found, found) is None
+    assert bench.differing({"y": found["y"]}, found) == "dx"
+    assert bench.differing(found | {"dw": found["dw"] * (1 + 1e-9)}, found) == "dw"
+    assert bench.near("dw", found["dw"] * (1 + 1e-15), found["dw"])
+    assert not bench.near("y", found["y"][:1], found["y"])
+    assert bench.near("y", found["y"] + 0.9e-12 * abs(found["y"]).max(), found["y"])
+    assert not bench.near("y", found["y"] + 1.1e-12 * abs(found["y"]).max(), found["y"])
+    table = mt.Embedding(5, 2)
+    table.initialize((3,), rng=np.random.default_rng(0), dtype=np.float64)
+    rows = np.array([[0.0, 1, 2], [3, 4, 0]])
+    assert Bench(table, rows, 0).other(7.0).tolist() == [[0, 4, 3], [2, 1, 0]]
     assert history_does_not_matter(bench) is None
     model = mt.Sequential(Scale(), input_shape=3, seed=0, dtype="float64")
     assert Bench(model, x, 5).same == 1e-8

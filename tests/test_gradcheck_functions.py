@@ -122,6 +122,40 @@ def test_elementwise_derivatives_and_whole_jacobians() -> None:
         mt.gradcheck_function(np.sin, np.cos, x, allow={"y": "why"})
 
 
+@pytest.mark.parametrize(
+    ("special", "where"),
+    [(1.0, "with g moved away from 1"), (0.0, "with g moved away from 0"),
+     (-1.0, "with g moved away from -1"), (2.0, None)],
+)  # fmt: skip
+def test_special_values_hide_a_missing_factor(special: float, where: str | None) -> None:
+    """dx lacks what is nothing at 1, 0 or -1; at 2 it is seen at once."""
+    x, g = np.array([1.0, -2.0, 0.5]), np.full(3, special)
+
+    def df(x: Any, g: Any) -> Any:
+        return (3 * g**3 - 2 * g) if special < 2 else 1.0 + 0 * g, x
+
+    wrong = mt.gradcheck_function(lambda x, g: x * g, df, x, g)
+    assert wrong.status == "fail"
+    assert [part.subject for part in wrong.parts] == ([] if where is None else [where])
+    right = mt.gradcheck_function(lambda x, g: x * g, lambda x, g: (g, x), x, g)
+    assert right, right
+    assert not right.parts
+
+
+def test_a_derivative_that_is_wrong_elsewhere_alone() -> None:
+    class Bent(mt.Activation):
+        def value(self, z: Any) -> Any:
+            return z**2
+
+        def derivative(self, z: Any, a: Any) -> Any:
+            return np.where(z > 0.6, 3.0, 2 * z)
+
+    x = np.array([[0.1, 0.5, 0.3], [0.2, 0.4, 0.05]])
+    found = mt.gradcheck(Bent(), x, contracts=False)
+    assert found.tensors[0].status == "pass"
+    assert [part.subject for part in found.parts if part.status == "fail"] == ["at other data"]
+
+
 # Objects of any kind
 
 
@@ -150,6 +184,25 @@ def test_functions_of_a_file_by_their_names() -> None:
 
 
 # Steps
+
+
+def test_a_check_of_three_steps() -> None:
+    model = mt.Sequential(mt.Dense(2), input_shape=3, seed=0)
+    x, y = np.random.default_rng(0).normal(size=(4, 3)), np.arange(4) % 2
+    before = model.state_dict()
+    for optimizer, label in ((mt.Adam(0.01), "a step of Adam"), (mt.SGD(0.1), "a step of SGD")):
+        trainer = mt.Trainer(model, mt.SoftmaxCrossEntropy(), optimizer, seed=0)
+        found = mt.check_step(trainer, x, y)
+        assert found, found
+        assert found.subject == label
+        assert [part.subject for part in found.parts] == ["step 1", "step 2", "step 3"]
+        assert [each.name for each in found.parts[2].contracts] == [
+            "update of 0.weight",
+            "update of 0.bias",
+        ]
+    assert len(mt.check_step(trainer, x, y, steps=1).parts) == 1
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
 
 
 @pytest.mark.parametrize(
@@ -221,3 +274,24 @@ def test_clipping_and_decay_come_before_the_rule() -> None:
         np.testing.assert_array_equal(found["1.weight"], before["1.weight"])  # frozen
     decayed = stepped(weight_decay=0.5)
     np.testing.assert_allclose(decayed["0.weight"], before["0.weight"] * 0.95 - 0.3)
+
+
+def test_buffers_of_a_module_are_the_same_in_each_call() -> None:
+    torch: Any = pytest.importorskip("torch")
+
+    class Counts(torch.nn.Module):  # type: ignore[misc]
+        """Each call multiplies by one more."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("calls", torch.ones(1))
+
+        def forward(self, x: Any) -> Any:
+            y = x * float(self.calls)
+            self.calls += 1
+            return y
+
+    module = Counts()
+    found = mt.gradcheck_torch(module, torch.tensor([[1.0, -2.0]]))
+    assert found, found
+    assert float(module.calls) == 1

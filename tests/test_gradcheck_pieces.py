@@ -105,6 +105,11 @@ def test_arrays_side_by_side_and_back() -> None:
         packed.pack(())
 
 
+def two_ended() -> mt.Graph:
+    a = mt.Input(6)
+    return mt.Graph(a, [mt.Dense(6)(a), mt.Dense(6)(a)], seed=0, dtype="float64")
+
+
 def test_a_layer_of_several_inputs_as_one() -> None:
     layer = mt.Add()
     layer.initialize(((3,), (3,)), rng=np.random.default_rng(0), dtype=np.float64)
@@ -117,6 +122,14 @@ def test_a_layer_of_several_inputs_as_one() -> None:
     assert dx.tolist() == np.ones((2, 6)).tolist()
     assert gradients == {}
     assert whole.label == layer.label
+    assert whole.dtype == np.float64
+    assert (whole.couples_samples, whole.index_limit) == (False, None)
+    assert (
+        packed.packed_loss(mt.SeveralLosses([mt.MeanSquaredError()] * 2), two_ended(), (x, x))[
+            1
+        ].tolist()
+        == np.concatenate([x, x], 1).tolist()
+    )
     plain = mt.Tanh()
     plain.initialize((3,), rng=np.random.default_rng(0), dtype=np.float64)
     assert packed.as_one(plain) is plain
