@@ -18,6 +18,7 @@ from minitorch_np import cli
 from minitorch_np.cli import arguments, build_parser, compare, main, text_train, train
 from minitorch_np.cli import learn as learning
 from minitorch_np.learn.answer import PASSED, UNWRITTEN, WRONG, Answer, ChapterAnswer
+from minitorch_np.learn.task import chapter_named
 
 OPTIONS = Path(__file__).with_name("fixtures") / "options.txt"
 
@@ -337,6 +338,40 @@ def test_an_overview_shows_the_first_that_is_begun(capsys: pytest.CaptureFixture
     assert right.passed
     assert not empty.begun
     assert ChapterAnswer("ch04", "four", "broken", [], 1).begun
+
+
+def test_hints_for_a_chapter_and_for_a_function(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ch05_loss.py").write_text("")
+    about = chapter_named("5")
+    first, second = about.tasks[:2]
+
+    def said(*names: str, plain: bool = False) -> Any:
+        told = argparse.Namespace(action="hint", names=names, dir=str(tmp_path), json=not plain)
+        assert learning._hint(told) == 0
+        printed = capsys.readouterr().out
+        return printed if plain else json.loads(printed)
+
+    one = {"chapter": "ch05_loss", "function": first.name, "hint": first.hints[0], "number": 1}
+    assert said("5") == one
+    other = {"chapter": "ch05_loss", "function": second.name, "hint": second.hints[0], "number": 1}
+    assert said("5", second.name) == other
+    assert said("5", plain=True).startswith(f"{first.name}, hint 2 of {len(first.hints)}: ")
+    for _ in first.hints[2:]:
+        said("5", first.name)
+    assert said("5", plain=True) == (
+        f"{first.name}: there are no more hints. When you have tried, `minitorch-np learn show 5` "
+        "shows the solution.\n"
+    )
+    for names, more in (((), 1), (("5", "a", "b"), 1), (("5", "a"), 0)):
+        told = argparse.Namespace(action="hint", names=names)
+        with pytest.raises(mt.ConfigurationError) as error:
+            learning._one_chapter(told, more)
+        assert str(error.value) == (
+            f"learn hint: expected a chapter{' and a function of it' if more else ''}, as in "
+            f"`minitorch-np learn hint 4`; got {' '.join(names) or 'none'}"
+        )
 
 
 if __name__ == "__main__":

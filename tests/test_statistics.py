@@ -176,6 +176,7 @@ def test_the_power_of_experiments() -> None:
     assert statistics._power(alike, 1.0, 8, 0.05) == 1
     assert statistics._power(alike, 1.0, 3, 0.05) == 0  # a quarter of the patterns is as far
     assert statistics._power(alike, 1.0, 60, 0.05) == 1
+    assert statistics._power(alike, 0.0, 8, 1.0) == 1  # a p-value of 1, as large as the level
     rng = np.random.default_rng(3)
     gaps = rng.normal(size=30)
     gaps /= gaps.std()
