@@ -172,12 +172,12 @@ def test_what_a_run_returns() -> None:
 
 
 def test_a_task_is_the_same_wherever_the_data_are(tmp_path: Path) -> None:
-    arrays = arrays_of()
+    x, y, xt, yt = arrays = arrays_of()
     task.write_data(str(tmp_path), arrays)
     task.read_data.cache_clear()
     results = (
         task.run_task(job(), arrays),
-        task.run_task_on(*arrays, task=job()),
+        task.run_task_on(x, y, xt, yt, job()),
         task.run_task_in(str(tmp_path), job()),
     )
     kept = [{name: each[name] for name in each if name != "seconds"} for each in results]
