@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import sys
 from concurrent.futures import Executor, Future
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.experiments import task, tuning
+from minitorch_np.experiments import processes, task, tuning
 from minitorch_np.experiments.configuration import Configuration, as_configuration
 from minitorch_np.experiments.diagnostics import Diagnosis, Finding
 from minitorch_np.experiments.health import LayerHealth
@@ -168,6 +169,22 @@ def test_what_a_run_returns() -> None:
     assert task.run_task(job(seed=6), arrays_of())["curves"] != curves
     assert task.run_task(job(rate=0.5), arrays_of())["curves"] != curves
     assert task.run_task(job(resample=True), arrays_of())["curves"] != curves
+
+
+def test_a_task_is_the_same_wherever_the_data_are(tmp_path: Path) -> None:
+    x, y, xt, yt = arrays = arrays_of()
+    task.write_data(str(tmp_path), arrays)
+    task.read_data.cache_clear()
+    results = (
+        task.run_task(job(), arrays),
+        task.run_task_on(x, y, xt, yt, job()),
+        task.run_task_in(str(tmp_path), job()),
+    )
+    kept = [{name: each[name] for name in each if name != "seconds"} for each in results]
+    assert kept[0]["accuracy"] >= 0
+    assert kept[1] == kept[0]
+    assert kept[2] == kept[0]
+    task.read_data.cache_clear()
 
 
 def test_a_run_to_choose_a_rate_holds_out_a_fifth(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,3 +360,70 @@ def test_a_task_whose_worker_dies_is_submitted_three_times() -> None:
     assert [found[number] for number in range(3)] == [{"seed": number} for number in range(3)]
     assert found[3]["error"] == "OSError: gone, 3 times"
     assert found[3]["again"] is True
+
+
+# Processes
+
+
+class Pretended:
+    """A worker without a process. Its `script` tells it how to answer: "refused", or a number of
+    answers, after which it is gone."""
+
+    made: ClassVar[list[Pretended]] = []
+
+    def __init__(self, about: dict[str, Any]) -> None:
+        self.left, self.ended = about["script"], 0
+        self.process = self
+        self.made.append(self)
+
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        if self.left == "refused":
+            return {"refused": "not here"}
+        if self.left == 0:
+            raise processes.GoneError
+        self.left -= 1
+        return {"answers": question.get("seed")}
+
+    def close(self) -> None:
+        self.ended += 1
+
+    kill = close
+
+
+def worked(script: Any, jobs: int, count: int, monkeypatch: pytest.MonkeyPatch) -> dict[int, Any]:
+    monkeypatch.setattr(processes, "Worker", Pretended)
+    monkeypatch.setattr(Pretended, "made", [])
+    with processes.Workers(jobs, arrays_of(), script) as workers:
+        found = dict(workers.run([job(seed=10 + number) for number in range(count)]))
+        assert len(workers.threads) == min(jobs, count)
+    assert workers.closed
+    assert workers.file.closed
+    assert not any(thread.is_alive() for thread in workers.threads)
+    return found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files can't be inherited")
+def test_each_task_gets_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    for jobs, count in ((1, 3), (2, 5), (4, 2)):
+        found = worked(100, jobs, count, monkeypatch)
+        assert found == {number: {"answers": 10 + number} for number in range(count)}
+        assert 1 <= len(Pretended.made) <= jobs
+        assert [each.ended for each in Pretended.made] == [2] * len(Pretended.made)  # by both
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files can't be inherited")
+def test_a_worker_that_is_gone_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(worked(2, 1, 3, monkeypatch)) == 3  # ready, and one task for each worker
+    assert len(Pretended.made) == 3
+    lost = worked(1, 1, 1, monkeypatch)[0]  # ready, and no task
+    assert len(Pretended.made) == 3
+    assert lost == {
+        "name": job()["name"], "seed": 10, "rate": job()["rate"], "tuning": job()["tuning"],
+        "error": "its process was killed, 3 times", "again": True,
+    }  # fmt: skip
+    with pytest.raises(mt.ConfigurationError, match="got 3 that ended before they were ready"):
+        worked(0, 1, 1, monkeypatch)
+    assert [each.ended for each in Pretended.made] == [2] * 3
+    with pytest.raises(mt.ConfigurationError, match="not here"):
+        worked("refused", 1, 1, monkeypatch)
+    assert [each.ended for each in Pretended.made] == [2]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.gradcheck import evidence, hypotheses, spoiling
+from minitorch_np.gradcheck import evidence, spoiling
 from minitorch_np.gradcheck.evidence import Evidence, numbers_of, slopes
 from minitorch_np.gradcheck.targets import LayerTarget, LossTarget
 
@@ -277,97 +277,3 @@ def test_settings_that_are_tried(rng: np.random.Generator) -> None:
     assert "label_smoothing = 0.8, not 0.2" in words
     assert words[-1] == "no sample weights"
     assert not any("_plain" in text for text in words)
-
-
-# Hypotheses
-
-
-@pytest.mark.parametrize(
-    ("mask", "among", "said"),
-    [
-        ("eye", "all", "at the same index"),
-        ("off", "all", "at other indices"),
-        ("upper", "all", "at earlier indices"),
-        ("lower", "all", "at later indices"),
-        ("next", "all", "at the next index"),
-        ("far", "all", "at indices more than one later"),
-        ("all", "all", ""),
-        ("none", "all", ""),
-        ("corner", "all", ""),
-        ("next", "lower", "at the next index"),
-    ],
-)
-def test_pairs_along_an_axis(mask: str, among: str, said: str) -> None:
-    """A row is an index of y, a column one of x: y is later than x below the diagonal."""
-    o, i = np.indices((4, 4))
-    kinds = {
-        "eye": o == i, "off": o != i, "lower": o > i, "upper": o < i, "next": o == i + 1,
-        "far": o > i + 1, "all": o >= 0, "none": o < 0, "corner": (o == 0) & (i == 0),
-    }  # fmt: skip
-    assert hypotheses._relation(kinds[mask], kinds[among]) == said
-
-
-def test_lines_in_each_row() -> None:
-    q = np.array([[1.0, 2.0, 4.0, 8.0]])
-    rows = np.array([[2.0, 4.0, 8.0, 16.0], [7.0, 6.0, 4.0, 0.0]])
-    assert hypotheses._are_lines(rows, q, 30.0)
-    assert not hypotheses._are_lines(rows + np.array([[0, 0, 0, 1e-5], [0] * 4]), q, 30.0)
-    assert not hypotheses._are_lines(rows[:, :2], q[:, :2], 30.0)  # any two points are on a line
-    assert not hypotheses._are_lines(rows[:1, :3], q[:, :3], 30.0)  # one more point is not enough
-    assert hypotheses._are_lines(rows[:, :3], q[:, :3], 30.0)
-
-
-def test_rows_along_axes() -> None:
-    a = np.arange(24).reshape(2, 3, 4)  # 2 outputs, entries (3, 4)
-    assert hypotheses._grouped(a, (1,))[:2].tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
-    assert hypotheses._grouped(a, (0,))[1].tolist() == [1, 5, 9]
-    assert hypotheses._grouped(a, (0, 1)).tolist() == a.reshape(2, 12).tolist()
-
-
-@pytest.mark.parametrize(("value", "said"), [(0.5, "+ 0.5"), (-2.0, "- 2"), (0.0, "+ 0")])
-def test_terms_have_a_sign(value: float, said: str) -> None:
-    assert hypotheses._signed(value) == said
-
-
-def moves(a: Any) -> dict[str, Any]:
-    return {text: moved.tolist() for text, moved in hypotheses._moves(np.array(a), "w")}
-
-
-def test_all_ways_to_rearrange_two_rows() -> None:
-    found = moves([[1, 2, 3], [4, 5, 6]])
-    exchanged = "axes 0 and 1 of w are exchanged"
-    along = "along axis"
-    assert found == {
-        f"{exchanged} (a transpose too many, or missing)": [[1, 4], [2, 5], [3, 6]],
-        f"{exchanged} and the result reshaped": [[1, 4, 2], [5, 3, 6]],
-        f"{exchanged} by a reshape": [[1, 3, 5], [2, 4, 6]],
-        "w is reversed along axis 0": [[4, 5, 6], [1, 2, 3]],
-        "w is reversed along axis 1": [[3, 2, 1], [6, 5, 4]],
-        "w is reversed along axis 0 and axis 1": [[6, 5, 4], [3, 2, 1]],
-        f"w is shifted by 1 {along} 0": [[0, 0, 0], [1, 2, 3]],
-        f"w is shifted by -1 {along} 0": [[4, 5, 6], [0, 0, 0]],
-        f"w is shifted by 1 {along} 1": [[0, 1, 2], [0, 4, 5]],
-        f"w is shifted by -1 {along} 1": [[2, 3, 0], [5, 6, 0]],
-        f"w is shifted by 2 {along} 1": [[0, 0, 1], [0, 0, 4]],
-        f"w is shifted by -2 {along} 1": [[3, 0, 0], [6, 0, 0]],
-        f"index 0 stands for all indices {along} 0 of w": [[1, 2, 3], [1, 2, 3]],
-        f"the last index stands for all indices {along} 0 of w": [[4, 5, 6], [4, 5, 6]],
-        f"{along} 0 each entry has the mean of all": [[2.5, 3.5, 4.5]] * 2,
-        f"{along} 0 each entry has the sum of all": [[5, 7, 9]] * 2,
-        f"the mean {along} 0 of w is taken off": [[-1.5] * 3, [1.5] * 3],
-        f"index 0 stands for all indices {along} 1 of w": [[1, 1, 1], [4, 4, 4]],
-        f"the last index stands for all indices {along} 1 of w": [[3, 3, 3], [6, 6, 6]],
-        f"{along} 1 each entry has the mean of all": [[2] * 3, [5] * 3],
-        f"{along} 1 each entry has the sum of all": [[6] * 3, [15] * 3],
-        f"the mean {along} 1 of w is taken off": [[-1, 0, 1], [-1, 0, 1]],
-    }
-
-
-def test_further_ways_to_rearrange() -> None:
-    found = moves([1, 2, 3, 4, 5, 6])
-    assert found["axis 0 of w is read as 3 times 2 in the other order"] == [1, 4, 2, 5, 3, 6]
-    assert found["axis 0 of w is read as 2 times 3 in the other order"] == [1, 3, 5, 2, 4, 6]
-    rolled = [m.tolist() for t, m in hypotheses._moves(np.arange(3), "w") if "by -1" in t]
-    assert rolled == [[1, 2, 0], [1, 2, 0]]
-    orders = [text for text in moves(np.zeros((2, 2, 2)).tolist()) if "order (" in text]
-    assert len(orders) == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import itertools
 import re
@@ -9,6 +10,7 @@ import sys
 import xml.etree.ElementTree
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -222,6 +224,39 @@ def test_training_as_a_moving_picture(tmp_path: Path, plots: Any, kind: str) -> 
     assert len(images) == len({image.get("href") for image in images}) == 4
     for second, visible in [(0.05, 0), (0.15, 1), (0.25, 2), (0.35, 3), (1.7, 3)]:
         assert [shown_at(image, second) for image in images] == [k == visible for k in range(4)]
+
+
+def test_a_film_as_svg_by_hand() -> None:
+    """Two frames, of which the last stands for 15 of 16 ticks of half a second."""
+    frames = [b"\x89PNG" + bytes(12) + bytes([0, 0, 1, 2, 0, 0, 0, 9]) + bytes([k]) for k in (1, 2)]
+    data = [base64.b64encode(frame).decode() for frame in frames]
+    size, play = 'width="258" height="9"', 'attributeName="visibility" calcMode="discrete"'
+    ends = 'dur="8s" repeatCount="indefinite"/></image>'
+    assert animation.as_svg(frames, 0.5) == (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 258 9" {size}>'
+        f'<image {size} href="data:image/png;base64,{data[0]}"><animate {play} '
+        f'values="visible;hidden" keyTimes="0;0.062500" {ends}'
+        f'<image {size} href="data:image/png;base64,{data[1]}"><animate {play} '
+        f'values="hidden;visible;hidden" keyTimes="0;0.062500;1.000000" {ends}</svg>'
+    )
+
+
+def test_each_frame_says_its_step(tmp_path: Path) -> None:
+    told: list[Any] = []
+
+    class Picture:
+        def text(self, *place: Any, **look: Any) -> None:
+            told.append((place, look))
+
+        def savefig(self, file: Any, **options: Any) -> None:
+            told.append(options)
+            file.write(bytes(24))
+
+    film = mt.Animation(tmp_path / "film.svg", lambda model: Picture())
+    film._frames, film._steps = [], 7
+    film._take(SimpleNamespace(model=None))  # type: ignore[arg-type]
+    look = {"ha": "right", "va": "bottom", "fontsize": 8}
+    assert told == [((0.995, 0.005, "step 7"), look), {"format": "png", "dpi": 100}]
 
 
 def shown_at(image: Any, second: float) -> bool:

@@ -169,3 +169,95 @@ def test_bad_arguments() -> None:
         Classifier(optimizer="adm").fit(X, Y)
     assert clone(Classifier(optimizer="adm")).optimizer == "adm"
     assert "Dense(8)" in Classifier([8], **FAST).fit(X, Y)._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("layers", "labels"),
+    [
+        ([8], ["Dense(8)", "ELU()", "Dense(3)"]),
+        (5, ["Dense(5)", "ELU()", "Dense(3)"]),
+        ([5, 4], ["Dense(5)", "ELU()", "Dense(4)", "ELU()", "Dense(3)"]),
+        ([], ["Dense(3)"]),
+        ("dense(3)", ["Dense(3)"]),
+        (mt.Dense(3), ["Dense(3)"]),
+        ([mt.Dense(8), "tanh", "dense(3)"], ["Dense(8)", "Tanh()", "Dense(3)"]),
+    ],
+)
+def test_which_network_is_made(layers: Any, labels: list[str]) -> None:
+    model = Classifier(layers, activation="elu", epochs=1, random_state=0).fit(X, Y)
+    assert [layer.label for layer in model.model_] == labels
+    assert model.n_iter_ == 1
+    with pytest.raises(mt.ConfigurationError, match=r"in 2 outputs, as y needs, got .3,.*Dense.2."):
+        Classifier([mt.Dense(3)], epochs=1).fit(X, Y > 0)
+
+
+def test_losses_and_labels_by_default() -> None:
+    two = np.stack([Y > 0, Y > 1], axis=1).astype(int)
+    losses = {
+        "SoftmaxCrossEntropy": Classifier(2, epochs=1).fit(X, Y),
+        "BinaryCrossEntropy": Classifier(2, epochs=1).fit(X, two),
+        "MeanSquaredError": Regressor(2, epochs=1).fit(X, Y),
+        "Huber": Regressor(2, epochs=1, loss="huber").fit(X, Y),
+    }
+    for name, model in losses.items():
+        assert type(model._trainer.loss).__name__ == name
+    assert losses["BinaryCrossEntropy"].classes_.tolist() == [0, 1]
+    assert losses["MeanSquaredError"].predict(X).shape == (150,)
+    assert Regressor(2, epochs=1).fit(X, Y[:, None]).predict(X).shape == (150, 1)
+    tags = [model.__sklearn_tags__() for model in losses.values()]
+    assert all(each.input_tags.sparse for each in tags)
+    assert tags[0].classifier_tags.multi_label
+    assert tags[2].target_tags.multi_output
+
+
+class Fake:
+    """A trainer and a model of three samples, whose losses are written down."""
+
+    def __init__(self, held_out: list[float]) -> None:
+        self.rng, self.held_out = self, iter(held_out)
+        self.steps: list[list[int]] = []
+        self.epoch = 0
+
+    def permutation(self, n: int) -> Any:
+        self.epoch += 1
+        return np.arange(n)[::-1]
+
+    def step(self, x: Any, y: Any, weights: Any) -> float:
+        assert (x[:, 0] == y).all()
+        self.steps.append(y.tolist())
+        return float(y.sum())
+
+    def evaluate(self, x: str, y: str) -> dict[str, float]:
+        assert (x, y) == ("x", "y")
+        return {"loss": next(self.held_out)}
+
+    def state_dict(self) -> int:
+        return self.epoch
+
+    def load_state_dict(self, kept: int) -> None:
+        self.loaded = kept
+
+
+@pytest.mark.parametrize(
+    ("held_out", "epochs", "kept"),
+    [
+        ([3, 2, 2, 5, 1, 1, 1], 4, 2),  # no better in two epochs: that is more than one
+        ([3, 2, 5, 1, 1, 1, 1], 6, 4),
+        ([3, 2, 1, 0.5, 0.4, 0.3, 0.2], 7, 7),
+    ],
+)
+def test_sparse_rows_stop_early_too(held_out: list[float], epochs: int, kept: int) -> None:
+    fake = Fake(held_out)
+    estimator: Any = Classifier(patience=1)
+    estimator._trainer = estimator.model_ = fake
+    rows, labels = sparse.csr_matrix([[1.0], [2.0], [3.0]]), np.array([1.0, 2.0, 3.0])
+    weights = np.array([1.0, 1.0, 6.0])
+    found = list(estimator._sparse_epochs(rows, labels, weights, 7, 2, ("x", "y")))
+    # Batches of 3 and 2, and of 1: losses of 5 and 1, weights of 7 and 1.
+    assert found == [pytest.approx((7 * 5 + 1 * 1) / 8)] * epochs
+    assert fake.steps[:2] == [[3, 2], [1]]
+    assert fake.loaded == kept
+    whole = Fake([])
+    estimator._trainer = estimator.model_ = whole
+    assert list(estimator._sparse_epochs(rows, labels, weights, 2, None, None)) == [6, 6]
+    assert not hasattr(whole, "loaded")

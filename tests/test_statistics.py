@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minitorch_np as mt
+from minitorch_np.experiments import statistics
 from minitorch_np.experiments.statistics import (
     LEVEL,
     Interval,
@@ -149,6 +150,40 @@ def test_seeds_needed_give_the_power_that_they_promise() -> None:
     assert seeds_needed([0.1], 0.1) is None
     with pytest.raises(mt.ConfigurationError, match="size greater than 0"):
         seeds_needed([1.0, 2.0], 0.0)
+
+
+@pytest.mark.parametrize("enough", [1, 8, 9, 10, 15, 16, 17, 31, 100, 128, 129, 1000, 1001, 9999])
+def test_the_fewest_seeds_are_found_that_have_the_power(
+    enough: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At least eight, and at most a thousand."""
+    asked: list[int] = []
+
+    def power(sample: Any, size: float, n: int, level: float) -> float:
+        asked.append(n)
+        assert (list(sample), size, level) == ([0.5, 1.5], 0.25, 0.01)
+        return 0.8 if n >= enough else 0.79
+
+    monkeypatch.setattr(statistics, "_power", power)
+    assert seeds_needed([0.5, 1.5], 0.25, 0.01) == (max(8, enough) if enough <= 1000 else None)
+    assert min(asked) == 8
+    assert len(asked) == len(set(asked)) <= 20
+
+
+def test_the_power_of_experiments() -> None:
+    """Of differences without a spread a sign-flip test sees all that 8 seeds can show."""
+    alike = np.array([0.5, 0.5, 0.5])
+    assert statistics._power(alike, 1.0, 8, 0.05) == 1
+    assert statistics._power(alike, 1.0, 3, 0.05) == 0  # a quarter of the patterns is as far
+    assert statistics._power(alike, 1.0, 60, 0.05) == 1
+    assert statistics._power(alike, 0.0, 8, 1.0) == 1  # a p-value of 1, as large as the level
+    rng = np.random.default_rng(3)
+    gaps = rng.normal(size=30)
+    gaps /= gaps.std()
+    for n in (20, 80):  # by patterns, and as normal: a t-test's power is that of two deviations
+        found = statistics._power(gaps, 2.0 / math.sqrt(n), n, 0.05)
+        assert found == pytest.approx(0.49, abs=0.07)
+        assert statistics._power(gaps, 1e-9, n, 0.05) == pytest.approx(0.05, abs=0.03)
 
 
 # Verdicts

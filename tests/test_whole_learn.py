@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from minitorch_np.learn import inputs
-from minitorch_np.learn.answer import judged
+from minitorch_np.learn.answer import _printed, _shown, judged
 from minitorch_np.learn.child import outcome
 from minitorch_np.learn.mutations import mutants
 from minitorch_np.learn.process import Ran
@@ -152,6 +152,38 @@ OUTPUTS = {"learn_inputs.txt": made, "learn_changes.txt": changed, "learn_answer
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_what_learners_are_given_and_told(name: str) -> None:
     require_written(name, OUTPUTS[name]())
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (np.array([[1.0, -2.5], [0.00001, 3]]), "[[ 1.  -2.5]\n     [ 0.   3. ]]"),
+        (np.arange(200.0), "an array of shape (200,)"),
+        (np.arange(3), "[0 1 2]"),
+        (0.123456789, "0.123457"),
+        (7, "7"),
+        ("text", "'text'"),
+        ("x" * 500, "'" + "x" * 399),
+        (np.exp, "exp"),
+        (np.random.default_rng(0), "a random generator"),
+    ],
+)
+def test_how_values_are_shown(value: Any, said: str) -> None:
+    assert _shown("x = ", value) == f"x = {said}"
+
+
+@pytest.mark.parametrize(
+    ("printed", "lines", "said"),
+    [
+        ("", 0, []), (" \n\n", 2, []), ("a\n", 1, ["it printed:", "  | a"]),
+        ("1\n2\n3\n4\n5\n", 5, ["it printed:", *(f"  | {n}" for n in range(1, 6))]),
+        ("1\n2\n3\n4\n5\n6\n", 6,
+         ["it printed (the first 5 of 6 lines):", *(f"  | {n}" for n in range(1, 6))]),
+        ("x" * 150 + "\n", 1, ["it printed:", "  | " + "x" * 100]),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_printed_lines(printed: str, lines: int, said: list[str]) -> None:
+    assert _printed(Ran(printed=printed, lines=lines)) == said
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.gradcheck.inside import paths
 from minitorch_np.reports import model_page, page, playground, text, trace, trace_page
 from tests.drawn import drawn, numbers_of
 from tests.handmade import COMPARISONS, four, many, of_numbers
@@ -236,7 +237,37 @@ def _lines(data: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def networks() -> str:
+    """The layers of the networks that have a name, from the inside out, with their shapes."""
+    made: dict[str, mt.Sequential | mt.Graph] = {
+        "notes": mt.notes_network(seed=0),
+        "notes with options": mt.notes_network(
+            "elu", "softmax", hidden=4, features=6, classes=3, initializer="he_normal", seed=0
+        ),
+        "mlp": mt.mlp([6, 5, 4, 3], "tanh", "softmax", dropout=0.2, initializer="zeros", seed=0),
+        "autoencoder": mt.autoencoder([6, 5, 4, 2], seed=0),
+        "vae": mt.vae([6, 5, 4, 2], seed=0),
+        "lenet5": mt.lenet5(seed=0),
+        "resnet": mt.resnet(14, input_shape=(1, 7, 6), classes=3, width=2, seed=0),
+        "unet": mt.unet((1, 8, 4), 3, depth=2, width=2, seed=0),
+        "gpt": mt.gpt(5, 4, 2, 2, 4, dropout=0.1, seed=0),
+        "char_rnn": mt.char_rnn(5, 4, 3, 2, cell="gru", dropout=0.1, seed=0),
+    }
+    return _listed({name: "\n".join(_network(model)) for name, model in made.items()})
+
+
+def _network(model: Any) -> list[str]:
+    lines = [f"{model.input_shape} to {model.output_shape} of {model.dtype}"]
+    for path, layer in paths(model):
+        arrays = {name: array.shape for name, array in layer.named_parameters().items()}
+        own = "" if layer.sublayers() else f" {arrays}"
+        shapes = f"{layer.input_shape} to {layer.output_shape}" if layer.built else "not built"
+        lines.append(f"{path} {layer.label}: {shapes}{own}")
+    return lines
+
+
 OUTPUTS = {
+    "networks.txt": networks,
     "reports.txt": reports,
     "pages.txt": pages,
     "pictures.txt": pictures,

@@ -131,10 +131,10 @@ def _difference(before: Array, after: Array, expected: Array) -> str:
     step, wanted = after - before, expected - before
     if largest(step - wanted) <= NEAR * largest(wanted) + 8 * EPSILON * largest(before):
         return ""
-    norm = float(np.vdot(wanted, wanted))
-    ratio = float(np.vdot(step, wanted)) / norm if norm else np.inf
-    if largest(step - ratio * wanted) <= 1e-6 * largest(step):
-        return f"the step is {ratio:.6g} times the formula's"
+    if norm := float(np.vdot(wanted, wanted)):
+        ratio = float(np.vdot(step, wanted)) / norm
+        if abs(ratio - 1) > 1e-6 and largest(step - ratio * wanted) <= 1e-6 * largest(step):
+            return f"the step is {ratio:.6g} times the formula's"
     place = np.unravel_index(int(np.abs(step - wanted).argmax()), step.shape)
     at = f"[{', '.join(str(int(i)) for i in place)}]"
     return f"expected a step of {wanted[place]:.10g} at {at}, got {step[place]:.10g}"
