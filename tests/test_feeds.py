@@ -82,7 +82,7 @@ class Loader:
         (lambda: iter([1]), "batches"),
         (Loader, "memory"),
     ],
-    ids=str,
+    ids=lambda given: given if isinstance(given, str) else type(given).__name__,
 )
 def test_of_which_kind_data_is(x: Any, kind: str) -> None:
     assert kind_of(x) == kind
