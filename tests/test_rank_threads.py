@@ -201,7 +201,7 @@ def test_single_steps_of_threads() -> None:
 class Ends(mt.Callback):
     """Ends a run in some way on some rank."""
 
-    epochs = 0
+    epochs = calls = 0
 
     def __init__(self, how: str = "") -> None:
         self.how, self.steps = how, 0
@@ -214,6 +214,7 @@ class Ends(mt.Callback):
 
     def on_batch_end(self, trainer: mt.Trainer, batch: int, loss: float) -> None:
         self.steps += 1
+        self.calls += 1
         if self.how == "error" and self.steps == 4:
             raise ZeroDivisionError("of one's own")
         if self.how == "interrupted" and self.steps == 5:
@@ -313,7 +314,7 @@ def test_threads_resume_what_one_process_began(tmp_path: Path) -> None:
     def resume(own: Any) -> Any:
         hook, each = Ends(), mt.Checkpoint(tmp_path / "begun.npz", every=1, resume=True)
         found = trained(own, epochs=3, callbacks=[hook], checkpoint=each)
-        assert hook.steps == 9
+        assert (hook.steps, hook.calls) == (9, 5)  # four were made before
         return found
 
     for before, after in ((None, 3), (3, None)):
@@ -349,6 +350,7 @@ def test_what_threads_can_not_do() -> None:
             texts.append(str(error.value))
         with pytest.raises(mt.errors.ConfigurationError) as error:
             begin(own).fit(X[:1], X[:1, :3], verbose=False)
+        begin(own, seed=0).fit(X[:2], X[:2, :3], verbose=False)
         return [*texts, str(error.value)]
 
     for layer, loss, samples in on_threads(2, refused):
