@@ -36,7 +36,9 @@ class Losses(mt.Callback):
         self.losses.append(loss)
 
 
-def trained(communicator: Any, **given: Any) -> tuple[mt.Trainer, dict[str, Any]]:
+def trained(
+    communicator: Any, x: Any = X, y: Any = Y, **given: Any
+) -> tuple[mt.Trainer, dict[str, Any]]:
     """A run in float64 with all that ranks must share: statistics, draws, weights, metrics.
 
     Of 18 samples in batches of 8, the last batch has 2, fewer than three ranks.
@@ -59,7 +61,7 @@ def trained(communicator: Any, **given: Any) -> tuple[mt.Trainer, dict[str, Any]
     given = {"epochs": 2, "batch_size": 8, "validation_split": 0.1, "verbose": False, **given}
     kept = Losses()
     hooks = [kept, *given.pop("callbacks", ())]
-    history = trainer.fit(X, Y, callbacks=hooks, **given).history
+    history = trainer.fit(x, y, callbacks=hooks, **given).history
     return trainer, {**history, "steps": kept.losses}
 
 
@@ -105,6 +107,72 @@ def test_threads_are_as_one_process(
         require_same(found, expected)
 
 
+class Stored:
+    """A store of slices, in chunks, which knows the rows that were read."""
+
+    shape, dtype, chunks = X.shape, X.dtype, (4, 4)
+
+    def __init__(self) -> None:
+        self.state = list[int]()  # no setting, in which ranks would differ
+
+    def __getitem__(self, part: slice) -> Any:
+        self.state += range(20)[part]
+        return X[part]
+
+
+class Samples:
+    """A data set that gives a sample at a time, and knows which."""
+
+    def __init__(self) -> None:
+        self.state = list[int]()
+
+    def __len__(self) -> int:
+        return len(X)
+
+    def __getitem__(self, row: int) -> Any:
+        self.state.append(row)
+        return X[row], Y[row]
+
+
+def pairs() -> Any:
+    return iter([(X[first : first + 8], Y[first : first + 8]) for first in (0, 8, 16)])
+
+
+@pytest.mark.parametrize("micro", [None, 5])
+@pytest.mark.parametrize("transform", [None, lambda x, rng: x + rng.normal(size=x.shape)])
+def test_each_thread_reads_its_own(micro: int | None, transform: Any) -> None:
+    """All comes out as in memory; without a transform each rank reads a third of the samples."""
+    given: dict[str, Any] = {
+        "validation_split": 0.0,
+        "shuffle": False,
+        "micro_batch_size": micro,
+        "transform": transform,
+    }
+    expected = trained(None, **given)
+    for x, y, more in (
+        (Stored, Y, {}),
+        (Samples, None, {}),
+        (lambda: pairs, None, {"steps_per_epoch": 3}),
+    ):
+        settings = {**given, **more}
+        if more:
+            del settings["shuffle"]
+
+        def run(own: Any, x: Any = x, y: Any = y, settings: Any = settings) -> Any:
+            data = x()
+            return (*trained(own, data, y, **settings), data)
+
+        found = on_threads(3, run)
+        for each in found:
+            assert not isinstance(each, Exception), each
+            require_same(each[:2], expected)
+        if x is Samples:
+            asked = [len(each[2].state) - 20 - 1 for each in found]  # all at first, for a look
+            whole = transform is not None
+            assert max(asked) <= (40 if whole else 2 * 9), asked
+            assert sum(asked) >= (120 if whole else 40), asked
+
+
 def stepped(communicator: Any, **loss: Any) -> tuple[mt.Trainer, dict[str, Any]]:
     """Single steps with a batch for all ranks, and one for less; two inputs, outputs and losses."""
     a, b = mt.Input(3, name="a"), mt.Input(1, name="b")
@@ -133,7 +201,7 @@ def test_single_steps_of_threads() -> None:
 class Ends(mt.Callback):
     """Ends a run in some way on some rank."""
 
-    epochs = 0
+    epochs = calls = 0
 
     def __init__(self, how: str = "") -> None:
         self.how, self.steps = how, 0
@@ -146,6 +214,7 @@ class Ends(mt.Callback):
 
     def on_batch_end(self, trainer: mt.Trainer, batch: int, loss: float) -> None:
         self.steps += 1
+        self.calls += 1
         if self.how == "error" and self.steps == 4:
             raise ZeroDivisionError("of one's own")
         if self.how == "interrupted" and self.steps == 5:
@@ -245,7 +314,7 @@ def test_threads_resume_what_one_process_began(tmp_path: Path) -> None:
     def resume(own: Any) -> Any:
         hook, each = Ends(), mt.Checkpoint(tmp_path / "begun.npz", every=1, resume=True)
         found = trained(own, epochs=3, callbacks=[hook], checkpoint=each)
-        assert hook.steps == 9
+        assert (hook.steps, hook.calls) == (9, 5)  # four were made before
         return found
 
     for before, after in ((None, 3), (3, None)):
@@ -281,6 +350,7 @@ def test_what_threads_can_not_do() -> None:
             texts.append(str(error.value))
         with pytest.raises(mt.errors.ConfigurationError) as error:
             begin(own).fit(X[:1], X[:1, :3], verbose=False)
+        begin(own, seed=0).fit(X[:2], X[:2, :3], verbose=False)
         return [*texts, str(error.value)]
 
     for layer, loss, samples in on_threads(2, refused):

@@ -200,6 +200,9 @@ def test_what_identifies_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setattr(stores, "AFFORDABLE", 40 * 12 - 1)
     assert stores.Sliced(Store(), "x").identity() == whole  # there are fewer than 64
     monkeypatch.setattr(stores, "SAMPLED", 4)
+    monkeypatch.setattr(stores, "AFFORDABLE", 40 * 12)
+    assert stores.Sliced(Store(), "x").identity() == whole
+    monkeypatch.setattr(stores, "AFFORDABLE", 40 * 12 - 1)
     some = zlib.crc32(X[[0, 13, 26, 39]].tobytes())
     assert stores.Sliced(Store(), "x").identity() == f"40 x (3,) <f4, 4 rows {some:08x}"
     memory = stores.InMemory(X, "x")
