@@ -87,7 +87,7 @@ def test_batches_that_do_not_fit() -> None:
         graph.forward((np.ones((5, 3)), np.ones((5, 8))))
     said = "Graph: expected inputs of shape (m, 3), (m, 2, 4) (a, b), got (5, 3), (5, 8)"
     assert str(error.value) == said
-    with pytest.raises(mt.DataError, match=r"as many samples in each part, got \[4, 5\]"):
+    with pytest.raises(mt.DataError, match=r"as many samples in each, got 5 and 4"):
         graph.forward((np.ones((5, 3)), np.ones((4, 2, 4))))
     with pytest.raises(mt.NotBuiltError):
         require_input(mt.Dense(2), np.ones((5, 6)))
