@@ -81,6 +81,13 @@ def test_losses_that_cannot_be_compared(arguments: dict[str, Any], message: str)
         mt.compare(**given)
 
 
+def test_labels_of_a_single_class_are_refused() -> None:
+    x, y = np.ones((20, 3)), np.full(20, 7)
+    for labels in (y, np.eye(10)[y]):
+        with pytest.raises(mt.DataError, match="two or more classes, got only class 7: there is"):
+            mt.compare(["relu"], (x, labels, x, labels), seeds=1)
+
+
 def test_targets_that_are_all_the_same_have_no_r2() -> None:
     x, y = numbers(20, 0)
     with pytest.raises(mt.DataError, match="test targets that differ"):

@@ -21,7 +21,10 @@ model = mt.Sequential(mt.Dense(12, name="a_layer_with_a_long_name"), *blocks, in
 model.summary()
 x, y = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32), np.arange(20) % 12
 print(mt.trace(model, mt.SoftmaxCrossEntropy(), x, y).table())
-print(str(mt.diagnose(model, x, y)).partition("useless units:")[0])
+print(mt.diagnose(model, x, y))
+print(mt.gradcheck(mt.Dense(3), np.ones((2, 3))))
+run = mt.Trainer(model, "softmax_cross_entropy", "sgd(0.1)", metrics=["accuracy"], seed=0)
+run.fit(x, y, validation_data=(x, y), verbose=2)
 """
 
 

@@ -31,7 +31,7 @@ from minitorch_np.experiments.health import (
 from minitorch_np.layers import Activation, Layer
 from minitorch_np.losses import CrossEntropy, Loss, SeveralLosses, SoftmaxCrossEntropy, loss_for
 from minitorch_np.signature import explained
-from minitorch_np.text import folded, terminal_width
+from minitorch_np.text import folded, terminal_width, wrapped
 from minitorch_np.training import Callback, Trainer
 from minitorch_np.training.inputs import as_samples
 from minitorch_np.validation import instance, require
@@ -163,7 +163,8 @@ class Diagnosis(NamedTuple):
                 )
             )
         minor = [f"{each} (harmless)" for each in self.findings if not each.ill]
-        return "\n".join([*folded(rows, terminal_width()), *self.words, *minor])
+        said = map(wrapped, [*self.words, *minor])
+        return "\n".join([*folded(rows, terminal_width()), *said])
 
 
 @explained

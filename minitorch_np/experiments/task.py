@@ -78,6 +78,11 @@ def output_count(arrays: Arrays, measure: Measure) -> int:
             raise ShapeError(f"{place}: expected {len(targets)} rows, as labels, got {len(rows)}")
         require_finite(rows, place)
         loss.prepare(targets, (columns,))
+    if measure == ACCURACY and not np.ptp(numbers := class_numbers(y)):
+        raise DataError(
+            "compare: expected training labels of two or more classes, got only class "
+            f"{numbers[0]}: there is nothing to tell it from; add samples of other classes"
+        )
     if measure == EXPLAINED and not np.ptp(yt, axis=0).all():
         raise DataError("compare: expected test targets that differ, got the same for all samples")
     return columns

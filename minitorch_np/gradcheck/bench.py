@@ -47,8 +47,9 @@ class Bench:
     def fresh(self, factor: float = 1.0) -> Layer:
         """A copy that has never been called, with its parameters times a factor."""
         layer = copy.deepcopy(self.layer)
-        for array in layer.named_parameters().values():
-            array[...] *= factor
+        if factor != 1:
+            for array in layer.named_parameters().values():
+                array[...] *= factor
         return layer
 
     def forward(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minitorch_np.arrays import AnyArray, Array
+from minitorch_np.text import wrapped
 
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
 
@@ -195,10 +196,17 @@ class GradientCheck:
         return data
 
     def __str__(self) -> str:
+        # A command or a line of code to copy is not broken.
+        whole = ("reproduce: ", "import ")
+        return "\n".join(
+            line if line.lstrip().startswith(whole) else wrapped(line) for line in self._lines()
+        )
+
+    def _lines(self) -> list[str]:
         failed = [part for part in self.parts if part.status == FAIL]
         lines = [f"{self.status.upper()} {self.subject}"]
         for part in failed:  # failures first
-            lines += ["  " + line for line in str(part).split("\n")]
+            lines += ["  " + line for line in part._lines()]
         for tensor in self.tensors:
             lines += tensor.lines()
         broken = [contract for contract in self.contracts if not contract.ok]
@@ -207,9 +215,9 @@ class GradientCheck:
             lines.append(f"  PASS         {len(self.contracts)} contracts")
         lines += [f"  {self.doubt}"] if self.doubt else []
         for part in (part for part in self.parts if part.status != FAIL):
-            lines += ["  " + line for line in str(part).split("\n")]
+            lines += ["  " + line for line in part._lines()]
         if self.reproduce and not self:
             lines.append(f"  reproduce: {self.reproduce}")
-        return "\n".join(lines)
+        return "\n".join(lines).split("\n")
 
     __repr__ = __str__

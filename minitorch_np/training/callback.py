@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from minitorch_np.signature import Described
-from minitorch_np.text import decimal
+from minitorch_np.text import decimal, wrapped
 from minitorch_np.training.display import bar, in_notebook, is_watched
 from minitorch_np.validation import require
 
@@ -88,7 +88,7 @@ class Progress(Callback):
             return
         line = f"epoch {epoch + 1:{len(str(self._epochs))}}/{self._epochs}  {shown}"
         try:  # flushed, so that a log keeps up with the training
-            print(line, file=self.file, flush=True)
+            print(wrapped(line) if self.file is None else line, file=self.file, flush=True)
         except BrokenPipeError:  # the reader is gone, as in `train | head`
             self._silent = True
 
