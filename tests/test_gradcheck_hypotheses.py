@@ -207,6 +207,15 @@ def test_where_it_is_wrong_and_how(places: list[int], value: Any, said: str) -> 
         assert next(iter(hypotheses.places(signed(at(places, value))))) == said
 
 
+def test_a_factor_is_of_what_is_not_0() -> None:
+    """Entries of 0 have no factor, and are divided by without a warning."""
+    case = signed(at([0, 1, 2], lambda g: 3 * g + 1))
+    case.numeric = case.numeric.copy()
+    case.numeric[0, 1] = 0
+    with np.errstate(all="raise"):
+        assert hypotheses._how(case) == ""
+
+
 def test_where_all_is_wrong_there_is_no_place() -> None:
     assert list(hypotheses.places(signed(lambda g, x: 2 * g))) == []
     with np.errstate(all="ignore"):
