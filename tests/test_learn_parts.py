@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -348,6 +349,38 @@ def test_how_a_process_ended(code: int, trace: str, late: bool, said: str, tmp_p
     trace = trace.replace("FOLDER", str(path.resolve().parent))
     assert process._ending(code, trace, path, Limits(2.5), late) == said
     assert (Limits().seconds, Limits().memory) == (10, 4 * 2**30)
+
+
+class Slow:
+    """A process that answers once it has been killed."""
+
+    def __init__(self, command: Any, **options: Any) -> None:
+        self.pid, self.returncode, self.options = 0, -9, options
+        self.waited: list[Any] = []
+
+    def communicate(self, given: Any = None, timeout: Any = None) -> tuple[bytes, bytes]:
+        self.waited.append(timeout)
+        if timeout is not None:
+            raise subprocess.TimeoutExpired("python", timeout)
+        return b'{"task": "a"}\nnot an answer\n{"begin": "b"}\n', b""
+
+
+def test_a_process_that_does_not_end_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Any] = []
+    monkeypatch.setattr(subprocess, "Popen", Slow)
+    monkeypatch.setattr(process, "_end", ended.append)
+    file = tmp_path / "ch05_loss.py"
+    found = process._run(chapter("ch05_loss"), file, ["a", "b", "c"], Limits(2.5))
+    said = "it has not ended after 2.5 seconds. Is there an endless loop?"
+    assert found == ([{"task": "a"}, {"begin": "b"}], said)
+    (made,) = ended
+    assert made.waited == [3.5 * 4 + 10, None]
+    assert made.options["cwd"] == tmp_path.resolve()
+    settings = made.options["env"]
+    assert settings["PYTHONSAFEPATH"] == "1"
+    assert settings["OPENBLAS_NUM_THREADS"] == "1"
 
 
 # Names of mistakes
