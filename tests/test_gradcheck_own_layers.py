@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.gradcheck import Case
+from minitorch_np.gradcheck.registry import cases_for
 
 
 class Dropout(mt.Layer):
@@ -159,3 +161,27 @@ def test_gradients_when_predicting_are_checked_too() -> None:
 
     result = mt.gradcheck(Twofold())
     assert [part.subject for part in result.parts if part.status == "fail"] == ["when predicting"]
+
+
+class WithCases(Exponential):
+    """It says what it is checked with: an object, or one with its shape."""
+
+    @classmethod
+    def gradcheck_cases(cls) -> list[Any]:
+        return [cls(), Case(cls(), (2, 3), 1)]
+
+
+class Needing(Exponential):
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+def test_cases_are_those_that_a_class_has() -> None:
+    first, second = cases_for(WithCases)
+    assert isinstance(first.obj, WithCases)
+    assert (first.shape, first.samples) == ((5,), 4)
+    assert (second.shape, second.samples) == ((2, 3), 1)
+    (plain,) = cases_for(Exponential)
+    assert isinstance(plain.obj, Exponential)
+    with pytest.raises(mt.ConfigurationError, match="expected cases for Needing, found none"):
+        cases_for(Needing)
