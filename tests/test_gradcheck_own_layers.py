@@ -185,3 +185,25 @@ def test_cases_are_those_that_a_class_has() -> None:
     assert isinstance(plain.obj, Exponential)
     with pytest.raises(mt.ConfigurationError, match="expected cases for Needing, found none"):
         cases_for(Needing)
+
+
+class Unweighted(mt.MeanSquaredError):
+    """Its backward does not know of weights."""
+
+    def forward(self, scores: Any, targets: Any, sample_weight: Any = None) -> Any:
+        return super().forward(scores, targets, sample_weight)[0], (scores, targets)
+
+    def backward(self, cache: Any) -> Any:
+        scores, targets = cache
+        return super().backward(super().forward(scores, targets)[1])
+
+
+def test_a_loss_is_checked_with_the_weights_that_are_given() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 2))
+    own = str(mt.gradcheck(Unweighted(), x, 1 - x, contracts=False))
+    assert own.splitlines()[1] == "  FAIL with sample weights"
+    given = mt.gradcheck(Unweighted(), x, 1 - x, contracts=False, sample_weight=[1.0, 2.0, 4.0])
+    assert not given
+    assert "with sample weights" not in str(given)
+    with pytest.raises(mt.DataError, match="expected numbers >= 0; got -2.0 at row 1"):
+        mt.gradcheck(mt.MeanSquaredError(), x, x, sample_weight=[1.0, -2.0, 3.0])

@@ -133,7 +133,7 @@ def test_other_kinds_by_name() -> None:
         ("elu(1.7", "layer: expected name(arguments), got 'elu(1.7': did you mean 'elu(1.7)'?"),
         ("elu)", "layer: expected name(arguments), got 'elu)': as in 'elu(1.7)'"),
         ("reloo", "layer: expected the name of a layer, got 'reloo': did you mean 'ReLU'?"),
-        ("xyzzy", "layer: expected the name of a layer, got 'xyzzy': write one of Add, "),
+        ("xyzzy", "layer: expected the name of a layer, got 'xyzzy': write one of "),
         ("dense(units=3, 4)", "layer 'dense(units=3, 4)': expected arguments by name after the "
          "others"),
         ("elu(alfa=2)", "layer 'elu(alfa=2)': ELU: expected no argument 'alfa': did you mean "
