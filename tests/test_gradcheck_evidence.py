@@ -270,6 +270,9 @@ def test_settings_that_are_tried(rng: np.random.Generator) -> None:
             assert layer.negative_slope != 0.25 or not target.train
     assert layer.negative_slope == 0.25
     assert target.train
+    sized: Any = SimpleNamespace(layer=SimpleNamespace(walk=lambda: [SimpleNamespace(a=0, b=2)]))
+    words = [text for text, _ in spoiling._other_settings(sized)]
+    assert words == [f"b = {other}, not 2" for other in ("0", "1", "-2", "-1", "0.5", "4")]
     loss = LossTarget(
         mt.SoftmaxCrossEntropy(label_smoothing=0.2), np.ones((2, 3)), np.array([0, 1]), np.ones(2)
     )

@@ -207,6 +207,28 @@ def test_where_it_is_wrong_and_how(places: list[int], value: Any, said: str) -> 
         assert next(iter(hypotheses.places(signed(at(places, value))))) == said
 
 
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [([1, 5], ["of"]), ([0, 2, 3, 4], ["beside"]), ([0, 5], []), ([1], [])],
+)
+def test_scores_of_the_right_class(places: list[int], said: list[str]) -> None:
+    case = signed(at(places, lambda g: g * (1 + np.arange(len(g)) ** 2) + 1))
+    case.quantities = [("one_hot(targets)", np.eye(3)[[1, 2]])]
+    with np.errstate(all="ignore"):
+        found = [text for text in hypotheses.places(case) if "the right class" in text]
+    starts = [f"wrong only in the scores {each} the right class: " for each in said]
+    assert [text[: len(start)] for text, start in zip(found, starts, strict=True)] == starts
+
+
+def test_a_factor_is_of_what_is_not_0() -> None:
+    """Entries of 0 have no factor, and are divided by without a warning."""
+    case = signed(at([0, 1, 2], lambda g: 3 * g + 1))
+    case.numeric = case.numeric.copy()
+    case.numeric[0, 1] = 0
+    with np.errstate(all="raise"):
+        assert hypotheses._how(case) == ""
+
+
 def test_where_all_is_wrong_there_is_no_place() -> None:
     assert list(hypotheses.places(signed(lambda g, x: 2 * g))) == []
     with np.errstate(all="ignore"):

@@ -125,6 +125,10 @@ def test_a_block_of_an_array() -> None:
     text = "from index 2 of axis 0 of w on and at index 1 of axis 1 of w"
     assert where(mask, known, "w") == text
     assert where(~mask, known, "w") == ""
+    most = np.ones((7, 2), bool)
+    most[2:4] = False
+    text = "everywhere but at indices 2 to 3 of axis 0 of w"
+    assert where(most, np.ones((7, 2), bool), "w") == text
     mask[:2, 1] = True
     assert where(mask, known, "w") == "at index 1 of axis 1 of w"
     known[0] = False  # what is not known may be either

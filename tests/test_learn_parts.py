@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.learn import answer as answering
 from minitorch_np.learn import child, folder, handout, naming, process
 from minitorch_np.learn.answer import PASSED, UNWRITTEN, Answer, ChapterAnswer
 from minitorch_np.learn.inputs import CASES, RANDOM, ZEROS
@@ -106,6 +108,29 @@ def test_an_outcome_is_sent_as_it_is() -> None:
 )
 def test_when_results_are_the_same(a: Any, b: Any, tolerance: float, equal: bool) -> None:
     assert same(np.array(a), np.array(b), tolerance) == equal
+
+
+@pytest.mark.parametrize(
+    ("raised", "advice"),
+    [
+        ("ValueError: matmul: a mismatch", "A product of matrices"),
+        ("ValueError: shapes (2,3) and (2,3) not aligned", "A product of matrices"),
+        ("ValueError: operands could not be broadcast", "For elementwise operations"),
+        ("ValueError: output array is read-only", "`/=` and `-=` change"),
+        ("UFuncTypeError: Cannot cast with casting rule 'same_kind'", "`/=` and `-=` change"),
+        ("RecursionError: too deep", "The function calls itself endlessly."),
+        ("MemoryError", "It creates an array that is far too large."),
+        ("ArrayError: Unable to allocate 8 TiB", "It creates an array that is far too large."),
+        ("PermissionError: no", "No chapter needs a file"),
+        ("FileNotFoundError: no", "No chapter needs a file"),
+        ("IsADirectoryError: no", "No chapter needs a file"),
+        ("ValueError: MemoryError", ""),
+        ("KeyError: 3", ""),
+    ],
+)
+def test_advice_on_frequent_errors(raised: str, advice: str) -> None:
+    found = answering._advice(Outcome(raised=raised))
+    assert found.startswith(f"\n{advice}") if advice else found == ""
 
 
 def test_a_mistake_explains_if_it_gives_the_same_wrong_numbers() -> None:
@@ -324,6 +349,63 @@ def test_how_a_process_ended(code: int, trace: str, late: bool, said: str, tmp_p
     trace = trace.replace("FOLDER", str(path.resolve().parent))
     assert process._ending(code, trace, path, Limits(2.5), late) == said
     assert (Limits().seconds, Limits().memory) == (10, 4 * 2**30)
+
+
+class Slow:
+    """A process that answers once it has been killed."""
+
+    def __init__(self, command: Any, **options: Any) -> None:
+        self.pid, self.returncode, self.options = 0, -9, options
+        self.waited: list[Any] = []
+
+    def communicate(self, given: Any = None, timeout: Any = None) -> tuple[bytes, bytes]:
+        self.waited.append(timeout)
+        if timeout is not None:
+            raise subprocess.TimeoutExpired("python", timeout)
+        return b'{"task": "a"}\nnot an answer\n{"begin": "b"}\n', b""
+
+
+def test_a_process_that_does_not_end_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Any] = []
+    monkeypatch.setattr(subprocess, "Popen", Slow)
+    monkeypatch.setattr(process, "_end", ended.append)
+    file = tmp_path / "ch05_loss.py"
+    found = process._run(chapter("ch05_loss"), file, ["a", "b", "c"], Limits(2.5))
+    said = "it has not ended after 2.5 seconds. Is there an endless loop?"
+    assert found == ([{"task": "a"}, {"begin": "b"}], said)
+    (made,) = ended
+    assert made.waited == [3.5 * 4 + 10, None]
+    assert made.options["cwd"] == tmp_path.resolve()
+    settings = made.options["env"]
+    assert settings["PYTHONSAFEPATH"] == "1"
+    assert settings["OPENBLAS_NUM_THREADS"] == "1"
+
+
+# Names of mistakes
+
+
+def test_each_wrong_result_is_named_or_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(naming, "_small", lambda evidence: [])  # takes seconds
+    about = chapter("ch09_first_layer")
+    task = about.tasks[-1]
+    right = naming.reference(about, task)
+
+    def said(**changes: Any) -> list[str]:
+        mine = [
+            Outcome({name: changes.get(name, np.array)(v) for name, v in one.values.items()})
+            for one in right
+        ]
+        return naming._each_result(Evidence(about, task, task.used(), mine, right))
+
+    sign = "all have the wrong sign, as with dZ2 = Y - A2; the minus comes later, in the update"
+    odd = lambda v: np.cos(v) + v * v  # noqa: E731
+    assert said(dW1=np.negative) == [f"dW1: {sign}"]
+    assert said(dW1=np.negative, db1=odd) == [f"dW1: {sign}; and db1 wrong too"]
+    assert said(dW1=np.negative, db1=odd, dW2=odd) == [f"dW1: {sign}; and db1, dW2 wrong too"]
+    assert said(dW1=odd, db1=odd) == []
+    assert said() == []
 
 
 # The folder

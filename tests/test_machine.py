@@ -90,6 +90,8 @@ def test_the_best_known_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.best_setting({}) == {"OPENBLAS_CORETYPE": "SKYLAKEX"}
     assert machine.best_setting({"OPENBLAS_CORETYPE": "HASWELL"}) == {}  # the user's
     assert machine.kernels_to_try() == ["HASWELL", "ZEN", "SKYLAKEX"]
+    pretend(monkeypatch, {"avx2", "fma"}, "Haswell")
+    assert machine.kernels_to_try() == ["HASWELL", "ZEN"]  # it has just what they need
     for features, kernels in (
         (wide, "SkylakeX"),
         (wide, "Cooperlake"),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from tests.handmade import four
 
 
 def texts(axes: Any) -> list[str]:
@@ -86,6 +87,23 @@ def test_of_many_pairs_those_with_the_best_are_drawn(comparison: mt.Comparison, 
     assert len(found.verdicts) == 15
     assert len(plots.shown_pairs(found)) == 5
     assert all(found.ranking[0] in (v.first, v.second) for v in plots.shown_pairs(found))
+
+
+@pytest.mark.parametrize(("most", "shown"), [(6, 6), (5, 3)])
+def test_pairs_are_unfolded_if_they_are_few(
+    most: int, shown: int, plots: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from minitorch_np.reports import page
+
+    found = four()
+    assert len(found.verdicts) == 6
+    monkeypatch.setattr(plots, "MOST_PAIRS", most)
+    monkeypatch.setattr(page, "_picture", lambda draw, *said: [("said", said)])
+    picture, *folded = page._pairs(found)
+    alternative, caption = picture[1]
+    assert alternative.count(" minus ") == shown
+    assert ("Only pairs with the best" in caption) == (shown < 6)
+    assert [part["unfolded"] for _, part in folded] == [shown == 6] * 2
 
 
 def test_pictures_of_one_epoch_one_seed_and_none(comparison: mt.Comparison, plots: Any) -> None:
