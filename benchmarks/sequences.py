@@ -19,6 +19,7 @@ os.environ.setdefault("MKL_NUM_THREADS", THREADS)
 os.environ.setdefault("OMP_NUM_THREADS", THREADS)
 
 import argparse
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -354,7 +355,7 @@ def row(name: str, task: Task, found: dict[str, list[float]]) -> list[str]:
 
 
 def _ratio(ours: float, theirs: float) -> float:
-    return ours / theirs
+    return ours / theirs if theirs else math.inf  # some systems' clocks of a process are coarse
 
 
 def main() -> None:
