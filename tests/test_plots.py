@@ -184,6 +184,11 @@ def test_worst_errors_come_worst_first(model_plots: Any) -> None:
     assert [text.get_text() for text in right.axes[0].texts] == ["no errors"]
     with pytest.raises(mt.ShapeError, match="image_shape"):
         model_plots.plot_errors(model, x, [0, 1, 1, 1])
+    for labels in ([0], [0, 1], [0] * 5):  # one label would fit to all of them
+        with pytest.raises(
+            mt.ShapeError, match=f"a label for each sample, got 4 and {len(labels)}"
+        ):
+            model_plots.plot_errors(model, x, labels, (1, 2))
 
 
 def test_pictures_need_matplotlib_and_leave_no_window(

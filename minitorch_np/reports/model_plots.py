@@ -143,7 +143,8 @@ def plot_errors(
     """A Figure of the n most confident errors, the worst first.
 
     Above each image are the true class, the predicted class and its probability. Raises ShapeError
-    if the samples are not images of `image_shape`, MissingExtraError without matplotlib.
+    if the samples are not images of `image_shape` or the labels not as many, MissingExtraError
+    without matplotlib.
     """
     instance("plot_errors", "model", model, Sequential)
     image_shape, n = as_shape(image_shape), whole("plot_errors", "n", n)
@@ -153,7 +154,12 @@ def plot_errors(
             f"plot_errors: expected samples of image_shape (height, width) {image_shape}, "
             f"got {x.shape[1:]}"
         )
-    true, chances = class_numbers(labels), model.predict_proba(x)
+    true = class_numbers(labels)
+    if len(true) != len(x):
+        raise ShapeError(
+            f"plot_errors: expected a label for each sample, got {len(x)} and {len(true)}"
+        )
+    chances = model.predict_proba(x)
     taken = chances.argmax(axis=1)
     sure = chances.max(axis=1)
     wrong = np.flatnonzero(taken != true)
