@@ -49,6 +49,9 @@ COPIED = (PACKAGE, "tests", "benchmarks", "examples", "pyproject.toml", "README.
 MOST_SECONDS = 120.0
 """Of a line's tests those are run that take so long together, as measured under coverage.py."""
 
+FEW_SECONDS = 2.0
+"""Of the other tests of its room, which may read what a mutant defines, those that take less."""
+
 PATIENCE, START = 3.0, 30.0
 """A mutant's tests may use so many times their seconds of processor time, and so many to start."""
 
@@ -61,7 +64,8 @@ OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL, 128 + signal.SIGXCPU, 128 + sig
 PARTS = 12
 """Coverage is measured in so many runs of pytest."""
 
-TABLES = "tests.test_signatures."  # they read defaults and constants, and run none of their lines
+TABLES = "tests.test_signatures."
+"""Tests that read defaults and constants, and run none of their lines."""
 
 COMPARISONS: dict[type[ast.AST], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
@@ -103,8 +107,10 @@ class Covered(NamedTuple):
         tests = [test for test in of_file if test in own] or of_file
         together = accumulate(self.seconds[test] for test in tests)
         few = [test for test, s in zip(tests, together, strict=True) if s < MOST_SECONDS]
-        read = [test for test in self.seconds if test.startswith(TABLES) and is_read(mutant)]
-        return (few or tests[:1]) + read
+        room = f"tests.test_{Path(mutant.file).parts[1].removesuffix('.py')}"
+        read = [test for test in self.seconds if test.startswith((TABLES, room))]
+        read = [test for test in read if test not in few and self.seconds[test] < FEW_SECONDS]
+        return (few or tests[:1]) + (read if is_read(mutant) else [])
 
 
 def run_with(mutant: Mutant) -> range:

@@ -260,6 +260,17 @@ def test_pooling_to_one_pixel_comes_from_torch() -> None:
     np.testing.assert_allclose(model.predict(x), outputs(module, x), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [nn.Softmax, nn.LogSoftmax])
+def test_a_softmax_is_over_the_features(kind: Any) -> None:
+    for dim in (1, -1):
+        module = nn.Sequential(nn.Linear(3, 4), kind(dim=dim)).double()
+        x = np.random.default_rng(0).normal(size=(5, 3))
+        found = mt.from_torch(module, 3).predict(x)
+        np.testing.assert_allclose(found, outputs(module, x), rtol=0, atol=1e-12)
+    with pytest.raises(mt.MinitorchError, match="got 0"):
+        mt.from_torch(nn.Sequential(nn.Linear(3, 4), kind(dim=0)), 3)
+
+
 def test_names_stay() -> None:
     inner = mt.Sequential(mt.Dense(2).named("deep")).named("body")
     branches = mt.Residual(mt.Dense(2).named("path")).named("around")
