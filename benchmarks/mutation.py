@@ -49,7 +49,7 @@ COPIED = (PACKAGE, "tests", "benchmarks", "examples", "pyproject.toml", "README.
 MOST_SECONDS = 120.0
 """Of a line's tests those are run that take so long together, as measured under coverage.py."""
 
-FEW_SECONDS = 2.0
+FEW_SECONDS = 10.0
 """Of the other tests of its room, which may read what a mutant defines, those that take less."""
 
 PATIENCE, START = 3.0, 30.0
