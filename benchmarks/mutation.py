@@ -107,7 +107,7 @@ class Covered(NamedTuple):
         tests = [test for test in of_file if test in own] or of_file
         together = accumulate(self.seconds[test] for test in tests)
         few = [test for test, s in zip(tests, together, strict=True) if s < MOST_SECONDS]
-        room = f"tests.test_{Path(mutant.file).parts[1].removesuffix('.py')}"
+        room = f"tests.test_{Path(mutant.file).parts[:2][-1].removesuffix('.py')}"
         read = [test for test in self.seconds if test.startswith((TABLES, room))]
         read = [test for test in read if test not in few and self.seconds[test] < FEW_SECONDS]
         return (few or tests[:1]) + (read if is_read(mutant) else [])

@@ -121,7 +121,7 @@ def arrays_of(rows: int = 10, classes: int = 3) -> Any:
     [
         ([0, 1, 4], [0, 1], ACCURACY, 5),
         ([0, 1, 1], [0, 6], ACCURACY, 7),
-        ([0, 0, 0], [0, 0], ACCURACY, 2),
+        ([0, 1, 0], [0, 0], ACCURACY, 2),
         (np.eye(3), np.eye(3)[:2], ACCURACY, 3),
         ([0.5, 1.5, 2.0], [0.0, 1.0], EXPLAINED, 1),
         (np.eye(3) / 2, np.eye(3)[:2, ::-1] + np.array([[1, 2, 3], [2, 5, 1]]), EXPLAINED, 3),
