@@ -95,3 +95,11 @@ CONSTANTS: dict[str, Any] = {
     "ones": np.ones((1, 1, 2, 2, 2), np.float32),
     "U": UP,
 }
+
+
+def require_read(case: Any, folder: Path) -> None:
+    """Nodes that are read, with x, as these layers, whose outputs are the expected ones."""
+    nodes, x, given, layers, expected = case
+    model = read(folder, nodes, x, np.ndim(expected), **given)
+    assert " ".join(" ".join(map(repr, model)).split()) == layers
+    np.testing.assert_allclose(model.predict(x), expected, rtol=1e-5, atol=1e-5)
