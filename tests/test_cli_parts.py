@@ -340,6 +340,26 @@ def test_an_overview_shows_the_first_that_is_begun(capsys: pytest.CaptureFixture
     assert ChapterAnswer("ch04", "four", "broken", [], 1).begun
 
 
+def test_learn_says_how_to_begin_where_nothing_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["learn"]) == 0
+    assert capsys.readouterr().out.endswith("\nTo begin: minitorch-np learn start my_network\n")
+
+
+def test_threads_are_pinned_for_the_command_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pinned: list[Any] = []
+    monkeypatch.setattr(cli, "pin_threads", lambda threads, *, verbose: pinned.append(threads))
+    main(["info", "missing.npz"])  # called by a program, which has NumPy loaded
+    assert pinned == []
+    monkeypatch.setattr("sys.argv", ["minitorch-np", "info", "missing.npz"])
+    main()
+    assert pinned == [None]
+
+
 def test_hints_for_a_chapter_and_for_a_function(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,7 @@ from minitorch_np.arrays import Array
 from minitorch_np.cli import main
 from minitorch_np.core.model_file import FORMAT
 from minitorch_np.io import expansion_limit
+from minitorch_np.io.arrays import read_state, write_state
 
 
 class Twice(mt.Activation):
@@ -355,6 +356,20 @@ def test_a_file_expands_as_far_as_the_caller_says(tmp_path: Path) -> None:
         mt.Sequential.load(tmp_path / "m.npz")
     with expansion_limit(10**8):
         assert mt.Sequential.load(tmp_path / "m.npz").count_parameters() == 20_005_000
+
+
+def test_json_costs_sixteen_times_its_length(tmp_path: Path) -> None:
+    """As much is allowed as its objects may take, and the refusal is passed on as it is."""
+    path, text = tmp_path / "run.npz", "x" * 10_000
+    write_state(path, {"told": text})
+    with np.load(path) as arrays:
+        np.savez_compressed(path, **arrays)
+    room = 16 * len(json.dumps({"told": text}))
+    with expansion_limit(room):
+        assert read_state(path) == {"told": text}
+    said = f"at most {room - 1:,} bytes when it is expanded, got {room:,}"
+    with expansion_limit(room - 1), pytest.raises(mt.ModelFileError, match=said):
+        read_state(path)
 
 
 def test_a_pipe_does_not_wait(tmp_path: Path) -> None:
