@@ -373,3 +373,12 @@ def test_the_global_generator_is_left_as_it_was() -> None:
     np.random.seed(7)
     contracts.randomness_is_handed_in(bench)
     np.testing.assert_array_equal(np.random.uniform(size=3), expected)
+
+
+def test_a_nearly_closed_gate_may_be_lost_in_single() -> None:
+    """In float32 the gates are (1 + tanh) / 2, exactly 0 here, and 1e-9 in float64."""
+    layer = mt.LSTM(1)
+    mt.Sequential(layer, input_shape=(2, 1), seed=0, dtype=np.float64)
+    layer.bias_ih_l0[...] = [-20, 0, 1, 0]
+    found = mt.gradcheck(layer, np.array([[[0.5], [-0.3]], [[0.2], [0.1]]]))
+    assert found, str(found)
