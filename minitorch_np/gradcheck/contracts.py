@@ -133,7 +133,7 @@ def _far_in_single(bench: Bench, found: dict[str, Array], expected: dict[str, Ar
         else:  # at least an ulp of the value: 1 - a^2 of a saturated a is all rounding
             size = root_mean_square(claim.target.arrays.get(name[1:], bench.x))
             rounding = claim.rounding(name[1:]) if name[1:] in claim.noise else 0.0
-            rounding += (KAPPA * EPSILON * claim.size + unit) / size
+            rounding += KAPPA * EPSILON * claim.size / size + unit / min(1.0, size)
         if not largest(found[name] - array) <= SINGLE * rounding + UNDERFLOW:
             return name
     return None
