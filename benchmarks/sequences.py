@@ -265,6 +265,36 @@ def generation(length: int) -> Task:
     return Task({"ours": cached, "without the cache": again}, 64, "without the cache 0.25")
 
 
+def convolutions() -> Iterator[tuple[str, Callable[[], Task]]]:
+    """Convolutions of series, and transposed ones of images."""
+    from torch import nn
+
+    places = SERIES * 128
+    yield (
+        "conv1d",
+        lambda: pair(
+            mt.Conv1D(64, 5, padding=2),
+            nn.Conv1d(32, 64, 5, padding=2),
+            (32, 128),
+            SERIES,
+            [((64, 160), (160, places), 1), ((64, places), (places, 160), 1)],
+            "products 1.2",
+        ),
+    )
+    small, filters = SERIES * 14 * 14, 32 * 4 * 4
+    yield (
+        "conv_transpose2d",
+        lambda: pair(
+            mt.ConvTranspose2D(32, 4, 2, 1),
+            nn.ConvTranspose2d(64, 32, 4, 2, 1),
+            (64, 14, 14),
+            SERIES,
+            [((filters, 64), (64, small), 1), ((64, small), (small, filters), 1)],
+            "products 1.3",
+        ),
+    )
+
+
 def tasks() -> Iterator[tuple[str, Callable[[], Task]]]:
     """All tasks, by name."""
     from torch import nn
@@ -301,30 +331,7 @@ def tasks() -> Iterator[tuple[str, Callable[[], Task]]]:
                 made, module, series, SERIES, recurrence(gates), asked
             ),
         )
-    places = SERIES * 128
-    yield (
-        "conv1d",
-        lambda: pair(
-            mt.Conv1D(64, 5, padding=2),
-            nn.Conv1d(32, 64, 5, padding=2),
-            (32, 128),
-            SERIES,
-            [((64, 160), (160, places), 1), ((64, places), (places, 160), 1)],
-            "products 1.2",
-        ),
-    )
-    small, filters = SERIES * 14 * 14, 32 * 4 * 4
-    yield (
-        "conv_transpose2d",
-        lambda: pair(
-            mt.ConvTranspose2D(32, 4, 2, 1),
-            nn.ConvTranspose2d(64, 32, 4, 2, 1),
-            (64, 14, 14),
-            SERIES,
-            [((filters, 64), (64, small), 1), ((64, small), (small, filters), 1)],
-            "products 1.3",
-        ),
-    )
+    yield from convolutions()
     yield "gelu", lambda: alone(mt.GELU(), nn.GELU(), (4 * WIDTH,), "torch 2.5")
     yield "layer_norm", lambda: alone(mt.LayerNorm(), nn.LayerNorm(WIDTH), (WIDTH,), "torch 2.5")
     yield "generation_after_1", lambda: generation(1)

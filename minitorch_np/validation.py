@@ -15,6 +15,7 @@ from typing import Any, TypeGuard, TypeVar
 import numpy as np
 
 from minitorch_np.errors import ConfigurationError
+from minitorch_np.text import excerpt
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ def shown(value: object) -> str:
     text = repr(value)
     if "\n" in text:  # an array's
         text = " ".join(text.split())
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return excerpt(text, LONGEST)
 
 
 def whole(owner: object, name: str, value: object, least: int = 1, most: int | None = None) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 import minitorch_np as mt
 from benchmarks import __main__ as benchmark
-from benchmarks import exchange, mutation, report
+from benchmarks import exchange, mutants, mutation, report
 from benchmarks.contestants import CONTESTANTS, by_hand, floor, framework, micro_batches
 from benchmarks.race import ROOT
 from benchmarks.work import FULL, GROWTH, LENET5, LIMITS, MLP, NOTES, TASKS, Array, Contestant, Task
@@ -159,7 +159,8 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
 
 def test_mutants_are_of_what_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each differs from the source, can be parsed, and leaves texts and annotations as they are."""
-    monkeypatch.setattr(mutation, "ROOT", tmp_path)
+    for module in (mutants, mutation):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     source = (
         '"""1 + 1"""\n'
         "if TYPE_CHECKING:\n    import a\n"
@@ -167,7 +168,7 @@ def test_mutants_are_of_what_runs_alone(tmp_path: Path, monkeypatch: pytest.Monk
         '    if not x < y:\n        raise ValueError(f"{x + y} or 4")\n    return g(x, y) + 1\n'
     )
     (tmp_path / "code.py").write_text(source)
-    made = mutation.mutants_of(tmp_path / "code.py")
+    made = mutants.mutants_of(tmp_path / "code.py")
     changed = {(mutant.kind, mutant.line) for mutant in made}
     assert changed == {
         ("constant", 4), ("condition", 6), ("not", 6), ("comparison", 6), ("statement", 7),
@@ -181,10 +182,11 @@ def test_a_mutant_runs_the_tests_of_its_statement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or of its function, for a default; or of its file, for what runs when that is imported."""
-    monkeypatch.setattr(mutation, "ROOT", tmp_path)
+    for module in (mutants, mutation):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     source = "n = 1\ndef f(x=2):\n    if x > 3:\n        x = g(\n            4)\n    return 5\n"
     (tmp_path / "code.py").write_text(source)
-    made = mutation.mutants_of(tmp_path / "code.py")
+    made = mutants.mutants_of(tmp_path / "code.py")
     ran = {m.before: mutation.run_with(m) for m in made if m.kind == "constant"}
     wanted = {
         "1": range(1, 7),
@@ -214,9 +216,7 @@ def test_the_outcome_of_a_mutant_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     outcomes = iter(["tests/test_a.py::test_b", ""])
     monkeypatch.setattr(mutation, "seen_by", lambda *given: next(outcomes))
-    made = [
-        mutation.Mutant("code.py", 1, "constant", "1", "2", text) for text in ("n = 2", "n = 0")
-    ]
+    made = [mutants.Mutant("code.py", 1, "constant", "1", "2", text) for text in ("n = 2", "n = 0")]
     covered = mutation.Covered({}, {})
     for _ in range(2):  # the second time from the file
         record = mutation.Record()

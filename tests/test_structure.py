@@ -16,8 +16,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up: a room imports from rooms before it and from itself.
 ROOMS = (
-    *("errors", "validation", "signature", "names", "arrays", "machine"),
-    *("text", "figures", "io", "sources"),
+    *("errors", "text", "validation", "signature", "names", "arrays", "machine"),
+    *("figures", "io", "sources"),
     *("numerics", "initializers", "schedules"),
     *("core", "layers", "losses", "optimizers", "data", "networks", "training", "gradcheck"),
     *("exchange", "sklearn"),

@@ -18,7 +18,7 @@ import numpy as np
 from minitorch_np.arrays import Array
 from minitorch_np.errors import MinitorchError
 from minitorch_np.gradcheck.claim import Claim
-from minitorch_np.gradcheck.numeric import largest
+from minitorch_np.gradcheck.numeric import cotangent, largest
 from minitorch_np.gradcheck.rules import SAME, SAME_COMPOSED, in_single, same
 from minitorch_np.gradcheck.targets import LayerTarget, backward, takes_numbers
 from minitorch_np.layers import Layer
@@ -36,11 +36,10 @@ class Bench:
         self.x = in_single(x)
         for array in self.layer.named_parameters().values():
             array[...] = in_single(array)
-        self.claim = Claim(
-            LayerTarget(self.fresh(), self.x.copy(), seed=seed), np.random.default_rng(seed)
-        )
-        self.dy = in_single(self.claim.u)
-        self.claim.use(self.dy)
+        rng = np.random.default_rng(seed)
+        target = LayerTarget(self.fresh(), self.x.copy(), seed=seed)
+        self.dy = in_single(cotangent(rng, target.value().shape))
+        self.claim = Claim(target, rng, self.dy)
         self.y = self.claim.origin
         self.buffers = {n: array.copy() for n, array in self.layer.named_buffers().items()}
 

@@ -52,12 +52,12 @@ CLOSER = 2.0**-12
 
 
 class Claim:
-    """The gradient that is claimed for u . F, and its rounding error."""
+    """The gradient that is claimed for u . F, and its rounding error; u is drawn unless given."""
 
-    def __init__(self, target: Target, rng: np.random.Generator) -> None:
+    def __init__(self, target: Target, rng: np.random.Generator, u: Array | None = None) -> None:
         self.target, self.rng = target, np.random.default_rng(rng.integers(2**63))
         self.origin = target.value()
-        self.u = cotangent(rng, self.origin.shape)
+        self.u = cotangent(rng, self.origin.shape) if u is None else u
         self.v = cotangent(rng, self.origin.shape)
         self.gradients = target.gradients(self.u)
         arrays = target.arrays
@@ -77,12 +77,6 @@ class Claim:
         again = target.gradients(self.u)
         self.repeats = {name for name in self.fitting if self._repeats(name, again[name])}
         self.refined = False
-        self.repeat(RUNS)
-
-    def use(self, u: Array) -> None:
-        """Take another dL/d(value); the gradient for it is claimed, and its rounding measured."""
-        self.u, self.gradients = u, self.target.gradients(u)
-        self._lowest, self._highest = [], []
         self.repeat(RUNS)
 
     def refine(self) -> bool:
